@@ -1,0 +1,46 @@
+"""The command `posenas`. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from posenas import __version__
+from posenas.cli.data_commands import data
+from posenas.cli.info_commands import describe, plugins, show, zoo
+from posenas.cli.run_commands import compose, evaluate, report, resume, train
+from posenas.errors import PosenasError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="posenas")
+def posenas() -> None:
+    """Search neural architectures for human pose estimation.
+
+    Any installed space, strategy, head, dataset and evaluator can be composed; see `posenas plugins`.
+    """
+
+
+for _command in (compose, resume, train, evaluate, report, plugins, show, describe, zoo, data):
+    posenas.add_command(_command)
+
+
+def main() -> None:
+    """Ends with status 0; 2 for what the user can mend, told in one line; 1 for a bug."""
+    try:
+        posenas.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("posenas: stopped; a run that had begun goes on with `posenas resume RUN`", err=True)
+        sys.exit(2)
+    except PosenasError as error:
+        click.echo(f"posenas: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"posenas: {error.filename}: {error.strerror}", err=True)
+        sys.exit(2)

@@ -1,0 +1,50 @@
+"""Commands about data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def data() -> None:
+    """Look at datasets."""
+
+
+@data.command()
+@click.argument("name")
+@click.option(
+    "--set",
+    "-o",
+    "assignments",
+    multiple=True,
+    metavar="dataset.KEY=VALUE",
+    help="Such as dataset.root=FOLDER.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("data-check.png"),
+    show_default=True,
+    help="The picture.",
+)
+@click.option("--samples", type=click.IntRange(min=1), default=16, show_default=True, help="People to draw.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(name: str, assignments: tuple[str, ...], out: Path, samples: int, seed: int, as_json: bool) -> None:
+    """Open dataset NAME, draw people and their mirrored twins, and list what is wrong with it."""
+    from posenas.compose import make
+    from posenas.data.check import check_dataset
+    from posenas.recipe import merge, parse_assignment, recipe_from_tables
+
+    tables = merge({}, [parse_assignment(text) for text in assignments], flags={"dataset": name})
+    dataset = make("dataset", recipe_from_tables(tables).dataset)
+    result = check_dataset(dataset, samples=samples, seed=seed, out=out)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(result) | {"picture": str(out)}, default=str))
+        return
+    click.echo(str(result))
+    click.echo(f"picture: {out}")

@@ -1,0 +1,156 @@
+"""Commands that tell what is installed and what networks cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from posenas.errors import PosenasError, suggestion
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@json_option
+def plugins(as_json: bool) -> None:
+    """List what is installed, broken plugins included."""
+    from posenas.plugins import find_plugins
+
+    found = find_plugins()
+    if as_json:
+        keys = ("kind", "name", "distribution", "version", "status", "problem")
+        click.echo(json.dumps([{key: getattr(plugin, key) for key in keys} for plugin in found], indent=1))
+        return
+    for plugin in found:
+        origin = f"{plugin.distribution} {plugin.version}"
+        click.echo(
+            f"{plugin.kind:<11}{plugin.name:<18}{origin:<26}{plugin.status:<9}{plugin.problem}".rstrip()
+        )
+
+
+@click.command()
+@click.argument("kind")
+@click.argument("name", default="")
+@json_option
+def show(kind: str, name: str, as_json: bool) -> None:
+    """Show the options of a component: KIND is space, strategy, head, dataset or evaluator. The tables
+    training, augmentation and evaluation of a recipe are shown without a NAME."""
+    import inspect
+
+    from posenas.options import describe_options
+
+    component, source = _component(kind, name)
+    options = describe_options(component)
+    summary = inspect.getdoc(component) or ""
+    if as_json:
+        rows = [
+            {
+                "name": option.name,
+                "type": option.type,
+                "default": option.default,
+                "help": option.help,
+                "constraints": list(option.constraints),
+            }
+            for option in options
+        ]
+        click.echo(
+            json.dumps(
+                {"kind": kind, "name": name, "source": source, "about": summary, "options": rows},
+                default=str,
+                indent=1,
+            )
+        )
+        return
+    click.echo(f"{f'{kind} {name}'.strip()}, {source}")
+    click.echo(f"\n{summary}\n")
+    for option in options:
+        constraints = "".join(f", {constraint}" for constraint in option.constraints)
+        default = "(required)" if option.required else option.default
+        click.echo(f"  {kind}.{option.name} = {default}    ({option.type}{constraints})")
+        click.echo(f"      {option.help}")
+
+
+def _component(kind: str, name: str) -> tuple[type[Any], str]:
+    """The class whose options are shown, and where it comes from."""
+    from posenas.plugins import COMPONENT_KINDS, find_plugins, load
+    from posenas.settings import SETTINGS_TABLES
+
+    if kind in SETTINGS_TABLES:
+        if name:
+            raise PosenasError(f"table {kind} has no parts: `posenas show {kind}` shows all of it")
+        return SETTINGS_TABLES[kind], "a table of every recipe"
+    if kind not in COMPONENT_KINDS:
+        raise PosenasError(
+            f"{kind!r} is no kind of component; {suggestion(kind, (*COMPONENT_KINDS, *SETTINGS_TABLES))}"
+        )
+    if not name:
+        names = ", ".join(plugin.name for plugin in find_plugins((kind,)))
+        raise PosenasError(f"show which {kind}? installed: {names}")
+    component = load(kind, name)
+    plugin = next(plugin for plugin in find_plugins((kind,)) if plugin.name == name)
+    return component, f"of {plugin.distribution} {plugin.version} ({plugin.entry_point})"
+
+
+@click.command()
+@click.argument("network")
+@click.option("--space", metavar="NAME", help="The space of a genotype's JSON file.  [default: ofa]")
+@click.option(
+    "--set",
+    "-o",
+    "assignments",
+    multiple=True,
+    metavar="TABLE.KEY=VALUE",
+    help="Such as space.backbone=resnet50 or head.input_size=256,192.",
+)
+@json_option
+def describe(network: str, space: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
+    """Show what NETWORK costs and its levels: a zoo entry, a genotype's JSON file or a run's folder."""
+    from posenas.networks import changed, describe_network, find_network
+
+    described = describe_network(changed(find_network(network, space=space), assignments))
+    if as_json:
+        click.echo(json.dumps(described))
+        return
+    _print_networks([described])
+    click.echo(
+        "\nlevels:   "
+        + ", ".join(
+            f"{level['name']} 1/{level['stride']} x {level['channels']}" for level in described["levels"]
+        )
+    )
+    click.echo("genotype: " + json.dumps(described["genotype"]))
+    for name, value in described["published"].items():
+        click.echo(f"published {name}: {value}")
+
+
+@click.command()
+@json_option
+def zoo(as_json: bool) -> None:
+    """List the published networks that the installed packages rebuild, with their costs."""
+    from posenas.networks import describe_network, find_network, zoo_names
+
+    described = [describe_network(find_network(name)) for name in zoo_names()]
+    if as_json:
+        click.echo(json.dumps(described, indent=1))
+        return
+    _print_networks(described)
+    click.echo(
+        "\nGMACs are 1e9 multiply-accumulates; papers' GFLOPs are their own rule: multiply-accumulates of"
+    )
+    click.echo("convolutions by output size, over 2^30.")
+
+
+def _print_networks(described: Sequence[Mapping[str, Any]]) -> None:
+    click.echo(
+        f"{'name':<24}{'space':<8}{'input':<10}{'points':>6}{'parameters':>13}{'GMACs':>9}"
+        f"{'papers GFLOPs':>15}"
+    )
+    for network in described:
+        size = "x".join(str(side) for side in network["input_size"])
+        click.echo(
+            f"{network['name']:<24}{network['space']:<8}{size:<10}{network['keypoints']:>6}{network['parameters']:>13,}"
+            f"{network['macs'] / 1e9:>9.3f}{network['paper_gflops']:>15.3f}"
+        )

@@ -1,0 +1,274 @@
+"""Commands that begin, continue or look at a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from posenas.errors import PosenasError
+
+if TYPE_CHECKING:
+    from posenas.compose import Composition
+    from posenas.hooks import Events
+    from posenas.recipe import Recipe
+    from posenas.run import Run
+
+KINDS = ("space", "strategy", "head", "dataset", "evaluator")
+
+Command = Callable[..., Any]
+
+
+def recipe_options(command: Command) -> Command:
+    """The flags from which a recipe is made; later ones win over a recipe file."""
+    options = [
+        click.option(
+            "--recipe", type=click.Path(path_type=Path), help="Read the recipe from this TOML file."
+        ),
+        *(
+            click.option(f"--{kind}", metavar="NAME", help=f"The {kind}; see `posenas plugins`.")
+            for kind in KINDS
+        ),
+        click.option(
+            "--set",
+            "-o",
+            "assignments",
+            multiple=True,
+            metavar="TABLE.KEY=VALUE",
+            help="Set an option, such as strategy.candidates=50; see `posenas show`.",
+        ),
+        click.option(
+            "--limit",
+            "limits",
+            multiple=True,
+            metavar="COST<=NUMBER",
+            help='Such as "gmacs<=0.3"; repeatable.',
+        ),
+        click.option(
+            "--seed", type=click.IntRange(min=0), help="Everything random derives from it.  [default: 0]"
+        ),
+        click.option("--device", help="auto, cpu or cuda.  [default: auto]"),
+        click.option("--precision", help="auto, 32 or bf16.  [default: auto]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="End standard output with one JSON object."
+)
+run_option = click.option(
+    "--run", "path", type=click.Path(path_type=Path), help="The run's folder.  [default: a new one in runs/]"
+)
+
+
+@click.command()
+@recipe_options
+@run_option
+@click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
+@click.option("--save", type=click.Path(path_type=Path), help="Write the complete recipe to this file.")
+@json_option
+def compose(path: Path | None, dry_run: bool, save: Path | None, as_json: bool, **flags: Any) -> None:
+    """Check that five components fit together, then search with them."""
+    from posenas.compose import compose as check
+
+    _begin(check(_recipe_from_flags(flags)), path, dry_run=dry_run, save=save, as_json=as_json)
+
+
+@click.command()
+@click.argument("network")
+@recipe_options
+@run_option
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training people.")
+@click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
+@json_option
+def train(
+    network: str, path: Path | None, epochs: int | None, dry_run: bool, as_json: bool, **flags: Any
+) -> None:
+    """Train NETWORK alone: a zoo entry, a genotype's JSON file, or a run's folder (its best genotype)."""
+    from posenas.compose import compose as check
+    from posenas.genotype import check_genotype
+    from posenas.networks import find_network
+
+    if flags.pop("strategy") not in (None, "single"):
+        raise PosenasError("train is strategy 'single'; to search with another one, use `posenas compose`")
+    found = find_network(network, space=flags.pop("space"))
+    if epochs is not None:
+        flags["assignments"] = (*flags["assignments"], f"strategy.epochs={epochs}")
+    recipe = _recipe_from_flags(flags | {"space": None, "strategy": None}, found.recipe_tables())
+    composition = check(recipe)
+    check_genotype(found.genotype, composition.space.dimensions())
+    _begin(composition, path, dry_run=dry_run, save=None, as_json=as_json)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@json_option
+def resume(run: Path, as_json: bool) -> None:
+    """Continue RUN from the instant at which it was stopped."""
+    from posenas.compose import compose as check
+    from posenas.run import open_run
+
+    opened, recipe = open_run(run)
+    _search(check(recipe), opened, as_json=as_json)
+
+
+def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe of the file and the flags; a given network's tables replace the file's."""
+    from posenas.recipe import merge, parse_assignment, read_recipe, recipe_from_tables
+
+    tables = read_recipe(flags["recipe"]) if flags["recipe"] is not None else {}
+    chosen = {name: flags[name] for name in (*KINDS, "limits", "seed", "device", "precision")}
+    assignments = [parse_assignment(text) for text in flags["assignments"]]
+    return recipe_from_tables(merge(tables | dict(network or {}), assignments, flags=chosen))
+
+
+def _begin(
+    composition: Composition, path: Path | None, *, dry_run: bool, save: Path | None, as_json: bool
+) -> None:
+    from posenas.files import write_atomically
+    from posenas.recipe import recipe_text
+    from posenas.run import create_run, unused_path
+
+    recipe = composition.recipe
+    if save is not None:
+        write_atomically(save, recipe_text(recipe).encode())
+    if dry_run:
+        click.echo("the five components fit together", err=True)
+        if as_json:
+            click.echo(json.dumps({"fits": True}))
+        return
+    if path is None:
+        names = (recipe.space.name, recipe.strategy.name, recipe.dataset.name)
+        path = unused_path(Path("runs"), "-".join(names))
+    _search(composition, create_run(path, recipe), as_json=as_json)
+
+
+def _search(composition: Composition, run: Run, *, as_json: bool) -> None:
+    from posenas.devices import use_threads
+    from posenas.search import search
+
+    started = time.monotonic()
+    use_threads(composition.training.workers)
+    try:
+        with _events() as events:
+            outcome = search(composition, run, events=events)
+    except KeyboardInterrupt:
+        raise PosenasError(f"stopped; nothing is lost: `posenas resume {run.path}` continues") from None
+    except (MemoryError, RuntimeError) as error:
+        advice = _advice(error)
+        if advice is None:
+            raise
+        reason = " ".join(str(error).split())
+        raise PosenasError(f"{advice} ({reason:.120})") from error
+    best = outcome.best
+    page = run.report / "report.html"
+    click.echo(
+        f"report: {page}" if page.exists() else f"no report yet: `posenas report {run.path}`", err=True
+    )
+    if as_json:
+        result = {
+            "run": str(run.path),
+            "best": {
+                "genotype": dict(best.genotype),
+                "metrics": dict(best.metrics),
+                "costs": dict(best.costs),
+            },
+            "trials": len(outcome.trials),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        click.echo(json.dumps(result))
+        sys.stdout.flush()
+
+
+def _advice(error: MemoryError | RuntimeError) -> str | None:
+    """For want of memory; None for a bug."""
+    from torch import OutOfMemoryError
+
+    if "DataLoader worker" in str(error):
+        return (
+            "a process that reads images was killed, often for want of memory: resume the run, or begin one "
+            "with a lower training.workers or training.cache"
+        )
+    # On the CPU torch has no type for it.
+    if isinstance(error, MemoryError | OutOfMemoryError) or "can't allocate memory" in str(error):
+        return (
+            "out of memory: begin a new run with a lower training.batch_size, evaluation.batch_size, "
+            "head.input_size, training.workers or training.cache"
+        )
+    return None
+
+
+@contextmanager
+def _events() -> Iterator[Events]:
+    """Listeners of a run; the terminal is put back at the end."""
+    from rich.console import Console
+
+    from posenas.listeners import make_events
+    from posenas.progress import make_display
+
+    display = make_display(Console(stderr=True))
+    try:
+        yield make_events(display)
+    finally:
+        display.close()
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--split", default="val", show_default=True, help="The people to score on.")
+@click.option(
+    "--set",
+    "-o",
+    "assignments",
+    multiple=True,
+    metavar="TABLE.KEY=VALUE",
+    help="Such as evaluation.boxes=FILE or dataset.root=FOLDER.",
+)
+@click.option("--dataset", metavar="NAME", help="Another dataset with the same keypoints.")
+@click.option("--evaluator", metavar="NAME", help="Another evaluator.")
+@json_option
+def evaluate(
+    run: Path,
+    split: str,
+    assignments: tuple[str, ...],
+    dataset: str | None,
+    evaluator: str | None,
+    as_json: bool,
+) -> None:
+    """Score the best network of a finished RUN, on its own data or on other data."""
+    from posenas.evaluate_run import evaluate_run
+
+    with _events() as events:
+        evaluation = evaluate_run(
+            run,
+            split=split,
+            assignments=assignments,
+            flags={"dataset": dataset, "evaluator": evaluator},
+            events=events,
+        )
+    for name, value in evaluation.metrics.items():
+        click.echo(f"{name:<16}{value:.4f}", err=as_json)
+    if as_json:
+        # JSON has no NaN, which a metric is where nobody counts for it.
+        metrics = {name: value if isfinite(value) else None for name, value in evaluation.metrics.items()}
+        click.echo(json.dumps({"run": str(run), "split": split, "metrics": metrics}))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@json_option
+def report(run: Path, as_json: bool) -> None:
+    """Write the report of RUN, finished or not, and say where it is."""
+    from posenas.report import write_report
+
+    page = write_report(run)
+    click.echo(json.dumps({"report": str(page)}) if as_json else str(page))

@@ -1,0 +1,259 @@
+"""Five components become one composition, or a reason why they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from posenas.batches import View
+from posenas.costs import Costs, measure
+from posenas.data.augment import Augmentation
+from posenas.data.crops import person_crops
+from posenas.data.detections import detection_crops
+from posenas.devices import Compute, choose_compute
+from posenas.errors import PosenasError
+from posenas.evaluation import EvaluationSettings
+from posenas.genotype import Genotype
+from posenas.keypoint_sets import COCO_17
+from posenas.keypoints import KeypointSet
+from posenas.levels import Level
+from posenas.limits import Limit, draw_genotypes, parse_limit
+from posenas.network import PoseNetwork
+from posenas.options import make_component, option_values
+from posenas.plugins import find_plugins, load
+from posenas.protocols import Dataset, Evaluator, Head, SearchSpace, Strategy
+from posenas.recipe import ComponentChoice, Recipe
+from posenas.scores import GroundTruth, Metric, Predictions
+from posenas.settings import SETTINGS_TABLES
+from posenas.training import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Components and settings that are known to work together."""
+
+    recipe: Recipe
+    space: SearchSpace
+    strategy: Strategy
+    head: Head
+    dataset: Dataset
+    evaluator: Evaluator
+    keypoints: KeypointSet
+    training: TrainingSettings
+    augmentation: Augmentation
+    evaluation: EvaluationSettings
+    limits: tuple[Limit, ...]
+    objective: Metric
+    compute: Compute
+
+    @property
+    def view(self) -> View:
+        return self.head.view()
+
+    def build(self, genotype: Genotype) -> PoseNetwork:
+        """The pose network with fresh weights, on torch's default device."""
+        return build_network(
+            self.space, genotype, head=self.head, keypoints=self.keypoints, compute=self.compute
+        )
+
+    def cost(self, genotype: Genotype) -> Costs:
+        return network_costs(self.space, genotype, head=self.head, keypoints=self.keypoints)
+
+
+def build_network(
+    space: SearchSpace,
+    genotype: Genotype,
+    *,
+    head: Head,
+    keypoints: KeypointSet,
+    compute: Compute | None = None,
+) -> PoseNetwork:
+    backbone = space.build(genotype)
+    module = head.build(head.select(backbone.levels), keypoints)
+    return PoseNetwork(cast(torch.nn.Module, backbone), cast(torch.nn.Module, module), compute)
+
+
+def network_costs(space: SearchSpace, genotype: Genotype, *, head: Head, keypoints: KeypointSet) -> Costs:
+    """Of backbone and head at the head's input size; nothing is allocated or computed."""
+    with torch.device("meta"):
+        network = build_network(space, genotype, head=head, keypoints=keypoints)
+    return measure(network, (head.view().height, head.view().width))
+
+
+def compose(recipe: Recipe) -> Composition:
+    """Loads the five components and checks them against each other, before anything is trained.
+
+    Returns:
+        The composition, whose recipe spells out every option, so that it means the same to a later
+        version with other defaults.
+
+    Raises:
+        PosenasError: one line that says what does not fit, and what would.
+    """
+    compute = choose_compute(recipe.device, recipe.precision)
+    limits = tuple(parse_limit(text) for text in recipe.limits)
+    settings = {
+        table: make_component(kind, getattr(recipe, table), where=f"table [{table}]")
+        for table, kind in SETTINGS_TABLES.items()
+    }
+    space: SearchSpace = make("space", recipe.space)
+    head: Head = make("head", recipe.head)
+    _check_head(recipe, space, head)
+    strategy: Strategy = make("strategy", recipe.strategy)
+    _check_strategy(recipe, strategy, space, head)
+    dataset: Dataset = make("dataset", recipe.dataset)
+    evaluator: Evaluator = make("evaluator", recipe.evaluator)
+    components = {
+        "space": space,
+        "strategy": strategy,
+        "head": head,
+        "dataset": dataset,
+        "evaluator": evaluator,
+    }
+    metric = evaluator.metrics()[0]
+    composition = Composition(
+        recipe=_completed(recipe, components, settings),
+        space=space,
+        strategy=strategy,
+        head=head,
+        dataset=dataset,
+        evaluator=evaluator,
+        keypoints=dataset.keypoints(),
+        training=settings["training"],
+        augmentation=settings["augmentation"],
+        evaluation=settings["evaluation"],
+        limits=limits,
+        objective=Metric(qualified(recipe, metric.name), metric.unit, metric.higher_is_better),
+        compute=compute,
+    )
+    draw_genotypes(
+        space,
+        1,
+        limits=limits,
+        cost=lambda genotype: composition.cost(genotype).as_dict(),
+        rng=Random(recipe.seed),
+    )
+    _check_people(composition)
+    _check_evaluator(composition)
+    return composition
+
+
+def _completed(recipe: Recipe, components: Mapping[str, object], settings: Mapping[str, object]) -> Recipe:
+    """The recipe with every option spelled out."""
+    spelled_out: dict[str, Any] = {
+        kind: ComponentChoice(getattr(recipe, kind).name, option_values(component))
+        for kind, component in components.items()
+    }
+    spelled_out |= {table: option_values(values) for table, values in settings.items()}
+    return replace(recipe, **spelled_out)
+
+
+def qualified(recipe: Recipe, metric: str) -> str:
+    """A metric's name with its evaluator's, such as `oks.AP`."""
+    return f"{recipe.evaluator.name}.{metric}"
+
+
+def make(kind: str, choice: ComponentChoice) -> Any:
+    """The component with its options."""
+    return make_component(load(kind, choice.name), choice.options, where=f"{kind} {choice.name}")
+
+
+def _check_strategy(recipe: Recipe, strategy: Strategy, space: SearchSpace, head: Head) -> None:
+    """Each capability that the strategy requires is the space's or the head module's."""
+    missing = [need for need in strategy.requires() if not _offers(need, space, head)]
+    if missing:
+        words = " and ".join(capability.__name__ for capability in missing)
+        raise PosenasError(
+            f"strategy {recipe.strategy.name!r} needs {words}, which space {recipe.space.name!r} with head "
+            f"{recipe.head.name!r} does not offer; spaces for it: {_fitting('space', strategy, None, head)}; "
+            f"heads for it: {_fitting('head', strategy, space, None)}; "
+            f"strategies for them: {_fitting('strategy', None, space, head)}"
+        )
+
+
+def _offers(capability: type, space: SearchSpace, head: Head) -> bool:
+    with torch.device("meta"):
+        module = head.build(head.select(space.build(space.sample(Random(0))).levels), COCO_17)
+    return isinstance(space, capability) or isinstance(module, capability)
+
+
+def _fitting(kind: str, strategy: Strategy | None, space: SearchSpace | None, head: Head | None) -> str:
+    """Names of the installed components of this kind that the other two (those not None) work with."""
+    names = []
+    for plugin in find_plugins((kind,)):
+        try:
+            component = make(kind, ComponentChoice(plugin.name))
+            trio = (strategy or component, space or component, head or component)
+            if all(_offers(need, trio[1], trio[2]) for need in trio[0].requires()):
+                names.append(plugin.name)
+        except PosenasError:
+            continue  # what does not load, or does not fit otherwise, is no suggestion
+    return ", ".join(names) or "none installed"
+
+
+def _check_head(recipe: Recipe, space: SearchSpace, head: Head) -> None:
+    with torch.device("meta"):
+        backbone = space.build(space.sample(Random(0)))
+    try:
+        head.select(backbone.levels)
+    except PosenasError as error:
+        raise PosenasError(
+            f"head {recipe.head.name!r} does not fit space {recipe.space.name!r}: {error}; "
+            f"heads that fit it: {', '.join(_fitting_heads(backbone.levels)) or 'none installed'}"
+        ) from error
+
+
+def _fitting_heads(levels: Sequence[Level]) -> list[str]:
+    fitting = []
+    for plugin in find_plugins(("head",)):
+        try:
+            make("head", ComponentChoice(plugin.name)).select(levels)
+            fitting.append(plugin.name)
+        except PosenasError:
+            continue  # what does not load or fit is no suggestion
+    return fitting
+
+
+def _check_people(composition: Composition) -> None:
+    """Somebody to train on, to rank with and to score on; and a detector's boxes, where they are given."""
+    held_out = bool(composition.evaluation.held_out)
+    for split, least in (("train", 1 + held_out), ("val", 1)):
+        images = len({crop.sample for crop in person_crops(composition.dataset.split(split))})
+        if images < least:
+            hint = "; set evaluation.held_out=0 to rank candidates on `val`" if images else ""
+            raise PosenasError(
+                f"dataset {composition.recipe.dataset.name!r}: {images} images of `{split}` show somebody "
+                f"with a labelled keypoint, and {least} are needed{hint}"
+            )
+    if composition.evaluation.boxes:
+        detection_crops(
+            Path(composition.evaluation.boxes),
+            composition.dataset.split("val"),
+            keypoints=composition.keypoints,
+            threshold=composition.evaluation.box_threshold,
+        )
+
+
+def _check_evaluator(composition: Composition) -> None:
+    """The truth of a few people is scored against itself: an evaluator that cannot read this keypoint
+    set says so now and not after the training."""
+    samples = [sample for sample in composition.dataset.split("val") if sample.people][:4]
+    people = [(sample.id, person) for sample in samples for person in sample.people]
+    keypoints = np.array([person.keypoints for _, person in people], dtype=np.float64)
+    predictions = Predictions(
+        image_ids=np.array([image for image, _ in people], dtype=np.int64),
+        keypoints=keypoints[:, :, :2],
+        keypoint_scores=np.ones(keypoints.shape[:2]),
+        scores=np.ones(len(people)),
+    )
+    try:
+        composition.evaluator.evaluate(predictions, GroundTruth(composition.keypoints, samples))
+    except PosenasError as error:
+        name = composition.recipe.evaluator.name
+        raise PosenasError(f"evaluator {name!r} does not fit this dataset: {error}") from error

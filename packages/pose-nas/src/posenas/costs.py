@@ -1,0 +1,152 @@
+"""What a network costs: parameters and multiply-adds, counted without computing anything.
+
+MACs are multiply-adds. The papers print them as "FLOPs". Most of them also count by the rule of HRNet's
+model summary and divide by 2^30: `paper_gflops` follows that, for comparison with published figures only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The costs of a network for one image.
+
+    Attributes:
+        parameters: trainable or not, without batch-norm statistics.
+        parameters_with_statistics: with the running means and variances, as some papers count.
+        macs: multiply-adds of convolutions, linear layers and matrix products.
+        paper_gflops: weight numbers x output pixels of convolutions and linear layers, in units of 2^30.
+            Counts a transposed convolution stride^2 times too high, and matrix products not at all.
+    """
+
+    parameters: int
+    parameters_with_statistics: int
+    macs: int
+    paper_gflops: float
+
+    @property
+    def gmacs(self) -> float:
+        """MACs in units of 10^9."""
+        return self.macs / 1e9
+
+    def as_dict(self) -> dict[str, int | float]:
+        return asdict(self) | {"gmacs": self.gmacs}
+
+
+def measure(network: nn.Module, input_size: tuple[int, int]) -> Costs:
+    """Count a network's costs for one (3, height, width) image.
+
+    Build it with `with torch.device("meta")`, so that nothing is allocated or computed: a
+    network on any other device is counted alike, by really running it.
+    """
+    device = next((parameter.device for parameter in network.parameters()), torch.device("meta"))
+    image = torch.zeros(1, 3, *input_size, device=device)
+    multiplications = _Multiplications()
+    with (
+        torch.no_grad(),
+        _evaluation_mode(network),
+        _summary(network) as weights_times_pixels,
+        _WithoutPointwise(),
+        multiplications,
+    ):
+        network(image)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Costs(
+        parameters=parameters,
+        parameters_with_statistics=parameters + _statistics(network),
+        macs=multiplications.total,
+        paper_gflops=sum(weights_times_pixels) / 2**30,
+    )
+
+
+def _statistics(network: nn.Module) -> int:
+    normalisations = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    buffers = [buffer for module in normalisations for buffer in (module.running_mean, module.running_var)]
+    return sum(buffer.numel() for buffer in buffers if buffer is not None)
+
+
+@contextmanager
+def _evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Batch norm cannot train on a single value, such as one image's 1 x 1 map."""
+    training = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+@contextmanager
+def _summary(network: nn.Module) -> Iterator[list[int]]:
+    """HRNet's `get_model_summary`: one product a layer and call."""
+    products: list[int] = []
+
+    def convolution(module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+        products.append(module.weight.numel() * output.shape[-2:].numel())
+
+    def linear(module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        assert isinstance(module, nn.Linear)
+        products.append(module.in_features * output.numel())
+
+    hooks = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            hooks.append(module.register_forward_hook(convolution))
+        if isinstance(module, nn.Linear):
+            hooks.append(module.register_forward_hook(linear))
+    try:
+        yield products
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class _WithoutPointwise(TorchFunctionMode):
+    """Passes over normalisation and ReLU: they multiply nothing, and are slow on the meta device."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if args and function in (functional.batch_norm, functional.layer_norm, functional.relu):
+            return args[0]
+        return function(*args, **(kwargs or {}))
+
+
+class _Multiplications(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the multiply-adds of every operator that torch has a formula for."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0
+
+    def __torch_dispatch__(
+        self,
+        function: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        keywords = kwargs or {}
+        output = function(*args, **keywords)
+        operations = flop_registry.get(function._overloadpacket)
+        if operations is not None:
+            self.total += operations(*args, **keywords, out_val=output) // 2
+        return output

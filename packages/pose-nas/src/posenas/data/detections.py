@@ -1,0 +1,66 @@
+"""Boxes of a person detector, from a file in COCO's results format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posenas.data.coco import read_json
+from posenas.data.crops import PersonCrop
+from posenas.errors import PosenasError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from posenas.keypoints import KeypointSet
+    from posenas.samples import Sample
+
+COCO_PERSON = 1
+
+
+def detection_crops(
+    path: Path,
+    samples: Sequence[Sample],
+    *,
+    keypoints: KeypointSet,
+    threshold: float = 0.0,
+    category: int = COCO_PERSON,
+) -> list[PersonCrop]:
+    """The boxes of the samples' images; boxes of other images, other categories and no size are left out.
+
+    Args:
+        path: JSON, a list of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}.
+        samples: of the split that is evaluated.
+        keypoints: the set that poses will be predicted in.
+        threshold: boxes with a lower score are left out.
+        category: the category_id of people.
+
+    Raises:
+        PosenasError: where the file is missing or malformed, or no box is left.
+    """
+    positions = {sample.id: index for index, sample in enumerate(samples)}
+    unlabelled = np.zeros((len(keypoints), 3))
+    rows = read_json(path)
+    if not isinstance(rows, list):
+        raise PosenasError(f"{path}: not a detector's result, which is a JSON list of boxes with scores")
+    crops = []
+    for number, row in enumerate(rows):
+        try:
+            x, y, width, height = (float(value) for value in row["bbox"])
+            if not np.isfinite((x, y, width, height)).all():
+                raise ValueError("bbox is not finite")
+            image, score, person = int(row["image_id"]), float(row["score"]), row["category_id"] == category
+        except (KeyError, TypeError, ValueError) as error:
+            raise PosenasError(
+                f"{path}: entry {number} is no box with image_id, category_id, bbox and score ({error!r})"
+            ) from None
+        if person and score >= threshold and min(width, height) > 0 and image in positions:
+            crops.append(PersonCrop(positions[image], (x, y, width, height), unlabelled, score))
+    if not crops:
+        raise PosenasError(
+            f"{path}: none of its {len(rows)} boxes is of category {category}, scores at least {threshold} "
+            f"and lies in one of the split's {len(samples)} images; choose another file or a lower threshold"
+        )
+    return crops

@@ -1,0 +1,245 @@
+"""Reading crops in worker processes: decode and warp, no more; the rest is done in batch on the device."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from posenas.data.augment import Change
+from posenas.data.crop import crop_matrix, transform, warp
+from posenas.errors import PosenasError
+from posenas.samples import UnreadableImageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from posenas.batches import View
+    from posenas.data.augment import Augmentation
+    from posenas.data.crops import PersonCrop
+    from posenas.keypoints import KeypointSet
+    from posenas.samples import Sample
+
+_PR_SET_PDEATHSIG = 1
+"""Linux's prctl: the signal that a process gets when its parent ends."""
+
+BatchKey: TypeAlias = tuple[int, list[int]]
+"""What makes a batch: the number of its epoch and the positions of its crops."""
+
+
+class WarpedCrops(NamedTuple):
+    """What a worker sends for one batch; n of its crops could be read.
+
+    Attributes:
+        images: (n, H, W, 3) uint8; a tensor, which comes through shared memory, the rest through a pipe.
+        poses: (n, K, 3) float32 pixels of the view, and 1 where labelled and inside it, else 0.
+        matrices: (n, 2, 3) float64 from the image to the view.
+        colours: (n, 3) float32 factors of brightness, contrast and saturation.
+        positions: (n,) int64 among all crops.
+        unreadable: the messages for images that could not be read, by the position of their sample.
+    """
+
+    images: Tensor
+    poses: NDArray[np.float32]
+    matrices: NDArray[np.float64]
+    colours: NDArray[np.float32]
+    positions: NDArray[np.int64]
+    unreadable: dict[int, str]
+
+
+class CropReader(Dataset[WarpedCrops]):
+    """Runs in the workers: decodes and warps the crops of one batch; augmented only in training."""
+
+    def __init__(
+        self,
+        crops: Sequence[PersonCrop],
+        samples: Sequence[Sample],
+        view: View,
+        *,
+        seed: int,
+        augmentation: Augmentation | None = None,
+        keypoints: KeypointSet | None = None,
+        cache_bytes: int = 0,
+    ) -> None:
+        """`cache_bytes` of decoded images are kept by each process: the first ones read, until it is full."""
+        self._cache: dict[int, NDArray[np.uint8]] = {}
+        self._cache_left = cache_bytes
+        self._crops, self._view, self._seed = crops, view, seed
+        self._sources = [sample.source for sample in samples]
+        self._augmentation, self._keypoints = augmentation, keypoints
+        self._mirrored = list(keypoints.mirrored) if keypoints else []
+
+    def __getitem__(self, key: BatchKey) -> WarpedCrops:
+        epoch, wanted = key
+        count, keypoints = len(wanted), len(self._crops[0].keypoints)
+        images = np.empty((count, self._view.height, self._view.width, 3), np.uint8)
+        poses = np.empty((count, keypoints, 3), np.float32)
+        matrices = np.empty((count, 2, 3))
+        colours = np.empty((count, 3), np.float32)
+        positions = np.empty(count, np.int64)
+        unreadable: dict[int, str] = {}
+        done = 0
+        for position, image in self._read(wanted, unreadable):
+            change = self._change(position, epoch)
+            matrices[done], poses[done] = self._place(self._crops[position], change)
+            images[done] = warp(image, matrices[done], self._view)
+            colours[done] = change.colour
+            positions[done] = position
+            done += 1
+        return WarpedCrops(
+            torch.from_numpy(images[:done]),
+            poses[:done],
+            matrices[:done],
+            colours[:done],
+            positions[:done],
+            unreadable,
+        )
+
+    def _read(
+        self, positions: list[int], unreadable: dict[int, str]
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """The decoded images, each once for neighbouring crops of one image; notes those that cannot be."""
+        current = -1
+        for position in positions:
+            sample = self._crops[position].sample
+            if sample in unreadable:
+                continue
+            try:
+                if sample != current:
+                    image, current = self._decoded(sample), sample
+            except UnreadableImageError as error:
+                unreadable[sample] = str(error)
+                continue
+            yield position, image
+
+    def _decoded(self, sample: int) -> NDArray[np.uint8]:
+        if sample in self._cache:
+            return self._cache[sample]
+        image = self._sources[sample].read()
+        if image.nbytes <= self._cache_left:
+            self._cache[sample] = image
+            self._cache_left -= image.nbytes
+        return image
+
+    def _place(self, crop: PersonCrop, change: Change) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The crop's matrix; its (K, 3) keypoints in the view, with 1 where labelled and inside, else 0."""
+        matrix = crop_matrix(
+            change.box,
+            self._view,
+            scale=change.scale,
+            rotation=change.rotation,
+            shift=change.shift,
+            flip=change.flip,
+        )
+        keypoints = crop.keypoints[self._mirrored] if change.flip else crop.keypoints
+        points = transform(matrix, keypoints[:, :2])
+        inside = ((points >= 0) & (points <= (self._view.width - 1, self._view.height - 1))).all(axis=1)
+        return matrix, np.column_stack([points, (keypoints[:, 2] > 0) & inside])
+
+    def _change(self, position: int, epoch: int) -> Change:
+        box, keypoints = self._crops[position].box, self._crops[position].keypoints
+        if self._augmentation is None or self._keypoints is None:
+            return Change(box)
+        rng = np.random.default_rng([self._seed, epoch, position + 1])
+        return self._augmentation.draw(rng, box=box, keypoints=keypoints, keypoint_set=self._keypoints)
+
+
+class UnreadableImages:
+    """Remembers and reports each unreadable image once, and stops where they are too many."""
+
+    def __init__(self, images: int, *, limit: float, report: Callable[[str], None]) -> None:
+        self._images, self._limit, self._report = images, limit, report
+        self._messages: dict[int, str] = {}
+
+    def note(self, unreadable: dict[int, str]) -> None:
+        for sample, message in unreadable.items():
+            if sample not in self._messages:
+                self._messages[sample] = message
+                self._report(message)
+        count = len(self._messages)
+        if count > self._limit * self._images:
+            first = "; ".join([*list(self._messages.values())[:3], *(["..."] if count > 3 else [])])
+            raise PosenasError(
+                f"{count} of {self._images} images cannot be read, more than max_unreadable = "
+                f"{self._limit:g} allows: {first}; restore the files or raise the limit"
+            )
+
+
+def worker_loader(
+    reader: CropReader,
+    keys: Iterable[BatchKey],
+    *,
+    workers: int,
+    device: torch.device,
+) -> DataLoader[WarpedCrops]:
+    return DataLoader(
+        reader,
+        batch_size=None,
+        sampler=keys,
+        num_workers=workers,
+        collate_fn=_unchanged,
+        pin_memory=device.type == "cuda",
+        worker_init_fn=partial(_prepare_worker, parent=os.getpid()),
+        persistent_workers=workers > 0,
+        # Without a generator of its own the loader would draw from torch's global one in every epoch.
+        generator=torch.Generator(),
+    )
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Ctrl-C waits until the end: Python would print and forget it while a loader's destructor waits for
+    the workers."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _unchanged(warped: Any) -> Any:
+    return warped
+
+
+def _prepare_worker(worker: int, *, parent: int) -> None:  # noqa: ARG001
+    """One thread a worker; Ctrl-C is for the main process, which ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _report_uncaught
+    cv2.setNumThreads(0)
+    _end_with(parent)
+
+
+def _end_with(parent: int) -> None:
+    """Torch's own watch over the parent begins only later, and misses one that was killed before."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _report_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    # The thread that hands images over finds its connection broken when the main process is interrupted.
+    if not issubclass(kind, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, traceback)

@@ -1,0 +1,66 @@
+"""Scores the best network of a finished run, on its own people or on others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from posenas.checkpoint import load_tensors
+from posenas.compose import compose, qualified
+from posenas.errors import PosenasError, suggestion
+from posenas.evaluation import predict
+from posenas.hooks import Events
+from posenas.keypoints import KeypointSet
+from posenas.networks import find_network
+from posenas.people import People
+from posenas.recipe import merge, parse_assignment, recipe_from_tables, recipe_tables
+from posenas.run import open_run
+from posenas.scores import Evaluation
+
+
+def evaluate_run(
+    path: Path, *, split: str, assignments: Iterable[str], flags: Mapping[str, Any], events: Events
+) -> Evaluation:
+    """Metrics by qualified name, such as `oks.AP`.
+
+    Args:
+        assignments: changes of the run's recipe, such as `evaluation.boxes=FILE`.
+        flags: another dataset or evaluator, by kind.
+
+    Raises:
+        PosenasError: where the run has no result yet, or the dataset has other keypoints.
+    """
+    run, recipe = open_run(path)
+    found = find_network(str(path))
+    tables = merge(recipe_tables(recipe), [parse_assignment(text) for text in assignments], flags=flags)
+    composition = compose(recipe_from_tables(tables))
+    if split not in composition.dataset.splits():
+        raise PosenasError(f"no split {split!r}; {suggestion(split, composition.dataset.splits())}")
+    if composition.keypoints.names != found.keypoints.names:
+        raise PosenasError(
+            f"{path}: predicts {_names(found.keypoints)}; this dataset has {_names(composition.keypoints)}; "
+            "evaluate on one with the same keypoints in the same order"
+        )
+    people = People(
+        composition,
+        warn=lambda message: events.tell("warned", message=message),
+        advance=lambda task, done, total: events.tell("advanced", task=task, done=done, total=total),
+    )
+    network = composition.build(found.genotype).to(composition.compute.device)
+    try:
+        network.load_state_dict(load_tensors(run.best / "weights.safetensors"))
+    except RuntimeError as error:
+        raise PosenasError(
+            f"{path}: its weights do not fit ({str(error).splitlines()[-1].strip()}); undo what was set, or "
+            f"`posenas resume {path}` to write them anew"
+        ) from error
+    truth, crops = people.evaluated(split)
+    predictions = predict(network, crops, settings=composition.evaluation, device=composition.compute.device)
+    evaluation = composition.evaluator.evaluate(predictions, truth)
+    metrics = {qualified(composition.recipe, name): value for name, value in evaluation.metrics.items()}
+    return Evaluation(metrics, evaluation.by_keypoint)
+
+
+def _names(keypoints: KeypointSet) -> str:
+    return f"{len(keypoints)} keypoints ({', '.join(keypoints.names[:3])}, ...)"

@@ -1,0 +1,87 @@
+"""Networks to predictions, and predictions to metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt, Lt
+from torch import Tensor, nn
+
+from posenas.batches import Batch, Poses
+from posenas.data.crops import LoadedCrops, batches
+from posenas.network import PoseNetwork
+from posenas.protocols import FlipTest, HeadModule
+from posenas.scores import Predictions
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """The `[evaluation]` table of a recipe."""
+
+    held_out: Annotated[
+        float,
+        "share of the training images that candidates are ranked on; 0 ranks them on `val`, as the papers do",
+        Ge(0),
+        Lt(1),
+    ] = 0.1
+    ranking_people: Annotated[int, "at most so many people rank the candidates", Gt(0)] = 256
+    flip_test: Annotated[bool, "average the outputs with those of the mirrored image"] = True
+    batch_size: Annotated[int, "people in a forward pass", Gt(0)] = 64
+    boxes: Annotated[
+        str, "a detector's boxes for `val`, a COCO results file; empty uses the annotated ones"
+    ] = ""
+    box_threshold: Annotated[float, "detections with a lower score are left out", Ge(0)] = 0.0
+
+
+@torch.no_grad()
+def predict(
+    network: PoseNetwork, crops: LoadedCrops, *, settings: EvaluationSettings, device: torch.device
+) -> Predictions:
+    """The pose of every crop, in pixels of its image."""
+    network.eval()
+    keypoints: list[Tensor] = []
+    scores: list[Tensor] = []
+    for batch in batches(crops, settings.batch_size, device=device):
+        poses = _decode(network, batch, flip_test=settings.flip_test)
+        keypoints.append(poses.keypoints.double().cpu())
+        scores.append(poses.keypoint_scores.double().cpu())
+    in_view = torch.cat(keypoints).numpy()
+    in_image = np.einsum("nij,nkj->nki", crops.inverses[:, :, :2], in_view) + crops.inverses[:, None, :, 2]
+    keypoint_scores = torch.cat(scores).numpy()
+    return Predictions(
+        image_ids=crops.image_ids,
+        keypoints=in_image,
+        keypoint_scores=keypoint_scores,
+        scores=keypoint_scores.mean(axis=1) * crops.box_scores,
+    )
+
+
+def _decode(network: PoseNetwork, batch: Batch, *, flip_test: bool) -> Poses:
+    head = cast(HeadModule, network.head)
+    outputs = network(batch.images)
+    if flip_test and isinstance(head, FlipTest):
+        outputs = head.average_mirrored(outputs, network(batch.images.flip(3)))
+    return head.decode(outputs)
+
+
+@torch.no_grad()
+def recalibrate(network: nn.Module, batches_of_images: Iterable[Tensor]) -> None:
+    """Replaces batch norm's running statistics by the mean over these batches.
+
+    A sub-network's statistics differ from every other's, so shared ones serve none
+    (Yu and Huang, Universally Slimmable Networks, section 3.3).
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for a cumulative average
+        norm.train()
+    for images in batches_of_images:
+        network(images)
+    for norm in norms:
+        norm.momentum = 0.1
+        norm.eval()

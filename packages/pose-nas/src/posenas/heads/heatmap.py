@@ -1,0 +1,138 @@
+"""The heat-map head: one map for each keypoint at a quarter of the view's size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, TypeAlias
+
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor, nn
+
+from posenas.batches import Batch, Poses, View
+from posenas.errors import PosenasError
+from posenas.heads.heatmap_decoding import find_peaks, peak_masses, peak_values, refine
+from posenas.heads.heatmap_encoding import STRIDE, Encoding, HeatmapTargets, encode, in_view, to_view
+from posenas.heads.heatmap_losses import (
+    cross_entropy,
+    cross_entropy_to_teacher,
+    log_probabilities,
+    mean_squared_difference,
+    mean_squared_error,
+    probabilities,
+)
+from posenas.keypoints import KeypointSet
+from posenas.levels import Level, deepest_at
+
+Loss: TypeAlias = Literal["cross-entropy", "mse"]
+Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
+
+
+@dataclass(frozen=True)
+class HeatmapHead:
+    """Heat maps by one 1 x 1 convolution from the deepest level at a quarter of the view's size."""
+
+    input_size: Annotated[
+        tuple[Side, Side],
+        "height and width of a person's view, pixels; multiples of the coarsest level's stride",
+    ] = (128, 96)
+    encoding: Annotated[Encoding, "how keypoints become maps and maps keypoints"] = "udp"
+    sigma: Annotated[
+        float,
+        "standard deviation of the targets, heat-map pixels; the papers' 2 is for 256x192",
+        Ge(0.5),
+        Le(64),
+    ] = 1.0
+    loss: Annotated[Loss, "maps as distributions over pixels, or as images of values as in the papers"] = (
+        "cross-entropy"
+    )
+
+    def view(self) -> View:
+        height, width = self.input_size
+        return View("person", height, width)
+
+    def select(self, levels: Sequence[Level]) -> Sequence[Level]:
+        """The deepest level at 1/4.
+
+        Raises:
+            PosenasError: where none is at 1/4, or the view does not divide by the stride of every level.
+        """
+        selected = deepest_at(levels, STRIDE)
+        coarsest = max(level.stride for level in levels)
+        if any(side % coarsest for side in self.input_size):
+            nearest = [max(1, round(side / coarsest)) * coarsest for side in self.input_size]
+            raise PosenasError(
+                f"heatmap head: input_size {list(self.input_size)} does not divide by {coarsest}, "
+                f"the stride of the backbone's coarsest level; the nearest that does is {nearest}"
+            )
+        return [selected]
+
+    def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> HeatmapModule:
+        (level,) = levels
+        return HeatmapModule(level, keypoints, encoding=self.encoding, sigma=self.sigma, loss=self.loss)
+
+
+class HeatmapModule(nn.Module):
+    """Outputs are (N, K, H / 4, W / 4): logits with cross-entropy, values otherwise."""
+
+    def __init__(
+        self, level: Level, keypoints: KeypointSet, *, encoding: Encoding, sigma: float, loss: Loss
+    ) -> None:
+        super().__init__()
+        self.level = level.name
+        self.mirrored = list(keypoints.mirrored)
+        self.encoding: Encoding = encoding
+        self.sigma = sigma
+        self.distributions = loss == "cross-entropy"
+        self.convolution = nn.Conv2d(level.channels, len(keypoints), kernel_size=1)
+        nn.init.normal_(self.convolution.weight, std=0.001)
+        nn.init.zeros_(self.convolution.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """In float32 even under autocast: bfloat16 is too coarse to refine a peak by."""
+        level = features[self.level]
+        # The meta device, on which costs are counted, has no autocast to switch off.
+        with torch.autocast("cpu" if level.is_meta else level.device.type, enabled=False):
+            maps: Tensor = self.convolution(level.float())
+        return maps
+
+    def targets(self, batch: Batch) -> HeatmapTargets:
+        """Distributions have no mass for a keypoint outside the view, so it does not count."""
+        targets = encode(batch, self.encoding, sigma=self.sigma)
+        if not self.distributions:
+            return targets
+        return replace(targets, weights=targets.weights * in_view(batch))
+
+    def loss(self, outputs: Tensor, targets: HeatmapTargets) -> Tensor:
+        return (cross_entropy if self.distributions else mean_squared_error)(outputs, targets)
+
+    def distillation_loss(self, outputs: Tensor, teacher: Tensor) -> Tensor:
+        """In-place distillation as in ViPNAS; of distributions by cross-entropy, to the teacher's."""
+        compare = cross_entropy_to_teacher if self.distributions else mean_squared_difference
+        return compare(outputs, teacher)
+
+    def decode(self, outputs: Tensor) -> Poses:
+        """Positions in view pixels; scores are the peak's value or, of a distribution, the probability within
+        3 sigma of the peak, which is 1 for a perfect map and so comparable between people."""
+        maps = probabilities(outputs) if self.distributions else outputs.float()
+        peaks = find_peaks(maps)
+        positions = refine(maps, peaks, self.encoding, sigma=self.sigma)
+        scores = (
+            peak_masses(maps, peaks, sigma=self.sigma) if self.distributions else peak_values(maps, peaks)
+        )
+        return Poses(to_view(positions, self.encoding, maps.shape[2:]), scores.clamp(0.0, 1.0))
+
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
+        """The mean of the maps, or the logarithm of the mean of the distributions.
+
+        Undone, the mirror leaves all but `udp` maps 3/4 of a pixel left of the others; as in the papers they
+        are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel.
+        """
+        undone = mirrored[:, self.mirrored].flip(3)
+        if self.encoding != "udp":
+            undone = torch.cat([undone[..., :1], undone[..., :-1]], dim=3)
+        if self.distributions:
+            return torch.logaddexp(log_probabilities(outputs), log_probabilities(undone)) - math.log(2.0)
+        return (outputs.float() + undone.float()) / 2

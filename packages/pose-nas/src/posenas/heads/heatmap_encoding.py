@@ -1,0 +1,108 @@
+"""Keypoints to Gaussian heat maps, and where a heat map's pixels lie in the view.
+
+A Gaussian is the product of one over the rows and one over the columns, so targets stay two short vectors a
+keypoint until a loss needs the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from posenas.batches import Batch
+
+STRIDE = 4
+"""View pixels to a heat-map pixel."""
+
+Encoding: TypeAlias = Literal["gaussian", "udp", "dark"]
+"""How heat maps and coordinates belong together.
+
+- gaussian: the centre is rounded to a heat-map pixel (Xiao et al., Simple Baselines, ECCV 2018).
+- udp: the corner pixels of view and map coincide (Huang et al., Unbiased Data Processing, CVPR 2020).
+- dark: the centre is not rounded (Zhang et al., Distribution-Aware Coordinate Representation, CVPR 2020).
+"""
+
+
+@dataclass(frozen=True)
+class HeatmapTargets:
+    """N x K Gaussians of height 1.
+
+    Attributes:
+        rows: (N, K, H), the factor over the map's rows.
+        columns: (N, K, W), the factor over its columns.
+        weights: (N, K), 1.0 where the keypoint counts, else 0.0.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    weights: Tensor
+
+    def maps(self) -> Tensor:
+        """(N, K, H, W)."""
+        return self.rows.unsqueeze(3) * self.columns.unsqueeze(2)
+
+
+def encode(batch: Batch, encoding: Encoding, *, sigma: float) -> HeatmapTargets:
+    """The targets of a batch, on its device, in float32.
+
+    A keypoint counts if it is labelled and its patch, the square of 3 sigma about the pixel nearest to it,
+    touches the map. `gaussian` is zero outside that patch, as published; the others are not cut.
+
+    Args:
+        sigma: heat-map pixels.
+    """
+    height, width = (side // STRIDE for side in batch.images.shape[2:])
+    centres = to_map(batch.keypoints.float(), encoding, (height, width))
+    nearest = (centres + 0.5).trunc()  # towards zero left of the map too, as the papers' int() does
+    radius = patch_radius(sigma)
+    if encoding == "gaussian":
+        centres, cut = nearest, float(radius)
+    else:
+        cut = float("inf")
+    last = nearest.new_tensor([width - 1, height - 1])
+    touches = ((nearest >= -radius) & (nearest <= last + radius)).all(2)
+    return HeatmapTargets(
+        rows=gaussian(centres[..., 1], height, sigma=sigma, cut=cut),
+        columns=gaussian(centres[..., 0], width, sigma=sigma, cut=cut),
+        weights=batch.labelled.float() * touches,
+    )
+
+
+def in_view(batch: Batch) -> Tensor:
+    """(N, K) bool: keypoints on a pixel of the view."""
+    height, width = batch.images.shape[2:]
+    last = batch.keypoints.new_tensor([width - 1, height - 1])
+    return ((batch.keypoints >= -0.5) & (batch.keypoints <= last + 0.5)).all(2)
+
+
+def patch_radius(sigma: float) -> int:
+    """Heat-map pixels from the centre of a Gaussian's patch to its border."""
+    return int(3 * sigma)
+
+
+def to_map(keypoints: Tensor, encoding: Encoding, size: Sequence[int]) -> Tensor:
+    """(..., 2) view pixels to heat-map pixels; `size` is the map's (height, width)."""
+    return keypoints / _scale(keypoints, encoding, size)
+
+
+def to_view(positions: Tensor, encoding: Encoding, size: Sequence[int]) -> Tensor:
+    """(..., 2) heat-map pixels to view pixels; `size` is the map's (height, width)."""
+    return positions * _scale(positions, encoding, size)
+
+
+def _scale(like: Tensor, encoding: Encoding, size: Sequence[int]) -> Tensor:
+    """View pixels to a heat-map pixel, over x and y."""
+    if encoding != "udp":
+        return like.new_tensor([STRIDE, STRIDE])
+    height, width = size
+    return like.new_tensor([(side * STRIDE - 1) / (side - 1) for side in (width, height)])
+
+
+def gaussian(centres: Tensor, length: int, *, sigma: float, cut: float) -> Tensor:
+    """(...) centres to (..., length): exp(-distance^2 / 2 sigma^2) at each pixel, zero further than `cut`."""
+    distances = torch.arange(length, device=centres.device) - centres.unsqueeze(-1)
+    return torch.exp(distances.square() * (-0.5 / sigma**2)) * (distances.abs() <= cut)

@@ -1,0 +1,156 @@
+"""Networks by name: zoo entries, genotype files and the winners of runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from posenas.compose import make, network_costs
+from posenas.data.coco import read_json
+from posenas.errors import PosenasError, suggestion
+from posenas.genotype import Genotype, check_genotype, genotype_id
+from posenas.keypoint_sets import COCO_17, KEYPOINT_SETS, keypoint_set_from_names
+from posenas.keypoints import KeypointSet
+from posenas.plugins import find_plugins, load_entry
+from posenas.protocols import Head, SearchSpace
+from posenas.recipe import (
+    ComponentChoice,
+    Recipe,
+    merge,
+    parse_assignment,
+    recipe_from_tables,
+    recipe_tables,
+)
+from posenas.run import open_run
+from posenas.zoo import ZooEntry
+
+
+@dataclass(frozen=True)
+class NamedNetwork:
+    """A genotype of a space, with the head that it is used under.
+
+    Attributes:
+        published: what the paper prints about it.
+        source: the paper.
+        recipe: of the run that it won, else None.
+    """
+
+    name: str
+    space: ComponentChoice
+    genotype: Genotype
+    head: ComponentChoice
+    keypoints: KeypointSet
+    published: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    recipe: Recipe | None = None
+
+    def recipe_tables(self) -> dict[str, Any]:
+        """The tables of a recipe that trains this network alone."""
+        tables = {} if self.recipe is None else recipe_tables(self.recipe)
+        tables["space"] = {"name": self.space.name, **self.space.options}
+        tables["head"] = {"name": self.head.name, **self.head.options}
+        tables["strategy"] = {"name": "single", "genotype": dict(self.genotype)}
+        return tables
+
+
+def zoo_names() -> list[str]:
+    return sorted(plugin.name for plugin in find_plugins(("zoo",)) if plugin.status == "ok")
+
+
+def find_network(name: str, *, space: str | None = None) -> NamedNetwork:
+    """A zoo entry's name, a genotype's JSON file, or a finished run's folder.
+
+    Args:
+        space: of a genotype file's genotype; `ofa` where None.
+
+    Raises:
+        PosenasError: where there is no such thing.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return _of_run(path)
+    if path.is_file():
+        return _of_file(path, ComponentChoice(space or "ofa"))
+    if name not in zoo_names():
+        raise PosenasError(
+            f"{name!r} is neither a file, a run's folder nor in the zoo; {suggestion(name, zoo_names())}"
+        )
+    return _of_zoo(name)
+
+
+def changed(network: NamedNetwork, assignments: Iterable[str]) -> NamedNetwork:
+    """The network with other options of its space or head, such as `space.backbone=resnet50`."""
+    tables = {
+        "space": {"name": network.space.name, **network.space.options},
+        "head": {"name": network.head.name, **network.head.options},
+    }
+    merged = merge(tables, [parse_assignment(text) for text in assignments], flags={})
+    recipe = recipe_from_tables(merged)
+    return replace(network, space=recipe.space, head=recipe.head)
+
+
+def _of_zoo(name: str) -> NamedNetwork:
+    plugin = next(plugin for plugin in find_plugins(("zoo",)) if plugin.name == name)
+    entry = cast(ZooEntry, load_entry(plugin))
+    return NamedNetwork(
+        name=name,
+        space=ComponentChoice(entry.space, entry.options),
+        genotype=entry.genotype,
+        head=ComponentChoice("heatmap", {"input_size": list(entry.input_size)}),
+        keypoints=KEYPOINT_SETS[entry.keypoints],
+        published=entry.published,
+        source=entry.source,
+    )
+
+
+def _of_file(path: Path, space: ComponentChoice) -> NamedNetwork:
+    try:
+        genotype = json.loads(path.read_text())
+        if not isinstance(genotype, dict):
+            raise PosenasError(f"{path}: a genotype is one JSON object with a value for each dimension")
+        name = genotype_id(genotype)
+    except (OSError, ValueError, RecursionError) as error:
+        raise PosenasError(f"{path}: not a genotype's JSON file ({error})") from error
+    return NamedNetwork(name, space, genotype, ComponentChoice("heatmap"), COCO_17)
+
+
+def _of_run(path: Path) -> NamedNetwork:
+    _, recipe = open_run(path)
+    file = path / "best" / "genotype.json"
+    if not file.exists():
+        raise PosenasError(f"{path}: this run has no result yet; `posenas resume {path}` finishes it")
+    found = _of_file(file, recipe.space)
+    keypoints = keypoint_set_from_names(read_json(path / "best" / "keypoints.json"))
+    return NamedNetwork(found.name, recipe.space, found.genotype, recipe.head, keypoints, recipe=recipe)
+
+
+def describe_network(network: NamedNetwork) -> dict[str, Any]:
+    """Costs and levels, without running the network: one object of `posenas zoo --json`."""
+    space: SearchSpace = make("space", network.space)
+    check_genotype(network.genotype, space.dimensions())
+    head: Head = make("head", network.head)
+    costs = network_costs(space, network.genotype, head=head, keypoints=network.keypoints)
+    return {
+        "name": network.name,
+        "space": network.space.name,
+        "genotype": dict(network.genotype),
+        "input_size": [head.view().height, head.view().width],
+        "keypoints": len(network.keypoints),
+        "levels": _levels(space, network.genotype),
+        **costs.as_dict(),
+        "published": dict(network.published),
+        "source": network.source,
+    }
+
+
+def _levels(space: SearchSpace, genotype: Genotype) -> list[dict[str, Any]]:
+    import torch
+
+    with torch.device("meta"):
+        backbone = space.build(genotype)
+    return [
+        {"name": level.name, "stride": level.stride, "channels": level.channels} for level in backbone.levels
+    ]

@@ -1,0 +1,135 @@
+"""The people of a run: who is trained on, who ranks the candidates, who gives the final score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from posenas.compose import Composition
+from posenas.data.crops import CropLoader, LoadedCrops, PersonCrop, load_crops, person_crops
+from posenas.data.detections import detection_crops
+from posenas.randomness import derive_rng, derive_seed
+from posenas.samples import Sample
+from posenas.scores import GroundTruth
+
+
+class People:
+    """The splits of a composition's dataset, read when they are first needed and then kept.
+
+    `train` and `val` are the dataset's. `fit` and `ranking` divide `train` by image: candidates are ranked
+    on people that the super-network has not seen, and `val` stays out of every decision.
+    """
+
+    def __init__(
+        self,
+        composition: Composition,
+        *,
+        warn: Callable[[str], None],
+        advance: Callable[[str, int, int], None],
+    ) -> None:
+        self._composition = composition
+        self._warn = warn
+        self._advance = advance
+        self._loaded: dict[str, tuple[GroundTruth, LoadedCrops]] = {}
+        self._calibration: dict[int, LoadedCrops] = {}
+
+    @property
+    def ranking_split(self) -> str:
+        return "ranking" if self._composition.evaluation.held_out else "val"
+
+    def training(self, split: str, *, seed: int) -> CropLoader:
+        """Augmented batches of `train` or `fit`; to be closed."""
+        samples = self._samples(split)
+        settings = self._composition.training
+        return CropLoader(
+            person_crops(samples),
+            samples,
+            view=self._composition.view,
+            keypoints=self._composition.keypoints,
+            augmentation=self._composition.augmentation,
+            batch_size=settings.batch_size,
+            seed=seed,
+            workers=settings.workers,
+            device=self._composition.compute.device,
+            on_unreadable=self._warn,
+            max_unreadable=settings.max_unreadable,
+            cache_bytes=settings.cache * 2**20,
+        )
+
+    def evaluated(self, split: str) -> tuple[GroundTruth, LoadedCrops]:
+        """The truth of `val` or `ranking`, and the crops to predict in."""
+        if split not in self._loaded:
+            samples = self._samples(split)
+            crops = self._load(self._boxes(split, samples), samples, f"reading the people of {split}")
+            self._loaded[split] = GroundTruth(self._composition.keypoints, samples), crops
+        return self._loaded[split]
+
+    def calibration(self, number: int) -> LoadedCrops:
+        """So many people of `fit`, unchanged by augmentation."""
+        if number not in self._calibration:
+            samples = self._samples("fit")
+            crops = person_crops(samples)
+            chosen = derive_rng(self._composition.recipe.seed, "calibration").sample(
+                range(len(crops)), min(number, len(crops))
+            )
+            self._calibration[number] = self._load(
+                [crops[index] for index in sorted(chosen)], samples, "reading the people for batch norm"
+            )
+        return self._calibration[number]
+
+    def _load(self, crops: Sequence[PersonCrop], samples: Sequence[Sample], task: str) -> LoadedCrops:
+        settings = self._composition.training
+        return load_crops(
+            crops,
+            samples,
+            self._composition.view,
+            workers=settings.workers,
+            on_unreadable=self._warn,
+            max_unreadable=settings.max_unreadable,
+            progress=lambda done, total: self._advance(task, done, total),
+        )
+
+    def _boxes(self, split: str, samples: Sequence[Sample]) -> list[PersonCrop]:
+        settings = self._composition.evaluation
+        if split == "val" and settings.boxes:
+            return detection_crops(
+                Path(settings.boxes),
+                samples,
+                keypoints=self._composition.keypoints,
+                threshold=settings.box_threshold,
+            )
+        return person_crops(samples)
+
+    def _samples(self, split: str) -> Sequence[Sample]:
+        if split == "fit":
+            return self._divided[0]
+        if split == "ranking":
+            return self._divided[1]
+        return self._train if split == "train" else self._composition.dataset.split(split)
+
+    @cached_property
+    def _train(self) -> Sequence[Sample]:
+        return self._composition.dataset.split("train")
+
+    @cached_property
+    def _divided(self) -> tuple[Sequence[Sample], Sequence[Sample]]:
+        """`fit` and `ranking`. Images are held out in an order that depends on the seed and their ids, until
+        they are enough or show enough people; at least one image stays on either side."""
+        settings = self._composition.evaluation
+        if not settings.held_out:
+            return self._train, []
+        seed = self._composition.recipe.seed
+        order = sorted(
+            (sample for sample in self._train if person_crops([sample])),
+            key=lambda sample: derive_seed(seed, "held out", sample.id),
+        )
+        held_out: set[int] = set()
+        people = 0
+        for sample in order[: max(1, round(settings.held_out * len(order)))]:
+            if people >= settings.ranking_people or len(held_out) + 1 == len(order):
+                break
+            held_out.add(sample.id)
+            people += len(person_crops([sample]))
+        fit = [sample for sample in self._train if sample.id not in held_out]
+        return fit, [sample for sample in self._train if sample.id in held_out]

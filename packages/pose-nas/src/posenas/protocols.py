@@ -1,0 +1,154 @@
+"""The contract: five protocols, and the capabilities that are asked for by name.
+
+A component is a frozen dataclass: its fields are its options, its methods its behaviour. There is
+nothing to inherit and nothing to register but one entry point. A field that a user may set is
+annotated `Annotated[type, "what it does"]`; constraints such as `annotated_types.Ge(1)` go beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from posenas.batches import Batch, Poses, View
+    from posenas.genotype import Choice, Genotype
+    from posenas.keypoints import KeypointSet
+    from posenas.levels import Level
+    from posenas.problem import Problem
+    from posenas.samples import Sample
+    from posenas.scores import Evaluation, GroundTruth, Metric, Predictions
+    from posenas.trial import Trial
+
+
+class Backbone(Protocol):
+    """An nn.Module: (N, 3, H, W) images to one (N, C, H / stride, W / stride) feature map a level."""
+
+    @property
+    def levels(self) -> Sequence[Level]:
+        """From the image to the output; truthful names, strides and channels."""
+        ...
+
+    def __call__(self, images: Tensor) -> Mapping[str, Tensor]: ...
+
+
+@runtime_checkable
+class SearchSpace(Protocol):
+    """Turns a genotype into a backbone."""
+
+    def dimensions(self) -> Mapping[str, Choice]:
+        """Every combination of values is a genotype that can be built."""
+        ...
+
+    def sample(self, rng: Random) -> Genotype: ...
+
+    def build(self, genotype: Genotype) -> Backbone:
+        """The network with fresh weights, drawn from torch's generator."""
+        ...
+
+
+@runtime_checkable
+class WeightSharing(SearchSpace, Protocol):
+    """A space whose networks nest: every tensor of any genotype's network is the leading slice (for
+    kernels the centre) of the tensor of the same name in the largest network. One set of weights
+    then serves them all; see `posenas.sharing`."""
+
+    def largest(self) -> Genotype: ...
+
+    def smallest(self) -> Genotype: ...
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Decides which genotypes to try and how their weights are obtained."""
+
+    def requires(self) -> Sequence[type]:
+        """Capabilities, as protocols, that the space or the head module must have."""
+        ...
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        """Ordinary deterministic code. All costly work, and all randomness, comes from `problem`.
+
+        The last trial yielded is the search's answer: the winner with its final weights.
+        """
+        ...
+
+
+class HeadModule(Protocol):
+    """An nn.Module that ends a pose network. `Any` is whatever the head calls outputs and targets."""
+
+    def __call__(self, features: Mapping[str, Tensor]) -> Any: ...
+
+    def targets(self, batch: Batch) -> Any:
+        """What the loss compares outputs with; encoded once a batch, on the batch's device."""
+        ...
+
+    def loss(self, outputs: Any, targets: Any) -> Tensor:
+        """A scalar."""
+        ...
+
+    def decode(self, outputs: Any) -> Poses: ...
+
+
+@runtime_checkable
+class Distillable(Protocol):
+    """A head module whose outputs can be taught by a larger network's outputs."""
+
+    def distillation_loss(self, outputs: Any, teacher: Any) -> Tensor:
+        """A scalar on the scale of `loss`; no gradient flows into the teacher's outputs."""
+        ...
+
+
+@runtime_checkable
+class FlipTest(Protocol):
+    """A head module that can average its outputs with those for the mirrored images."""
+
+    def average_mirrored(self, outputs: Any, mirrored: Any) -> Any:
+        """Outputs for the images, averaged with `mirrored` after undoing the mirror."""
+        ...
+
+
+@runtime_checkable
+class Head(Protocol):
+    """Turns feature levels into poses, for a keypoint set."""
+
+    def view(self) -> View: ...
+
+    def select(self, levels: Sequence[Level]) -> Sequence[Level]:
+        """Those of the offered levels that the head reads. Raises PosenasError where it cannot."""
+        ...
+
+    def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> HeadModule:
+        """The module for the selected levels."""
+        ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Images with people, in one keypoint set."""
+
+    def keypoints(self) -> KeypointSet: ...
+
+    def splits(self) -> Sequence[str]:
+        """At least `train` and `val`."""
+        ...
+
+    def split(self, name: str) -> Sequence[Sample]: ...
+
+    def instructions(self) -> str:
+        """Where the files must lie and how to get them."""
+        ...
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Predictions and truth to named metrics."""
+
+    def metrics(self) -> Sequence[Metric]:
+        """The first one is what a search maximises unless it is told otherwise."""
+        ...
+
+    def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation: ...

@@ -1,0 +1,255 @@
+"""Recipes: the five chosen components, their options, limits and seed, in one TOML file.
+
+    seed = 0
+    device = "auto"
+    precision = "auto"
+    limits = ["gmacs<=0.3"]
+
+    [space]
+    name = "ofa"
+    backbone = "tiny"          # options lie flat beside the name
+
+and likewise [strategy], [head], [dataset] and [evaluator]; and the tables of settings, which have no
+name: [training], [augmentation] and [evaluation]. Everything may be left out. What the options of a
+component are is judged by `posenas.options`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from posenas.errors import PosenasError, suggestion
+from posenas.genotype import canonical_json
+
+COMPONENTS = ("space", "strategy", "head", "dataset", "evaluator")
+NAMELESS_TABLES = ("training", "augmentation", "evaluation")
+TABLES = (*COMPONENTS, *NAMELESS_TABLES)
+SETTINGS = ("seed", "device", "precision", "limits")
+
+
+@dataclass(frozen=True)
+class ComponentChoice:
+    """A component by its name, and the options that differ from its defaults, as plain data."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a run depends on.
+
+    Attributes:
+        training, augmentation, evaluation: settings that differ from their defaults, as plain data.
+        limits: such as "gmacs<=0.3"; a genotype must meet them all.
+    """
+
+    space: ComponentChoice = ComponentChoice("ofa")
+    strategy: ComponentChoice = ComponentChoice("sandwich")
+    head: ComponentChoice = ComponentChoice("heatmap")
+    dataset: ComponentChoice = ComponentChoice("synthetic")
+    evaluator: ComponentChoice = ComponentChoice("oks")
+    training: Mapping[str, Any] = field(default_factory=dict)
+    augmentation: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+
+
+DEFAULTS = Recipe()
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The tables of a recipe file. Raises PosenasError naming the file, and the line where there is one."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise PosenasError(f"recipe {path} is not valid TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise PosenasError(f"recipe {path} is not UTF-8 text: {error}") from error
+    except OSError as error:
+        raise PosenasError(f"recipe {path} cannot be read: {error.strerror}") from error
+    for key, value in tables.items():
+        _check_top_level(key, f"recipe {path}")
+        if (key in TABLES) != isinstance(value, dict):
+            raise PosenasError(f"recipe {path}: {_misplaced(key)}")
+    return tables
+
+
+def recipe_tables(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain data, in the order of the file."""
+    tables: dict[str, Any] = {key: getattr(recipe, key) for key in SETTINGS}
+    tables["limits"] = list(recipe.limits)
+    for kind in COMPONENTS:
+        choice = getattr(recipe, kind)
+        tables[kind] = {"name": choice.name, **choice.options}
+    for table in NAMELESS_TABLES:
+        tables[table] = dict(getattr(recipe, table))
+    return tables
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """TOML that reads back as the same recipe."""
+    return tomli_w.dumps(recipe_tables(recipe))
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """SHA-256, hexadecimal, of the recipe's canonical JSON; the order of options does not matter."""
+    return hashlib.sha256(canonical_json(recipe_tables(recipe)).encode()).hexdigest()
+
+
+def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -> Recipe:
+    """Fills in what the tables leave out. Raises PosenasError for a value of the wrong type."""
+    for key, value in tables.items():
+        _check_top_level(key, "recipe")
+        _check_plain(value, key)
+    complete = _overlay(recipe_tables(defaults), tables)
+    parts: dict[str, Any] = {kind: _choice(kind, complete[kind]) for kind in COMPONENTS}
+    parts |= {table: _table(table, complete[table]) for table in NAMELESS_TABLES}
+    return Recipe(
+        **parts,
+        limits=_limits(complete["limits"]),
+        seed=_seed(complete["seed"]),
+        device=_word("device", complete["device"]),
+        precision=_word("precision", complete["precision"]),
+    )
+
+
+def parse_value(text: str) -> Any:
+    """A value as on the command line: TOML, or a list without its brackets, or else plain text."""
+    for spelling in (text, f"[{text}]") if "," in text else (text,):
+        try:
+            parsed = tomllib.loads(f"value = {spelling}")
+        except tomllib.TOMLDecodeError:
+            continue
+        if set(parsed) == {"value"} and not isinstance(parsed["value"], date | time):
+            return parsed["value"]
+    return text
+
+
+def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
+    """`strategy.candidates=50` to (("strategy", "candidates"), 50)."""
+    target, equals, value = text.partition("=")
+    path = tuple(part.strip() for part in target.split("."))
+    where = f"--set {text}"
+    if not equals or not all(path):
+        raise PosenasError(f"{where}: expected table.key=value, such as strategy.candidates=50")
+    _check_top_level(path[0], where)
+    if len(path) != (2 if path[0] in TABLES else 1):
+        raise PosenasError(f"{where}: {_misplaced(path[0])}")
+    return path, parse_value(value.strip())
+
+
+def merge(
+    tables: Mapping[str, Any],
+    assignments: Iterable[tuple[tuple[str, ...], Any]],
+    *,
+    flags: Mapping[str, Any],
+    defaults: Recipe = DEFAULTS,
+) -> dict[str, Any]:
+    """The tables of a file, overruled by flags, and these by assignments.
+
+    Naming another component than the tables do discards the options that the tables give.
+
+    Args:
+        assignments: as `parse_assignment` gives them; the last one wins.
+        flags: by the recipe's keys; for a component its name. None and () are flags not given.
+        defaults: name the components that the tables do not.
+    """
+    flagged: dict[str, Any] = {}
+    for key, value in flags.items():
+        _check_top_level(key, "flags")
+        if value is not None and value != ():
+            flagged[key] = {"name": value} if key in COMPONENTS else value
+    assigned: dict[str, Any] = {}
+    for path, value in assignments:
+        if len(path) == 1:
+            assigned[path[0]] = value
+        else:
+            assigned.setdefault(path[0], {})[path[1]] = value
+    merged: dict[str, Any] = {kind: {"name": getattr(defaults, kind).name} for kind in COMPONENTS}
+    for layer in (tables, flagged, assigned):
+        merged = _overlay(merged, layer)
+    return merged
+
+
+def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = lower.get(key)
+        if not isinstance(value, Mapping) or not isinstance(below, Mapping):
+            merged[key] = value
+        elif value.get("name", below.get("name")) != below.get("name") and key in COMPONENTS:
+            merged[key] = dict(value)
+        else:
+            merged[key] = {**below, **value}
+    return merged
+
+
+def _check_top_level(key: str, where: str) -> None:
+    known = (*TABLES, *SETTINGS)
+    if key not in known:
+        raise PosenasError(f"{where}: unknown key {key!r}; {suggestion(key, known)}")
+
+
+def _misplaced(key: str) -> str:
+    if key in SETTINGS:
+        return f"{key} is a single value, not a table"
+    return f"{key} is a table, not a single value: give {key}.{'name' if key in COMPONENTS else 'option'}"
+
+
+def _check_plain(value: Any, where: str) -> None:
+    """Raises PosenasError for what TOML and JSON do not both hold."""
+    if isinstance(value, Mapping):
+        for key, element in value.items():
+            _check_plain(element, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for element in value:
+            _check_plain(element, where)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise PosenasError(f"recipe: {where} = {value}: numbers must be finite")
+    elif not isinstance(value, bool | int | float | str):
+        raise PosenasError(f"recipe: {where} = {value}: expected a number, text, true, false, list or table")
+
+
+def _table(key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise PosenasError(f"recipe: {_misplaced(key)}")
+    return dict(value)
+
+
+def _choice(kind: str, value: Any) -> ComponentChoice:
+    options = _table(kind, value)
+    return ComponentChoice(_word(f"{kind}.name", options.pop("name")), options)
+
+
+def _limits(value: Any) -> tuple[str, ...]:
+    limits = (value,) if isinstance(value, str) else value
+    if not isinstance(limits, list | tuple) or not all(isinstance(limit, str) for limit in limits):
+        raise PosenasError(f'recipe: limits = {value}: expected a list of text, such as ["gmacs<=0.3"]')
+    return tuple(limits)
+
+
+def _seed(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise PosenasError(f"recipe: seed = {value}: expected a whole number, 0 or more")
+    return value
+
+
+def _word(key: str, value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):  # precision = 32
+        return str(value)
+    if not isinstance(value, str) or not value:
+        raise PosenasError(f"recipe: {key} = {value!r}: expected text")
+    return value

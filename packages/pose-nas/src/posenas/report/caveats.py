@@ -1,0 +1,85 @@
+"""What a run's figures do not show: statements that follow from its recipe and trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from posenas.evaluation import EvaluationSettings
+from posenas.report.results import Results
+
+
+def caveats(results: Results, settings: EvaluationSettings) -> Iterator[tuple[str, str]]:
+    """Subjects and sentences, the most important first."""
+    if results.candidates:
+        yield "Ranking", _ranking(results, settings)
+        if len({trial.weights for trial in results.candidates}) < len(results.candidates):
+            yield (
+                "Weights",
+                "The candidates were scored with weights that they share, none of them trained by itself. "
+                "Trained alone they would score otherwise, and may rank otherwise.",
+            )
+        yield (
+            "Search",
+            f"{len(results.candidates)} genotypes were tried. The front is theirs, not that of the whole "
+            "space: better ones may exist.",
+        )
+    yield (
+        "Spread",
+        f"This is one run with one seed ({results.recipe.seed}). How far the figures move with another seed "
+        "is not known; a difference to another run means little until both are repeated.",
+    )
+    yield "Boxes", _boxes(settings)
+    yield "Cost", _cost(settings)
+    if results.recipe.dataset.name == "synthetic":
+        yield "Data", "The people are drawn by a program. The scores say nothing about photographs."
+
+
+def ranking_people(results: Results, settings: EvaluationSettings) -> str:
+    """Who ranks the candidates, in words."""
+    return " and ".join(
+        people_in_words(split, settings) for split in sorted({trial.split for trial in results.candidates})
+    )
+
+
+def people_in_words(split: str, settings: EvaluationSettings) -> str:
+    """A split, so that it is known without this project's words."""
+    if split != "ranking":
+        return split
+    return (
+        f"held-out training images (at most {settings.held_out:.3g} of those with people, and only until "
+        f"they show {settings.ranking_people} people)"
+    )
+
+
+def _ranking(results: Results, settings: EvaluationSettings) -> str:
+    if any(trial.split == "val" for trial in results.candidates):
+        setting = "" if settings.held_out else " (evaluation.held_out = 0)"
+        return (
+            f"The candidates were ranked on val, the people of the final score{setting}. The winner was "
+            "chosen because it does well on just these people, so that score is biased upward."
+        )
+    return (
+        f"The candidates were ranked on {ranking_people(results, settings)}. Those that lie close together "
+        "may change places on other people. The winner's score as a candidate is biased upward, since it "
+        "was chosen by it; its final score is not, since no decision of the search depends on val."
+    )
+
+
+def _boxes(settings: EvaluationSettings) -> str:
+    if not settings.boxes:
+        return (
+            "Each person was looked for inside its annotated box. The errors that a person detector would "
+            "add are not in the scores."
+        )
+    return (
+        f"On val, people were looked for inside a detector's boxes with a score of at least "
+        f"{settings.box_threshold:g}: these scores hold the detector's errors too. All others are in "
+        "annotated boxes."
+    )
+
+
+def _cost(settings: EvaluationSettings) -> str:
+    counted = "Costs are counted. Time, memory and energy were not measured on any device."
+    if not settings.flip_test:
+        return counted
+    return f"{counted} They are of one pass, but every score is with the flip test, which takes two."

@@ -1,0 +1,166 @@
+"""The report's page: what the template is given."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from posenas.evaluation import EvaluationSettings
+from posenas.genotype import Genotype, canonical_json
+from posenas.keypoints import KeypointSet
+from posenas.options import make_component
+from posenas.recipe import recipe_tables, recipe_text
+from posenas.report.caveats import caveats, people_in_words, ranking_people
+from posenas.report.results import Results
+from posenas.scores import GroundTruth, Metric
+from posenas.trial import Trial
+
+_COSTS = (
+    ("gmacs", "GMACs", "10⁹ multiply-accumulates"),
+    ("parameters", "parameters", "without batch norm's statistics"),
+    ("parameters_with_statistics", "parameters with statistics", "with them"),
+    ("paper_gflops", "papers' GFLOPs", "as most papers count them"),
+)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """PNG files, where they could be made, and what could not be shown, in words."""
+
+    pareto: bytes | None
+    poses: bytes | None
+    problems: Sequence[str]
+
+
+def render_page(results: Results, *, truth: GroundTruth | None, pictures: Pictures) -> str:
+    """HTML that needs no other file."""
+    settings = make_component(
+        EvaluationSettings, recipe_tables(results.recipe)["evaluation"], where="table [evaluation]"
+    )
+    shown = results.shown
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["embedded"] = _embedded
+    template = files("posenas.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        results=results,
+        recipe=results.recipe,
+        recipe_text=recipe_text(results.recipe),
+        pictures=pictures,
+        shown=shown,
+        scored_on="" if shown is None else _scored_on(shown, truth, settings),
+        ranking_people=ranking_people(results, settings),
+        metrics=[] if shown is None else _metric_rows(shown, results.metrics),
+        costs=[] if shown is None else _cost_rows(shown),
+        front=_front_rows(results),
+        parts=[] if shown is None else _parts(shown.by_keypoint, None if truth is None else truth.keypoints),
+        weakest=[] if shown is None else sorted(shown.by_keypoint.items(), key=lambda pair: pair[1])[:3],
+        genotype=[] if shown is None else _genotype_table(shown.genotype),
+        failed=[{"id": trial.id, "stage": trial.stage, "reason": reason} for trial, reason in results.failed],
+        caveats=list(caveats(results, settings)),
+    )
+
+
+def _embedded(picture: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+def _scored_on(shown: Trial, truth: GroundTruth | None, settings: EvaluationSettings) -> str:
+    if truth is None or not truth.samples:
+        return people_in_words(shown.split, settings)
+    labelled = [
+        person
+        for sample in truth.samples
+        for person in sample.people
+        if not person.crowd and (person.keypoints[:, 2] > 0).any()
+    ]
+    return f"{shown.split}: {len(labelled):,} people with labelled keypoints in {len(truth.samples):,} images"
+
+
+def _figure(value: float, metric: Metric) -> str:
+    return f"{value:.3f} {metric.unit}".rstrip()
+
+
+def _metric_rows(trial: Trial, metrics: Sequence[Metric]) -> Sequence[Mapping[str, str]]:
+    return [
+        {
+            "name": metric.name,
+            "value": _figure(trial.metrics[metric.name], metric)
+            if metric.name in trial.metrics
+            else "not a number",
+            "better": "higher" if metric.higher_is_better else "lower",
+        }
+        for metric in metrics
+    ]
+
+
+def _cost(name: str, value: float) -> str:
+    return f"{value:,.0f}" if name.startswith("parameters") else f"{value:#.4g}"
+
+
+def _cost_rows(trial: Trial) -> Sequence[Mapping[str, str]]:
+    return [
+        {"name": label, "value": _cost(name, trial.costs[name]), "meaning": meaning}
+        for name, label, meaning in _COSTS
+        if name in trial.costs
+    ]
+
+
+def _front_rows(results: Results) -> Sequence[Mapping[str, Any]]:
+    """Candidates on either front, from cheap to dear."""
+    fronts = {
+        name: {trial.id for trial in results.front(cost)}
+        for cost, name in (("gmacs", "GMACs"), ("parameters", "parameters"))
+    }
+    chosen = [trial for trial in results.ranked if any(trial.id in front for front in fronts.values())]
+    return [
+        {
+            "id": trial.id,
+            "metric": _figure(trial.metrics[results.objective.name], results.objective),
+            "gmacs": _cost("gmacs", trial.costs["gmacs"]),
+            "parameters": _cost("parameters", trial.costs["parameters"]),
+            "fronts": [name for name, front in fronts.items() if trial.id in front],
+            "winner": results.shown is not None and trial.id == results.shown.id,
+        }
+        for trial in sorted(chosen, key=lambda trial: (trial.costs["gmacs"], trial.costs["parameters"]))
+    ]
+
+
+def _parts(by_keypoint: Mapping[str, float], keypoints: KeypointSet | None) -> Sequence[Mapping[str, Any]]:
+    """Keypoints under the first part that they belong to, each part with its mean."""
+    groups: dict[str, list[tuple[str, float]]] = {}
+    left = dict(by_keypoint)
+    if keypoints is not None:
+        for part, indices in keypoints.parts.items():
+            names = [keypoints.names[index] for index in indices]
+            groups[part] = [(name, left.pop(name)) for name in names if name in left]
+    groups["others" if any(groups.values()) else "all keypoints"] = list(left.items())
+    return [
+        {
+            "name": part.replace("_", " "),
+            "mean": sum(value for _, value in pairs) / len(pairs),
+            "keypoints": [{"name": name, "value": value} for name, value in pairs],
+        }
+        for part, pairs in groups.items()
+        if pairs
+    ]
+
+
+def _genotype_table(genotype: Genotype) -> Mapping[str, Any]:
+    """Rows by what stands before the last dot of a dimension's name, columns by what stands behind it."""
+    cells: dict[str, dict[str, str]] = {}
+    for name, value in genotype.items():
+        row, dot, column = name.rpartition(".")
+        text = value if isinstance(value, str) else canonical_json(value)
+        cells.setdefault(row if dot else name, {})[column if dot else "value"] = text
+    columns = list(dict.fromkeys(column for row in cells.values() for column in row))
+    return {
+        "columns": columns,
+        "rows": [(row, [values.get(column, "") for column in columns]) for row, values in cells.items()],
+    }

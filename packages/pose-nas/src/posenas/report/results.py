@@ -1,0 +1,92 @@
+"""What a run has found so far, as the report reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from posenas.compose import make, qualified
+from posenas.errors import PosenasError
+from posenas.pareto import pareto_front
+from posenas.protocols import Evaluator
+from posenas.recipe import Recipe
+from posenas.run import Run
+from posenas.scores import Metric
+from posenas.trial import Trial, best_trial
+
+FINAL = "final"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The trials of a run, finished or not.
+
+    Attributes:
+        metrics: by their qualified names; the first is the objective.
+        trials: in the order of the search.
+    """
+
+    recipe: Recipe
+    metrics: tuple[Metric, ...]
+    trials: tuple[Trial, ...]
+
+    @property
+    def objective(self) -> Metric:
+        return self.metrics[0]
+
+    @property
+    def answer(self) -> Trial | None:
+        """The search's answer; None until it is there."""
+        return self.trials[-1] if self.trials and self.trials[-1].stage == FINAL else None
+
+    @property
+    def candidates(self) -> Sequence[Trial]:
+        return [trial for trial in self.trials if trial is not self.answer]
+
+    @property
+    def ranked(self) -> Sequence[Trial]:
+        """The candidates that have the objective."""
+        return [trial for trial in self.candidates if self.objective.name in trial.metrics]
+
+    @property
+    def failed(self) -> Sequence[tuple[Trial, str]]:
+        """Trials without the objective, each with the reason."""
+        return [
+            (trial, trial.failure or f"{self.objective.name} is not a number for these people")
+            for trial in self.trials
+            if self.objective.name not in trial.metrics
+        ]
+
+    @property
+    def shown(self) -> Trial | None:
+        """The answer, or the best candidate as long as there is none."""
+        if self.answer is not None and self.objective.name in self.answer.metrics:
+            return self.answer
+        return best_trial(self.candidates, self.objective)
+
+    def front(self, cost: str) -> Sequence[Trial]:
+        """The Pareto front of the candidates: objective against cost, from cheap to dear."""
+        points = [(trial.metrics[self.objective.name], trial.costs[cost]) for trial in self.ranked]
+        front = pareto_front(points, higher_is_better=self.objective.higher_is_better)
+        return [self.ranked[index] for index in front]
+
+
+def read_results(run: Run, recipe: Recipe) -> Results:
+    """Raises PosenasError where the evaluator is not installed or the trials cannot be read."""
+    evaluator = cast(Evaluator, make("evaluator", recipe.evaluator))
+    metrics = tuple(replace(metric, name=qualified(recipe, metric.name)) for metric in evaluator.metrics())
+    return Results(recipe, metrics, _read_trials(run))
+
+
+def _read_trials(run: Run) -> tuple[Trial, ...]:
+    file = run.path / "trials.json"
+    if not file.exists():
+        return ()
+    try:
+        return tuple(Trial(**record) for record in json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise PosenasError(
+            f"{file}: cannot be read as trials ({error}); `posenas resume {run.path}` writes it anew"
+        ) from error

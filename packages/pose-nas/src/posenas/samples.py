@@ -1,0 +1,56 @@
+"""What a dataset holds: images with people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class ImageSource(Protocol):
+    """Where an image's pixels come from; picklable, so that worker processes can read it."""
+
+    def read(self) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB. Raises UnreadableImageError, which names the file, where there is no image."""
+        ...
+
+    def __str__(self) -> str:
+        """The name a user knows it by: its path."""
+        ...
+
+
+class UnreadableImageError(Exception):
+    """An image file that is missing, truncated or no image. Its message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One annotated person.
+
+    Attributes:
+        box: (x, y, width, height) in pixels.
+        keypoints: (K, 3) float64: x, y in pixels and visibility 0, 1 or 2.
+        area: of the person's segment (or box), in square pixels; the scale of OKS.
+        crowd: a group of people under one box; never trained on, and detections in it are ignored.
+        id: the annotation's.
+    """
+
+    box: tuple[float, float, float, float]
+    keypoints: NDArray[np.float64]
+    area: float
+    crowd: bool = False
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and everybody annotated in it (possibly nobody)."""
+
+    id: int
+    source: ImageSource
+    width: int
+    height: int
+    people: tuple[Person, ...]

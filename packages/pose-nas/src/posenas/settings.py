@@ -1,0 +1,15 @@
+"""The tables of a recipe that are not components, `posenas.recipe.NAMELESS_TABLES`, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from posenas.data.augment import Augmentation
+from posenas.evaluation import EvaluationSettings
+from posenas.training import TrainingSettings
+
+SETTINGS_TABLES: Mapping[str, type[Any]] = MappingProxyType(
+    {"training": TrainingSettings, "augmentation": Augmentation, "evaluation": EvaluationSettings}
+)

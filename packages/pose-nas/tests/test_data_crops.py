@@ -1,0 +1,328 @@
+"""Crops: who is in them, what a batch holds, and that an epoch can be repeated bit for bit."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+from posenas.batches import Batch, View
+from posenas.data.augment import Augmentation
+from posenas.data.crop import crop_matrix, transform, warp
+from posenas.data.crops import CropLoader, batches, load_crops, person_crops
+from posenas.errors import PosenasError
+from posenas.keypoint_sets import keypoint_set_from_names
+from posenas.samples import Person, Sample, UnreadableImageError
+
+VIEW = View("person", height=32, width=24)
+KEYPOINTS = keypoint_set_from_names(["nose", "left_hand", "right_hand"])
+PLAIN = Augmentation(flip=0, scale=0, rotation=0, half_body=0, shift=0, colour=0)
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class NoiseImage:
+    """An image that is drawn from its number; every `broken` one cannot be read."""
+
+    number: int
+    broken: bool = False
+    reads: list[int] = field(default_factory=list)
+
+    def read(self) -> np.ndarray:
+        self.reads.append(self.number)
+        if self.broken:
+            raise UnreadableImageError(f"image {self.number}: out of order")
+        return np.random.default_rng(self.number).integers(0, 256, (60, 80, 3)).astype(np.uint8)
+
+    def __str__(self) -> str:
+        return f"image {self.number}"
+
+
+def person(number: int, **changes: object) -> Person:
+    rng = np.random.default_rng(number)
+    pose = np.column_stack([rng.uniform((25, 15), (45, 35), (3, 2)), (2, 1, 2)])
+    return Person(**{"box": (20.0, 10.0, 30.0, 40.0), "keypoints": pose, "area": 1200.0, **changes})
+
+
+def make_samples(images: int, *, people: int = 1, broken: tuple[int, ...] = ()) -> list[Sample]:
+    return [
+        Sample(
+            id=100 + number,
+            source=NoiseImage(number, number in broken),
+            width=80,
+            height=60,
+            people=tuple(person(10 * number + index) for index in range(people)),
+        )
+        for number in range(images)
+    ]
+
+
+def make_loader(samples: list[Sample], **changes: object) -> CropLoader:
+    options = {
+        "view": VIEW,
+        "keypoints": KEYPOINTS,
+        "augmentation": Augmentation(),
+        "batch_size": 4,
+        "seed": 7,
+        "workers": 0,
+        "device": CPU,
+        "on_unreadable": lambda message: pytest.fail(message),
+    }
+    return CropLoader(person_crops(samples), samples, **{**options, **changes})
+
+
+def same(first: list[Batch], second: list[Batch]) -> bool:
+    return len(first) == len(second) and all(
+        torch.equal(getattr(one, name), getattr(other, name))
+        for one, other in zip(first, second, strict=True)
+        for name in ("images", "keypoints", "labelled")
+    )
+
+
+def test_cached_images_give_the_same_batches_and_are_read_once(monkeypatch):
+    samples = make_samples(8)
+    reads: list[str] = []
+    source = type(samples[0].source)
+    read = source.read
+    monkeypatch.setattr(source, "read", lambda self: (reads.append(str(self)), read(self))[1])
+    plain = [batch for epoch in range(3) for batch in make_loader(samples).epoch(epoch)]
+    assert len(reads) > 2 * len(samples)
+    reads.clear()
+    loader = make_loader(samples, cache_bytes=2**20)
+    cached = [batch for epoch in range(3) for batch in loader.epoch(epoch)]
+    assert len(reads) == len(set(reads)) <= len(samples)
+    assert all(torch.equal(one.images, two.images) for one, two in zip(plain, cached, strict=True))
+
+
+def test_crops_are_of_labelled_people_who_are_no_crowd():
+    nobody = np.zeros((3, 3))
+    people = (person(0), person(1, crowd=True), person(2, keypoints=nobody), person(3))
+    samples = [Sample(1, NoiseImage(0), 80, 60, ()), Sample(2, NoiseImage(1), 80, 60, people)]
+    labelled = person_crops(samples, require_keypoints=True)
+    assert [(crop.sample, crop.score) for crop in labelled] == [(1, 1.0), (1, 1.0)]
+    assert [crop.keypoints is people[index].keypoints for crop, index in zip(labelled, (0, 3), strict=True)]
+    assert len(person_crops(samples, require_keypoints=False)) == 3
+
+
+def literal_batch(samples: list[Sample], order: list[int]) -> Batch:
+    """Crops without augmentation, one by one, in a given order."""
+    images, keypoints, labelled = [], [], []
+    for index in order:
+        person = samples[index].people[0]
+        matrix = crop_matrix(person.box, VIEW)
+        crop = warp(samples[index].source.read(), matrix, VIEW).astype(np.float64) / 255
+        images.append(((crop - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)).transpose(2, 0, 1))
+        keypoints.append(transform(matrix, person.keypoints[:, :2]))
+        labelled.append(person.keypoints[:, 2] > 0)
+    return Batch(*(torch.from_numpy(np.array(each)).float() for each in (images, keypoints, labelled)))
+
+
+def test_batch_holds_normalised_crops_and_their_keypoints():
+    samples = make_samples(8)
+    expected = literal_batch(samples, list(range(8)))
+    seen = []
+    for batch in make_loader(samples, augmentation=PLAIN).epoch(0):
+        assert batch.images.is_contiguous(memory_format=torch.channels_last)
+        for image, keypoints, labelled in zip(batch.images, batch.keypoints, batch.labelled, strict=True):
+            index = int((expected.keypoints - keypoints).abs().sum(dim=(1, 2)).argmin())
+            seen.append(index)
+            torch.testing.assert_close(image, expected.images[index], atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(keypoints, expected.keypoints[index])
+            torch.testing.assert_close(labelled, expected.labelled[index])
+    assert sorted(seen) == list(range(8))
+    assert seen != list(range(8))
+
+
+def test_keypoints_outside_the_view_or_unlabelled_count_as_unlabelled():
+    pose = np.array([(35.0, 30.0, 2), (35.0, 30.0, 0), (500.0, 30.0, 2)])
+    samples = [Sample(1, NoiseImage(0), 80, 60, (person(0, keypoints=pose),))]
+    (batch,) = make_loader(samples, augmentation=PLAIN).epoch(0)
+    assert batch.labelled.tolist() == [[1.0, 0.0, 0.0]]
+
+
+@dataclass(frozen=True)
+class HandsImage:
+    """Red where the left hand is, green where the right hand is."""
+
+    def read(self) -> np.ndarray:
+        image = np.zeros((60, 80, 3), np.uint8)
+        image[28:33, 28:33, 0] = 255
+        image[28:33, 40:45, 1] = 255
+        return image
+
+    def __str__(self) -> str:
+        return "hands"
+
+
+def test_in_a_mirrored_crop_the_right_hand_has_become_the_left_one():
+    pose = np.array([(36.0, 20.0, 2), (30.0, 30.0, 2), (42.0, 30.0, 2)])
+    samples = [Sample(1, HandsImage(), 80, 60, (person(0, keypoints=pose),))]
+    for flip, left_hand_colour in ((0, 0), (1, 1)):
+        augmentation = Augmentation(flip=flip, scale=0.1, rotation=30, half_body=0, colour=0)
+        for epoch in range(5):
+            (batch,) = make_loader(samples, augmentation=augmentation).epoch(epoch)
+            for keypoint, colour in ((1, left_hand_colour), (2, 1 - left_hand_colour)):
+                x, y = batch.keypoints[0, keypoint].round().int().tolist()
+                assert int(batch.images[0, :2, y, x].argmax()) == colour
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_epoch_is_the_same_bits_whatever_the_workers_and_the_order_of_asking():
+    samples = make_samples(11, people=2)
+    with make_loader(samples) as loader:
+        epochs = [list(loader.epoch(number)) for number in range(3)]
+    assert [len(epoch) for epoch in epochs] == [5, 5, 5]
+    assert not same(epochs[0], epochs[1])
+    for workers in (1, 2):
+        with make_loader(samples, workers=workers) as loader:
+            for number in (2, 0):
+                assert same(list(loader.epoch(number)), epochs[number])
+    with make_loader(samples, seed=8) as loader:
+        assert not same(list(loader.epoch(0)), epochs[0])
+
+
+def test_epoch_that_was_left_early_can_be_repeated():
+    samples = make_samples(20)
+    whole = list(make_loader(samples).epoch(3))
+    with make_loader(samples, workers=1) as loader:
+        next(loader.epoch(3))
+        assert same(list(loader.epoch(3)), whole)
+
+
+def test_torch_generator_is_left_alone():
+    state = torch.get_rng_state()
+    with make_loader(make_samples(5), workers=1) as loader:
+        list(loader.epoch(0))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_steps_leave_out_the_rest_that_fills_no_batch():
+    for images, steps, sizes in ((9, 2, [4, 4]), (8, 2, [4, 4]), (3, 1, [3])):
+        loader = make_loader(make_samples(images))
+        assert loader.steps == steps
+        assert [len(batch.images) for batch in loader.epoch(0)] == sizes
+
+
+def test_closing_ends_the_workers():
+    loader = make_loader(make_samples(8), workers=1)
+    list(loader.epoch(0))
+    assert len(multiprocessing.active_children()) == 1
+    loader.close()
+    assert not multiprocessing.active_children()
+    with pytest.raises(RuntimeError, match="closed"):
+        next(loader.epoch(1))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_unreadable_image_is_left_out_and_reported_once(workers):
+    reported: list[str] = []
+    samples = make_samples(24, broken=(5,))
+    with make_loader(samples, workers=workers, on_unreadable=reported.append) as loader:
+        for epoch in range(3):
+            assert sum(len(batch.images) for batch in loader.epoch(epoch)) == 23
+    assert reported == ["image 5: out of order"]
+
+
+def test_too_many_unreadable_images_end_the_epoch():
+    reported: list[str] = []
+    loader = make_loader(
+        make_samples(40, broken=(1, 5, 9, 20)), on_unreadable=reported.append, max_unreadable=0.05
+    )
+    with pytest.raises(PosenasError, match=r"3 of 40 images.*0\.05.*out of order") as caught:
+        list(loader.epoch(0))
+    assert len(reported) >= 3
+    assert all(message in str(caught.value) for message in reported[:3])
+
+
+def test_batch_without_a_readable_image_is_left_out():
+    loader = make_loader(make_samples(2, broken=(0, 1)), batch_size=1, max_unreadable=1, on_unreadable=str)
+    assert list(loader.epoch(0)) == []
+
+
+def test_nobody_to_train_or_evaluate_on():
+    samples = make_samples(2, people=0)
+    with pytest.raises(PosenasError, match="nobody to train on"):
+        make_loader(samples)
+    with pytest.raises(PosenasError, match="nobody to evaluate on"):
+        load_crops([], samples, VIEW, workers=0, on_unreadable=str)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_loaded_crops_keep_their_order_and_lead_back_to_the_image(workers):
+    samples = make_samples(70, broken=(3,))
+    progress: list[tuple[int, int]] = []
+    loaded = load_crops(
+        person_crops(samples),
+        samples,
+        VIEW,
+        workers=workers,
+        on_unreadable=str,
+        progress=lambda done, total: progress.append((done, total)),
+    )
+    kept = [index for index in range(70) if index != 3]
+    assert len(loaded) == 69
+    assert loaded.image_ids.tolist() == [100 + index for index in kept]
+    assert loaded.box_scores.tolist() == [1.0] * 69
+    assert progress == [(64, 70), (70, 70)]
+    in_image = transform(loaded.inverses, loaded.keypoints.double().numpy())
+    truth = [samples[index].people[0].keypoints[:, :2] for index in kept]
+    np.testing.assert_allclose(in_image, truth, atol=1e-4)
+
+    expected = literal_batch(samples, kept)
+    parts = list(batches(loaded, 32, device=CPU))
+    assert [len(part.images) for part in parts] == [32, 32, 5]
+    torch.testing.assert_close(
+        torch.cat([part.images for part in parts]), expected.images, atol=1e-5, rtol=1e-5
+    )
+    assert torch.equal(torch.cat([part.labelled for part in parts]), expected.labelled)
+
+
+def test_image_is_read_once_for_its_neighbouring_crops():
+    samples = make_samples(3, people=4)
+    load_crops(person_crops(samples), samples, VIEW, workers=0, on_unreadable=str)
+    assert [sample.source.reads for sample in samples] == [[0], [1], [2]]
+
+
+def test_too_many_unreadable_images_end_the_loading():
+    samples = make_samples(4, broken=(2,))
+    with pytest.raises(PosenasError, match="1 of 4 images cannot be read"):
+        load_crops(person_crops(samples), samples, VIEW, workers=0, on_unreadable=str)
+
+
+INTERRUPTED = """
+import itertools, sys, torch
+sys.path.insert(0, {folder!r})
+from test_data_crops import make_loader, make_samples
+with make_loader(make_samples(400), workers=2) as loader:
+    for number in itertools.count():
+        for batch in loader.epoch(number):
+            print("batch", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process groups to interrupt")
+def test_interrupt_is_the_main_process_affair():
+    code = INTERRUPTED.format(folder=os.path.dirname(__file__))  # noqa: PTH120
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for _ in range(5):
+        assert process.stdout.readline() == "batch\n"
+    os.killpg(process.pid, signal.SIGINT)
+    started = time.monotonic()
+    _, errors = process.communicate(timeout=20)
+    assert time.monotonic() - started < 10
+    assert errors.count("Traceback") == 1, errors
+    assert errors.rstrip().endswith("KeyboardInterrupt"), errors

@@ -1,0 +1,82 @@
+"""A detector's boxes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from posenas.data.coco import CocoDataset
+from posenas.data.crops import PersonCrop
+from posenas.data.detections import detection_crops
+from posenas.data.images import FileImage
+from posenas.errors import PosenasError
+from posenas.keypoint_sets import COCO_17
+from posenas.samples import Sample
+
+SAMPLES = [Sample(number, FileImage(Path("absent.jpg")), 100, 100, ()) for number in (40, 41)]
+
+
+def box(**changes: Any) -> dict[str, Any]:
+    return {"image_id": 41, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5, **changes}
+
+
+def read(path: Path, rows: Any, threshold: float = 0.0) -> list[PersonCrop]:
+    path.write_text(json.dumps(rows))
+    return detection_crops(path, SAMPLES, keypoints=COCO_17, threshold=threshold)
+
+
+def test_boxes_of_people_in_the_split_are_kept(tmp_path):
+    rows = [
+        box(),
+        box(image_id=40, score=0.9),
+        box(image_id=99),
+        box(category_id=2),
+        box(score=0.1),
+        box(bbox=[1, 2, 0, 5]),
+    ]
+    crops = read(tmp_path / "boxes.json", rows, threshold=0.2)
+    assert [(crop.sample, crop.score) for crop in crops] == [(1, 0.5), (0, 0.9)]
+    assert crops[0].box == (1, 2, 30, 40)
+    assert crops[0].keypoints.shape == (17, 3)
+    assert not crops[0].keypoints.any()
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ({"images": []}, "not a detector's result"),
+        ([box(), {"image_id": 41}], "entry 1"),
+        ([box(bbox=[1, 2, 3])], "entry 0"),
+        ([box(score=None)], "entry 0"),
+        ([3], "entry 0"),
+        ([box(image_id=7)], "none of its 1 boxes"),
+        ([], "none of its 0 boxes"),
+    ],
+)
+def test_wrong_files_are_refused(tmp_path, rows, says):
+    with pytest.raises(PosenasError, match=says) as caught:
+        read(tmp_path / "boxes.json", rows)
+    assert str(tmp_path / "boxes.json") in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(PosenasError, match="cannot be read: No such file"):
+        detection_crops(tmp_path / "absent.json", SAMPLES, keypoints=COCO_17)
+
+
+DATA = Path(os.environ.get("POSENAS_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="no photographs: POSENAS_TEST_DATA is not set")
+def test_published_boxes_of_coco():
+    root = DATA / "samples" / "coco"
+    dataset = CocoDataset(root=str(root), val="test_coco.json")
+    samples = dataset.split("val")
+    path = root / "test_coco_det_AP_H_56.json"
+    crops = detection_crops(path, samples, keypoints=dataset.keypoints())
+    rows = [row for row in json.loads(path.read_text()) if row["category_id"] == 1]
+    assert [samples[crop.sample].id for crop in crops] == [row["image_id"] for row in rows]
+    assert [list(crop.box) for crop in crops] == [row["bbox"] for row in rows]

@@ -1,0 +1,63 @@
+"""Workers: Ctrl-C while they are ended, and a parent that is killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from posenas.data.reading import interrupts_deferred
+
+
+def test_an_interrupt_waits_until_the_workers_are_ended() -> None:
+    steps = []
+
+    def end_workers() -> None:
+        with interrupts_deferred():
+            signal.raise_signal(signal.SIGINT)
+            steps.append("ended")
+
+    with pytest.raises(KeyboardInterrupt):
+        end_workers()
+    assert steps == ["ended"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_without_an_interrupt_nothing_is_raised() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with interrupts_deferred():
+        pass
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+ORPHAN = """
+import os, signal, sys, time
+from posenas.data.reading import _end_with
+parent = os.getpid()
+if os.fork():
+    if sys.argv[1] == "before":
+        os.kill(parent, signal.SIGKILL)
+    time.sleep(60)
+if sys.argv[1] == "before":
+    while os.getppid() == parent:
+        time.sleep(0.01)
+_end_with(parent)
+os.write(1, b"watching\\n")
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("killed", ["before", "after"])
+def test_a_worker_ends_with_its_parent_whenever_that_is_killed(killed: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHAN, killed], stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout is not None
+            if killed == "after":
+                assert parent.stdout.readline() == "watching\n"
+                parent.kill()
+            rest = parent.communicate(timeout=30)[0]  # ends only when the child has closed its end
+            assert rest == ""
+        finally:
+            parent.kill()

@@ -1,0 +1,85 @@
+"""Targets equal a literal loop over keypoints and pixels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from posenas.batches import Batch
+from posenas.heads.heatmap_encoding import Encoding, encode, in_view
+
+
+def random_batch(seed: int, *, people: int, keypoints: int, height: int, width: int) -> Batch:
+    """Keypoints in the view, at its borders, and as far outside it as it is large."""
+    generator = torch.Generator().manual_seed(seed)
+    size = torch.tensor([float(width), float(height)])
+    points = (torch.rand(people, keypoints, 2, generator=generator) * 3 - 1) * size
+    points[:, ::2] = torch.rand(people, len(range(0, keypoints, 2)), 2, generator=generator) * size
+    borders = torch.tensor(
+        [[0.0, 0.0], [width - 1.0, height - 1.0], [-22.0, 3.0], [-26.0, 3.0], [5.0, height + 21.0]]
+    )
+    points[0, : len(borders)] = borders
+    labelled = (torch.rand(people, keypoints, generator=generator) < 0.8).float()
+    labelled[0] = 1.0
+    return Batch(torch.zeros(people, 3, height, width), points, labelled)
+
+
+def literal_target(
+    x: float, y: float, encoding: Encoding, *, height: int, width: int, sigma: float
+) -> tuple[NDArray[np.float64], float]:
+    """One (H, W) map and its weight, in view pixels x and y; height and width are the view's."""
+    map_height, map_width = height // 4, width // 4
+    if encoding == "udp":
+        x, y = x * (map_width - 1) / (width - 1), y * (map_height - 1) / (height - 1)
+    else:
+        x, y = x / 4, y / 4
+    near_x, near_y = int(x + 0.5), int(y + 0.5)
+    radius = int(3 * sigma)
+    target = np.zeros((map_height, map_width))
+    weight = 0.0
+    for row in range(map_height):
+        for column in range(map_width):
+            in_patch = abs(row - near_y) <= radius and abs(column - near_x) <= radius
+            weight = 1.0 if in_patch else weight
+            if encoding != "gaussian":
+                target[row, column] = math.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * sigma**2))
+            elif in_patch:
+                target[row, column] = math.exp(
+                    -((column - near_x) ** 2 + (row - near_y) ** 2) / (2 * sigma**2)
+                )
+    return target, weight
+
+
+@pytest.mark.parametrize("encoding", ["gaussian", "udp", "dark"])
+@pytest.mark.parametrize(("keypoints", "sigma"), [(17, 2.0), (133, 3.0)])
+def test_equals_a_literal_loop(encoding: Encoding, keypoints: int, sigma: float) -> None:
+    height, width = 64, 96
+    batch = random_batch(5, people=2, keypoints=keypoints, height=height, width=width)
+    targets = encode(batch, encoding, sigma=sigma)
+    maps = targets.maps()
+    assert maps.shape == (2, keypoints, height // 4, width // 4)
+    assert maps.dtype == torch.float32
+    for n in range(2):
+        for k in range(keypoints):
+            x, y = batch.keypoints[n, k].tolist()
+            target, weight = literal_target(x, y, encoding, height=height, width=width, sigma=sigma)
+            np.testing.assert_allclose(maps[n, k].numpy(), target, rtol=0, atol=1e-5)
+            assert targets.weights[n, k] == weight * batch.labelled[n, k]
+
+
+def test_weights_see_the_patch_and_the_view() -> None:
+    """At x = -22 the nearest map pixel is -5, at -28.5 it is -6, at -30 -7: out of reach of a patch of 6."""
+    points = torch.tensor([[[0.0, 0.0], [-0.4, 0.0], [-0.6, 0.0], [-22.0, 0.0], [-28.5, 0.0], [-30.0, 0.0]]])
+    batch = Batch(torch.zeros(1, 3, 64, 64), points, torch.ones(1, 6))
+    assert encode(batch, "gaussian", sigma=2.0).weights.tolist() == [[1, 1, 1, 1, 1, 0]]
+    assert in_view(batch).tolist() == [[True, True, False, False, False, False]]
+
+
+def test_computes_in_float32_whatever_comes() -> None:
+    batch = random_batch(1, people=1, keypoints=17, height=64, width=64)
+    low = Batch(batch.images.bfloat16(), batch.keypoints.double(), batch.labelled.bool())
+    targets = encode(low, "dark", sigma=2.0)
+    assert {targets.rows.dtype, targets.columns.dtype, targets.weights.dtype} == {torch.float32}

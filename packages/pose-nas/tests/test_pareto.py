@@ -1,0 +1,39 @@
+"""The Pareto front against its definition, pair by pair."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from posenas.pareto import pareto_front
+
+
+def front_by_definition(points: list[tuple[float, float]], higher_is_better: bool) -> set[int]:
+    def dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
+        as_good = one[0] >= other[0] if higher_is_better else one[0] <= other[0]
+        return as_good and one[1] <= other[1] and one != other
+
+    return {index for index, point in enumerate(points) if not any(dominates(each, point) for each in points)}
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+@pytest.mark.parametrize("values", [3, 8, 1000])
+def test_front_is_what_nothing_dominates(values: int, higher_is_better: bool) -> None:
+    rng = Random(values)
+    for _ in range(200):
+        points = [(rng.randrange(values) / 8, rng.randrange(values) / 8) for _ in range(rng.randrange(12))]
+        front = pareto_front(points, higher_is_better=higher_is_better)
+        assert set(front) == front_by_definition(points, higher_is_better)
+        assert len(set(front)) == len(front)
+        assert [points[index][1] for index in front] == sorted(points[index][1] for index in front)
+
+
+def test_equal_points_are_all_kept_in_their_order() -> None:
+    points = [(0.5, 2.0), (0.3, 1.0), (0.5, 2.0), (0.5, 3.0), (0.2, 1.0), (0.3, 1.0)]
+    assert pareto_front(points, higher_is_better=True) == [1, 5, 0, 2]
+
+
+def test_direction_of_the_metric() -> None:
+    points = [(1.0, 1.0), (2.0, 2.0), (0.5, 3.0)]
+    assert pareto_front(points, higher_is_better=True) == [0, 1]
+    assert pareto_front(points, higher_is_better=False) == [0, 2]
