@@ -1,0 +1,132 @@
+"""A family of networks (stem, stages of bottlenecks, upsampling) and what may vary between its members.
+
+Every setting is shared by all the blocks of a stage, and by all the upsampling layers, as in ViPNAS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from posenas.genotype import Choice, Genotype
+from posenas.levels import Level
+from torch import Tensor, nn
+
+from nas_ofa_elastic.blocks import Bottleneck, Chain, GlobalContext, upsampling
+
+
+@dataclass(frozen=True)
+class StageRange:
+    """The values a stage may take, each dimension from cheap to dear; `stride` is its first block's."""
+
+    depth: tuple[int, ...]
+    width: tuple[int, ...]
+    kernel: tuple[int, ...]
+    groups: tuple[int, ...]
+    stride: int
+
+    def dimensions(self) -> dict[str, tuple[Any, ...]]:
+        return {
+            "depth": self.depth,
+            "width": self.width,
+            "kernel": self.kernel,
+            "groups": self.groups,
+            "attention": (False, True),
+        }
+
+
+@dataclass(frozen=True)
+class Family:
+    """All networks of one kind.
+
+    Attributes:
+        stem: from its width to a module that maps images to features at 1/4 of their size.
+        stem_width: its values.
+        stages: from the image to the output.
+        deconv_width, deconv_groups: of the 4x4 transposed convolutions that lead back to 1/4.
+        initialise: fills a convolution's weight in place.
+    """
+
+    stem: Callable[[int], nn.Module]
+    stem_width: tuple[int, ...]
+    stages: tuple[StageRange, ...]
+    deconv_width: tuple[int, ...]
+    deconv_groups: tuple[int, ...]
+    initialise: Callable[[Tensor], Tensor]
+
+    def dimensions(self) -> dict[str, Choice]:
+        """All ordered from cheap to dear, so that the first values make the smallest member."""
+        values: dict[str, tuple[Any, ...]] = {"stem.width": self.stem_width}
+        for number, stage in enumerate(self.stages, 1):
+            values |= {f"stage{number}.{name}": choice for name, choice in stage.dimensions().items()}
+        values |= {"deconv.width": self.deconv_width, "deconv.groups": self.deconv_groups}
+        return {name: Choice(choice) for name, choice in values.items()}
+
+    def build(self, genotype: Genotype) -> Chain:
+        """The member with fresh weights. Its levels are its stages and `deconv`."""
+        channels, stride = genotype["stem.width"], 4
+        parts: dict[str, nn.Module] = {"stem": self.stem(channels)}
+        levels = []
+        for number, stage in enumerate(self.stages, 1):
+            name = f"stage{number}"
+            settings = {key: genotype[f"{name}.{key}"] for key in stage.dimensions()}
+            parts[name] = _stage(channels, stage, settings)
+            channels, stride = settings["width"], stride * stage.stride
+            levels.append(Level(name, stride, channels))
+        parts["deconv"] = self._deconv(channels, stride, genotype)
+        levels.append(Level("deconv", 4, genotype["deconv.width"]))
+        network = Chain(parts, levels)
+        initialise(network, self.initialise)
+        return network
+
+    def _deconv(self, channels: int, stride: int, genotype: Genotype) -> nn.Sequential:
+        width, layers = genotype["deconv.width"], []
+        while stride > 4:
+            groups = valid_groups(genotype["deconv.groups"], self.deconv_groups, (channels, width))
+            layers.append(upsampling(channels, width, groups=groups))
+            channels, stride = width, stride // 2
+        return nn.Sequential(*layers)
+
+
+def valid_groups(asked: int, values: Sequence[int], channels: Sequence[int]) -> int:
+    """The largest of a dimension's values that is at most `asked` and divides all the channels.
+
+    Every combination of values thus makes a network. The family's tables see to it that their smallest
+    group number divides all widths, so that no network has more channels a group than the largest one.
+    """
+    return max(value for value in values if value <= asked and not any(width % value for width in channels))
+
+
+def _stage(channels: int, stage: StageRange, settings: dict[str, Any]) -> nn.Sequential:
+    """The first block always projects its shortcut, so that one projection serves every width before it."""
+    width = settings["width"]
+    groups = valid_groups(settings["groups"], stage.groups, (width,))
+    blocks = [
+        Bottleneck(
+            width if index else channels,
+            width,
+            kernel=settings["kernel"],
+            groups=groups,
+            attention=settings["attention"],
+            stride=1 if index else stage.stride,
+            project=index == 0,
+        )
+        for index in range(settings["depth"])
+    ]
+    return nn.Sequential(*blocks)
+
+
+def initialise(network: nn.Module, fill: Callable[[Tensor], Tensor]) -> None:
+    """Fresh weights for every convolution; on the meta device there is nothing to fill."""
+    if next(network.parameters()).is_meta:
+        return
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            fill(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, GlobalContext):
+            nn.init.kaiming_normal_(module.mask.weight)
+            nn.init.zeros_(module.expand.weight)

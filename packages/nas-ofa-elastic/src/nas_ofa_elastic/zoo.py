@@ -1,0 +1,54 @@
+"""Networks that ViPNAS published, and the two ends of the space that it searched."""
+
+from __future__ import annotations
+
+from posenas.zoo import ZooEntry
+
+from nas_ofa_elastic.resnet50 import RESNET50
+
+S_VIPNAS_RES50 = ZooEntry(
+    space="ofa",
+    options={"backbone": "resnet50"},
+    genotype={
+        "stem.width": 48,
+        "stage1.depth": 4,
+        "stage1.width": 80,
+        "stage1.kernel": 3,
+        "stage1.groups": 16,
+        "stage1.attention": True,
+        "stage2.depth": 6,
+        "stage2.width": 160,
+        "stage2.kernel": 5,
+        "stage2.groups": 16,
+        "stage2.attention": False,
+        "stage3.depth": 7,
+        "stage3.width": 304,
+        "stage3.kernel": 5,
+        "stage3.groups": 16,
+        "stage3.attention": True,
+        "stage4.depth": 3,
+        "stage4.width": 608,
+        "stage4.kernel": 5,
+        "stage4.groups": 16,
+        "stage4.attention": True,
+        "deconv.width": 144,
+        "deconv.groups": 16,
+    },
+    input_size=(256, 192),
+    keypoints="coco-17",
+    published={"parameters": 7.3e6, "paper_gflops": 1.44, "oks.AP": 0.710},
+    source="ViPNAS, Xu et al., CVPR 2021, table 1 (S-ViPNet-Res50)",
+)
+
+VIPNAS_RES50_LARGEST, VIPNAS_RES50_SMALLEST = (
+    ZooEntry(
+        space="ofa",
+        options={"backbone": "resnet50"},
+        genotype={name: choice.values[end] for name, choice in RESNET50.dimensions().items()},
+        input_size=(256, 192),
+        keypoints="coco-17",
+        published={},
+        source=f"ViPNAS, Xu et al., CVPR 2021, table A2 ({which} values)",
+    )
+    for end, which in ((-1, "largest"), (0, "smallest"))
+)

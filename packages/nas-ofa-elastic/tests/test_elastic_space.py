@@ -1,0 +1,168 @@
+"""The space `ofa`: published counts, nesting, truthful levels, group numbers."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+import torch
+from nas_ofa_elastic.blocks import GlobalContext
+from nas_ofa_elastic.family import valid_groups
+from nas_ofa_elastic.space import ElasticSpace
+from nas_ofa_elastic.zoo import S_VIPNAS_RES50
+from posenas.costs import Costs, measure
+from posenas.errors import PosenasError
+from posenas.genotype import Genotype, check_genotype
+from posenas.protocols import WeightSharing
+from posenas.sharing import sub_slices
+from torch import Tensor, nn
+
+SPACES = [ElasticSpace("tiny"), ElasticSpace("resnet50")]
+RESNET50 = SPACES[1]
+
+
+class WithHead(nn.Module):
+    """A 1x1 convolution to 17 heatmaps on the last level."""
+
+    def __init__(self, space: ElasticSpace, genotype: Genotype) -> None:
+        super().__init__()
+        self.backbone = space.build(genotype)
+        self.head = nn.Conv2d(self.backbone.levels[-1].channels, 17, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        output: Tensor = self.head(self.backbone(images)[self.backbone.levels[-1].name])
+        return output
+
+
+def costs(space: ElasticSpace, genotype: Genotype, input_size: tuple[int, int]) -> Costs:
+    with torch.device("meta"):
+        return measure(WithHead(space, genotype), input_size)
+
+
+def genotypes(space: ElasticSpace, number: int) -> list[Genotype]:
+    rng = Random(5)
+    return [space.largest(), space.smallest(), *(space.sample(rng) for _ in range(number))]
+
+
+def test_discovered_network_has_the_published_counts() -> None:
+    counted = costs(RESNET50, S_VIPNAS_RES50.genotype, S_VIPNAS_RES50.input_size)
+    assert counted.parameters == 7_286_772
+    assert counted.gmacs == pytest.approx(1.464, rel=5e-4)
+    assert counted.paper_gflops == pytest.approx(1.430, rel=5e-4)
+    assert counted.paper_gflops == pytest.approx(S_VIPNAS_RES50.published["paper_gflops"], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("end", "parameters", "gmacs", "paper"),
+    [("largest", 10.111e6, 1.846, 1.915), ("smallest", 2.733e6, 0.550, 0.516)],
+)
+def test_ends_of_the_published_space(end: str, parameters: float, gmacs: float, paper: float) -> None:
+    counted = costs(RESNET50, getattr(RESNET50, end)(), (256, 192))
+    assert counted.parameters == pytest.approx(parameters, rel=1e-3)
+    assert counted.gmacs == pytest.approx(gmacs, rel=2e-3)
+    assert counted.paper_gflops == pytest.approx(paper, rel=2e-3)
+
+
+def test_tiny_is_tiny() -> None:
+    space = SPACES[0]
+    largest, smallest = (costs(space, end, (128, 96)) for end in (space.largest(), space.smallest()))
+    assert 0.4e6 < largest.parameters < 0.8e6
+    assert largest.gmacs < 0.05
+    assert 5 < largest.macs / smallest.macs < 10
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.backbone)
+def test_every_sampled_network_nests_in_the_largest(space: ElasticSpace) -> None:
+    with torch.device("meta"):
+        full = {name: value.shape for name, value in space.build(space.largest()).state_dict().items()}
+        for genotype in genotypes(space, 100):
+            check_genotype(genotype, space.dimensions())
+            for name, value in space.build(genotype).state_dict().items():
+                sub_slices(full[name], value.shape)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.backbone)
+def test_levels_are_truthful(space: ElasticSpace) -> None:
+    for genotype in genotypes(space, 10):
+        with torch.device("meta"):
+            network = space.build(genotype)
+            features = network(torch.zeros(1, 3, 128, 96))
+        assert list(features) == [level.name for level in network.levels]
+        for level in network.levels:
+            assert features[level.name].shape == (1, level.channels, 128 // level.stride, 96 // level.stride)
+        strides = {"tiny": [4, 8, 16, 4], "resnet50": [4, 8, 16, 32, 4]}
+    assert [level.stride for level in network.levels] == strides[space.backbone]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.backbone)
+def test_values_run_from_cheap_to_dear(space: ElasticSpace) -> None:
+    """The last value of a dimension, all others at their first, never makes the network cheaper."""
+    start = {
+        **space.smallest(),
+        **{name: value for name, value in space.largest().items() if "depth" in name},
+    }
+    base = costs(space, start, (64, 64))
+    for name, choice in space.dimensions().items():
+        dearer = costs(space, {**start, name: choice.values[-1]}, (64, 64))
+        assert dearer.parameters >= base.parameters, name
+        assert dearer.macs >= base.macs, name
+
+
+def test_space_has_the_capability() -> None:
+    assert isinstance(SPACES[0], WeightSharing)
+
+
+def test_discovered_genotype_is_one_of_the_space() -> None:
+    space = ElasticSpace(**S_VIPNAS_RES50.options)
+    check_genotype(S_VIPNAS_RES50.genotype, space.dimensions())
+
+
+def test_build_refuses_a_foreign_genotype() -> None:
+    with pytest.raises(PosenasError, match=r"stage2\.width"):
+        RESNET50.build({**RESNET50.largest(), "stage2.width": 100})
+
+
+@pytest.mark.parametrize(
+    ("asked", "channels", "expected"),
+    [
+        (64, (128,), 64),
+        (64, (160,), 32),
+        (64, (80,), 16),
+        (48, (144,), 48),
+        (48, (512, 144), 16),
+        (64, (608, 256), 32),
+        (16, (640,), 16),
+    ],
+)
+def test_valid_groups(asked: int, channels: tuple[int, ...], expected: int) -> None:
+    assert valid_groups(asked, (64, 48, 32, 16), channels) == expected
+
+
+def test_global_context_starts_as_the_identity_and_learns() -> None:
+    torch.manual_seed(0)
+    space = SPACES[0]
+    attention = next(
+        module for module in space.build(space.largest()).modules() if isinstance(module, GlobalContext)
+    )
+    features = torch.randn(2, attention.mask.in_channels, 4, 3)
+    torch.testing.assert_close(attention(features), features)
+    nn.init.ones_(attention.expand.weight)
+    assert not torch.allclose(attention(features), features)
+
+
+def test_global_context_by_its_definition() -> None:
+    torch.manual_seed(0)
+    attention = GlobalContext(32).double()
+    for layer in (attention.squeeze, attention.expand):
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)
+    features = torch.randn(1, 32, 2, 3, dtype=torch.float64)
+    scores = [
+        (features[0, :, y, x] @ attention.mask.weight[0, :, 0, 0]).exp() for y in range(2) for x in range(3)
+    ]
+    pixels = [features[0, :, y, x] for y in range(2) for x in range(3)]
+    context = sum(score * pixel for score, pixel in zip(scores, pixels, strict=True)) / sum(scores)
+    hidden = attention.squeeze.weight[:, :, 0, 0] @ context
+    hidden = (hidden - hidden.mean()) / (hidden.var(correction=0) + 1e-5).sqrt()
+    added = attention.expand.weight[:, :, 0, 0] @ hidden.relu()
+    torch.testing.assert_close(attention(features), features + added[None, :, None, None])
