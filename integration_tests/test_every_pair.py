@@ -1,0 +1,197 @@
+"""Every combination of the installed components composes or says why not; the sensible ones search."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+
+import cv2
+import pytest
+from posenas.data.synthetic.dataset import SyntheticDataset
+from posenas.plugins import COMPONENT_KINDS, find_plugins, load
+from posenas.protocols import WeightSharing
+from posenas.samples import Sample
+from running import Answer
+
+Posenas = Callable[..., Answer]
+
+NAMES = {
+    kind: [plugin.name for plugin in find_plugins((kind,)) if plugin.status == "ok"]
+    for kind in COMPONENT_KINDS
+}
+COMBINATIONS = list(itertools.product(*NAMES.values()))
+REFUSED: dict[str, str] = {}
+"""Combinations that cannot work, by their names joined with spaces, and what the refusal says."""
+
+QUICK = (
+    "-o", "head.input_size=64,64", "-o", "training.batch_size=8", "-o", "training.workers=0",
+    "-o", "strategy.epochs=1",
+)  # fmt: skip
+QUICK_RANKING = (
+    "-o", "strategy.candidates=2", "-o", "strategy.final_epochs=1", "-o", "strategy.calibration_people=8",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few drawn people as files in COCO's format, under its usual names."""
+    root = tmp_path_factory.mktemp("coco")
+    drawn = SyntheticDataset(train_images=16, val_images=6)
+    (root / "annotations").mkdir()
+    for split in drawn.splits():
+        folder = root / "images" / f"{split}2017"
+        folder.mkdir(parents=True)
+        samples = drawn.split(split)
+        for sample in samples:
+            cv2.imwrite(
+                str(folder / f"{sample.id}.png"), cv2.cvtColor(sample.source.read(), cv2.COLOR_RGB2BGR)
+            )
+        file = root / "annotations" / f"person_keypoints_{split}2017.json"
+        file.write_text(json.dumps(_annotations(samples, drawn.keypoints().names)))
+    return root
+
+
+def _annotations(samples: Sequence[Sample], names: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "categories": [{"id": 1, "name": "person", "keypoints": list(names), "skeleton": []}],
+        "images": [
+            {"id": sample.id, "file_name": f"{sample.id}.png", "width": sample.width, "height": sample.height}
+            for sample in samples
+        ],
+        "annotations": [
+            {
+                "id": sample.id * 100 + number,
+                "image_id": sample.id,
+                "category_id": 1,
+                "bbox": list(person.box),
+                "area": person.area,
+                "iscrowd": 0,
+                "keypoints": person.keypoints.ravel().tolist(),
+                "num_keypoints": int((person.keypoints[:, 2] > 0).sum()),
+            }
+            for sample in samples
+            for number, person in enumerate(sample.people)
+        ],
+    }
+
+
+def small_genotype(space: str) -> str:
+    """As a value of `-o strategy.genotype`."""
+    component = load("space", space)()
+    small = component.smallest() if isinstance(component, WeightSharing) else component.sample(Random(0))
+    return "{" + ", ".join(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in small.items()) + "}"
+
+
+def flags(combination: tuple[str, ...], coco: Path) -> list[str]:
+    """Those that name the five, and the options without which one of them cannot work at all."""
+    chosen = dict(zip(COMPONENT_KINDS, combination, strict=True))
+    words = [word for kind, name in chosen.items() for word in (f"--{kind}", name)]
+    if chosen["strategy"] == "single":
+        words += ["-o", f"strategy.genotype={small_genotype(chosen['space'])}"]
+    if chosen["dataset"] == "coco":
+        words += ["-o", f"dataset.root={coco}"]
+    if chosen["dataset"] == "synthetic":
+        words += ["-o", "dataset.train_images=24", "-o", "dataset.val_images=8"]
+    return words
+
+
+def test_nothing_installed_is_left_out() -> None:
+    assert {"ofa"} <= set(NAMES["space"])
+    assert {"sandwich", "single"} <= set(NAMES["strategy"])
+    assert {"coco", "synthetic"} <= set(NAMES["dataset"])
+    assert {"oks", "pck"} <= set(NAMES["evaluator"])
+    for kind, position in zip(COMPONENT_KINDS, range(5), strict=True):
+        fitting = {each[position] for each in COMBINATIONS if " ".join(each) not in REFUSED}
+        assert fitting == set(NAMES[kind]), f"a {kind} fits nothing"
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS, ids=" ".join)
+def test_a_combination_composes_or_is_refused_in_one_line(
+    posenas: Posenas, coco: Path, combination: tuple[str, ...]
+) -> None:
+    answer = posenas("compose", "--dry-run", "--json", *flags(combination, coco))
+    expected = REFUSED.get(" ".join(combination))
+    if expected is None:
+        assert answer.status == 0, answer.err
+        assert answer.json == {"fits": True}
+    else:
+        assert answer.status == 2
+        (line,) = answer.err.splitlines()
+        assert expected in line
+
+
+def test_people_without_hips_cannot_be_measured_in_torsos(
+    posenas: Posenas, coco: Path, tmp_path: Path
+) -> None:
+    annotations = tmp_path / "annotations"
+    annotations.mkdir()
+    for file in (coco / "annotations").iterdir():
+        (annotations / file.name).write_text(file.read_text().replace("_hip", "_fin"))
+    (tmp_path / "images").symlink_to(coco / "images")
+    words = ("compose", "--dry-run", "--dataset", "coco", "-o", f"dataset.root={tmp_path}")
+    assert posenas(*words, "--evaluator", "oks").status == 0
+    answer = posenas(*words, "--evaluator", "pck")
+    assert answer.status == 2
+    (line,) = answer.err.splitlines()
+    assert "evaluator 'pck' does not fit this dataset" in line
+    assert "choose another evaluator, such as oks" in line
+
+
+@pytest.mark.parametrize("encoding", ["gaussian", "udp", "dark"])
+@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+def test_the_published_space_composes_with_every_encoding(posenas: Posenas, encoding: str, loss: str) -> None:
+    answer = posenas(
+        "compose", "--dry-run", "-o", "space.backbone=resnet50", "-o", "head.input_size=256,192",
+        "-o", f"head.encoding={encoding}", "-o", f"head.loss={loss}", "-o", "dataset.val_images=8",
+        "--limit", "parameters<=8e6",
+    )  # fmt: skip
+    assert answer.status == 0, answer.err
+
+
+SEARCHES = {
+    "as ViPNAS": (("ofa", "sandwich", "heatmap", "synthetic", "oks"), "gaussian", "mse", ()),
+    "as by default": (("ofa", "sandwich", "heatmap", "synthetic", "oks"), "udp", "cross-entropy", ()),
+    "dark, without a teacher": (
+        ("ofa", "sandwich", "heatmap", "synthetic", "pck"),
+        "dark",
+        "mse",
+        ("-o", "strategy.distillation=false"),
+    ),
+    "ranked on val": (
+        ("ofa", "sandwich", "heatmap", "coco", "pck"),
+        "gaussian",
+        "cross-entropy",
+        ("-o", "evaluation.held_out=0"),
+    ),
+    "one network": (("ofa", "single", "heatmap", "coco", "oks"), "udp", "mse", ()),
+    "one network by pck": (("ofa", "single", "heatmap", "synthetic", "pck"), "dark", "cross-entropy", ()),
+    "whole body": (
+        ("ofa", "sandwich", "heatmap", "synthetic", "oks"),
+        "udp",
+        "cross-entropy",
+        ("-o", "dataset.points=133"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_small_search(posenas: Posenas, coco: Path, tmp_path: Path, name: str) -> None:
+    combination, encoding, loss, more = SEARCHES[name]
+    searches = combination[1] == "sandwich"
+    answer = posenas(
+        "compose", *flags(combination, coco), *QUICK, *(QUICK_RANKING if searches else ()),
+        "-o", f"head.encoding={encoding}", "-o", f"head.loss={loss}", *more, "--run", "run", "--json",
+    )  # fmt: skip
+    assert answer.status == 0, answer.err
+    assert "warning" not in answer.err
+    result = answer.last_json
+    assert result["trials"] == (3 if searches else 1)
+    objective = "oks.AP" if combination[4] == "oks" else "pck.PCK@0.2"
+    assert 0 <= result["best"]["metrics"][objective] <= 1
+    trials = json.loads((tmp_path / "run" / "trials.json").read_text())
+    ranked_on = "val" if "evaluation.held_out=0" in more else "ranking"
+    assert [trial["split"] for trial in trials] == [ranked_on] * (len(trials) - 1) + ["val"]
+    assert (tmp_path / "run" / "report" / "report.html").exists()

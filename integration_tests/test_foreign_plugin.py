@@ -1,0 +1,247 @@
+"""Packages of strangers: those of the tutorial, as it prints them, and all kinds of bad ones."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import SMALL, Answer
+
+Posenas = Callable[..., Answer]
+Install = Callable[..., None]
+
+TUTORIAL = (Path(__file__).parents[1] / "docs" / "write-a-plugin.md").read_text()
+FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", TUTORIAL, flags=re.MULTILINE | re.DOTALL))
+COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^\$ (posenas .*)$", TUTORIAL, flags=re.MULTILINE)]
+SMALL_PLAIN = (*SMALL, "-o", "strategy.epochs=1", "-o", "strategy.candidates=2")
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Puts a package where Python looks for packages: its module, and the metadata that pip would write."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    before = set(sys.modules)
+
+    def write(
+        name: str,
+        source: str,
+        *,
+        entry_points: Mapping[str, Mapping[str, str]],
+        requires: tuple[str, ...] = ("pose-nas>=0.1,<0.2",),
+    ) -> None:
+        (site / f"{name.replace('-', '_')}.py").write_text(source)
+        info = site / f"{name.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        headers = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0"]
+        headers += [f"Requires-Dist: {text}" for text in requires]
+        (info / "METADATA").write_text("\n".join(headers) + "\n")
+        lines = []
+        for group, points in entry_points.items():
+            lines += [f"[{group}]", *(f"{point} = {value}" for point, value in points.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        importlib.invalidate_caches()
+
+    yield write
+    for module in set(sys.modules) - before:
+        if Path(getattr(sys.modules[module], "__file__", None) or "/").is_relative_to(site):
+            del sys.modules[module]
+
+
+def from_tutorial(package: str) -> dict[str, Any]:
+    """What `install` needs of a package that the tutorial prints."""
+    project = tomllib.loads(FILES[f"{package}/pyproject.toml"])["project"]
+    return {
+        "name": project["name"],
+        "source": FILES[f"{package}/{package.replace('-', '_')}.py"],
+        "entry_points": project["entry-points"],
+        "requires": tuple(project["dependencies"]),
+    }
+
+
+def refusal(answer: Answer) -> str:
+    """The one line of a command that ended with 2."""
+    assert answer.status == 2, answer
+    (line,) = answer.err.splitlines()
+    assert line.startswith("posenas: ")
+    return line
+
+
+def rows(posenas: Posenas) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Status and problem by kind, name and distribution."""
+    return {
+        (row["kind"], row["name"], row["distribution"]): (row["status"], row["problem"])
+        for row in posenas("plugins", "--json").json
+    }
+
+
+def test_the_tutorials_space_is_two_files_and_under_40_lines_of_code() -> None:
+    assert len(FILES) == 6
+    lines = FILES["plain-space/plain_space.py"].splitlines()
+    assert len([line for line in lines if line.strip()]) < 40
+    assert FILES["plain-space/pyproject.toml"].count("plain_space:") == 1
+
+
+def test_the_tutorials_commands_work_as_printed(posenas: Posenas, install: Install) -> None:
+    for package in ("plain-space", "patient-search", "trial-table"):
+        install(**from_tutorial(package))
+    assert [command[0] for command in COMMANDS] == ["plugins", "show", "compose", "compose"]
+    for number, command in enumerate(COMMANDS):
+        answer = posenas(*command, *(("--dry-run",) if command[0] == "compose" else ()))
+        assert answer.status == 0, answer.err
+        if command[0] == "compose":
+            answer = posenas(*command, *SMALL_PLAIN, "--run", f"run{number}")
+            assert answer.status == 0, answer.err
+            assert "warning" not in answer.err.lower()
+    assert rows(posenas)["space", "plain", "plain-space"] == ("ok", "")
+
+
+def test_the_tutorials_strategy_continues(posenas: Posenas, install: Install, tmp_path: Path) -> None:
+    install(**from_tutorial("patient-search"))
+    assert posenas("compose", "--strategy", "patient", *SMALL_PLAIN, "--run", "run").status == 0
+    trials = (tmp_path / "run" / "trials.json").read_bytes()
+    journal = tmp_path / "run" / "journal.jsonl"
+    complete = journal.read_bytes()
+    lines = complete.splitlines(keepends=True)
+    assert len(lines) == 1 + 3 * 2
+    journal.write_bytes(b"".join(lines[:3]) + lines[3][:20])
+    (tmp_path / "run" / "trials.json").unlink()
+    assert posenas("resume", "run").status == 0
+    assert journal.read_bytes() == complete
+    assert (tmp_path / "run" / "trials.json").read_bytes() == trials
+
+
+def test_the_listener_wrote_its_table(posenas: Posenas, install: Install, tmp_path: Path) -> None:
+    install(**from_tutorial("plain-space"))
+    install(**from_tutorial("trial-table"))
+    answer = posenas(
+        "compose", "--space", "plain", *SMALL_PLAIN, "-o", "strategy.final_epochs=1", "--run", "run"
+    )
+    assert answer.status == 0, answer.err
+    table = (tmp_path / "run" / "trials.csv").read_text().splitlines()
+    assert table[0].startswith("genotype,stage,GMACs,oks.AP,")
+    assert [line.split(",")[1] for line in table[1:]] == ["candidate", "candidate", "final"]
+
+
+def test_a_stranger_obeys_limits_and_options(posenas: Posenas, install: Install) -> None:
+    install(**from_tutorial("plain-space"))
+    plain = ("compose", "--space", "plain", *SMALL, "--dry-run")
+    assert posenas(*plain, "-o", "space.widest=4").status == 0
+    assert "space plain: got 1, expected int, >= 2" in refusal(posenas(*plain, "-o", "space.widest=1"))
+    assert "did you mean 'widest'" in refusal(posenas(*plain, "-o", "space.wides=4"))
+    assert "the cheapest is" in refusal(posenas(*plain, "--limit", "parameters<=1000"))
+    missing = FILES["plain-space/plain_space.py"].replace("def largest", "def biggest")
+    install("plain-alone", missing, entry_points={"posenas.space": {"alone": "plain_alone:PlainSpace"}})
+    message = refusal(posenas("compose", "--space", "alone", *SMALL, "--dry-run"))
+    assert "strategy 'sandwich' needs WeightSharing" in message
+    assert "spaces for it: ofa, plain" in message
+    assert "strategies for them: single" in message
+
+
+EVALUATOR = """
+from dataclasses import dataclass
+
+from posenas.scores import Evaluation, Metric
+
+@dataclass(frozen=True)
+class Always:
+    def metrics(self): return (Metric("one"),)
+    def evaluate(self, predictions, truth): return Evaluation({"one": 1.0})
+"""
+LISTENERS = """
+from posenas.hooks import hookimpl
+
+@hookimpl
+def run_started(run): raise OSError("no network")
+"""
+
+
+@pytest.fixture
+def bad_neighbours(install: Install) -> None:
+    install(
+        "bad-broken",
+        EVALUATOR + "import absent_module\n",
+        entry_points={"posenas.evaluator": {"broken": "bad_broken:Always"}},
+    )
+    install(
+        "bad-outdated",
+        EVALUATOR,
+        entry_points={"posenas.evaluator": {"outdated": "bad_outdated:Always"}},
+        requires=("pose-nas>=99,<99.1",),
+    )
+    install("bad-one", EVALUATOR, entry_points={"posenas.evaluator": {"twice": "bad_one:Always"}})
+    install("bad-two", EVALUATOR, entry_points={"posenas.evaluator": {"twice": "bad_two:Always"}})
+    install(
+        "bad-import",
+        EVALUATOR + "open('/nowhere/at/all')\n",
+        entry_points={"posenas.evaluator": {"import": "bad_import:Always"}},
+    )
+    install(
+        "bad-shape",
+        EVALUATOR.replace("metrics", "figures"),
+        entry_points={"posenas.evaluator": {"shape": "bad_shape:Always"}},
+    )
+    install(
+        "bad-listener",
+        LISTENERS,
+        entry_points={"posenas.hooks": {"listener": "bad_listener", "absent": "bad_absent"}},
+    )
+    install("good", EVALUATOR, entry_points={"posenas.evaluator": {"always": "good:Always"}})
+
+
+@pytest.mark.usefixtures("bad_neighbours")
+def test_bad_plugins_are_rows_with_reasons(posenas: Posenas) -> None:
+    found = rows(posenas)
+    broken, why = found["evaluator", "broken", "bad-broken"]
+    assert broken == "broken"
+    assert "it imports absent_module, which is not installed" in why
+    assert found["evaluator", "outdated", "bad-outdated"] == (
+        "outdated",
+        "needs pose-nas>=99,<99.1, this is 0.1.0: pip install --upgrade bad-outdated",
+    )
+    assert found["evaluator", "twice", "bad-one"] == (
+        "doubled",
+        "also offered by bad-two 1.0: pip uninstall all but one",
+    )
+    assert found["hooks", "absent", "bad-listener"] == ("broken", "there is no module bad_absent")
+    own = {key: row for key, row in found.items() if key[2] in ("pose-nas", "nas-ofa-elastic", "good")}
+    assert len(own) > 9
+    assert set(own.values()) == {("ok", "")}
+    listed = posenas("plugins").out.splitlines()
+    assert len(listed) == len(found)
+
+
+@pytest.mark.usefixtures("bad_neighbours")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("broken", "evaluator broken of bad-broken 1.0 is broken: "),
+        ("outdated", "evaluator outdated of bad-outdated 1.0 is outdated: needs pose-nas>=99,<99.1"),
+        ("twice", "is doubled: also offered by "),
+        ("import", "evaluator import of bad-import 1.0 cannot be imported: FileNotFoundError: "),
+        ("shape", "evaluator shape of bad-shape 1.0 is no evaluator: bad_shape:Always lacks metrics"),
+        ("alway", "did you mean 'always'?"),
+    ],
+)
+def test_choosing_a_bad_plugin_is_one_line(posenas: Posenas, name: str, says: str) -> None:
+    for words in (("compose", "--dry-run", *SMALL, "--evaluator", name), ("show", "evaluator", name)):
+        assert says in refusal(posenas(*words))
+
+
+@pytest.mark.usefixtures("bad_neighbours")
+def test_bad_neighbours_do_not_harm_a_run(posenas: Posenas, tmp_path: Path) -> None:
+    small = (*SMALL_PLAIN, "-o", "strategy.final_epochs=1")
+    answer = posenas("compose", *small, "--evaluator", "always", "--run", "run", "--json")
+    assert answer.status == 0, answer.err
+    assert answer.last_json["best"]["metrics"] == {"always.one": 1.0}
+    assert "there is no module bad_absent" in answer.err
+    assert "OSError('no network')" in answer.err
+    assert (tmp_path / "run" / "report" / "report.html").exists()

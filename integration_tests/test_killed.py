@@ -1,0 +1,133 @@
+"""A run that is killed at any instant continues to the same result as one that never was."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from running import SMALL_SEARCH
+
+POSENAS = [sys.executable, "-c", "from posenas.cli import main; main()"]
+SEARCH = [
+    *SMALL_SEARCH,
+    "-o",
+    "strategy.epochs=6",
+    "-o",
+    "strategy.final_epochs=4",
+    "-o",
+    "training.workers=1",
+]
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*POSENAS, *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    """Every file of a run by its name; the lock is empty and checkpoints are gone when a run is complete."""
+    return {
+        str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()
+    }
+
+
+def killed_often(folder: Path, *, kills: int, rng: random.Random, longest: float) -> int:
+    """Starts, kills and resumes one search until it is complete; returns how often it was killed."""
+    run = folder / "run"
+    process = start(folder, "compose", *SEARCH, "--run", "run")
+    done = 0
+    while done < kills and not complete(run):
+        time.sleep(rng.uniform(0.5, longest))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            done += 1
+        process.communicate(timeout=120)  # ends once every process of the run has
+        begun = (run / "recipe.toml").exists()
+        process = start(folder, *(("resume", "run") if begun else ("compose", *SEARCH, "--run", "run")))
+    finish(process)
+    return done
+
+
+def complete(run: Path) -> bool:
+    return (run / "report" / "report.html").exists()
+
+
+def compare(tmp_path: Path, *, kills: int, seed: int) -> None:
+    """As many searches as it takes for so many kills; each ends like the undisturbed one."""
+    began = time.monotonic()
+    finish(start(tmp_path, "compose", *SEARCH, "--run", "undisturbed"))
+    length = time.monotonic() - began
+    expected = contents(tmp_path / "undisturbed")
+    rng = random.Random(seed)
+    done = 0
+    while done < kills:
+        folder = tmp_path / f"after-{done}-kills"
+        folder.mkdir()
+        longest = min(length, 2 * length / kills + 3)
+        done += killed_often(folder, kills=kills - done, rng=rng, longest=longest)
+        assert contents(folder / "run") == expected
+
+
+def test_killed_three_times(tmp_path: Path) -> None:
+    compare(tmp_path, kills=3, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_ten_times(tmp_path: Path, seed: int) -> None:
+    compare(tmp_path, kills=10, seed=seed)
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        finish(start(tmp_path, "compose", *SMALL_SEARCH, "--run", name))
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_ctrl_c_says_how_to_resume_and_loses_nothing(tmp_path: Path) -> None:
+    process = start(tmp_path, "compose", *SEARCH, "-o", "strategy.epochs=200", "--run", "run")
+    checkpoints = tmp_path / "run" / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not any(checkpoints.glob("*.safetensors")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.strip().splitlines()[-1] == "posenas: stopped; nothing is lost: `posenas resume run` continues"
+    assert "Traceback" not in err
+
+
+def test_two_processes_cannot_run_the_same_run(tmp_path: Path) -> None:
+    first = start(tmp_path, "compose", *SEARCH, "-o", "strategy.epochs=200", "--run", "run")
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "run" / "journal.jsonl").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        second = start(tmp_path, "resume", "run")
+        _, err = second.communicate(timeout=120)
+        assert second.returncode == 2
+        assert "another process is running it" in err
+    finally:
+        first.kill()
+        first.communicate()
