@@ -51,7 +51,9 @@ time.sleep(60)
 
 @pytest.mark.parametrize("killed", ["before", "after"])
 def test_a_worker_ends_with_its_parent_whenever_that_is_killed(killed: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", ORPHAN, killed], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, killed], stdout=subprocess.PIPE, text=True
+    ) as parent:
         try:
             assert parent.stdout is not None
             if killed == "after":
