@@ -36,6 +36,7 @@ class Person:
         area: of the person's segment (or box), in square pixels; the scale of OKS.
         crowd: a group of people under one box; never trained on, and detections in it are ignored.
         id: the annotation's.
+        head_box: (x, y, width, height) of the head in pixels, where it is annotated; the scale of PCKh.
     """
 
     box: tuple[float, float, float, float]
@@ -43,14 +44,20 @@ class Person:
     area: float
     crowd: bool = False
     id: int = 0
+    head_box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and everybody annotated in it (possibly nobody)."""
+    """One image and everybody annotated in it (possibly nobody).
+
+    Attributes:
+        crowd_index: CrowdPose's measure of how crowded the image is, where its file tells it.
+    """
 
     id: int
     source: ImageSource
     width: int
     height: int
     people: tuple[Person, ...]
+    crowd_index: float | None = None

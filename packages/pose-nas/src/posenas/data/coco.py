@@ -30,7 +30,9 @@ class CocoDataset:
     """People in files of COCO's keypoint format.
 
     A person without a `bbox`, or with one of no size, has the box around the labelled keypoints; one without
-    `area` has the box's. Images without people and crowds are kept: evaluation needs them.
+    `area` has the box's. Images without people and crowds are kept: evaluation needs them. Two fields that
+    COCO's own files lack are read for the evaluators: an annotation's `bbox_head` (x, y, width, height, as in
+    PoseTrack18) and an image's `crowdIndex` (as in CrowdPose).
     """
 
     root: Annotated[str, "folder with the annotations and the images"] = ""
@@ -249,7 +251,19 @@ def _person(annotation: Mapping[str, Any], keypoints: int) -> Person:
         area=area,
         crowd=bool(annotation.get("iscrowd", 0)),
         id=int(annotation.get("id", 0)),
+        head_box=_head_box(annotation),
     )
+
+
+def _head_box(annotation: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    """None where there is none, or one without extent."""
+    values = [float(value) for value in annotation.get("bbox_head") or ()]
+    if values and (len(values) != 4 or not np.isfinite(values).all()):
+        raise ValueError("its bbox_head must be four finite numbers")
+    if not values or max(values[2:]) <= 0:
+        return None
+    x, y, width, height = values
+    return x, y, width, height
 
 
 def _box_around(pose: NDArray[np.float64]) -> tuple[float, float, float, float]:
@@ -265,7 +279,25 @@ def _sample(image: Mapping[str, Any], folder: Path, people: Sequence[Person], pa
         raise PosenasError(
             f"{path}: image {image['id']} has no width and height in pixels; add them"
         ) from None
-    return Sample(int(image["id"]), FileImage(folder / str(image["file_name"])), width, height, tuple(people))
+    return Sample(
+        id=int(image["id"]),
+        source=FileImage(folder / str(image["file_name"])),
+        width=width,
+        height=height,
+        people=tuple(people),
+        crowd_index=_crowd_index(image, path),
+    )
+
+
+def _crowd_index(image: Mapping[str, Any], path: Path) -> float | None:
+    value = image.get("crowdIndex")
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0
+    ):
+        raise PosenasError(
+            f"{path}: image {image['id']}: crowdIndex must be a number from 0, not {value!r:.40}"
+        )
+    return None if value is None else float(value)
 
 
 def _entries(content: Mapping[str, Any], name: str, path: Path) -> list[Mapping[str, Any]]:

@@ -1,14 +1,15 @@
-"""COCO's average precision and recall over object keypoint similarity, by pycocotools' rules."""
+"""Average precision and recall over object keypoint similarity, by the rules of COCO or of CrowdPose."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
+from posenas.evaluators.crowding import CROWDING, crowd_index
 from posenas.evaluators.similarity import (
     Pairs,
     People,
@@ -23,34 +24,56 @@ from posenas.scores import Evaluation, Metric
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from posenas.samples import Sample
     from posenas.scores import GroundTruth, Predictions
 
 DETECTIONS_AN_IMAGE = 20
 AREAS = MappingProxyType({"all": (0.0, 1e10), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)})
+AREA_OF_BOX = 0.53  # a person's area in CrowdPose, whose files have none
+OKS_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
+NAMED_THRESHOLDS = MappingProxyType({"": slice(None), "50": slice(0, 1), "75": slice(5, 6)})
 
 
 @dataclass(frozen=True)
 class OksEvaluator:
-    """COCO's ten keypoint metrics, for any keypoint set.
+    """Average precision and recall of poses, for any keypoint set, as COCO or as CrowdPose measures them.
 
-    AP and AR are means over the OKS thresholds 0.50, 0.55, ... 0.95; 50 and 75 name one threshold, M and L
-    people of 32^2 to 96^2 and of 96^2 and more square pixels. The 20 most confident poses of an image count.
-    A metric for which there is no true person is NaN (pycocotools says -1), and a predicted coordinate that
-    is NaN is infinitely far from everything.
+    AP and AR are means over the OKS thresholds 0.50, 0.55, ... 0.95; 50 and 75 name one threshold. The 20
+    most confident poses of an image count. A metric for which there is no true person is NaN (pycocotools
+    says -1), and a predicted coordinate that is NaN is infinitely far from everything.
+
+    `coco`: ten metrics; M and L are people of 32^2 to 96^2 and of 96^2 and more square pixels.
+
+    `crowdpose`: nine metrics. A person's area, the scale of OKS, is 0.53 of the box's, and there are no
+    ranges of area. AP_easy, AP_medium and AP_hard are AP over the images with a crowd index below 0.2, from
+    0.2 to below 0.8, and from 0.8; it is the file's `crowdIndex`, or computed where the file has none. For
+    any dataset, but comparable with published figures on CrowdPose alone.
 
     By keypoint: the mean over the people who have it labelled, crowds apart, of its term of OKS in the
     person's most similar pose; 0 where an image has no pose.
 
-    Source: pycocotools.cocoeval 2.0, `iouType="keypoints"`.
+    Source: pycocotools.cocoeval 2.0, `iouType="keypoints"`; for CrowdPose xtcocotools.cocoeval,
+    `iouType="keypoints_crowd"` with `use_area=False`, and crowdposetools, which it follows.
     """
 
+    protocol: Annotated[
+        Literal["coco", "crowdpose"],
+        "coco: by area; crowdpose: by crowd index, and the scale of OKS from the box",
+    ] = "coco"
+
     def metrics(self) -> Sequence[Metric]:
-        return [Metric(kind + suffix) for kind in ("AP", "AR") for suffix in ("", "50", "75", "M", "L")]
+        suffixes = ("", "50", "75", "M", "L") if self.protocol == "coco" else ("", "50", "75")
+        names = [kind + suffix for kind in ("AP", "AR") for suffix in suffixes]
+        if self.protocol == "crowdpose":
+            names += [f"AP_{crowding}" for crowding in CROWDING]
+        return [Metric(name) for name in names]
 
     def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
         """Raises PosenasError where the predictions are of other images or another keypoint set."""
         check_predictions(predictions, truth)
         people = people_of(truth)
+        if self.protocol == "crowdpose":
+            people = replace(people, areas=people.boxes[:, 3] * people.boxes[:, 2] * AREA_OF_BOX)
         detections = _most_confident(predictions)
         pairs = pairs_by_image(detections.image_ids, people.image_ids)
         sigmas = np.array(truth.keypoints.sigmas)
@@ -59,8 +82,11 @@ class OksEvaluator:
         terms = np.zeros(people.labelled.shape)
         terms[best.true] = keypoint_similarity(detections.keypoints, people, pairs=best, sigmas=sigmas)
         counted = people.labelled & ~people.crowd[:, None]
+        near = similarity >= OKS_THRESHOLDS[0]
+        near_pairs = Pairs(pairs.predicted[near], pairs.true[near])
+        scene = _Scene(detections, people, near_pairs, similarity[near])
         return Evaluation(
-            metrics=_metrics(detections, people, pairs=pairs, similarity=similarity),
+            metrics=_by_area(scene) if self.protocol == "coco" else _by_crowding(scene, truth.samples),
             by_keypoint={
                 name: float(terms[counted[:, index], index].mean())
                 for index, name in enumerate(truth.keypoints.names)
@@ -107,36 +133,65 @@ def _most_similar(pairs: Pairs, similarity: NDArray[np.float64], *, people: int)
     return Pairs(pairs.predicted[best[first]], true)
 
 
-def _metrics(
-    detections: _Detections, people: People, *, pairs: Pairs, similarity: NDArray[np.float64]
-) -> Mapping[str, float]:
-    thresholds = np.linspace(0.5, 0.95, 10)
-    near = similarity >= thresholds[0]
-    pairs, similarity = Pairs(pairs.predicted[near], pairs.true[near]), similarity[near]
-    by_area = {}
-    for name, limits in AREAS.items():
-        ignored = people.crowd | ~people.labelled.any(axis=1) | _outside(people.areas, limits)
-        found = _match(
-            pairs, similarity, ranks=detections.ranks, people=people, ignored=ignored, thresholds=thresholds
-        )
-        outside = _outside(detections.areas, limits)
-        by_area[name] = _precision_and_recall(found, ignored, outside=outside, scores=detections.scores)
-    choices = (
-        ("", "all", slice(None)),
-        ("50", "all", slice(0, 1)),
-        ("75", "all", slice(5, 6)),
-        ("M", "medium", slice(None)),
-        ("L", "large", slice(None)),
-    )
+@dataclass(frozen=True)
+class _Scene:
+    """Detections, people, and the pairs of them in one image that are similar enough to be matched."""
+
+    detections: _Detections
+    people: People
+    pairs: Pairs
+    similarity: NDArray[np.float64]
+
+
+def _by_area(scene: _Scene) -> Mapping[str, float]:
+    """COCO's metrics."""
+    everything = {name: _matched(scene, limits).curves() for name, limits in AREAS.items()}
+    choices = [(suffix, "all", chosen) for suffix, chosen in NAMED_THRESHOLDS.items()]
+    choices += [("M", "medium", slice(None)), ("L", "large", slice(None))]
     return {
-        kind + suffix: float(by_area[area][index][chosen].mean())
+        kind + suffix: float(everything[area][index][chosen].mean())
         for index, kind in enumerate(("AP", "AR"))
         for suffix, area, chosen in choices
     }
 
 
+def _by_crowding(scene: _Scene, samples: Sequence[Sample]) -> Mapping[str, float]:
+    """CrowdPose's metrics."""
+    matched = _matched(scene, AREAS["all"])
+    curves = matched.curves()
+    metrics = {
+        kind + suffix: float(curves[index][chosen].mean())
+        for index, kind in enumerate(("AP", "AR"))
+        for suffix, chosen in NAMED_THRESHOLDS.items()
+    }
+    crowding = {sample.id: crowd_index(sample) for sample in samples}
+    for name, (least, most) in CROWDING.items():
+        images = [image for image, index in crowding.items() if least <= index < most]
+        precision, _ = matched.within(
+            detections=np.isin(scene.detections.image_ids, images),
+            people=np.isin(scene.people.image_ids, images),
+        ).curves()
+        metrics[f"AP_{name}"] = float(precision.mean())
+    return metrics
+
+
 def _outside(areas: NDArray[np.float64], limits: tuple[float, float]) -> NDArray[np.bool_]:
     return (areas < limits[0]) | (areas > limits[1])
+
+
+def _matched(scene: _Scene, limits: tuple[float, float]) -> _Matched:
+    """Detections matched with the people of an area range."""
+    detections, people = scene.detections, scene.people
+    ignored = people.crowd | ~people.labelled.any(axis=1) | _outside(people.areas, limits)
+    found = _match(
+        scene.pairs,
+        scene.similarity,
+        ranks=detections.ranks,
+        people=people,
+        ignored=ignored,
+        thresholds=np.array(OKS_THRESHOLDS),
+    )
+    return _Matched(found, ignored, _outside(detections.areas, limits), detections.scores)
 
 
 def _match(
@@ -180,31 +235,48 @@ def _groups(keys: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
     return np.split(order, np.flatnonzero(np.diff(keys[order])) + 1) if len(keys) else []
 
 
-def _precision_and_recall(
-    found: NDArray[np.int64],
-    ignored: NDArray[np.bool_],
-    *,
-    outside: NDArray[np.bool_],
-    scores: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision at 101 recalls for each threshold (thresholds, 101), and the highest recall (thresholds,).
+@dataclass(frozen=True)
+class _Matched:
+    """D detections and the people that they were matched with.
 
-    Neither right nor wrong are detections of ignored people and unmatched ones `outside` the area range.
+    Attributes:
+        found: (D, thresholds) the person, or -1.
+        ignored: (T,) people who count neither as found nor as missed.
+        outside: (D,) detections outside the area range.
+        scores: (D,).
     """
-    levels = np.linspace(0, 1, 101)
-    people = np.count_nonzero(~ignored)
-    if not people:
-        return np.full((found.shape[1], len(levels)), np.nan), np.full(found.shape[1], np.nan)
-    order = np.argsort(-scores, kind="stable")
-    lanes = found[order].T
-    right = (lanes >= 0) & ~ignored[lanes]
-    counted = right | ((lanes < 0) & ~outside[order])
-    precision, recall = np.zeros((len(lanes), len(levels))), np.zeros(len(lanes))
-    for index, (is_right, is_counted) in enumerate(zip(right, counted, strict=True)):
-        hits = np.arange(1, np.count_nonzero(is_right) + 1)
-        # Precision rises at hits only, so they carry the whole envelope.
-        at_hits = hits / (np.cumsum(is_counted)[is_right] + np.spacing(1))
-        envelope = np.maximum.accumulate(at_hits[::-1])[::-1]
-        precision[index] = np.append(envelope, 0.0)[np.searchsorted(hits / people, levels)]
-        recall[index] = len(hits) / people
-    return precision, recall
+
+    found: NDArray[np.int64]
+    ignored: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+
+    def within(self, *, detections: NDArray[np.bool_], people: NDArray[np.bool_]) -> _Matched:
+        """Of some images alone: these detections (D,) and people (T,). No match leads out of an image."""
+        return _Matched(
+            self.found[detections], self.ignored | ~people, self.outside[detections], self.scores[detections]
+        )
+
+    def curves(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Precision at 101 recalls (thresholds, 101), and the highest recall (thresholds,).
+
+        Neither right nor wrong are detections of ignored people and unmatched ones outside the area range.
+        """
+        levels = np.linspace(0, 1, 101)
+        people = np.count_nonzero(~self.ignored)
+        if not people:
+            count = self.found.shape[1]
+            return np.full((count, len(levels)), np.nan), np.full(count, np.nan)
+        order = np.argsort(-self.scores, kind="stable")
+        lanes = self.found[order].T
+        right = (lanes >= 0) & ~self.ignored[lanes]
+        counted = right | ((lanes < 0) & ~self.outside[order])
+        precision, recall = np.zeros((len(lanes), len(levels))), np.zeros(len(lanes))
+        for index, (is_right, is_counted) in enumerate(zip(right, counted, strict=True)):
+            hits = np.arange(1, np.count_nonzero(is_right) + 1)
+            # Precision rises at hits only, so they carry the whole envelope.
+            at_hits = hits / (np.cumsum(is_counted)[is_right] + np.spacing(1))
+            envelope = np.maximum.accumulate(at_hits[::-1])[::-1]
+            precision[index] = np.append(envelope, 0.0)[np.searchsorted(hits / people, levels)]
+            recall[index] = len(hits) / people
+        return precision, recall

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +10,11 @@ import numpy as np
 from annotated_types import Gt
 
 from posenas.errors import PosenasError
+from posenas.evaluators.nearest import find_keypoint, nearest_distances
 from posenas.evaluators.similarity import check_predictions
 from posenas.scores import Evaluation, Metric
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from posenas.keypoints import KeypointSet
     from posenas.samples import Person
     from posenas.scores import GroundTruth, Predictions
@@ -61,7 +59,7 @@ class PckEvaluator:
             first, last = np.searchsorted(image_ids, [sample.id, sample.id + 1])
             for person in sample.people:
                 if not person.crowd:
-                    distances = _distances(keypoints[first:last], person)
+                    distances = nearest_distances(keypoints[first:last], person)
                     correct += distances <= self.threshold * _torso_size(person, diagonals)
                     labelled += person.keypoints[:, 2] > 0
         share = float(correct.sum() / labelled.sum()) if labelled.any() else float("nan")
@@ -73,17 +71,6 @@ class PckEvaluator:
                 if labelled[index]
             },
         )
-
-
-def _distances(poses: NDArray[np.float64], person: Person) -> NDArray[np.float64]:
-    """(K,) pixels from the nearest of the (P, K, 2) poses; infinite without one and where unlabelled."""
-    labelled = person.keypoints[:, 2] > 0
-    nearest = np.full(len(labelled), np.inf)
-    if len(poses) and labelled.any():
-        distances = np.linalg.norm(poses[:, labelled] - person.keypoints[labelled, :2], axis=-1)
-        distances[np.isnan(distances)] = np.inf
-        nearest[labelled] = distances[distances.mean(axis=1).argmin()]
-    return nearest
 
 
 def _torso_size(person: Person, diagonals: Sequence[tuple[int, int]]) -> float:
@@ -106,12 +93,10 @@ def _torso_diagonals(keypoints: KeypointSet) -> Sequence[tuple[int, int]]:
 
 
 def _index(keypoints: KeypointSet, side: str, joint: str) -> int:
-    """Of `left_hip`, however it is spelt: `LeftHip`, `left hip`, `l_hip`, `lhip`, `hip_l`, ..."""
-    spellings = {side + joint, side[0] + joint, joint + side, joint + side[0]}
-    for index, name in enumerate(keypoints.names):
-        if re.sub("[^a-z]", "", name.lower()) in spellings:
-            return index
-    raise PosenasError(
-        f"pck: keypoint set {keypoints.name!r} has no {side} {joint}, so its people have no torso to measure "
-        f"distances in; choose another evaluator, such as oks"
-    )
+    index = find_keypoint(keypoints, joint, side=side)
+    if index is None:
+        raise PosenasError(
+            f"pck: keypoint set {keypoints.name!r} has no {side} {joint}, so its people have no torso to "
+            f"measure distances in; choose another evaluator, such as oks"
+        )
+    return index

@@ -1,0 +1,42 @@
+"""Installed plugins: listed from metadata alone, then really loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from posenas.doctor.finding import Finding
+from posenas.errors import PosenasError
+from posenas.plugins import COMPONENT_KINDS, find_plugins, load, load_entry
+
+AREA = "plugins"
+
+
+def check_listed() -> Iterator[Finding]:
+    """Broken, outdated and doubly offered plugins with their reasons."""
+    plugins = find_plugins()
+    for plugin in plugins:
+        if plugin.status == "broken":
+            remedy = f"pip install --upgrade {plugin.distribution}, or pip uninstall {plugin.distribution}"
+            yield Finding(AREA, "mend", f"{plugin} is broken: {plugin.problem}", remedy)
+        elif plugin.status != "ok":  # the problem says what to do
+            yield Finding(AREA, "mend", f"{plugin} is {plugin.status}: {plugin.problem}")
+    for kind in COMPONENT_KINDS:
+        names = [plugin.name for plugin in plugins if plugin.kind == kind and plugin.status == "ok"]
+        if names:
+            yield Finding(AREA, "ok", f"{kind}: {', '.join(names)}")
+        else:
+            yield Finding(AREA, "warn", f"no usable {kind} is installed", "pip install pose-nas[ofa]")
+
+
+def check_loading() -> Iterator[Finding]:
+    """Imports every plugin whose listing is in order; only this finds what fails in a compiled library."""
+    loaded = 0
+    for plugin in find_plugins():
+        if plugin.status != "ok":
+            continue
+        try:
+            load(plugin.kind, plugin.name) if plugin.kind in COMPONENT_KINDS else load_entry(plugin)
+            loaded += 1
+        except PosenasError as error:
+            yield Finding(AREA, "mend", str(error))
+    yield Finding(AREA, "ok", f"{loaded} plugins can be loaded")
