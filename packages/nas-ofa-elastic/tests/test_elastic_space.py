@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 import torch
-from nas_ofa_elastic.blocks import GlobalContext
 from nas_ofa_elastic.family import valid_groups
 from nas_ofa_elastic.space import ElasticSpace
 from nas_ofa_elastic.zoo import S_VIPNAS_RES50
 from posenas.costs import Costs, measure
 from posenas.errors import PosenasError
 from posenas.genotype import Genotype, check_genotype
+from posenas.layers.attention import GlobalContext
 from posenas.protocols import WeightSharing
 from posenas.sharing import sub_slices
 from torch import Tensor, nn
@@ -148,21 +148,3 @@ def test_global_context_starts_as_the_identity_and_learns() -> None:
     torch.testing.assert_close(attention(features), features)
     nn.init.ones_(attention.expand.weight)
     assert not torch.allclose(attention(features), features)
-
-
-def test_global_context_by_its_definition() -> None:
-    torch.manual_seed(0)
-    attention = GlobalContext(32).double()
-    for layer in (attention.squeeze, attention.expand):
-        assert layer.bias is not None
-        nn.init.zeros_(layer.bias)
-    features = torch.randn(1, 32, 2, 3, dtype=torch.float64)
-    scores = [
-        (features[0, :, y, x] @ attention.mask.weight[0, :, 0, 0]).exp() for y in range(2) for x in range(3)
-    ]
-    pixels = [features[0, :, y, x] for y in range(2) for x in range(3)]
-    context = sum(score * pixel for score, pixel in zip(scores, pixels, strict=True)) / sum(scores)
-    hidden = attention.squeeze.weight[:, :, 0, 0] @ context
-    hidden = (hidden - hidden.mean()) / (hidden.var(correction=0) + 1e-5).sqrt()
-    added = attention.expand.weight[:, :, 0, 0] @ hidden.relu()
-    torch.testing.assert_close(attention(features), features + added[None, :, None, None])

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from posenas.genotype import Choice, Genotype
+from posenas.layers.attention import GlobalContext
+from posenas.layers.chain import Chain
+from posenas.layers.convolution import upsampling
+from posenas.layers.initialisation import initialise
+from posenas.layers.residual import Bottleneck
 from posenas.levels import Level
 from torch import Tensor, nn
-
-from nas_ofa_elastic.blocks import Bottleneck, Chain, GlobalContext, upsampling
 
 
 @dataclass(frozen=True)
@@ -74,19 +77,14 @@ class Family:
             parts[name] = _stage(channels, stage, settings)
             channels, stride = settings["width"], stride * stage.stride
             levels.append(Level(name, stride, channels))
-        parts["deconv"] = self._deconv(channels, stride, genotype)
-        levels.append(Level("deconv", 4, genotype["deconv.width"]))
+        width = genotype["deconv.width"]
+        parts["deconv"] = deconvolution(
+            channels, width, stride=stride, groups=genotype["deconv.groups"], values=self.deconv_groups
+        )
+        levels.append(Level("deconv", 4, width))
         network = Chain(parts, levels)
         initialise(network, self.initialise)
         return network
-
-    def _deconv(self, channels: int, stride: int, genotype: Genotype) -> nn.Sequential:
-        width, layers = genotype["deconv.width"], []
-        while stride > 4:
-            groups = valid_groups(genotype["deconv.groups"], self.deconv_groups, (channels, width))
-            layers.append(upsampling(channels, width, groups=groups))
-            channels, stride = width, stride // 2
-        return nn.Sequential(*layers)
 
 
 def valid_groups(asked: int, values: Sequence[int], channels: Sequence[int]) -> int:
@@ -98,35 +96,40 @@ def valid_groups(asked: int, values: Sequence[int], channels: Sequence[int]) -> 
     return max(value for value in values if value <= asked and not any(width % value for width in channels))
 
 
+def deconvolution(
+    channels: int, width: int, *, stride: int, groups: int, values: Sequence[int]
+) -> nn.Sequential:
+    """4x4 transposed convolutions from 1/stride of the image to 1/4.
+
+    Args:
+        groups: one of `values`, its dimension's, of which each layer takes the largest valid one.
+    """
+    layers = []
+    while stride > 4:
+        valid = valid_groups(groups, values, (channels, width))
+        layers.append(upsampling(channels, width, groups=valid))
+        channels, stride = width, stride // 2
+    return nn.Sequential(*layers)
+
+
 def _stage(channels: int, stage: StageRange, settings: dict[str, Any]) -> nn.Sequential:
-    """The first block always projects its shortcut, so that one projection serves every width before it."""
+    """ViPNAS's bottlenecks have no expansion: one width throughout.
+
+    The first block always projects its shortcut, so that one projection serves every width before it.
+    """
     width = settings["width"]
     groups = valid_groups(settings["groups"], stage.groups, (width,))
     blocks = [
         Bottleneck(
             width if index else channels,
             width,
+            mid=width,
             kernel=settings["kernel"],
             groups=groups,
-            attention=settings["attention"],
             stride=1 if index else stage.stride,
+            attention=GlobalContext(width) if settings["attention"] else None,
             project=index == 0,
         )
         for index in range(settings["depth"])
     ]
     return nn.Sequential(*blocks)
-
-
-def initialise(network: nn.Module, fill: Callable[[Tensor], Tensor]) -> None:
-    """Fresh weights for every convolution; on the meta device there is nothing to fill."""
-    if next(network.parameters()).is_meta:
-        return
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            fill(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    for module in network.modules():
-        if isinstance(module, GlobalContext):
-            nn.init.kaiming_normal_(module.mask.weight)
-            nn.init.zeros_(module.expand.weight)

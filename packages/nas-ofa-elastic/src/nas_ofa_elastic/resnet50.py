@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from posenas.layers.convolution import pooled_stem
 from torch import nn
 
-from nas_ofa_elastic.blocks import convolution
 from nas_ofa_elastic.family import Family, StageRange
 
 _KERNELS = (3, 5)
@@ -17,13 +17,8 @@ def _steps(first: int, last: int) -> tuple[int, ...]:
     return tuple(range(first, last + 1, 16))
 
 
-def stem(width: int) -> nn.Sequential:
-    """(N, 3, H, W) to (N, width, H / 4, W / 4)."""
-    return nn.Sequential(convolution(3, width, kernel=7, stride=2), nn.MaxPool2d(3, 2, 1))
-
-
 RESNET50 = Family(
-    stem=stem,
+    stem=pooled_stem,
     stem_width=_steps(32, 64),
     stages=(
         StageRange((3, 4), _steps(64, 80), _KERNELS, _GROUPS, stride=1),

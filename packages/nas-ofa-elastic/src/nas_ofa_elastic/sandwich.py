@@ -1,67 +1,24 @@
 """Strategy `sandwich`: one super-network for a whole space, then a search on its weights (ViPNAS).
 
-Source: Xu et al., ViPNAS, CVPR 2021, section 3.4.1; the sandwich rule and in-place distillation are
-Yu and Huang's (Universally Slimmable Networks, ICCV 2019).
+Source: Xu et al., ViPNAS, CVPR 2021, section 3.4.1; progressive shrinking is Cai et al.'s (Once-for-All,
+ICLR 2020, section 3.3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from random import Random
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from annotated_types import Ge, Gt
-from posenas.batches import Batch
-from posenas.errors import PosenasError
-from posenas.network import SharedPoseNetwork
-from posenas.problem import Problem
-from posenas.protocols import Distillable, HeadModule, WeightSharing
-from posenas.trial import Trial, best_trial
+from posenas.problem import Problem, Weights
+from posenas.protocols import Distillable, WeightSharing
+from posenas.sandwich_step import Distillation, SandwichStep
+from posenas.trial import Trial
 
-
-@dataclass(frozen=True)
-class SandwichStep:
-    """Gradients of the largest, the smallest and some random networks, added up.
-
-    The largest learns from the truth; the others from the truth and, with the same weight, from the
-    largest one's outputs for the same images.
-    """
-
-    space: WeightSharing
-    random_networks: int
-    distillation: bool
-
-    def __call__(self, network: SharedPoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:
-        largest = network.activate(self.space.largest())
-        head = cast(HeadModule, largest.head)
-        targets = head.targets(batch)
-        teacher = largest(batch.images)
-        loss = head.loss(teacher, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        losses = {"largest": float(loss.detach())}
-        others = {f"random{index + 1}": self.space.sample(rng) for index in range(self.random_networks)}
-        for name, genotype in {"smallest": self.space.smallest(), **others}.items():
-            losses[name] = self._teach(network, genotype, batch.images, targets=targets, teacher=teacher)
-        return losses
-
-    def _teach(
-        self,
-        shared: SharedPoseNetwork,
-        genotype: Mapping[str, Any],
-        images: Any,
-        *,
-        targets: Any,
-        teacher: Any,
-    ) -> float:
-        network = shared.activate(genotype)
-        outputs = network(images)
-        loss = cast(HeadModule, network.head).loss(outputs, targets)
-        truth_loss = float(loss.detach())
-        if self.distillation:
-            loss = loss + cast(Distillable, network.head).distillation_loss(outputs, teacher)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return truth_loss
+_OPENED_FIRST = ("scale", "kernel", "depth")
+"""The kinds of dimension, by the last word of their names, in the order of Once-for-All: resolution from
+the beginning, then kernel, then depth. All others open together in the end."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +30,13 @@ class Sandwich:
     random_networks: Annotated[
         int, "random networks in each step, beside the largest and the smallest", Ge(0)
     ] = 2
-    distillation: Annotated[bool, "let the largest network teach the others in each step"] = True
+    distillation: Annotated[
+        Distillation,
+        "what the smaller ones learn from: truth and largest network (ViPNAS), it alone (BigNAS), the truth",
+    ] = "truth+teacher"
+    shrinking: Annotated[
+        bool, "open kernel, depth and the other dimensions one after another (Once-for-All), not all at once"
+    ] = False
     candidates: Annotated[int, "genotypes to rank", Gt(0)] = 16
     calibration_people: Annotated[
         int, "training people that batch norm's statistics are taken from", Gt(0)
@@ -81,12 +44,11 @@ class Sandwich:
     final_epochs: Annotated[int, "passes over the people in training the winner on", Gt(0)] = 13
 
     def requires(self) -> Sequence[type]:
-        return (WeightSharing, Distillable) if self.distillation else (WeightSharing,)
+        return (WeightSharing,) if self.distillation == "off" else (WeightSharing, Distillable)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         space = cast(WeightSharing, problem.space)
-        step = SandwichStep(space, self.random_networks, self.distillation)
-        shared = problem.train_shared(step, epochs=self.epochs)
+        shared = self._train(problem, space)
         trials = []
         ends = (space.largest(), space.smallest())
         for trial in problem.evaluate_many(
@@ -97,10 +59,33 @@ class Sandwich:
         ):
             trials.append(trial)
             yield trial
-        winner = best_trial(trials, problem.objective)
-        if winner is None:
-            raise PosenasError(
-                f"all {len(trials)} candidates failed; the first one said: {trials[0].failure}"
-            )
+        winner = problem.best(trials)
         weights = problem.train(winner.genotype, epochs=self.final_epochs, init=shared)
         yield problem.evaluate(winner.genotype, weights, stage="final")
+
+    def _train(self, problem: Problem, space: WeightSharing) -> Weights:
+        """The super-network's weights after the last phase; each phase begins with the one's before."""
+        phases = shrinking_phases(tuple(space.dimensions())) if self.shrinking else ((),)
+        weights = None
+        for index, closed in enumerate(phases):
+            epochs = self.epochs * (index + 1) // len(phases) - self.epochs * index // len(phases)
+            if epochs:
+                step = SandwichStep(space, self.random_networks, self.distillation, closed)
+                weights = problem.train_shared(step, epochs=epochs, init=weights)
+        assert weights is not None  # the last phase has an epoch, since there is at least one
+        return weights
+
+
+def shrinking_phases(dimensions: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The dimensions that stay closed in each phase: first all but the resolution, in the last none.
+    A phase that opens nothing is left out."""
+    left = [name for name in dimensions if _kind(name) != _OPENED_FIRST[0]]
+    phases = [tuple(left)]
+    for kind in _OPENED_FIRST[1:]:
+        left = [name for name in left if _kind(name) != kind]
+        phases.append(tuple(left))
+    return tuple(dict.fromkeys((*phases, ())))
+
+
+def _kind(dimension: str) -> str:
+    return dimension.rpartition(".")[2]

@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import Annotated, Literal
 
+from annotated_types import Gt, Le, MinLen
 from posenas.genotype import Choice, Genotype, check_genotype, sample_uniform
+from posenas.layers.chain import Chain
+from posenas.layers.hrnet import HRNet
 
-from nas_ofa_elastic.blocks import Chain
 from nas_ofa_elastic.family import Family
+from nas_ofa_elastic.hrnet import HRNET_W32, ElasticHRNet
+from nas_ofa_elastic.input_scale import ScaledInput
+from nas_ofa_elastic.mobilenetv3 import MOBILENETV3, MobileNetV3
 from nas_ofa_elastic.resnet50 import RESNET50
 from nas_ofa_elastic.tiny import TINY, Pyramid, Tiny
+
+_SCALE = "input.scale"
 
 
 @dataclass(frozen=True)
 class ElasticSpace:
-    """Elastic depth, width, kernel, groups and attention, chosen for each stage."""
+    """Elastic depth, width, kernel, groups and attention, chosen for each stage; if asked, input size."""
 
     backbone: Annotated[
-        Literal["tiny", "resnet50"], "tiny: about 128x96 and a CPU; resnet50: the space of ViPNAS, 256x192"
+        Literal["tiny", "resnet50", "mobilenetv3", "hrnet-w32"],
+        "tiny: about 128x96 and a CPU; the others: the spaces of ViPNAS, 256x192",
     ] = "tiny"
+    input_scales: Annotated[
+        tuple[Annotated[float, Gt(0), Le(1)], ...],
+        "sizes, relative to the view's and increasing, at which a network may look at it",
+        MinLen(1),
+    ] = (1.0,)
+
+    def __post_init__(self) -> None:
+        if any(smaller >= larger for smaller, larger in pairwise(self.input_scales)):
+            raise ValueError(f"input_scales {list(self.input_scales)} do not increase; sort them")
 
     def dimensions(self) -> dict[str, Choice]:
-        return self._family().dimensions()
+        scale = {_SCALE: Choice(self.input_scales)} if self._scales_input() else {}
+        return scale | self._family().dimensions()
 
     def sample(self, rng: Random) -> Genotype:
         return sample_uniform(self.dimensions(), rng)
 
-    def build(self, genotype: Genotype) -> Chain | Pyramid:
+    def build(self, genotype: Genotype) -> Chain | HRNet | Pyramid | ScaledInput:
         check_genotype(genotype, self.dimensions())
-        return self._family().build(genotype)
+        network = self._family().build(genotype)
+        return ScaledInput(network, genotype[_SCALE]) if self._scales_input() else network
 
     def largest(self) -> Genotype:
         return {name: choice.values[-1] for name, choice in self.dimensions().items()}
@@ -38,5 +58,16 @@ class ElasticSpace:
     def smallest(self) -> Genotype:
         return {name: choice.values[0] for name, choice in self.dimensions().items()}
 
-    def _family(self) -> Family | Tiny:
-        return TINY if self.backbone == "tiny" else RESNET50
+    def _scales_input(self) -> bool:
+        return self.input_scales != (1.0,)
+
+    def _family(self) -> Family | Tiny | MobileNetV3 | ElasticHRNet:
+        match self.backbone:
+            case "tiny":
+                return TINY
+            case "resnet50":
+                return RESNET50
+            case "mobilenetv3":
+                return MOBILENETV3
+            case "hrnet-w32":
+                return HRNET_W32

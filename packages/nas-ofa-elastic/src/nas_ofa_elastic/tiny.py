@@ -11,12 +11,14 @@ from functools import partial
 from itertools import pairwise
 
 from posenas.genotype import Choice, Genotype
+from posenas.layers.attention import GlobalContext
+from posenas.layers.convolution import convolution
+from posenas.layers.initialisation import initialise
 from posenas.levels import Level
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from nas_ofa_elastic.blocks import GlobalContext, convolution
-from nas_ofa_elastic.family import StageRange, initialise, valid_groups
+from nas_ofa_elastic.family import StageRange, valid_groups
 
 _STEM_WIDTH = (16, 24)
 _STAGES = (

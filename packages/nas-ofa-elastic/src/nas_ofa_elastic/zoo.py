@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from posenas.zoo import ZooEntry
 
+from nas_ofa_elastic.hrnet import HRNET_W32
+from nas_ofa_elastic.mobilenetv3 import MOBILENETV3
 from nas_ofa_elastic.resnet50 import RESNET50
 
 S_VIPNAS_RES50 = ZooEntry(
@@ -49,6 +51,77 @@ VIPNAS_RES50_LARGEST, VIPNAS_RES50_SMALLEST = (
         keypoints="coco-17",
         published={},
         source=f"ViPNAS, Xu et al., CVPR 2021, table A2 ({which} values)",
+    )
+    for end, which in ((-1, "largest"), (0, "smallest"))
+)
+
+VIPNAS_HRNET_W32_LARGEST, VIPNAS_HRNET_W32_SMALLEST = (
+    ZooEntry(
+        space="ofa",
+        options={"backbone": "hrnet-w32"},
+        genotype={name: choice.values[end] for name, choice in HRNET_W32.dimensions().items()},
+        input_size=(256, 192),
+        keypoints="coco-17",
+        published={},
+        source=f"ViPNAS, Xu et al., CVPR 2021, table A3 ({which} values)",
+    )
+    for end, which in ((-1, "largest"), (0, "smallest"))
+)
+
+S_VIPNAS_MBV3 = ZooEntry(
+    space="ofa",
+    options={"backbone": "mobilenetv3"},
+    genotype={
+        "stage1.group_width": 2,
+        "stage1.attention": True,
+        "stage2.depth": 4,
+        "stage2.kernel": 7,
+        "stage2.expansion": 5,
+        "stage2.group_width": 1,
+        "stage2.attention": True,
+        "stage3.depth": 4,
+        "stage3.kernel": 7,
+        "stage3.expansion": 4,
+        "stage3.group_width": 8,
+        "stage3.attention": False,
+        "stage4.depth": 4,
+        "stage4.kernel": 5,
+        "stage4.expansion": 5,
+        "stage4.group_width": 4,
+        "stage4.attention": True,
+        "stage5.depth": 4,
+        "stage5.kernel": 7,
+        "stage5.expansion": 5,
+        "stage5.group_width": 2,
+        "stage5.attention": True,
+        "stage6.depth": 4,
+        "stage6.kernel": 5,
+        "stage6.expansion": 6,
+        "stage6.group_width": 4,
+        "stage6.attention": True,
+        "deconv.width": 160,
+        "deconv.groups": 160,
+    },
+    input_size=(256, 192),
+    keypoints="coco-17",
+    published={"parameters": 5.4e6, "paper_gflops": 0.69, "oks.AP": 0.678},
+    source="ViPNAS, Xu et al., CVPR 2021, table 1 (S-ViPNet-MobileNetV3); the released network, AP 0.700",
+)
+
+# Table A1's deconvolutions: 256 channels. Of its group numbers only 32 divides the 160 channels before them.
+VIPNAS_MBV3_LARGEST, VIPNAS_MBV3_SMALLEST = (
+    ZooEntry(
+        space="ofa",
+        options={"backbone": "mobilenetv3"},
+        genotype={
+            **{name: choice.values[end] for name, choice in MOBILENETV3.dimensions().items()},
+            "deconv.width": 256,
+            "deconv.groups": 32,
+        },
+        input_size=(256, 192),
+        keypoints="coco-17",
+        published={},
+        source=f"ViPNAS, Xu et al., CVPR 2021, table A1 ({which} values)",
     )
     for end, which in ((-1, "largest"), (0, "smallest"))
 )

@@ -1,7 +1,9 @@
 """What a network costs: parameters and multiply-adds, counted without computing anything.
 
 MACs are multiply-adds. The papers print them as "FLOPs". Most of them also count by the rule of HRNet's
-model summary and divide by 2^30: `paper_gflops` follows that, for comparison with published figures only.
+model summary and divide by 2^30: `paper_gflops` follows that. McNally's thesis (EvoPose2D) halves what
+TensorFlow's profiler counts: `thesis_gflops` follows that. Both are there for comparison with published
+figures only.
 """
 
 from __future__ import annotations
@@ -29,12 +31,15 @@ class Costs:
         macs: multiply-adds of convolutions, linear layers and matrix products.
         paper_gflops: weight numbers x output pixels of convolutions and linear layers, in units of 2^30.
             Counts a transposed convolution stride^2 times too high, and matrix products not at all.
+        thesis_gflops: multiply-adds, and a half for each element that is multiplied by another (as swish and
+            an attention gate do), averaged, or given a bias, in units of 10^9.
     """
 
     parameters: int
     parameters_with_statistics: int
     macs: int
     paper_gflops: float
+    thesis_gflops: float
 
     @property
     def gmacs(self) -> float:
@@ -53,7 +58,7 @@ def measure(network: nn.Module, input_size: tuple[int, int]) -> Costs:
     """
     device = next((parameter.device for parameter in network.parameters()), torch.device("meta"))
     image = torch.zeros(1, 3, *input_size, device=device)
-    multiplications = _Multiplications()
+    multiplications = Multiplications()
     with (
         torch.no_grad(),
         _evaluation_mode(network),
@@ -68,6 +73,7 @@ def measure(network: nn.Module, input_size: tuple[int, int]) -> Costs:
         parameters_with_statistics=parameters + _statistics(network),
         macs=multiplications.total,
         paper_gflops=sum(weights_times_pixels) / 2**30,
+        thesis_gflops=(multiplications.total + multiplications.elements / 2) / 1e9,
     )
 
 
@@ -115,8 +121,17 @@ def _summary(network: nn.Module) -> Iterator[list[int]]:
             hook.remove()
 
 
+_POINTWISE = (
+    functional.batch_norm,
+    functional.layer_norm,
+    functional.relu,
+    functional.hardtanh,  # ReLU6
+    Tensor.clamp,
+)
+
+
 class _WithoutPointwise(TorchFunctionMode):
-    """Passes over normalisation and ReLU: they multiply nothing, and are slow on the meta device."""
+    """Passes over normalisation, ReLU and clamps: they multiply nothing, and are slow on the meta device."""
 
     def __torch_function__(
         self,
@@ -125,17 +140,19 @@ class _WithoutPointwise(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if args and function in (functional.batch_norm, functional.layer_norm, functional.relu):
+        if args and function in _POINTWISE:
             return args[0]
         return function(*args, **(kwargs or {}))
 
 
-class _Multiplications(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the multiply-adds of every operator that torch has a formula for."""
+class Multiplications(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the multiply-adds of every operator that torch has a formula for; and the elements that
+    TensorFlow's profiler counts one operation each for."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.total = 0
+        self.elements = 0
 
     def __torch_dispatch__(
         self,
@@ -149,4 +166,23 @@ class _Multiplications(TorchDispatchMode):  # type: ignore[no-untyped-call]
         operations = flop_registry.get(function._overloadpacket)
         if operations is not None:
             self.total += operations(*args, **keywords, out_val=output) // 2
+        self.elements += _counted_elements(function._overloadpacket, args, output)
         return output
+
+
+_ATEN = torch.ops.aten
+_MULTIPLYING = {_ATEN.mul, _ATEN.mul_, _ATEN.silu, _ATEN.silu_, _ATEN.hardswish, _ATEN.hardswish_}
+_AVERAGING = {_ATEN.mean, _ATEN._adaptive_avg_pool2d}
+
+
+def _counted_elements(operator: Any, args: tuple[Any, ...], output: Any) -> int:
+    """By the rule of `thesis_gflops`: additions, normalisation and ReLU count nothing.
+
+    Source: McNally, thesis (2022), tables 3.4 and 3.5, which only this rule meets to every printed digit.
+    """
+    if operator in _MULTIPLYING:
+        return int(output.numel())
+    if operator in _AVERAGING:
+        return int(args[0].numel())
+    biased = operator is _ATEN.addmm or (operator is _ATEN.convolution and args[2] is not None)
+    return int(output.numel()) if biased else 0

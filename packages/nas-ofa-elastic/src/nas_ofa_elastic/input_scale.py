@@ -1,0 +1,62 @@
+"""The input's resolution as a dimension: a network that looks at a smaller copy of the images.
+
+Source: ZoomNAS (Xu et al., TPAMI 2022) searches the input's size; in training, maps of different sizes are
+made equal by resizing them. Here the network itself does that, so that nobody else needs to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from posenas.protocols import Backbone
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+
+class ScaledInput(nn.Module):
+    """A backbone fed with images of `scale` times their size; its levels are truthful for the images given.
+
+    (N, 3, H, W) images to (N, C, H / stride, W / stride) maps. Sides are scaled to the nearest multiple of
+    the coarsest stride. At scale 1 it is the backbone. Its tensors bear the same names at every scale.
+    """
+
+    def __init__(self, network: Backbone, scale: float) -> None:
+        super().__init__()
+        self.network = network
+        self.scale = scale
+        self.levels = tuple(network.levels)
+
+    def forward(self, images: Tensor) -> Mapping[str, Tensor]:
+        height, width = images.shape[-2:]
+        size = self._scaled(height), self._scaled(width)
+        if size == (height, width):
+            return self.network(images)
+        features = self.network(interpolate(images, size=size, mode="bilinear", antialias=True))
+        return _ResizedMaps(
+            features, {level.name: (height // level.stride, width // level.stride) for level in self.levels}
+        )
+
+    def _scaled(self, side: int) -> int:
+        if self.scale == 1:
+            return side
+        coarsest = max(level.stride for level in self.levels)
+        # Halves go up: round() would send them to the even multiple.
+        return coarsest * max(1, int(side * self.scale / coarsest + 0.5))
+
+
+@dataclass(frozen=True)
+class _ResizedMaps(Mapping[str, Tensor]):
+    """Maps in the size that is asked for. Each is resized when it is read: heads read few of the levels."""
+
+    features: Mapping[str, Tensor]
+    sizes: Mapping[str, tuple[int, int]]
+
+    def __getitem__(self, name: str) -> Tensor:
+        return interpolate(self.features[name], size=self.sizes[name], mode="bilinear")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.sizes)

@@ -1,0 +1,178 @@
+"""The MobileNetV3 space of ViPNAS (Xu et al., CVPR 2021, table A1), for inputs of about 256x192.
+
+Widths are fixed; what varies is how far a block expands and how its k x k convolution is grouped. Beside
+table A1's 256 channels, the deconvolutions may have the 160 of the network that the authors released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from posenas.genotype import Choice, Genotype
+from posenas.layers.chain import Chain
+from posenas.layers.initialisation import initialise
+from posenas.layers.inverted import InvertedResidual
+from posenas.levels import Level
+from torch import nn
+
+from nas_ofa_elastic.family import deconvolution
+
+_STEM_WIDTH = 16
+
+
+@dataclass(frozen=True)
+class InvertedStage:
+    """The values that a stage may take, each from cheap to dear; of a single one there is no choice.
+
+    Attributes:
+        expansion: channels of the k x k convolution over `width`; at 1 the blocks do not expand at all.
+        group_width: channels of each of that convolution's groups.
+        fewest_groups: table A1's bound, whatever the group width.
+        stride: the first block's.
+    """
+
+    depth: tuple[int, ...]
+    width: int
+    kernel: tuple[int, ...]
+    expansion: tuple[int, ...]
+    group_width: tuple[int, ...]
+    fewest_groups: int
+    stride: int
+    activation: type[nn.Module]
+
+    def values(self) -> dict[str, tuple[Any, ...]]:
+        return {
+            "depth": self.depth,
+            "kernel": self.kernel,
+            "expansion": self.expansion,
+            "group_width": self.group_width,
+            "attention": (False, True),
+        }
+
+    def build(self, channels: int, settings: Mapping[str, Any]) -> nn.Sequential:
+        """(N, channels, H, W) to (N, width, H / stride, W / stride)."""
+        mid = self.width * settings["expansion"]
+        group = valid_group_width(settings["group_width"], self.group_width, mid, fewest=self.fewest_groups)
+        blocks = [
+            InvertedResidual(
+                self.width if index else channels,
+                self.width,
+                mid=mid,
+                kernel=settings["kernel"],
+                groups=mid // group,
+                stride=1 if index else self.stride,
+                attention=settings["attention"],
+                activation=self.activation,
+                expand=self.expansion != (1,),
+            )
+            for index in range(settings["depth"])
+        ]
+        return nn.Sequential(*blocks)
+
+
+def valid_group_width(asked: int, values: Sequence[int], channels: int, *, fewest: int) -> int:
+    """The largest of a dimension's values that is at most `asked`, divides the channels, and leaves at
+    least `fewest` groups.
+
+    Every combination of values thus makes a network. Because it is the width of a group, and not the number
+    of groups, that is chosen, no network has more channels a group than the largest one, at any expansion.
+    """
+    return max(
+        value for value in values if value <= asked and channels % value == 0 and channels // value >= fewest
+    )
+
+
+@dataclass(frozen=True)
+class MobileNetV3:
+    """The family: a stem to 1/2, stages of inverted residuals to 1/32, and deconvolutions back to 1/4.
+
+    Attributes:
+        deconv_width, deconv_groups: of the 4x4 transposed convolutions.
+    """
+
+    stages: tuple[InvertedStage, ...]
+    deconv_width: tuple[int, ...]
+    deconv_groups: tuple[int, ...]
+
+    def dimensions(self) -> dict[str, Choice]:
+        """All ordered from cheap to dear, so that the first values make the smallest member."""
+        values = {"deconv.width": self.deconv_width, "deconv.groups": self.deconv_groups}
+        stages = {
+            f"stage{number}.{name}": choice
+            for number, stage in enumerate(self.stages, 1)
+            for name, choice in stage.values().items()
+            if len(choice) > 1
+        }
+        return {name: Choice(choice) for name, choice in (stages | values).items()}
+
+    def build(self, genotype: Genotype) -> Chain:
+        """The member with fresh weights. Its levels are its stages and `deconv`."""
+        channels, stride = _STEM_WIDTH, 2
+        parts: dict[str, nn.Module] = {"stem": _stem()}
+        levels = []
+        for number, stage in enumerate(self.stages, 1):
+            name = f"stage{number}"
+            settings = {
+                key: genotype.get(f"{name}.{key}", choice[0]) for key, choice in stage.values().items()
+            }
+            parts[name] = stage.build(channels, settings)
+            channels, stride = stage.width, stride * stage.stride
+            levels.append(Level(name, stride, channels))
+        width = genotype["deconv.width"]
+        parts["deconv"] = deconvolution(
+            channels, width, stride=stride, groups=genotype["deconv.groups"], values=self.deconv_groups
+        )
+        levels.append(Level("deconv", 4, width))
+        network = Chain(parts, levels)
+        # The fan of a depthwise convolution's input, unlike its output's, tells its size.
+        initialise(network, partial(nn.init.kaiming_normal_, mode="fan_in"))
+        return network
+
+
+def _stem() -> nn.Sequential:
+    """(N, 3, H, W) to (N, 16, H / 2, W / 2)."""
+    return nn.Sequential(
+        nn.Conv2d(3, _STEM_WIDTH, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(_STEM_WIDTH),
+        nn.Hardswish(inplace=True),
+    )
+
+
+def _elastic_stage(width: int, *, stride: int, activation: type[nn.Module]) -> InvertedStage:
+    """Table A1's rows but the first differ in these alone; its groups run from 3/8 to 6 times the width."""
+    return InvertedStage(
+        depth=(2, 3, 4),
+        width=width,
+        kernel=(3, 5, 7),
+        expansion=(3, 4, 5, 6),
+        group_width=(1, 2, 4, 8, 16),
+        fewest_groups=3 * width // 8,
+        stride=stride,
+        activation=activation,
+    )
+
+
+MOBILENETV3 = MobileNetV3(
+    stages=(
+        InvertedStage(
+            depth=(1,),
+            width=16,
+            kernel=(3,),
+            expansion=(1,),
+            group_width=(1, 2, 4, 8),
+            fewest_groups=2,
+            stride=1,
+            activation=nn.ReLU,
+        ),
+        _elastic_stage(24, stride=2, activation=nn.ReLU),
+        _elastic_stage(40, stride=2, activation=nn.ReLU),
+        _elastic_stage(80, stride=2, activation=nn.Hardswish),
+        _elastic_stage(112, stride=1, activation=nn.Hardswish),
+        _elastic_stage(160, stride=2, activation=nn.Hardswish),
+    ),
+    deconv_width=(160, 256),
+    deconv_groups=(256, 160, 128, 64, 32),
+)

@@ -1,0 +1,1 @@
+"""Networks made by hand, which every search result is compared with."""

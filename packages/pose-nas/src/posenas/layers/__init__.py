@@ -1,0 +1,1 @@
+"""The building blocks that hand-made and searched backbones share."""

@@ -1,0 +1,49 @@
+"""Attention blocks: each computes one vector from a whole feature map. (N, C, H, W) to the same shape."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+
+class GlobalContext(nn.Module):
+    """Adds one vector, computed from the whole map, to every position: (N, C, H, W) to the same shape.
+
+    Starts as the identity. Source: GCNet (Cao et al., 2019), as used by ViPNAS.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(16, channels // 16)
+        self.mask = nn.Conv2d(channels, 1, 1)
+        self.squeeze = nn.Conv2d(channels, hidden, 1)
+        self.norm = nn.LayerNorm([hidden, 1, 1])
+        self.expand = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        attention = self.mask(features).flatten(2).softmax(dim=2)
+        context = torch.matmul(features.flatten(2), attention.transpose(1, 2)).unsqueeze(3)
+        context = relu(self.norm(self.squeeze(context)))
+        added: Tensor = self.expand(context)
+        return features + added
+
+
+class SqueezeExcitation(nn.Module):
+    """Multiplies every channel by a gate in [0, 1]: (N, C, H, W) to the same shape.
+
+    Mean over positions, 1x1 to `hidden` channels, ReLU, 1x1 back, and the gate clamp((x + 1) / 2, 0, 1),
+    which is 1/2 at 0. Both convolutions have a bias.
+
+    Source: Hu et al., CVPR 2018; the gate is that of the networks that ViPNAS (CVPR 2021) released.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, hidden, 1)
+        self.expand = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        scores = self.expand(relu(self.squeeze(features.mean(dim=(2, 3), keepdim=True))))
+        gates: Tensor = ((scores + 1) / 2).clamp(0, 1)
+        return features * gates
