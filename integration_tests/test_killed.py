@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 from running import SMALL_SEARCH
 
-POSENAS = [sys.executable, "-c", "from posenas.cli import main; main()"]
+# A shell that starts tests in the background leaves them deaf to Ctrl-C.
+POSENAS = [
+    sys.executable,
+    "-c",
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from posenas.cli import main; main()",
+]
 SEARCH = [
     *SMALL_SEARCH,
     "-o",
@@ -112,7 +118,7 @@ def test_ctrl_c_says_how_to_resume_and_loses_nothing(tmp_path: Path) -> None:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 2
+    assert process.returncode == 2, err
     assert err.strip().splitlines()[-1] == "posenas: stopped; nothing is lost: `posenas resume run` continues"
     assert "Traceback" not in err
 

@@ -8,7 +8,7 @@ import torch
 from posenas.errors import PosenasError
 from posenas.genotype import Choice, Genotype, genotype_id, sample_uniform
 from posenas.levels import Level
-from posenas.limits import Limit, draw_genotypes, excess, parse_limit
+from posenas.limits import Limit, draw_genotypes, excess, parse_limit, within
 from torch import nn
 
 
@@ -42,8 +42,24 @@ class NestedWidths(Widths):
         return dict.fromkeys(self.dimensions(), 1)
 
 
-def cost(genotype: Genotype) -> Mapping[str, float]:
-    return {"macs": float(sum(genotype.values()))}
+def cost(genotype: Genotype, name: str) -> float:
+    assert name == "macs"
+    return float(sum(genotype.values()))
+
+
+class CountedCosts:
+    """Multiply-adds are the sum of the widths; the latency is the sum of the first three, and dear."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, genotype: Genotype, name: str) -> float:
+        self.asked.append((name, genotype_id(genotype)))
+        widths = list(genotype.values())
+        return float(sum(widths) if name == "macs" else sum(widths[:3]))
+
+    def timed(self) -> set[str]:
+        return {genotype for name, genotype in self.asked if name == "latency_ms"}
 
 
 def test_a_limit_is_read() -> None:
@@ -61,8 +77,60 @@ def test_a_wrong_limit_is_one_line(text: str, says: str) -> None:
 
 
 def test_excess_is_the_worst_ratio() -> None:
-    assert excess({"macs": 6, "parameters": 2}, [Limit("macs", 3), Limit("parameters", 4)]) == 2.0
-    assert excess({"macs": 6}, []) == 0.0
+    costs = {"macs": 6.0, "parameters": 2.0}
+    limits = [Limit("macs", 3), Limit("parameters", 4)]
+    assert excess({}, limits, lambda _genotype, name: costs[name]) == 2.0
+    assert excess({}, [], lambda _genotype, name: costs[name]) == 0.0
+
+
+LATENCY_FIRST = [Limit("latency_ms", 10), Limit("macs", 30)]
+
+
+def test_latency_is_asked_for_last_and_only_where_the_rest_is_within() -> None:
+    costs = CountedCosts()
+    genotype = NestedWidths().smallest()
+    assert within(genotype, LATENCY_FIRST, costs)
+    assert [name for name, _ in costs.asked] == ["macs", "latency_ms"]
+    assert not within(NestedWidths().largest(), LATENCY_FIRST, costs)
+    assert costs.timed() == {genotype_id(genotype)}
+
+
+@pytest.mark.parametrize("space", [Widths(), NestedWidths()])
+def test_no_network_over_a_cheap_limit_is_timed(space: Widths) -> None:
+    costs = CountedCosts()
+    drawn = draw_genotypes(space, 20, limits=LATENCY_FIRST, cost=costs, rng=Random(2))
+    assert len(drawn) == 20
+    assert all(sum(genotype.values()) <= 30 for genotype in drawn)
+    assert all(sum(list(genotype.values())[:3]) <= 10 for genotype in drawn)
+    cheap = CountedCosts()
+    draw_genotypes(space, 20, limits=LATENCY_FIRST[1:], cost=cheap, rng=Random(2))
+    assert not cheap.timed()
+    # A candidate is bisected: its six widths need three questions at most after the first one.
+    assert len(costs.timed()) <= 32 + 4 * 20 * 4
+
+
+def test_the_smallest_network_need_not_be_the_fastest() -> None:
+    """Narrow layers that are slow: the fallback is then looked for among others."""
+
+    def slow_when_narrow(genotype: Genotype, name: str) -> float:
+        widths = sum(genotype.values())
+        return float(widths) if name == "macs" else 100.0 - widths
+
+    limits = [Limit("latency_ms", 65)]
+    drawn = draw_genotypes(NestedWidths(), 5, limits=limits, cost=slow_when_narrow, rng=Random(0))
+    assert len(drawn) == 5
+    assert all(sum(genotype.values()) >= 35 for genotype in drawn)
+
+
+def test_an_impossible_limit_on_latency_names_it() -> None:
+    with pytest.raises(PosenasError, match=r"with latency_ms = 3 \(limit 1\), macs = 6 \(limit 30\)"):
+        draw_genotypes(
+            NestedWidths(),
+            5,
+            limits=[Limit("latency_ms", 1), Limit("macs", 30)],
+            cost=CountedCosts(),
+            rng=Random(0),
+        )
 
 
 @pytest.mark.parametrize("space", [Widths(), NestedWidths()])
@@ -70,7 +138,7 @@ def test_excess_is_the_worst_ratio() -> None:
 def test_all_drawn_are_different_and_within_the_limit(space: Widths, most: int) -> None:
     drawn = draw_genotypes(space, 50, limits=[Limit("macs", most)], cost=cost, rng=Random(1))
     assert len({genotype_id(genotype) for genotype in drawn}) == len(drawn) == 50
-    assert all(cost(genotype)["macs"] <= most for genotype in drawn)
+    assert all(cost(genotype, "macs") <= most for genotype in drawn)
 
 
 def test_the_first_ones_begin_where_they_are_within_the_limit() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from posenas.comparison.evidence import Evidence
 from posenas.data.coco import CocoDataset
 from posenas.errors import PosenasError
 from posenas.evaluation import EvaluationSettings
@@ -29,7 +30,7 @@ from posenas.report import ReportWriter, write_report
 from posenas.report.caveats import caveats
 from posenas.report.examples import Example, evenly_ranked, find_examples
 from posenas.report.pictures import poses_picture
-from posenas.report.results import Results
+from posenas.results import Results
 from posenas.run import create_run
 from posenas.samples import Person, Sample
 from posenas.scores import GroundTruth, Metric, Predictions
@@ -382,7 +383,7 @@ def test_lower_is_better_turns_best_and_front() -> None:
 
 
 def statements(trials: list[Trial], settings: EvaluationSettings, **tables: Any) -> dict[str, str]:
-    return dict(caveats(results_of(trials, tables), settings))
+    return dict(caveats(results_of(trials, tables), settings, Evidence()))
 
 
 def test_caveats_follow_the_recipe() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -22,14 +23,16 @@ from posenas.evaluation import EvaluationSettings
 from posenas.genotype import Genotype
 from posenas.keypoint_sets import COCO_17
 from posenas.keypoints import KeypointSet
+from posenas.latency.cost import LATENCY, UPPER_LATENCY, LatencyCost, make_latency_cost
 from posenas.levels import Level
 from posenas.limits import Limit, draw_genotypes, parse_limit
 from posenas.network import PoseNetwork
+from posenas.objectives import Objective, choose_objectives
 from posenas.options import make_component, option_values
 from posenas.plugins import find_plugins, load
 from posenas.protocols import Dataset, Evaluator, Head, SearchSpace, Strategy
 from posenas.recipe import ComponentChoice, Recipe
-from posenas.scores import GroundTruth, Metric, Predictions
+from posenas.scores import GroundTruth, Predictions
 from posenas.settings import SETTINGS_TABLES
 from posenas.training import TrainingSettings
 
@@ -49,8 +52,9 @@ class Composition:
     augmentation: Augmentation
     evaluation: EvaluationSettings
     limits: tuple[Limit, ...]
-    objective: Metric
+    objectives: tuple[Objective, ...]
     compute: Compute
+    latency: LatencyCost
 
     @property
     def view(self) -> View:
@@ -64,6 +68,11 @@ class Composition:
 
     def cost(self, genotype: Genotype) -> Costs:
         return network_costs(self.space, genotype, head=self.head, keypoints=self.keypoints)
+
+    @property
+    def asks_latency(self) -> bool:
+        """Whether a limit or an objective names it."""
+        return LATENCY in {limit.cost for limit in self.limits} | {goal.name for goal in self.objectives}
 
 
 def build_network(
@@ -116,41 +125,81 @@ def compose(recipe: Recipe) -> Composition:
         "dataset": dataset,
         "evaluator": evaluator,
     }
-    metric = evaluator.metrics()[0]
+    metrics = [replace(metric, name=qualified(recipe, metric.name)) for metric in evaluator.metrics()]
+    objectives = choose_objectives(metrics, maximize=recipe.maximize, minimize=recipe.minimize)
+    keypoints = dataset.keypoints()
     composition = Composition(
-        recipe=_completed(recipe, components, settings),
+        recipe=_completed(recipe, components, settings, objectives),
         space=space,
         strategy=strategy,
         head=head,
         dataset=dataset,
         evaluator=evaluator,
-        keypoints=dataset.keypoints(),
+        keypoints=keypoints,
         training=settings["training"],
         augmentation=settings["augmentation"],
         evaluation=settings["evaluation"],
         limits=limits,
-        objective=Metric(qualified(recipe, metric.name), metric.unit, metric.higher_is_better),
+        objectives=objectives,
         compute=compute,
+        latency=make_latency_cost(
+            settings["latency"],
+            build=partial(build_network, space, head=head, keypoints=keypoints, compute=compute),
+            compute=compute,
+            input_size=(head.view().height, head.view().width),
+            subject=latency_subject(recipe, space, head, keypoints),
+        ),
     )
-    draw_genotypes(
-        space,
-        1,
-        limits=limits,
-        cost=lambda genotype: composition.cost(genotype).as_dict(),
-        rng=Random(recipe.seed),
-    )
+    known = composition.latency.table is not None
+    _check_limits(composition, [limit for limit in limits if known or limit.cost != LATENCY])
     _check_people(composition)
     _check_evaluator(composition)
     return composition
 
 
-def _completed(recipe: Recipe, components: Mapping[str, object], settings: Mapping[str, object]) -> Recipe:
-    """The recipe with every option spelled out."""
+def check_measured_limits(composition: Composition) -> None:
+    """Before a new run: measures whether some network is within a limit on latency. A run that has begun was
+    checked, and another measurement might say otherwise.
+
+    Raises:
+        PosenasError: where none is; it names the cheapest found.
+    """
+    if composition.latency.table is None and composition.asks_latency:
+        _check_limits(composition, composition.limits)
+
+
+def _check_limits(composition: Composition, limits: Sequence[Limit]) -> None:
+    def cost(genotype: Genotype, name: str) -> float:
+        if name == LATENCY:
+            return composition.latency.figures(genotype)[UPPER_LATENCY]
+        return composition.cost(genotype).as_dict()[name]
+
+    draw_genotypes(composition.space, 1, limits=limits, cost=cost, rng=Random(composition.recipe.seed))
+
+
+def latency_subject(recipe: Recipe, space: SearchSpace, head: Head, keypoints: KeypointSet) -> dict[str, Any]:
+    """The networks that a latency table is of: as plain data, every option spelled out."""
+    return {
+        "space": {"name": recipe.space.name, **option_values(space)},
+        "head": {"name": recipe.head.name, **option_values(head)},
+        "keypoints": len(keypoints),
+    }
+
+
+def _completed(
+    recipe: Recipe,
+    components: Mapping[str, object],
+    settings: Mapping[str, object],
+    objectives: Sequence[Objective],
+) -> Recipe:
+    """The recipe with every option and objective spelled out."""
     spelled_out: dict[str, Any] = {
         kind: ComponentChoice(getattr(recipe, kind).name, option_values(component))
         for kind, component in components.items()
     }
     spelled_out |= {table: option_values(values) for table, values in settings.items()}
+    spelled_out["maximize"] = tuple(objective.name for objective in objectives if objective.maximize)
+    spelled_out["minimize"] = tuple(objective.name for objective in objectives if not objective.maximize)
     return replace(recipe, **spelled_out)
 
 
@@ -166,7 +215,7 @@ def make(kind: str, choice: ComponentChoice) -> Any:
 
 def _check_strategy(recipe: Recipe, strategy: Strategy, space: SearchSpace, head: Head) -> None:
     """Each capability that the strategy requires is the space's or the head module's."""
-    missing = [need for need in strategy.requires() if not _offers(need, space, head)]
+    missing = [need for need in strategy.requires() if not offers(need, space, head)]
     if missing:
         words = " and ".join(capability.__name__ for capability in missing)
         raise PosenasError(
@@ -177,7 +226,8 @@ def _check_strategy(recipe: Recipe, strategy: Strategy, space: SearchSpace, head
         )
 
 
-def _offers(capability: type, space: SearchSpace, head: Head) -> bool:
+def offers(capability: type, space: SearchSpace, head: Head) -> bool:
+    """Whether the space, or the module that the head builds, has the capability."""
     with torch.device("meta"):
         module = head.build(head.select(space.build(space.sample(Random(0))).levels), COCO_17)
     return isinstance(space, capability) or isinstance(module, capability)
@@ -190,7 +240,7 @@ def _fitting(kind: str, strategy: Strategy | None, space: SearchSpace | None, he
         try:
             component = make(kind, ComponentChoice(plugin.name))
             trio = (strategy or component, space or component, head or component)
-            if all(_offers(need, trio[1], trio[2]) for need in trio[0].requires()):
+            if all(offers(need, trio[1], trio[2]) for need in trio[0].requires()):
                 names.append(plugin.name)
         except PosenasError:
             continue  # what does not load, or does not fit otherwise, is no suggestion

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load
 
 from posenas.checkpoint import read_weights, save_weights
-from posenas.compose import Composition, qualified
+from posenas.compose import Composition, offers, qualified
 from posenas.costs import Costs
 from posenas.data.crops import LoadedCrops, batches
 from posenas.errors import PosenasError
@@ -27,14 +27,16 @@ from posenas.files import content_name
 from posenas.genotype import Genotype, canonical_json, genotype_id
 from posenas.hooks import Events
 from posenas.journal import Journal
-from posenas.limits import draw_genotypes
+from posenas.latency.cost import LATENCY, UPPER_LATENCY
+from posenas.limits import draw_genotypes, within
 from posenas.network import PoseNetwork, SharedPoseNetwork
+from posenas.objectives import Objective, best_trial
 from posenas.people import People
 from posenas.predictions import save_predictions
 from posenas.protocols import SearchSpace, WeightSharing
 from posenas.randomness import derive_rng, derive_seed
 from posenas.run import Run
-from posenas.scores import GroundTruth, Metric, Predictions
+from posenas.scores import GroundTruth, Predictions
 from posenas.training import Step, SupervisedStep, Watch, train
 from posenas.trial import Trial
 
@@ -75,9 +77,24 @@ class Problem:
         return self._composition.space
 
     @property
-    def objective(self) -> Metric:
-        """What to optimise, by its qualified name."""
-        return self._composition.objective
+    def objectives(self) -> tuple[Objective, ...]:
+        """What to make great or small; at least one is a metric."""
+        return self._composition.objectives
+
+    def offers(self, capability: type) -> bool:
+        """Whether the space, or the head's module, has this capability."""
+        return offers(capability, self._composition.space, self._composition.head)
+
+    def best(self, trials: Sequence[Trial]) -> Trial:
+        """The best by the objective, or the knee of the front where there are several.
+
+        Raises:
+            PosenasError: where every trial failed.
+        """
+        best = best_trial(trials, self.objectives)
+        if best is None:
+            raise PosenasError(f"all {len(trials)} candidates failed; the first said: {trials[0].failure}")
+        return best
 
     def rng(self, purpose: str) -> Random:
         """A generator that depends on the run's seed and the purpose alone."""
@@ -90,6 +107,24 @@ class Problem:
             self._costs[key] = self._composition.cost(genotype)
         return self._costs[key]
 
+    def latency(self, genotype: Genotype) -> Mapping[str, float]:
+        """In milliseconds, by the names of `LatencyCost.figures`: measured, or from the recipe's table."""
+        latency = self._composition.latency
+        inputs = {"genotype": dict(genotype), **latency.identity()}
+        figures: Mapping[str, float] = self._effect("latency", inputs, lambda: latency.figures(genotype))
+        return figures
+
+    def costs(self, genotype: Genotype) -> dict[str, float]:
+        """Every cost by its name; latency where a limit or an objective names it."""
+        latency = self.latency(genotype) if self._composition.asks_latency else {}
+        return {**self.cost(genotype).as_dict(), **latency}
+
+    def cost_by_name(self, genotype: Genotype, name: str) -> float:
+        """As limits judge it: of latency the upper figure."""
+        if name == LATENCY:
+            return self.latency(genotype)[UPPER_LATENCY]
+        return self.cost(genotype).as_dict()[name]
+
     def draw(
         self, number: int, *, first: Sequence[Genotype] = (), purpose: str = "candidates"
     ) -> list[Genotype]:
@@ -99,17 +134,29 @@ class Problem:
             self.space,
             number,
             limits=self._composition.limits,
-            cost=lambda genotype: self.cost(genotype).as_dict(),
+            cost=self.cost_by_name,
             rng=self.rng(purpose),
             first=first,
         )
 
-    def train_shared(self, step: Step, *, epochs: int, on: str = "fit") -> Weights:
-        """Trains the super-network of a weight-sharing space; `step` says how."""
-        inputs = {"network": "shared", "step": repr(step), "epochs": epochs, "on": on}
+    def within_limits(self, genotype: Genotype) -> bool:
+        return within(genotype, self._composition.limits, self.cost_by_name)
+
+    def train_shared(
+        self, step: Step, *, epochs: int, init: Weights | None = None, on: str = "fit"
+    ) -> Weights:
+        """Trains the super-network of a weight-sharing space, from fresh weights or on from earlier shared
+        ones; `step` says how."""
+        inputs = {
+            "network": "shared",
+            "step": repr(step),
+            "epochs": epochs,
+            "on": on,
+            "init": None if init is None else init.file,
+        }
 
         def build() -> torch.nn.Module:
-            return self._new_shared()
+            return self._new_shared() if init is None else self._read_shared(init.file)
 
         return Weights(
             self._train_effect("super-network", inputs, build, step=step, epochs=epochs, on=on), shared=True
@@ -147,12 +194,24 @@ class Problem:
         )
 
     def evaluate_many(
-        self, genotypes: Sequence[Genotype], weights: Weights, *, stage: str, calibration_people: int
+        self,
+        genotypes: Sequence[Genotype],
+        weights: Weights,
+        *,
+        stage: str,
+        calibration_people: int,
+        progress: tuple[int, int] | None = None,
     ) -> Iterator[Trial]:
         """Scores each genotype with its part of shared weights on the ranking people, batch norm's
-        statistics taken anew from so many training people first."""
+        statistics taken anew from so many training people first.
+
+        Args:
+            weights: shared; or of the only genotype, with 0 calibration people.
+            progress: how many candidates were scored before these, and how many will be in all.
+        """
         on = self._people.ranking_split
-        for done, genotype in enumerate(genotypes, start=1):
+        before, total = (0, len(genotypes)) if progress is None else progress
+        for done, genotype in enumerate(genotypes, start=before + 1):
             inputs = {
                 "genotype": dict(genotype),
                 "weights": weights.file,
@@ -168,7 +227,7 @@ class Problem:
             yield self._trial(
                 genotype, weights, self._attempt("evaluate", inputs, compute), stage=stage, on=on
             )
-            self._advance("evaluating candidates", done, len(genotypes))
+            self._advance("evaluating candidates", done, total)
 
     def read_weights(self, file: str) -> bytes:
         """A weights file's content; one that was deleted is trained again.
@@ -290,7 +349,7 @@ class Problem:
             split=on,
             metrics={name: metrics[name] for name in (*declared, *metrics) if name in metrics},
             by_keypoint=result.get("by_keypoint", {}),
-            costs=self.cost(genotype).as_dict(),
+            costs=self.costs(genotype),
             weights=weights.file,
             predictions=result.get("predictions"),
             failure=result.get("failure"),

@@ -4,14 +4,16 @@
     device = "auto"
     precision = "auto"
     limits = ["gmacs<=0.3"]
+    maximize = ["oks.AP"]      # objectives; without any, the evaluator's first metric
+    minimize = ["gmacs"]
 
     [space]
     name = "ofa"
     backbone = "tiny"          # options lie flat beside the name
 
 and likewise [strategy], [head], [dataset] and [evaluator]; and the tables of settings, which have no
-name: [training], [augmentation] and [evaluation]. Everything may be left out. What the options of a
-component are is judged by `posenas.options`.
+name: [training], [augmentation], [evaluation] and [latency]. Everything may be left out. What the options
+of a component are is judged by `posenas.options`.
 """
 
 from __future__ import annotations
@@ -31,9 +33,10 @@ from posenas.errors import PosenasError, suggestion
 from posenas.genotype import canonical_json
 
 COMPONENTS = ("space", "strategy", "head", "dataset", "evaluator")
-NAMELESS_TABLES = ("training", "augmentation", "evaluation")
+NAMELESS_TABLES = ("training", "augmentation", "evaluation", "latency")
 TABLES = (*COMPONENTS, *NAMELESS_TABLES)
-SETTINGS = ("seed", "device", "precision", "limits")
+SETTINGS = ("seed", "device", "precision", "limits", "maximize", "minimize")
+_LISTS = {"limits": "gmacs<=0.3", "maximize": "oks.AP", "minimize": "gmacs"}
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,9 @@ class Recipe:
     """All that a run depends on.
 
     Attributes:
-        training, augmentation, evaluation: settings that differ from their defaults, as plain data.
+        training, augmentation, evaluation, latency: settings that differ from their defaults, as plain data.
         limits: such as "gmacs<=0.3"; a genotype must meet them all.
+        maximize, minimize: objectives by name, such as "oks.AP" and "gmacs".
     """
 
     space: ComponentChoice = ComponentChoice("ofa")
@@ -61,7 +65,10 @@ class Recipe:
     training: Mapping[str, Any] = field(default_factory=dict)
     augmentation: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    latency: Mapping[str, Any] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    maximize: tuple[str, ...] = ()
+    minimize: tuple[str, ...] = ()
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
@@ -90,7 +97,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
 def recipe_tables(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain data, in the order of the file."""
     tables: dict[str, Any] = {key: getattr(recipe, key) for key in SETTINGS}
-    tables["limits"] = list(recipe.limits)
+    tables |= {key: list(tables[key]) for key in _LISTS}
     for kind in COMPONENTS:
         choice = getattr(recipe, kind)
         tables[kind] = {"name": choice.name, **choice.options}
@@ -117,9 +124,9 @@ def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -
     complete = _overlay(recipe_tables(defaults), tables)
     parts: dict[str, Any] = {kind: _choice(kind, complete[kind]) for kind in COMPONENTS}
     parts |= {table: _table(table, complete[table]) for table in NAMELESS_TABLES}
+    parts |= {key: _texts(key, complete[key]) for key in _LISTS}
     return Recipe(
         **parts,
-        limits=_limits(complete["limits"]),
         seed=_seed(complete["seed"]),
         device=_word("device", complete["device"]),
         precision=_word("precision", complete["precision"]),
@@ -234,11 +241,11 @@ def _choice(kind: str, value: Any) -> ComponentChoice:
     return ComponentChoice(_word(f"{kind}.name", options.pop("name")), options)
 
 
-def _limits(value: Any) -> tuple[str, ...]:
-    limits = (value,) if isinstance(value, str) else value
-    if not isinstance(limits, list | tuple) or not all(isinstance(limit, str) for limit in limits):
-        raise PosenasError(f'recipe: limits = {value}: expected a list of text, such as ["gmacs<=0.3"]')
-    return tuple(limits)
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise PosenasError(f'recipe: {key} = {value}: expected a list of text, such as ["{_LISTS[key]}"]')
+    return tuple(texts)
 
 
 def _seed(value: Any) -> int:

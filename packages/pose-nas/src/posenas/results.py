@@ -1,4 +1,4 @@
-"""What a run has found so far, as the report reads it."""
+"""What a run has found so far, read from its files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import cast
 
 from posenas.compose import make, qualified
 from posenas.errors import PosenasError
+from posenas.objectives import Objective, best_trial, choose_objectives
 from posenas.pareto import pareto_front
 from posenas.protocols import Evaluator
 from posenas.recipe import Recipe
 from posenas.run import Run
 from posenas.scores import Metric
-from posenas.trial import Trial, best_trial
+from posenas.trial import Trial
 
 FINAL = "final"
 
@@ -24,7 +25,7 @@ class Results:
     """The trials of a run, finished or not.
 
     Attributes:
-        metrics: by their qualified names; the first is the objective.
+        metrics: by their qualified names.
         trials: in the order of the search.
     """
 
@@ -33,8 +34,16 @@ class Results:
     trials: tuple[Trial, ...]
 
     @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return choose_objectives(
+            self.metrics, maximize=self.recipe.maximize, minimize=self.recipe.minimize
+        )
+
+    @property
     def objective(self) -> Metric:
-        return self.metrics[0]
+        """The first objective that is a metric."""
+        names = [objective.name for objective in self.objectives if not objective.is_cost]
+        return next(metric for metric in self.metrics if metric.name == names[0])
 
     @property
     def answer(self) -> Trial | None:
@@ -50,6 +59,11 @@ class Results:
         """The candidates that have the objective."""
         return [trial for trial in self.candidates if self.objective.name in trial.metrics]
 
+    def as_candidate(self, answer: Trial) -> Trial | None:
+        """The trial by which the answer's genotype was chosen; None where it was not among candidates."""
+        same = [trial for trial in self.ranked if trial.id == answer.id]
+        return same[-1] if same else None
+
     @property
     def failed(self) -> Sequence[tuple[Trial, str]]:
         """Trials without the objective, each with the reason."""
@@ -64,7 +78,7 @@ class Results:
         """The answer, or the best candidate as long as there is none."""
         if self.answer is not None and self.objective.name in self.answer.metrics:
             return self.answer
-        return best_trial(self.candidates, self.objective)
+        return best_trial(self.candidates, self.objectives)
 
     def front(self, cost: str) -> Sequence[Trial]:
         """The Pareto front of the candidates: objective against cost, from cheap to dear."""

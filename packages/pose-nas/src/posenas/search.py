@@ -11,6 +11,7 @@ from posenas.compose import Composition
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
 from posenas.hooks import Events
+from posenas.objectives import front
 from posenas.problem import Problem
 from posenas.run import Run, locked, open_journal
 from posenas.trial import Trial
@@ -57,6 +58,9 @@ def _save_results(run: Run, outcome: Outcome, problem: Problem, composition: Com
     _write_json(run.best / "trial.json", best.as_dict())
     _write_json(run.best / "keypoints.json", list(composition.keypoints.names))
     _write_json(run.best / "genotype.json", dict(best.genotype))
+    if len(composition.objectives) > 1:
+        found = front(outcome.trials[:-1], composition.objectives)
+        _write_json(run.path / "front.json", [trial.as_dict() for trial in found])
     if best.weights is not None:
         write_atomically(run.best / "weights.safetensors", problem.read_weights(best.weights))
 

@@ -7,8 +7,11 @@ import sys
 import click
 
 from posenas import __version__
+from posenas.cli.comparison_command import compare
 from posenas.cli.data_commands import data
+from posenas.cli.doctor_command import doctor
 from posenas.cli.info_commands import describe, plugins, show, zoo
+from posenas.cli.latency_commands import latency
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
 from posenas.errors import PosenasError
 
@@ -22,7 +25,21 @@ def posenas() -> None:
     """
 
 
-for _command in (compose, resume, train, evaluate, report, plugins, show, describe, zoo, data):
+for _command in (
+    compose,
+    resume,
+    train,
+    evaluate,
+    compare,
+    report,
+    plugins,
+    show,
+    describe,
+    zoo,
+    data,
+    doctor,
+    latency,
+):
     posenas.add_command(_command)
 
 

@@ -37,7 +37,7 @@ def plugins(as_json: bool) -> None:
 @json_option
 def show(kind: str, name: str, as_json: bool) -> None:
     """Show the options of a component: KIND is space, strategy, head, dataset or evaluator. The tables
-    training, augmentation and evaluation of a recipe are shown without a NAME."""
+    training, augmentation, evaluation and latency of a recipe are shown without a NAME."""
     import inspect
 
     from posenas.options import describe_options
@@ -140,17 +140,18 @@ def zoo(as_json: bool) -> None:
     click.echo(
         "\nGMACs are 1e9 multiply-accumulates; papers' GFLOPs are their own rule: multiply-accumulates of"
     )
-    click.echo("convolutions by output size, over 2^30.")
+    click.echo("convolutions by output size, over 2^30; thesis GFLOPs are EvoPose2D's, see docs/pose-nas.md.")
 
 
 def _print_networks(described: Sequence[Mapping[str, Any]]) -> None:
     click.echo(
-        f"{'name':<24}{'space':<8}{'input':<10}{'points':>6}{'parameters':>13}{'GMACs':>9}"
-        f"{'papers GFLOPs':>15}"
+        f"{'name':<26}{'space':<8}{'input':<10}{'points':>6}{'parameters':>13}{'GMACs':>9}"
+        f"{'papers GFLOPs':>15}{'thesis GFLOPs':>15}"
     )
     for network in described:
         size = "x".join(str(side) for side in network["input_size"])
         click.echo(
-            f"{network['name']:<24}{network['space']:<8}{size:<10}{network['keypoints']:>6}{network['parameters']:>13,}"
+            f"{network['name']:<26}{network['space']:<8}{size:<10}{network['keypoints']:>6}{network['parameters']:>13,}"
             f"{network['macs'] / 1e9:>9.3f}{network['paper_gflops']:>15.3f}"
+            f"{network['thesis_gflops']:>15.3f}"
         )

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from posenas.hooks import Events
     from posenas.recipe import Recipe
     from posenas.run import Run
+    from posenas.search import Outcome
 
 KINDS = ("space", "strategy", "head", "dataset", "evaluator")
+_RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision")
 
 Command = Callable[..., Any]
 
@@ -52,6 +54,15 @@ def recipe_options(command: Command) -> Command:
             help='Such as "gmacs<=0.3"; repeatable.',
         ),
         click.option(
+            "--maximize",
+            multiple=True,
+            metavar="METRIC",
+            help="Such as oks.AP; repeatable.  [default: the evaluator's first metric]",
+        ),
+        click.option(
+            "--minimize", multiple=True, metavar="COST", help="Such as gmacs, or a metric; repeatable."
+        ),
+        click.option(
             "--seed", type=click.IntRange(min=0), help="Everything random derives from it.  [default: 0]"
         ),
         click.option("--device", help="auto, cpu or cuda.  [default: auto]"),
@@ -75,12 +86,28 @@ run_option = click.option(
 @run_option
 @click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the complete recipe to this file.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="Search so many times, with the seed and the following ones, and report the spread.",
+)
 @json_option
-def compose(path: Path | None, dry_run: bool, save: Path | None, as_json: bool, **flags: Any) -> None:
+def compose(
+    path: Path | None, dry_run: bool, save: Path | None, seeds: int | None, as_json: bool, **flags: Any
+) -> None:
     """Check that five components fit together, then search with them."""
+    from posenas.compose import check_measured_limits
     from posenas.compose import compose as check
 
-    _begin(check(_recipe_from_flags(flags)), path, dry_run=dry_run, save=save, as_json=as_json)
+    composition = check(_recipe_from_flags(flags))
+    check_measured_limits(composition)
+    if not _go_on(composition.recipe, dry_run=dry_run, save=save, as_json=as_json):
+        return
+    path = path or _new_path(composition.recipe)
+    if seeds is None:
+        _begin(composition, path, as_json=as_json)
+    else:
+        _repeat(composition.recipe, path, seeds=seeds, as_json=as_json)
 
 
 @click.command()
@@ -94,6 +121,7 @@ def train(
     network: str, path: Path | None, epochs: int | None, dry_run: bool, as_json: bool, **flags: Any
 ) -> None:
     """Train NETWORK alone: a zoo entry, a genotype's JSON file, or a run's folder (its best genotype)."""
+    from posenas.compose import check_measured_limits
     from posenas.compose import compose as check
     from posenas.genotype import check_genotype
     from posenas.networks import find_network
@@ -106,7 +134,9 @@ def train(
     recipe = _recipe_from_flags(flags | {"space": None, "strategy": None}, found.recipe_tables())
     composition = check(recipe)
     check_genotype(found.genotype, composition.space.dimensions())
-    _begin(composition, path, dry_run=dry_run, save=None, as_json=as_json)
+    check_measured_limits(composition)
+    if _go_on(composition.recipe, dry_run=dry_run, save=None, as_json=as_json):
+        _begin(composition, path or _new_path(composition.recipe), as_json=as_json)
 
 
 @click.command()
@@ -114,9 +144,15 @@ def train(
 @json_option
 def resume(run: Path, as_json: bool) -> None:
     """Continue RUN from the instant at which it was stopped."""
+    from posenas.comparison.repeats import read_repeats, seed_folder
     from posenas.compose import compose as check
     from posenas.run import open_run
 
+    repeats = read_repeats(run)
+    if repeats is not None:
+        recipe = open_run(seed_folder(run, repeats.seeds[0]))[1]
+        _repeat(recipe, run, seeds=len(repeats.seeds), as_json=as_json)
+        return
     opened, recipe = open_run(run)
     _search(check(recipe), opened, as_json=as_json)
 
@@ -126,49 +162,70 @@ def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None 
     from posenas.recipe import merge, parse_assignment, read_recipe, recipe_from_tables
 
     tables = read_recipe(flags["recipe"]) if flags["recipe"] is not None else {}
-    chosen = {name: flags[name] for name in (*KINDS, "limits", "seed", "device", "precision")}
+    chosen = {name: flags[name] for name in (*KINDS, *_RECIPE_FLAGS)}
     assignments = [parse_assignment(text) for text in flags["assignments"]]
     return recipe_from_tables(merge(tables | dict(network or {}), assignments, flags=chosen))
 
 
-def _begin(
-    composition: Composition, path: Path | None, *, dry_run: bool, save: Path | None, as_json: bool
-) -> None:
+def _go_on(recipe: Recipe, *, dry_run: bool, save: Path | None, as_json: bool) -> bool:
+    """Whether there is more to do than to save the recipe and to say that it fits."""
     from posenas.files import write_atomically
     from posenas.recipe import recipe_text
-    from posenas.run import create_run, unused_path
 
-    recipe = composition.recipe
     if save is not None:
         write_atomically(save, recipe_text(recipe).encode())
     if dry_run:
         click.echo("the five components fit together", err=True)
         if as_json:
             click.echo(json.dumps({"fits": True}))
-        return
-    if path is None:
-        names = (recipe.space.name, recipe.strategy.name, recipe.dataset.name)
-        path = unused_path(Path("runs"), "-".join(names))
-    _search(composition, create_run(path, recipe), as_json=as_json)
+    return not dry_run
+
+
+def _new_path(recipe: Recipe) -> Path:
+    from posenas.run import unused_path
+
+    return unused_path(Path("runs"), "-".join((recipe.space.name, recipe.strategy.name, recipe.dataset.name)))
+
+
+def _begin(composition: Composition, path: Path, *, as_json: bool) -> None:
+    from posenas.run import create_run
+
+    _search(composition, create_run(path, composition.recipe), as_json=as_json)
+
+
+def _repeat(recipe: Recipe, path: Path, *, seeds: int, as_json: bool) -> None:
+    """One run for each seed in the folder, each resumed where it was stopped; then what they say together."""
+    from dataclasses import replace
+
+    from posenas.comparison.repeats import Repeats, next_seeds, seed_folder, write_repeats
+    from posenas.compose import compose as check
+    from posenas.report import write_report
+    from posenas.run import create_run
+
+    if (path / "recipe.toml").exists():
+        raise PosenasError(f"{path}: is a run of one seed; choose another folder with --run")
+    numbers = tuple(next_seeds(recipe.seed, seeds))
+    repeats = Repeats(numbers, "", {})
+    for seed in numbers:
+        composition = check(replace(recipe, seed=seed))
+        run = create_run(seed_folder(path, seed), composition.recipe)
+        objective = next(one.name for one in composition.objectives if not one.is_cost)
+        repeats = replace(repeats, objective=objective)
+        write_repeats(path, repeats)
+        click.echo(f"seed {seed}", err=True)
+        outcome = _run(composition, run, resumed_by=f"posenas resume {path}")
+        repeats = replace(repeats, answers=repeats.answers | {seed: outcome.best})
+        write_repeats(path, repeats)
+    for seed in numbers:  # each report tells the spread
+        write_report(seed_folder(path, seed))
+    click.echo(repeats.sentence(), err=as_json)
+    if as_json:
+        click.echo(json.dumps({"run": str(path)} | repeats.as_dict()))
 
 
 def _search(composition: Composition, run: Run, *, as_json: bool) -> None:
-    from posenas.devices import use_threads
-    from posenas.search import search
-
     started = time.monotonic()
-    use_threads(composition.training.workers)
-    try:
-        with _events() as events:
-            outcome = search(composition, run, events=events)
-    except KeyboardInterrupt:
-        raise PosenasError(f"stopped; nothing is lost: `posenas resume {run.path}` continues") from None
-    except (MemoryError, RuntimeError) as error:
-        advice = _advice(error)
-        if advice is None:
-            raise
-        reason = " ".join(str(error).split())
-        raise PosenasError(f"{advice} ({reason:.120})") from error
+    outcome = _run(composition, run, resumed_by=f"posenas resume {run.path}")
     best = outcome.best
     page = run.report / "report.html"
     click.echo(
@@ -187,6 +244,30 @@ def _search(composition: Composition, run: Run, *, as_json: bool) -> None:
         }
         click.echo(json.dumps(result))
         sys.stdout.flush()
+
+
+def _run(composition: Composition, run: Run, *, resumed_by: str) -> Outcome:
+    from posenas.devices import use_threads
+    from posenas.search import search
+
+    use_threads(composition.training.workers)
+    with stoppable(resumed_by), run_events() as events:
+        return search(composition, run, events=events)
+
+
+@contextmanager
+def stoppable(continued_by: str) -> Iterator[None]:
+    """Ctrl-C and want of memory end in one line that says what to do."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise PosenasError(f"stopped; nothing is lost: `{continued_by}` continues") from None
+    except (MemoryError, RuntimeError) as error:
+        advice = _advice(error)
+        if advice is None:
+            raise
+        reason = " ".join(str(error).split())
+        raise PosenasError(f"{advice} ({reason:.120})") from error
 
 
 def _advice(error: MemoryError | RuntimeError) -> str | None:
@@ -208,7 +289,7 @@ def _advice(error: MemoryError | RuntimeError) -> str | None:
 
 
 @contextmanager
-def _events() -> Iterator[Events]:
+def run_events() -> Iterator[Events]:
     """Listeners of a run; the terminal is put back at the end."""
     from rich.console import Console
 
@@ -247,7 +328,7 @@ def evaluate(
     """Score the best network of a finished RUN, on its own data or on other data."""
     from posenas.evaluate_run import evaluate_run
 
-    with _events() as events:
+    with run_events() as events:
         evaluation = evaluate_run(
             run,
             split=split,

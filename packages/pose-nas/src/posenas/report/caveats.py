@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posenas.comparison.evidence import Evidence
 from posenas.evaluation import EvaluationSettings
-from posenas.report.results import Results
+from posenas.results import Results
 
 
-def caveats(results: Results, settings: EvaluationSettings) -> Iterator[tuple[str, str]]:
+def caveats(results: Results, settings: EvaluationSettings, evidence: Evidence) -> Iterator[tuple[str, str]]:
     """Subjects and sentences, the most important first."""
     if results.candidates:
         yield "Ranking", _ranking(results, settings)
@@ -23,15 +24,24 @@ def caveats(results: Results, settings: EvaluationSettings) -> Iterator[tuple[st
             f"{len(results.candidates)} genotypes were tried. The front is theirs, not that of the whole "
             "space: better ones may exist.",
         )
-    yield (
-        "Spread",
-        f"This is one run with one seed ({results.recipe.seed}). How far the figures move with another seed "
-        "is not known; a difference to another run means little until both are repeated.",
-    )
+    yield "Spread", _spread(results, evidence)
     yield "Boxes", _boxes(settings)
     yield "Cost", _cost(settings)
     if results.recipe.dataset.name == "synthetic":
         yield "Data", "The people are drawn by a program. The scores say nothing about photographs."
+
+
+def _spread(results: Results, evidence: Evidence) -> str:
+    one = f"This is one run with one seed ({results.recipe.seed})."
+    if evidence.repeats is None or len(evidence.repeats.values()) < 2:
+        return (
+            f"{one} How far the figures move with another seed is not known; a difference to another run "
+            "means little until both are repeated."
+        )
+    return (
+        f"{one} Over seeds: {evidence.repeats.sentence()} A difference to another search that is not clearly "
+        "larger than this spread means little."
+    )
 
 
 def ranking_people(results: Results, settings: EvaluationSettings) -> str:

@@ -10,13 +10,15 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from posenas.comparison.evidence import Evidence
 from posenas.evaluation import EvaluationSettings
 from posenas.genotype import Genotype, canonical_json
 from posenas.keypoints import KeypointSet
 from posenas.options import make_component
 from posenas.recipe import recipe_tables, recipe_text
 from posenas.report.caveats import caveats, people_in_words, ranking_people
-from posenas.report.results import Results
+from posenas.report.checklist import checklist
+from posenas.results import Results
 from posenas.scores import GroundTruth, Metric
 from posenas.trial import Trial
 
@@ -25,6 +27,8 @@ _COSTS = (
     ("parameters", "parameters", "without batch norm's statistics"),
     ("parameters_with_statistics", "parameters with statistics", "with them"),
     ("paper_gflops", "papers' GFLOPs", "as most papers count them"),
+    ("thesis_gflops", "thesis's GFLOPs", "as EvoPose2D counts them"),
+    ("latency_ms", "milliseconds", "of one forward pass, as the recipe's latency table says"),
 )
 
 
@@ -37,7 +41,9 @@ class Pictures:
     problems: Sequence[str]
 
 
-def render_page(results: Results, *, truth: GroundTruth | None, pictures: Pictures) -> str:
+def render_page(
+    results: Results, *, truth: GroundTruth | None, pictures: Pictures, evidence: Evidence
+) -> str:
     """HTML that needs no other file."""
     settings = make_component(
         EvaluationSettings, recipe_tables(results.recipe)["evaluation"], where="table [evaluation]"
@@ -63,7 +69,9 @@ def render_page(results: Results, *, truth: GroundTruth | None, pictures: Pictur
         weakest=[] if shown is None else sorted(shown.by_keypoint.items(), key=lambda pair: pair[1])[:3],
         genotype=[] if shown is None else _genotype_table(shown.genotype),
         failed=[{"id": trial.id, "stage": trial.stage, "reason": reason} for trial, reason in results.failed],
-        caveats=list(caveats(results, settings)),
+        caveats=list(caveats(results, settings, evidence)),
+        against_chance=[] if evidence.verdict is None else list(evidence.verdict.sentences()),
+        checklist=list(checklist(results, evidence)),
     )
 
 

@@ -14,7 +14,7 @@ from posenas.batches import View
 from posenas.data.crop import crop_matrix, transform, warp
 from posenas.drawing import contact_sheet, draw_pose
 from posenas.report.examples import Example
-from posenas.report.results import Results
+from posenas.results import Results
 from posenas.trial import Trial
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from posenas.comparison.evidence import read_evidence
 from posenas.compose import make
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
@@ -15,7 +16,7 @@ from posenas.protocols import Dataset
 from posenas.report.examples import evenly_ranked, find_examples
 from posenas.report.page import Pictures, render_page
 from posenas.report.pictures import pareto_picture, poses_picture
-from posenas.report.results import Results, read_results
+from posenas.results import Results, read_results
 from posenas.run import Run, open_run
 from posenas.samples import UnreadableImageError
 from posenas.scores import GroundTruth
@@ -46,7 +47,8 @@ def write_report(run: Path) -> Path:
     poses, missing = _draw_poses(opened, results, truth)
     pareto = pareto_picture(results) if results.ranked else None
     pictures = Pictures(pareto, poses, [*problems, *missing])
-    page = render_page(results, truth=truth, pictures=pictures)
+    evidence = read_evidence(opened, results)
+    page = render_page(results, truth=truth, pictures=pictures, evidence=evidence)
     for name, picture in {"pareto.png": pareto, "poses.png": poses}.items():
         if picture is None:
             (opened.report / name).unlink(missing_ok=True)  # of an earlier state of the run

@@ -1,0 +1,51 @@
+"""A comparison on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from posenas.errors import PosenasError
+from posenas.run import Run
+from posenas.trial import Trial
+
+FILE = "comparison.json"
+TRIALS = ("random", "trained", "alone")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found; trials in the order of their drawing.
+
+    Attributes:
+        cost: the name of the cost that is equal.
+        random: random genotypes of the winner's cost, scored as the candidates were.
+        trained: some of them, trained and scored as the winner was.
+        alone: candidates trained alone, scored on the people that ranked them.
+    """
+
+    cost: str
+    tolerance: float
+    random: tuple[Trial, ...]
+    trained: tuple[Trial, ...]
+    alone: tuple[Trial, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        trials = {name: [trial.as_dict() for trial in getattr(self, name)] for name in TRIALS}
+        return {"cost": self.cost, "tolerance": self.tolerance, **trials}
+
+
+def read_comparison(run: Run) -> Comparison | None:
+    """None where none was made. Raises PosenasError where it cannot be read."""
+    file = run.path / FILE
+    if not file.exists():
+        return None
+    try:
+        record = json.loads(file.read_bytes())
+        trials = {name: tuple(Trial(**trial) for trial in record[name]) for name in TRIALS}
+        return Comparison(record["cost"], record["tolerance"], **trials)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise PosenasError(
+            f"{file}: cannot be read as a comparison ({error}); `posenas compare {run.path}` writes it anew"
+        ) from error

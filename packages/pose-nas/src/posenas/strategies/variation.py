@@ -1,0 +1,61 @@
+"""New genotypes from good ones, for any space: mutation and crossover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from random import Random
+
+from posenas.genotype import Choice, Genotype, genotype_id
+from posenas.problem import Problem
+
+_TRIES = 96
+_TRIES_PER_MUTATION = 16
+
+
+def mutate(genotype: Genotype, dimensions: Mapping[str, Choice], rng: Random) -> Genotype:
+    """One dimension that has several values gets another one: of an ordered dimension every other time a
+    neighbouring value, else any. The genotype itself where no dimension has several."""
+    several = [name for name, choice in dimensions.items() if len(choice.values) > 1]
+    if not several:
+        return genotype
+    name = rng.choice(several)
+    values = dimensions[name].values
+    place = values.index(genotype[name])
+    if dimensions[name].ordered and rng.random() < 0.5:
+        others = values[max(0, place - 1) : place] + values[place + 1 : place + 2]
+    else:
+        others = values[:place] + values[place + 1 :]
+    return {**genotype, name: rng.choice(others)}
+
+
+def cross(first: Genotype, second: Genotype, rng: Random) -> Genotype:
+    """Every dimension from one of the two, by a fair coin."""
+    return {name: (first if rng.random() < 0.5 else second)[name] for name in first}
+
+
+def breed(
+    problem: Problem,
+    parents: Callable[[], tuple[Genotype, Genotype]],
+    *,
+    crossover: float,
+    known: Collection[str],
+    rng: Random,
+) -> Genotype | None:
+    """A child within the limits that is not known yet; None where none was found.
+
+    The tries are bounded. The longer none is found, the more dimensions are mutated.
+
+    Args:
+        parents: chooses two.
+        crossover: how often, of 1, a child has two parents.
+        known: ids.
+    """
+    dimensions = problem.space.dimensions()
+    for tried in range(_TRIES):
+        first, second = parents()
+        child = cross(first, second, rng) if rng.random() < crossover else first
+        for _ in range(1 + tried // _TRIES_PER_MUTATION):
+            child = mutate(child, dimensions, rng)
+        if genotype_id(child) not in known and problem.within_limits(child):
+            return child
+    return None

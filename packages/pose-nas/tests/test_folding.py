@@ -1,0 +1,86 @@
+"""Folded networks against the same networks unfolded."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from posenas.folding import fold_normalisations
+from torch import Tensor, nn
+
+
+class Blocks(nn.Module):
+    """A convolution of each kind before a batch norm, and two that must not be folded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, groups=1), nn.BatchNorm2d(8), nn.ReLU())
+        self.grouped = nn.Conv2d(8, 12, 3, stride=2, padding=1, groups=4, bias=False)
+        self.norm = nn.BatchNorm2d(12, affine=False)
+        self.up = nn.ConvTranspose2d(12, 6, 4, 2, 1, groups=3)
+        self.norm_up = nn.BatchNorm2d(6, eps=1e-3)
+        self.read_twice = nn.Conv2d(6, 6, 1)
+        self.norm_of_one_reader = nn.BatchNorm2d(6)
+        self.run_twice = nn.Conv2d(6, 6, 1)
+        self.norm_run_twice = nn.BatchNorm2d(6)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.norm_up(self.up(self.norm(self.grouped(self.first(images)))))
+        both = self.read_twice(features)
+        features = both + self.norm_of_one_reader(both)
+        for _ in range(2):
+            features = self.norm_run_twice(self.run_twice(features))
+        return features
+
+
+class Untraceable(Blocks):
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images if images.sum() > 0 else -images)
+
+
+def randomised(network: nn.Module) -> nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.running_var, module.weight, module.bias):
+                if tensor is not None:
+                    tensor.data.uniform_(0.5, 1.5, generator=generator)
+    return network.double().eval()
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.randn(2, 3, 8, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def test_folds_what_one_batch_norm_reads_and_nothing_else(images: Tensor) -> None:
+    network = randomised(Blocks())
+    expected = network(images)
+    assert fold_normalisations(network) == 3
+    torch.testing.assert_close(network(images), expected)
+    left = [name for name, module in network.named_modules() if isinstance(module, nn.BatchNorm2d)]
+    assert left == ["norm_of_one_reader", "norm_run_twice"]
+
+
+def test_leaves_a_network_that_cannot_be_followed(images: Tensor) -> None:
+    network = randomised(Untraceable())
+    before = copy.deepcopy(network.state_dict())
+    assert fold_normalisations(network) == 0
+    torch.testing.assert_close(dict(network.state_dict()), dict(before), rtol=0, atol=0)
+
+
+def test_leaves_a_batch_norm_that_takes_the_batchs_statistics(images: Tensor) -> None:
+    network = randomised(Blocks())
+    network.get_submodule("norm").train()
+    expected = copy.deepcopy(network)(images)
+    assert fold_normalisations(network) == 2
+    torch.testing.assert_close(network(images), expected)
+
+
+def test_a_weight_that_others_share_is_not_changed_for_them(images: Tensor) -> None:
+    network = randomised(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)))
+    network[2].weight = network[0].weight  # type: ignore[index, union-attr]
+    expected = network(images)
+    assert fold_normalisations(network) == 1
+    torch.testing.assert_close(network(images), expected)
