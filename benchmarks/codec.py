@@ -4,22 +4,19 @@
 
 The loops do what the published codes do: write one patch (gaussian) or one map (udp, dark) a keypoint; take
 the arg-max, blur the whole map with OpenCV, and refine. `factors` is encoding as far as the head's targets
-go, two short vectors a keypoint, against the same loop; `maps` goes on to new (N, K, H, W) maps, whose page
-faults are most of its time at K=133. The null ratio is ours against ours: how far noise alone moves a ratio.
+go, two short vectors a keypoint, against the same loop; `maps` goes on to (N, K, H, W) maps in a buffer that is
+used again; `new maps` makes them anew, and their page faults are most of its time at K=133. The null ratio is ours against ours: how far noise alone moves a ratio.
 Ends with status 1 where results differ.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 import cv2
+import figures
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -129,7 +126,8 @@ def measure(count: int, encoding: Encoding, *, pairs: int) -> tuple[dict[str, Ra
     loop = partial(loop_encode, keypoints, encoding)
     ratios = {
         "factors": alternate(factors, loop, pairs=pairs),
-        "maps": alternate(lambda: encode(batch, encoding, sigma=SIGMA).maps(), loop, pairs=pairs),
+        "maps": alternate(lambda: encode(batch, encoding, sigma=SIGMA).maps(maps), loop, pairs=pairs),
+        "new maps": alternate(lambda: encode(batch, encoding, sigma=SIGMA).maps(), loop, pairs=pairs),
         "decode": alternate(ours, in_loop, pairs=pairs),
         "null": alternate(ours, ours, pairs=pairs),
     }
@@ -137,26 +135,20 @@ def measure(count: int, encoding: Encoding, *, pairs: int) -> tuple[dict[str, Ra
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="heat-map codecs against loops over keypoints")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--pairs", type=int, default=5, help="how often each side runs")
-    arguments = parser.parse_args()
+    options = figures.arguments("codec", "heat-map codecs against loops over keypoints", pairs=9)
     cv2.setNumThreads(1)
-    figures: dict[str, dict[str, object]] = {}
+    found = figures.Figures(
+        "codec", {"people": PEOPLE, "maps": [HEIGHT, WIDTH], "sigma": SIGMA, "pairs": options.pairs}
+    )
     worst = 0.0
     for count in (17, 133):
         for encoding in ENCODINGS:
-            ratios, difference = measure(count, encoding, pairs=arguments.pairs)
+            ratios, difference = measure(count, encoding, pairs=options.pairs)
             worst = max(worst, difference)
             for work, ratio in ratios.items():
-                print(f"codec K={count} {encoding} {work}: ratio {ratio}, {ratio.pairs} pairs")
-            figures[f"{count}-{encoding}"] = {
-                **{work: asdict(ratio) for work, ratio in ratios.items()},
-                "difference": difference,
-            }
-    print(f"largest difference {worst:g}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+                found.add(f"K={count} {encoding} {work}", ratio)
+    found.add("largest difference", worst)
+    found.write(options.json)
     if worst > 1e-4:
         sys.exit("codec: the results differ from the loops'")
 

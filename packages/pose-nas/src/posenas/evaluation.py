@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from posenas.batches import Batch, Poses
 from posenas.data.crops import LoadedCrops, batches
+from posenas.folding import fold_normalisations
 from posenas.network import PoseNetwork
 from posenas.protocols import FlipTest, HeadModule
 from posenas.scores import Predictions
@@ -41,8 +42,12 @@ class EvaluationSettings:
 def predict(
     network: PoseNetwork, crops: LoadedCrops, *, settings: EvaluationSettings, device: torch.device
 ) -> Predictions:
-    """The pose of every crop, in pixels of its image."""
+    """The pose of every crop, in pixels of its image.
+
+    The network can only be evaluated from now on: its batch norms become part of its convolutions.
+    """
     network.eval()
+    fold_normalisations(network.backbone)
     keypoints: list[Tensor] = []
     scores: list[Tensor] = []
     for batch in batches(crops, settings.batch_size, device=device):

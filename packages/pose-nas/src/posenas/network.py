@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import torch
 from torch import Tensor, nn
 
 from posenas.devices import Compute
-from posenas.genotype import Genotype
-from posenas.sharing import SharedWeights
+from posenas.genotype import Genotype, canonical_json
+from posenas.sharing import ActiveNetwork, SharedWeights
+from posenas.skeletons import Skeletons
+
+_KEPT = 4
+"""Active networks: a sandwich step's largest and smallest one, and two drawn at random in between."""
 
 BuildNetwork: TypeAlias = "Callable[[Genotype], PoseNetwork]"
 
@@ -43,15 +46,32 @@ class SharedPoseNetwork(nn.Module):
         super().__init__()
         self._build = build
         self.shared = SharedWeights(build(largest))
+        self._active: dict[str, ActiveNetwork[PoseNetwork]] = {}
 
     def activate(self, genotype: Genotype) -> PoseNetwork:
-        """The genotype's network; gradients of its weights go to the shared weights."""
-        return self.shared.activate(self._skeleton(genotype))
+        """The genotype's network; gradients of its weights go to the shared weights.
+
+        Asked for the same genotype again, it may give the same network, filled anew.
+        """
+        key = canonical_json(dict(genotype))
+        active = self._active.pop(key, None)
+        if active is None or active.is_stranded:
+            active = self.shared.bind(self._skeleton(genotype))
+        else:
+            active.refresh()
+        self._active[key] = active
+        if len(self._active) > _KEPT:
+            self._active.pop(next(iter(self._active)))
+        return active.network
 
     def derive(self, genotype: Genotype) -> PoseNetwork:
         """The genotype's network with weights of its own, cut out of the shared ones."""
         return self.shared.derive(self._skeleton(genotype))
 
     def _skeleton(self, genotype: Genotype) -> PoseNetwork:
-        with torch.device("meta"):
+        with Skeletons():
             return self._build(genotype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy makes active networks of its own: these send their gradients here."""
+        return self.__dict__ | {"_active": {}}

@@ -53,6 +53,7 @@ class NamedNetwork:
         tables["space"] = {"name": self.space.name, **self.space.options}
         tables["head"] = {"name": self.head.name, **self.head.options}
         tables["strategy"] = {"name": "single", "genotype": dict(self.genotype)}
+        tables |= {"maximize": [], "minimize": []}  # the run's objectives may be of another evaluator
         return tables
 
 

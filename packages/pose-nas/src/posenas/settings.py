@@ -8,8 +8,14 @@ from typing import Any
 
 from posenas.data.augment import Augmentation
 from posenas.evaluation import EvaluationSettings
+from posenas.latency.cost import LatencySettings
 from posenas.training import TrainingSettings
 
 SETTINGS_TABLES: Mapping[str, type[Any]] = MappingProxyType(
-    {"training": TrainingSettings, "augmentation": Augmentation, "evaluation": EvaluationSettings}
+    {
+        "training": TrainingSettings,
+        "augmentation": Augmentation,
+        "evaluation": EvaluationSettings,
+        "latency": LatencySettings,
+    }
 )

@@ -7,16 +7,18 @@ not have. An active sub-network and the stand-alone network cut out of the share
 by construction.
 
 Gradients are added into the slices of one persistent buffer: differentiating through a slice would fill a
-gradient of the full size with zeros, for every tensor of every sub-network.
+gradient of the full size with zeros, for every tensor of every sub-network. Making a network costs more than
+filling it, so one that is wanted in every step is kept and only filled anew.
 
 Source: the slicing rules are those of ViPNAS (Xu et al., CVPR 2021).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +53,47 @@ def sub_slices(full: Sequence[int], part: Sequence[int]) -> Slices:
     return tuple(slice(start, start + size) for start, size in zip(starts, part, strict=True))
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A tensor of a network, and where the shared one has its values."""
+
+    copy: Tensor
+    shared: Tensor
+    slices: Slices
+
+    def refresh(self) -> None:
+        self.copy.copy_(self.shared[self.slices])
+
+
+@dataclass(frozen=True)
+class ActiveNetwork(Generic[Network]):
+    """A network that holds copies of shared weights and can be filled anew after they have changed."""
+
+    network: Network
+    _parts: Sequence[_Part]
+    _normalisations: Sequence[nn.modules.batchnorm._BatchNorm]
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether the shared weights have since moved to another device or type."""
+        return any(
+            (part.copy.device, part.copy.dtype) != (part.shared.device, part.shared.dtype)
+            for part in self._parts[:1]
+        )
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """As if made and activated now: copies of the present weights, fresh statistics, in training mode.
+
+        An output of the network from before can no longer be differentiated.
+        """
+        for part in self._parts:
+            part.refresh()
+        for normalisation in self._normalisations:
+            normalisation.reset_running_stats()
+        self.network.train()
+
+
 class SharedWeights(nn.Module):
     """The weights of a largest network, from which any network that nests in it takes its own.
 
@@ -69,59 +112,89 @@ class SharedWeights(nn.Module):
         the network's own. Activate again after an optimiser's step: the copies do not follow.
 
         Args:
-            network: of any device, such as the skeleton made by `with torch.device("meta")`. Its
-                parameters and buffers are replaced by tensors on the device of the shared weights.
-                Batch-norm statistics start afresh; any other buffer is a constant and sliced like a weight.
+            network: of any device, such as one made `with Skeletons()`. Its parameters and buffers are
+                replaced by tensors on the device of the shared weights. Batch-norm statistics start afresh;
+                any other buffer is a constant and sliced like a weight.
 
         Raises:
             PosenasError: where a tensor of the network does not nest in the largest network.
         """
+        return self.bind(network).network
+
+    def bind(self, network: Network) -> ActiveNetwork[Network]:
+        """Like `activate`, for a network that is to be kept and refreshed."""
         return self._fill(network, _send_gradient_to)
 
     def derive(self, network: Network) -> Network:
         """Like `activate`, but the network's weights are its own from now on."""
-        return self._fill(network, _keep_gradient)
+        return self._fill(network, _keep_gradient).network
 
-    def _fill(self, network: Network, connect: Connect) -> Network:
-        parameters = dict(self.largest.named_parameters(remove_duplicate=False))
-        buffers = dict(self.largest.named_buffers(remove_duplicate=False))
-        for path, module in network.named_modules(remove_duplicate=False):
-            prefix = f"{path}." if path else ""
-            _fill_parameters(module, prefix, parameters, connect)
-            _fill_buffers(module, prefix, buffers)
-        return network
+    def _fill(self, network: Network, connect: Connect) -> ActiveNetwork[Network]:
+        parts: list[_Part] = []
+        normalisations = []
+        for path, module, full in _side_by_side(network, self.largest, ""):
+            parts += _fill_parameters(module, full, path, connect)
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                _renew_statistics(module, full, path)
+                normalisations.append(module)
+            else:
+                parts += _fill_constants(module, full, path)
+        return ActiveNetwork(network, parts, normalisations)
+
+
+def _side_by_side(
+    network: nn.Module, largest: nn.Module | None, path: str
+) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
+    """Each module's path, itself, and the one in its place in the largest network."""
+    yield path, network, largest
+    for name, module in network._modules.items():
+        if module is not None:
+            full = largest._modules.get(name) if largest else None
+            yield from _side_by_side(module, full, f"{path}{name}.")
 
 
 def _fill_parameters(
-    module: nn.Module,
-    prefix: str,
-    shared: dict[str, nn.Parameter],
-    connect: Connect,
-) -> None:
+    module: nn.Module, largest: nn.Module | None, path: str, connect: Connect
+) -> Iterator[_Part]:
     for name, parameter in module._parameters.items():
         if parameter is not None:
-            full, slices = _locate(prefix + name, parameter, shared)
+            full = _find(name, path, largest._parameters if largest else {})
+            slices = _locate(path + name, parameter, full)
             copy = nn.Parameter(full.detach()[slices].clone(), parameter.requires_grad)
             connect(copy, full, slices)
             module._parameters[name] = copy
+            yield _Part(copy, full, slices)
 
 
-def _fill_buffers(module: nn.Module, prefix: str, shared: dict[str, Tensor]) -> None:
-    normalisation = module if isinstance(module, nn.modules.batchnorm._BatchNorm) else None
+def _renew_statistics(
+    normalisation: nn.modules.batchnorm._BatchNorm, largest: nn.Module | None, path: str
+) -> None:
+    for name, buffer in normalisation._buffers.items():
+        if buffer is not None:
+            full = _find(name, path, largest._buffers if largest else {})
+            normalisation._buffers[name] = full.new_empty(buffer.shape)
+    normalisation.reset_running_stats()
+
+
+def _fill_constants(module: nn.Module, largest: nn.Module | None, path: str) -> Iterator[_Part]:
     for name, buffer in module._buffers.items():
         if buffer is not None:
-            full, slices = _locate(prefix + name, buffer, shared)
-            module._buffers[name] = full.new_empty(buffer.shape) if normalisation else full[slices].clone()
-    if normalisation:
-        normalisation.reset_running_stats()
+            full = _find(name, path, largest._buffers if largest else {})
+            slices = _locate(path + name, buffer, full)
+            module._buffers[name] = copy = full[slices].clone()
+            yield _Part(copy, full, slices)
 
 
-def _locate(name: str, part: Tensor, shared: dict[str, SharedTensor]) -> tuple[SharedTensor, Slices]:
-    if name not in shared:
-        raise PosenasError(f"weight sharing: {name} is not in the largest network")
-    full = shared[name]
+def _find(name: str, path: str, shared: Mapping[str, SharedTensor | None]) -> SharedTensor:
+    full = shared.get(name)
+    if full is None:
+        raise PosenasError(f"weight sharing: {path}{name} is not in the largest network")
+    return full
+
+
+def _locate(name: str, part: Tensor, full: Tensor) -> Slices:
     try:
-        return full, sub_slices(full.shape, part.shape)
+        return sub_slices(full.shape, part.shape)
     except ValueError as error:
         raise PosenasError(
             f"weight sharing: {name} of shape {tuple(part.shape)} is no slice of shape {tuple(full.shape)} "
@@ -140,8 +213,12 @@ def _send_gradient_to(copy: nn.Parameter, shared: nn.Parameter, slices: Slices) 
 
 
 def _add_gradient(shared: nn.Parameter, slices: Slices, copy: Tensor) -> None:
-    if shared.grad is None:
+    gradient, copy.grad = copy.grad, None
+    assert gradient is not None
+    if shared.grad is not None:
+        shared.grad[slices].add_(gradient)
+    elif gradient.shape == shared.shape and gradient.stride() == shared.stride():
+        shared.grad = gradient  # nobody else holds it
+    else:
         shared.grad = torch.zeros_like(shared)
-    assert copy.grad is not None
-    shared.grad[slices].add_(copy.grad)
-    copy.grad = None
+        shared.grad[slices] = gradient

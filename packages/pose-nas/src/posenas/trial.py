@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from posenas.genotype import Genotype, genotype_id
-from posenas.scores import Metric
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,3 @@ class Trial:
             "predictions": self.predictions,
             "failure": self.failure,
         }
-
-
-def best_trial(trials: Iterable[Trial], objective: Metric) -> Trial | None:
-    """The best by the objective; of equals the first. None where every trial failed."""
-    sign = 1.0 if objective.higher_is_better else -1.0
-    scored = [trial for trial in trials if objective.name in trial.metrics]
-    return max(scored, key=lambda trial: sign * trial.metrics[objective.name], default=None)

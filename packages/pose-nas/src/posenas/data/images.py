@@ -56,4 +56,6 @@ def _is_cut_off(data: bytes) -> bool:
     Within a scan both markers are escaped, and a preview in the header comes before the scan, so neither can
     mislead.
     """
-    return data.startswith(_JPEG_START) and data.find(_JPEG_END, data.rfind(_JPEG_SCAN) + 1) < 0
+    if not data.startswith(_JPEG_START) or data.endswith(_JPEG_END):  # whole, without a search
+        return False
+    return data.find(_JPEG_END, data.rfind(_JPEG_SCAN) + 1) < 0

@@ -1,0 +1,200 @@
+"""Is the search worth its time? On the built-in data, for several seeds: evolution and the predictor against
+random search at equal evaluations on the same shared weights, the winner against random networks of equal
+GMACs, and the rank correlation of shared-weight and stand-alone scores.
+
+    python benchmarks/search_quality.py --runs FOLDER [--seeds 3] [--first-seed 0] [--json FILE]
+
+Each seed is a run of its own in the folder, so the script can be stopped and started again. The settings
+are the smallest that show the effect; they are kept with the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from posenas.comparison.equal_cost import draw_equal_cost
+from posenas.comparison.rank_correlation import kendall_tau, tau_interval
+from posenas.compose import compose
+from posenas.devices import use_threads
+from posenas.genotype import Genotype
+from posenas.hooks import Events
+from posenas.limits import parse_limit
+from posenas.problem import Problem, Weights
+from posenas.progress import Lines
+from posenas.recipe import ComponentChoice, Recipe
+from posenas.run import create_run, locked, open_journal
+from posenas.strategies.evolution import Evolution
+from posenas.strategies.predictor import PredictorSearch
+from posenas.strategies.random_search import RandomSearch
+from posenas.trial import Trial
+
+METRIC = "oks.AP"
+LIMIT = "gmacs<=0.02"
+EVALUATIONS = 48
+SUPER_NETWORK_EPOCHS = 12
+FINAL_EPOCHS = 10
+ALONE = 12
+ALONE_EPOCHS = 10
+RANDOM_TRAINED = 5
+
+COMMON: dict[str, Any] = {
+    "evaluations": EVALUATIONS,
+    "epochs": SUPER_NETWORK_EPOCHS,
+    "final_epochs": FINAL_EPOCHS,
+}
+STRATEGIES = {
+    "random": RandomSearch(**COMMON),
+    "evolution": Evolution(**COMMON),
+    "predictor": PredictorSearch(**COMMON),
+}
+
+
+def recipe(seed: int) -> Recipe:
+    return Recipe(
+        strategy=ComponentChoice("random", COMMON),
+        dataset=ComponentChoice("synthetic", {"train_images": 2000, "val_images": 500}),
+        evaluation={"held_out": 0.2, "ranking_people": 400},
+        seed=seed,
+    )
+
+
+def searched(problem: Problem) -> dict[str, Any]:
+    """Each strategy's best candidate and winner, on one super-network."""
+    found = {}
+    for name, strategy in STRATEGIES.items():
+        *candidates, final = strategy.search(problem)
+        best = problem.best(candidates)
+        found[name] = {
+            "candidates": len(candidates),
+            "best_candidate": best.metrics[METRIC],
+            "best_after": best_so_far(candidates),
+            "winner": final.metrics[METRIC],
+            "gmacs": final.costs["gmacs"],
+            "genotype": dict(final.genotype),
+        }
+    return found
+
+
+def best_so_far(candidates: list[Trial]) -> list[float]:
+    best: list[float] = []
+    for trial in candidates:
+        best.append(max(trial.metrics[METRIC], *best[-1:], 0.0))
+    return best
+
+
+def random_of_equal_cost(problem: Problem, genotype: Genotype) -> list[float]:
+    """Final scores of random networks of the winner's GMACs, trained as it was."""
+    step = next(STRATEGIES["random"].search(problem)).weights
+    assert step is not None
+    genotypes = draw_equal_cost(
+        problem.space,
+        genotype,
+        RANDOM_TRAINED,
+        name="gmacs",
+        tolerance=0.05,
+        cost=problem.cost_by_name,
+        rng=problem.rng("genotypes of equal cost"),
+    )
+    return [score for one in genotypes for score in trained(problem, one, step)]
+
+
+def trained(problem: Problem, genotype: Genotype, shared: str) -> Iterator[float]:
+    weights = problem.train(genotype, epochs=FINAL_EPOCHS, init=Weights(shared, shared=True))
+    yield problem.evaluate(genotype, weights, stage="random, trained").metrics[METRIC]
+
+
+def shared_and_alone(problem: Problem) -> dict[str, Any]:
+    """Scores of genotypes of the whole space with shared weights, and trained alone, on the same people."""
+    shared = next(STRATEGIES["random"].search(problem)).weights
+    assert shared is not None
+    genotypes = problem.draw(ALONE, purpose="alone")
+    options: dict[str, Any] = {"stage": "candidate", "calibration_people": 128}
+    first = [
+        trial.metrics[METRIC]
+        for trial in problem.evaluate_many(genotypes, Weights(shared, shared=True), **options)
+    ]
+    second = []
+    for genotype in genotypes:
+        weights = problem.train(genotype, epochs=ALONE_EPOCHS, on="fit")
+        alone = problem.evaluate_many([genotype], weights, stage="alone", calibration_people=0)
+        second += [trial.metrics[METRIC] for trial in alone]
+    return {
+        "gmacs": [problem.cost_by_name(genotype, "gmacs") for genotype in genotypes],
+        "shared": first,
+        "alone": second,
+        "tau": kendall_tau(first, second),
+        "tau_interval": tau_interval(first, second),
+    }
+
+
+def one_seed(seed: int, folder: Path) -> dict[str, Any]:
+    events = Events({"display": Lines(print)}, complain=print)
+    composition = compose(recipe(seed))
+    use_threads(composition.training.workers)
+    run = create_run(folder / f"seed-{seed}", composition.recipe)
+    with locked(run):
+        journal = open_journal(run, composition.recipe)
+        limited = replace(composition, limits=(parse_limit(LIMIT),))  # the correlation is of the whole space
+        problem = Problem(limited, run, journal, events=events)
+        found = searched(problem)
+        equal = random_of_equal_cost(problem, found["evolution"]["genotype"])
+        correlation = shared_and_alone(Problem(composition, run, journal, events=events))
+    return {"searches": found, "random_of_equal_gmacs": equal, "correlation": correlation}
+
+
+def summary(seeds: list[dict[str, Any]]) -> dict[str, Any]:
+    taus = [seed["correlation"]["tau"] for seed in seeds]
+    return {
+        "winner_minus_median_random_of_equal_gmacs": [
+            seed["searches"]["evolution"]["winner"] - statistics.median(seed["random_of_equal_gmacs"])
+            for seed in seeds
+        ],
+        "best_candidate_minus_random_search": {
+            name: [
+                seed["searches"][name]["best_candidate"] - seed["searches"]["random"]["best_candidate"]
+                for seed in seeds
+            ]
+            for name in ("evolution", "predictor")
+        },
+        "kendall_tau": taus,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    numbers = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    seeds = [one_seed(seed, arguments.runs) for seed in numbers]
+    result = {
+        "settings": {
+            "limit": LIMIT,
+            "evaluations": EVALUATIONS,
+            "super_network_epochs": SUPER_NETWORK_EPOCHS,
+            "final_epochs": FINAL_EPOCHS,
+            "alone": ALONE,
+            "alone_epochs": ALONE_EPOCHS,
+            "random_trained": RANDOM_TRAINED,
+            "dataset": "synthetic, 2000 images to train on, 500 to validate on",
+            "ranking_people": 400,
+            "seeds": list(numbers),
+        },
+        "summary": summary(seeds),
+        "seeds": dict(zip(map(str, numbers), seeds, strict=True)),
+    }
+    print(json.dumps(result["summary"], indent=1))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
