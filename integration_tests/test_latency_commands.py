@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from posenas.cli import posenas as root_command
 from running import SMALL, SMALL_SEARCH, Answer
 
 Posenas = Callable[..., Answer]
@@ -14,13 +16,15 @@ Posenas = Callable[..., Answer]
 INPUT = ("-o", "head.input_size=64,64")
 
 
-@pytest.fixture
-def table(posenas: Posenas) -> Path:
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of few networks and so not exact; its error says so."""
-    answer = posenas("latency", "build", "table.json", *INPUT, "--networks", "6", "--json")
-    assert answer.status == 0, answer.err
-    assert answer.json["held_out"]["networks"] == 2
-    return Path("table.json")
+    path = tmp_path_factory.mktemp("latency") / "table.json"
+    command = ["latency", "build", str(path), *INPUT, "--networks", "6", "--json"]
+    result = CliRunner().invoke(root_command, command)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["held_out"]["networks"] == 2
+    return path
 
 
 def test_a_table_is_built_shown_and_searched_with(posenas: Posenas, table: Path) -> None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import torch
 from annotated_types import Ge, Le, Lt
+from torch.nn.functional import pad
+
+from posenas.data.channels import mix_channels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,18 +110,15 @@ def change_colours(images: Tensor, factors: Tensor) -> Tensor:
     """Images with other brightness, contrast and saturation, on their own device.
 
     Args:
-        images: (N, 3, H, W) RGB from 0 to 1.
+        images: (N, 3, H, W) RGB from 0 to 1, channels last in memory.
         factors: (N, 3) of brightness, contrast and saturation; 1 changes nothing.
     """
     brightness, contrast, saturation = (factors[:, i].view(-1, 1, 1, 1) for i in range(3))
     images = (images * brightness).clamp_(0, 1)
     images = torch.lerp(_grey(images.mean(dim=(2, 3), keepdim=True)), images, contrast).clamp_(0, 1)
-    # Towards grey by one small matrix product: a sum over the channels that is added to each of them again
-    # is slow where they are last in memory.
-    luma = images.new_tensor(_LUMA).unsqueeze(1).expand(3, 3)
+    luma = images.new_tensor(_LUMA).expand(3, 3)
     mixing = torch.lerp(luma, torch.eye(3, device=images.device), saturation.squeeze(1))
-    mixed = images.movedim(1, 3).flatten(1, 2) @ mixing
-    return mixed.unflatten(1, images.shape[2:]).movedim(3, 1).clamp_(0, 1)
+    return mix_channels(images, pad(mixing, (0, 1))).clamp_(0, 1)
 
 
 def _grey(images: Tensor) -> Tensor:

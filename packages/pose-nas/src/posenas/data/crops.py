@@ -12,6 +12,7 @@ from torch import Tensor
 
 from posenas.batches import Batch
 from posenas.data.augment import Augmentation, change_colours
+from posenas.data.channels import mix_channels
 from posenas.data.crop import invert
 from posenas.data.reading import (
     BatchKey,
@@ -282,7 +283,6 @@ def _to_unit(images: Tensor) -> Tensor:
 
 
 def _normalise(images: Tensor) -> Tensor:
-    """In place."""
-    mean = torch.tensor(_MEAN, device=images.device).view(3, 1, 1)
-    deviation = torch.tensor(_DEVIATION, device=images.device).view(3, 1, 1)
-    return images.sub_(mean).div_(deviation)
+    mean, deviation = images.new_tensor(_MEAN), images.new_tensor(_DEVIATION)
+    matrix = torch.cat([torch.diag(1 / deviation), (-mean / deviation).unsqueeze(1)], dim=1)
+    return mix_channels(images, matrix.expand(len(images), 3, 4))

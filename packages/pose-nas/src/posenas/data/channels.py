@@ -1,0 +1,30 @@
+"""One small matrix for all pixels of an image: mixing its channels, or normalising each of them."""
+
+from __future__ import annotations
+
+import cv2
+import torch
+from torch import Tensor
+
+
+def mix_channels(images: Tensor, matrices: Tensor) -> Tensor:
+    """Every pixel (r, g, b, 1) times its image's matrix.
+
+    On a CPU by OpenCV: with only three channels, last in memory, any operator of torch's that treats them
+    differently takes five to ten times as long.
+
+    Args:
+        images: (N, 3, H, W) float32, channels last in memory.
+        matrices: (N, 3, 4) float32 on the same device.
+
+    Returns:
+        (N, 3, H, W) float32, channels last in memory.
+    """
+    pixels = images.movedim(1, 3)
+    if images.device.type != "cpu":
+        mixed = pixels.flatten(1, 2) @ matrices[..., :3].mT + matrices[:, None, :, 3]
+        return mixed.view_as(pixels).movedim(3, 1)
+    mixed = torch.empty(pixels.shape)
+    for image, matrix, target in zip(pixels.numpy(), matrices.numpy(), mixed.numpy(), strict=True):
+        cv2.transform(image, matrix, dst=target)
+    return mixed.movedim(3, 1)
