@@ -4,8 +4,9 @@
 
 The loops do what the published codes do: write one patch (gaussian) or one map (udp, dark) a keypoint; take
 the arg-max, blur the whole map with OpenCV, and refine. `factors` is encoding as far as the head's targets
-go, two short vectors a keypoint, against the same loop; `maps` goes on to (N, K, H, W) maps in a buffer that is
-used again; `new maps` makes them anew, and their page faults are most of its time at K=133. The null ratio is ours against ours: how far noise alone moves a ratio.
+go, two short vectors a keypoint, against the same loop; `maps` goes on to (N, K, H, W) maps in a buffer that
+is used again; `new maps` makes them anew, and their page faults are most of its time at K=133. The null ratio
+is ours against ours: how far noise alone moves a ratio.
 Ends with status 1 where results differ.
 """
 

@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/pipeline.py [--json FILE] [--pairs N] [--root FOLDER]
 
 The ratio is crops a second over decodes a second, higher is better: a crop is read, decoded, augmented,
-warped, coloured and normalised. Without a cache each crop decodes its image, unless its neighbour in the batch
-shows the same one. With it, images that fit into `training.cache`'s default (768 MiB a process, about 870
-photographs of 640 x 480) are decoded in the first epoch only, which is not timed; COCO's training set does not
-fit. Without a folder in COCO's format the photographs are smooth noise of 640 x 480 with a person each. The
-null ratio is decoding against decoding: how far noise alone moves a ratio.
+warped, coloured and normalised. Without a cache each crop decodes its image, unless its neighbour in the
+batch shows the same one. With it, images that fit into `training.cache`'s default (768 MiB a process, about
+870 photographs of 640 x 480) are decoded in the first epoch only, which is not timed; COCO's training set
+does not fit. Without a folder in COCO's format the photographs are smooth noise of 640 x 480 with a person
+each. The null ratio is decoding against decoding: how far noise alone moves a ratio.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def measure(dataset: CocoDataset | None, folder: Path, *, pairs: int) -> dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="training crops against mere decoding")
-    parser.add_argument("--json", type=Path, default=figures.RESULTS / "pipeline.json", help="where figures go")
+    parser.add_argument(
+        "--json", type=Path, default=figures.RESULTS / "pipeline.json", help="where figures go"
+    )
     parser.add_argument("--pairs", type=int, default=9, help="how often each side runs")
     parser.add_argument("--root", default="", help="a dataset in COCO's format")
     arguments = parser.parse_args()

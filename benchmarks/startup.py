@@ -26,7 +26,9 @@ def cpu_seconds(command: list[str]) -> float:
 
 def main() -> None:
     options = figures.arguments("startup", __doc__.splitlines()[0], pairs=15)
-    posenas = shutil.which("posenas", path=sys.exec_prefix + "/bin") or sys.exit("startup: posenas is not installed")
+    posenas = shutil.which("posenas", path=sys.exec_prefix + "/bin") or sys.exit(
+        "startup: posenas is not installed"
+    )
     ours, python = [posenas, "--help"], [sys.executable, "-c", "pass"]
     cpu_seconds(ours)
     runs = [(cpu_seconds(ours), cpu_seconds(python), cpu_seconds(python)) for _ in range(options.pairs)]

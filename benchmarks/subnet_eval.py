@@ -26,6 +26,7 @@ import figures
 import torch
 from nas_ofa_elastic.space import ElasticSpace
 from networks import Backbone, Size
+from posenas.batches import Batch
 from posenas.compose import build_network
 from posenas.data.augment import Augmentation
 from posenas.data.crops import CropLoader, LoadedCrops, batches, load_crops, person_crops
@@ -44,7 +45,7 @@ from ratios import alternate
 from torch import Tensor
 
 SETTINGS = EvaluationSettings()
-CALIBRATION, RANKING, CANDIDATES, BATCH, STEPS = 128, 256, 16, 16, 300
+CALIBRATION, RANKING, CANDIDATES, BATCH, STEPS = 128, 256, 16, 16, 400
 PLAIN = Compute(torch.device("cpu"), None)
 
 
@@ -89,7 +90,11 @@ def make_task(backbone: Backbone, size: Size, *, calibration: int, ranking: int)
 
 def train(task: Task, shared: SharedPoseNetwork, steps: int) -> None:
     settings = TrainingSettings(batch_size=BATCH)
-    optimizer, step, rng = make_optimizer(shared, settings), SandwichStep(task.space, 2, "truth+teacher"), Random(0)
+    optimizer, step, rng = (
+        make_optimizer(shared, settings),
+        SandwichStep(task.space, 2, "truth+teacher"),
+        Random(0),
+    )
     samples = task.dataset.split("train")
     loader = CropLoader(
         person_crops(samples),
@@ -110,7 +115,7 @@ def train(task: Task, shared: SharedPoseNetwork, steps: int) -> None:
         optimizer.zero_grad(set_to_none=False)
 
 
-def endless(loader: CropLoader) -> Iterator[object]:
+def endless(loader: CropLoader) -> Iterator[Batch]:
     epoch = 0
     while True:
         yield from loader.epoch(epoch)
@@ -120,7 +125,9 @@ def endless(loader: CropLoader) -> Iterator[object]:
 def our_score(task: Task, shared: SharedPoseNetwork, genotype: Genotype) -> float:
     network = shared.derive(genotype)
     device = torch.device("cpu")
-    recalibrate(network, (batch.images for batch in batches(task.calibration, SETTINGS.batch_size, device=device)))
+    recalibrate(
+        network, (batch.images for batch in batches(task.calibration, SETTINGS.batch_size, device=device))
+    )
     return task.score(predict(network, task.ranking, settings=SETTINGS, device=device))
 
 

@@ -63,7 +63,7 @@ def test_folds_what_one_batch_norm_reads_and_nothing_else(images: Tensor) -> Non
     assert left == ["norm_of_one_reader", "norm_run_twice"]
 
 
-def test_leaves_a_network_that_cannot_be_followed(images: Tensor) -> None:
+def test_leaves_a_network_that_cannot_be_followed() -> None:
     network = randomised(Untraceable())
     before = copy.deepcopy(network.state_dict())
     assert fold_normalisations(network) == 0

@@ -83,3 +83,20 @@ def test_computes_in_float32_whatever_comes() -> None:
     low = Batch(batch.images.bfloat16(), batch.keypoints.double(), batch.labelled.bool())
     targets = encode(low, "dark", sigma=2.0)
     assert {targets.rows.dtype, targets.columns.dtype, targets.weights.dtype} == {torch.float32}
+
+
+@pytest.mark.parametrize("encoding", ["gaussian", "udp", "dark"])
+def test_maps_in_a_given_buffer_are_the_same(encoding: Encoding) -> None:
+    keypoints = 64 * torch.rand(2, 5, 2, generator=torch.Generator().manual_seed(0))
+    batch = Batch(torch.zeros(2, 3, 64, 48), keypoints, torch.ones(2, 5))
+    targets = encode(batch, encoding, sigma=1.0)
+    buffer = torch.full((2, 5, 16, 12), 7.0)
+    assert targets.maps(buffer) is buffer
+    torch.testing.assert_close(buffer, targets.maps(), rtol=0, atol=0)
+
+
+def test_no_value_is_denormal() -> None:
+    far = torch.tensor([[[4.0, 4.0]]])
+    targets = encode(Batch(torch.zeros(1, 3, 1024, 1024), far, torch.ones(1, 1)), "dark", sigma=1.0)
+    assert targets.maps().min() >= torch.finfo(torch.float32).tiny
+    assert targets.maps().max() == 1.0

@@ -493,3 +493,22 @@ def test_coco_people_are_their_own_best_predictions() -> None:
     examples = find_examples(predictions_for(truth, noise=0.0), truth)
     assert len(examples) > 100
     assert min(example.similarity for example in examples) > 0.999
+
+
+def test_latency_has_a_panel_and_a_caveat_where_it_is_known(tmp_path: Path, dataset: Path) -> None:
+    def timed(trial: Trial) -> Trial:
+        return replace(trial, costs={**trial.costs, "latency_ms": 20 * trial.costs["gmacs"]})
+
+    trials = candidates()
+    plain = make_run(tmp_path / "plain", dataset, [*trials, final(trials)])
+    trials = [timed(trial) for trial in trials]
+    known = make_run(
+        tmp_path / "known", dataset, [*trials, final(trials)], maximize=["oks.AP"], minimize=["latency_ms"]
+    )
+    texts = {run.name: text_of(write_report(run)) for run in (plain, known)}
+    widths = {run.name: pixels_of(files_of(run)["pareto.png"]).shape[1] for run in (plain, known)}
+    assert widths["known"] == widths["plain"] * 3 // 2
+    assert "not measured on any device" in texts["plain"]
+    assert "Milliseconds are of this run's device" in texts["known"]
+    assert "Objectives maximize oks.AP, minimize latency_ms; the winner is the knee" in texts["known"]
+    assert "Objectives" not in texts["plain"]

@@ -182,6 +182,49 @@ def test_activated_copies_do_not_follow_the_shared_weights(shared: SharedWeights
     torch.testing.assert_close(network(images), before, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("settings", PARTS)
+def test_refreshed_network_is_a_new_one(
+    shared: SharedWeights, images: Tensor, settings: Mapping[str, int]
+) -> None:
+    active = shared.bind(skeleton(settings))
+    active.network.eval()(images)
+    with torch.no_grad():
+        for parameter in shared.parameters():
+            parameter.mul_(1.5)
+    active.refresh()
+    fresh = shared.activate(skeleton(settings))
+    assert active.network.training
+    torch.testing.assert_close(active.network.state_dict(), fresh.state_dict(), rtol=0, atol=0)
+    gradients = []
+    for network in (active.network, fresh):
+        shared.zero_grad(set_to_none=True)
+        network(images).square().sum().backward()
+        gradients.append({name: parameter.grad for name, parameter in shared.named_parameters()})
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
+def test_networks_gradient_is_not_the_shared_one(shared: SharedWeights, images: Tensor) -> None:
+    """The largest network's gradient becomes the shared buffer, which the network must not write again."""
+    network = shared.activate(skeleton(LARGEST))
+    network(images).sum().backward()
+    first = first_gradient(shared)
+    assert first is not None
+    kept = first.clone()
+    shared.activate(skeleton(PARTS[1]))(images).sum().backward()
+    assert network.first.weight.grad is None
+    small = shared.activate(skeleton(PARTS[1]))
+    shared.zero_grad(set_to_none=True)
+    small(images).sum().backward()
+    torch.testing.assert_close(first, kept + first_gradient(shared))
+
+
+def test_weights_that_moved_strand_the_active_network(shared: SharedWeights) -> None:
+    active = shared.bind(skeleton(LARGEST))
+    assert not active.is_stranded
+    shared.float()
+    assert active.is_stranded
+
+
 def test_derived_network_is_independent(shared: SharedWeights, images: Tensor) -> None:
     before = {name: value.clone() for name, value in shared.state_dict().items()}
     network = shared.derive(skeleton(LARGEST))

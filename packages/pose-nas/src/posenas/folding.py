@@ -16,8 +16,8 @@ Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 def fold_normalisations(network: nn.Module) -> int:
     """Folds, in place, every BatchNorm2d that is alone in reading the output of a convolution.
 
-    Who reads what comes from torch.fx, which follows the forward pass. A network that it cannot follow is left
-    as it is.
+    Who reads what comes from torch.fx, which follows the forward pass. A network that it cannot follow is
+    left as it is.
 
     Args:
         network: in evaluation mode, to be used in that mode only from now on.

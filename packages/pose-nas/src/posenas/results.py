@@ -80,6 +80,10 @@ class Results:
             return self.answer
         return best_trial(self.candidates, self.objectives)
 
+    def knows(self, cost: str) -> bool:
+        """Whether every ranked candidate has this cost."""
+        return all(cost in trial.costs for trial in self.ranked)
+
     def front(self, cost: str) -> Sequence[Trial]:
         """The Pareto front of the candidates: objective against cost, from cheap to dear."""
         points = [(trial.metrics[self.objective.name], trial.costs[cost]) for trial in self.ranked]

@@ -78,7 +78,7 @@ class ActiveNetwork(Generic[Network]):
         """Whether the shared weights have since moved to another device or type."""
         return any(
             (part.copy.device, part.copy.dtype) != (part.shared.device, part.shared.dtype)
-            for part in self._parts[:1]
+            for part in self._parts
         )
 
     @torch.no_grad()

@@ -266,7 +266,7 @@ def _finish(warped: WarpedCrops, device: torch.device) -> Batch:
     finished = torch.empty(images.shape, device=device).permute(0, 3, 1, 2)
     # One at a time an image stays in a CPU's cache through all the changes; a GPU takes all at once.
     at_once = 1 if device.type == "cpu" else len(images)
-    parts = (tensor.split(at_once) for tensor in (images, colours, finished))
+    parts = (torch.split(tensor, at_once) for tensor in (images, colours, finished))
     for image, factors, part in zip(*parts, strict=True):
         part.copy_(_normalise(change_colours(_to_unit(image), factors)))
     return Batch(

@@ -53,8 +53,12 @@ def peak_masses(maps: Tensor, peaks: Tensor, *, sigma: float) -> Tensor:
 
 def _quarter_offset(maps: Tensor, peaks: Tensor) -> Tensor:
     """A quarter of a pixel towards the larger neighbour over x and over y; none where one is missing."""
-    around = _filter(maps, peaks, torch.eye(3, device=maps.device))
-    slope = torch.stack([around[..., 1, 2] - around[..., 1, 0], around[..., 2, 1] - around[..., 0, 1]], dim=2)
+    steps = peaks.new_tensor([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    last = peaks.new_tensor([maps.shape[3] - 1, maps.shape[2] - 1])
+    columns, rows = torch.minimum((peaks.unsqueeze(2) + steps).clamp_(min=0), last).unbind(3)
+    people, keypoints = (index.unsqueeze(2) for index in _map_indices(maps))
+    right, left, below, above = maps[people, keypoints, rows, columns].unbind(2)
+    slope = torch.stack([right - left, below - above], dim=2)
     return 0.25 * slope.sign() * _has_room(maps, peaks, 1)
 
 
@@ -68,17 +72,29 @@ def _newton_offset(maps: Tensor, peaks: Tensor, *, sigma: float, step: int) -> T
     patch = _blurred_window(maps, peaks, sigma=sigma, reach=step)
     highest = patch.amax((2, 3), keepdim=True).clamp(min=torch.finfo(patch.dtype).tiny)
     logs = (patch / highest).clamp(min=_FLOOR).log()
-    here, low, high = step, step - 1, step + 1
-    centre = 2 * logs[..., here, here]
-    dx = (logs[..., here, high] - logs[..., here, low]) / 2
-    dy = (logs[..., high, here] - logs[..., low, here]) / 2
-    dxx = (logs[..., here, -1] - centre + logs[..., here, 0]) / step**2
-    dyy = (logs[..., -1, here] - centre + logs[..., 0, here]) / step**2
-    dxy = (logs[..., high, high] - logs[..., high, low] - logs[..., low, high] + logs[..., low, low]) / 4
+    _, dx, dxx, dy, dxy, _, dyy, _, _ = _differences(logs, step=step).unbind(2)
     determinant = dxx * dyy - dxy**2
     hilltop = (dxx < 0) & (determinant > 0) & _has_room(maps, peaks, step).all(2)
     offset = torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], dim=2) / determinant.unsqueeze(2)
     return torch.where(hilltop.unsqueeze(2), offset.clamp(-step, step), 0.0)
+
+
+def _differences(patch: Tensor, *, step: int) -> Tensor:
+    """The value, the central difference and the second difference over `step` pixels at a patch's middle.
+
+    Args:
+        patch: (N, K, L, L) with L = 2 step + 1.
+
+    Returns:
+        (N, K, 9): those over y as rows, those over x as columns, flattened.
+    """
+    operators = patch.new_zeros(3, 2 * step + 1)
+    operators[0, step] = 1.0
+    operators[1, step + 1], operators[1, step - 1] = 0.5, -0.5
+    operators[2, 0] = operators[2, -1] = 1 / step**2
+    operators[2, step] = -2 / step**2
+    with torch.autocast(patch.device.type, enabled=False):
+        return patch.flatten(2) @ torch.kron(operators, operators).T
 
 
 def _has_room(maps: Tensor, peaks: Tensor, reach: int) -> Tensor:
@@ -120,7 +136,7 @@ def _filter(maps: Tensor, peaks: Tensor, filters: Tensor) -> Tensor:
 
 
 def _moved(filters: Tensor, by: Tensor, size: int) -> Tensor:
-    """(N, K, F, size) filters whose first `by` entries are left out, or preceded by as many zeros if negative.
+    """(N, K, F, size) filters without their first `by` entries, or after as many zeros where it is negative.
 
     Args:
         filters: (F, L).

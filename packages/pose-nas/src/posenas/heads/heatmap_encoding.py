@@ -20,8 +20,8 @@ STRIDE = 4
 """View pixels to a heat-map pixel."""
 
 _SMALLEST_EXPONENT = -40.0
-"""A Gaussian's values end at 4e-18, nothing beside its height of 1: denormal numbers, which it would go on to,
-and the products of two values so small, take a CPU ten times as long."""
+"""A Gaussian's values end at 4e-18, nothing beside its height of 1: the denormal numbers that it would go on
+to, as would products of two of them, take a CPU ten times as long."""
 
 Encoding: TypeAlias = Literal["gaussian", "udp", "dark"]
 """How heat maps and coordinates belong together.

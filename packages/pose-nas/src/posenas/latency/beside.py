@@ -7,27 +7,22 @@ alike: their ratio hardly changes.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 
 from posenas.devices import Compute
-from posenas.latency.measure import choose_clock, measure_in_turns
+from posenas.latency.measure import choose_clock, measure_in_turns, quarter
 
 
 @dataclass(frozen=True)
 class Beside:
-    """One pass.
-
-    Attributes:
-        ratios: of the network's time to the reference's, for each turn.
-        reference_ms: the reference's time in its quietest turn.
-    """
+    """One pass: for each turn the ratio of the network's time to the reference's, and the latter."""
 
     ratios: list[float]
-    reference_ms: float
+    reference_ms: list[float]
 
 
 def measure_beside(
@@ -48,28 +43,34 @@ def measure_beside(
         compute=compute,
         threads=threads,
         time_call=choose_clock(compute.device, threads),
-        repeats=3,
-        seconds=0.01,
+        seconds=0.1,
     )
+    medians = [[statistics.median(block) for block in blocks] for blocks in turns]
     return Beside(
-        ratios=[one.median_ms / other.median_ms for one, other in turns],
-        reference_ms=min(other.median_ms for _, other in turns),
+        ratios=[one / other for one, other in medians], reference_ms=[other for _, other in medians]
     )
 
 
 @dataclass(frozen=True)
 class QuietTime:
-    """Milliseconds, as if the machine had been as quiet as in the reference's quietest turn."""
+    """Milliseconds, as if the machine had been as quiet as in the reference's quietest turns."""
 
     median_ms: float
     first_quartile_ms: float
     third_quartile_ms: float
 
 
-def quiet_time(passes: Sequence[Beside], reference_ms: float) -> QuietTime:
+def quiet_reference(passes: Iterable[Beside]) -> float:
+    """Milliseconds: the median of the reference's quietest quarter of all turns."""
+    times = sorted(milliseconds for one in passes for milliseconds in one.reference_ms)
+    return statistics.median(times[: quarter(len(times))])
+
+
+def quiet_time(passes: Iterable[Beside], reference_ms: float) -> QuietTime:
     """
     Args:
-        reference_ms: the least of all passes, those of other networks too.
+        passes: of one network.
+        reference_ms: in quiet turns.
     """
     times = [ratio * reference_ms for one in passes for ratio in one.ratios]
     first, third = np.quantile(times, (0.25, 0.75))

@@ -3,14 +3,15 @@
 A thread that computes alone on the CPU is timed by its own CPU clock, which stands still while other
 processes have the core: that is the wall time on a machine that does nothing else. Several threads, and CUDA,
 are timed by the wall clock. What other processes do to the caches still costs time; so calls are made in
-blocks, and the quietest block counts.
+short blocks, and the quietest quarter of the blocks counts.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +26,18 @@ from posenas.devices import Compute
 TimeCall: TypeAlias = Callable[[Callable[[], Any]], float]
 """Makes a call and gives the milliseconds that it took."""
 
-_WARM_UP = 3
+_WARM_UP = 2
+_CALLS = 3
+_FEWEST_TURNS = 5
 _LONGEST_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Latency:
-    """What calls took in the quietest block of them.
+    """What calls took, those of the quietest quarter of the blocks.
 
     Attributes:
-        repeats: calls in this block.
+        repeats: the number of these calls.
         device: in words, such as "AMD EPYC".
     """
 
@@ -62,16 +65,17 @@ def measure_latency(
         threads: of the CPU; without effect on CUDA.
         time_call: replaces the clock.
     """
-    blocks = measure_in_turns(
+    turns = measure_in_turns(
         [network],
         shape=(batch_size, 3, *input_size),
         compute=compute,
         threads=threads,
         time_call=time_call or choose_clock(compute.device, threads),
-        repeats=5,
-        seconds=0.02,
+        seconds=1.0,
     )
-    return quietest([block for (block,) in blocks])
+    blocks = sorted((block for (block,) in turns), key=statistics.median)
+    quiet = [milliseconds for block in blocks[: quarter(len(blocks))] for milliseconds in block]
+    return summarise(quiet, device=device_name(compute.device))
 
 
 def measure_in_turns(
@@ -81,29 +85,25 @@ def measure_in_turns(
     compute: Compute,
     threads: int,
     time_call: TimeCall,
-    blocks: int = 5,
-    repeats: int,
     seconds: float,
-) -> list[list[Latency]]:
-    """Blocks of calls: for each turn one block of every network.
+) -> list[list[list[float]]]:
+    """For each turn one block of calls, in milliseconds, of every network.
 
     Args:
         shape: of the images.
-        blocks: of each network; fewer where ten seconds have passed.
-        repeats, seconds: a block has at least so many calls, and lasts at least so long.
+        seconds: there are turns for so long, but five at least; fewer where ten seconds have passed.
     """
     calls = [_call_of(network, shape, compute) for network in networks]
-    name = device_name(compute.device)
     started = time.monotonic()
-    turns: list[list[Latency]] = []
+    turns: list[list[list[float]]] = []
     with torch.inference_mode(), exactly_threads(threads):
         for call in calls:
             for _ in range(_WARM_UP):
-                time_call(call)
-        while not turns or (len(turns) < blocks and time.monotonic() - started < _LONGEST_SECONDS):
-            turns.append(
-                [summarise(_block(call, time_call, repeats, seconds), device=name) for call in calls]
-            )
+                call()
+        while not turns or (spent := time.monotonic() - started) < _LONGEST_SECONDS:
+            if len(turns) >= _FEWEST_TURNS and spent >= seconds:
+                break
+            turns.append([_block(call, time_call) for call in calls])
     return turns
 
 
@@ -124,17 +124,15 @@ def ready(network: nn.Module, shape: tuple[int, int, int, int], device: torch.de
     return torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last)
 
 
-def _block(call: Callable[[], None], time_call: TimeCall, repeats: int, seconds: float) -> list[float]:
-    started = time.monotonic()
-    times: list[float] = []
-    while len(times) < repeats or time.monotonic() - started < seconds:
-        times.append(time_call(call))
-    return times
+def _block(call: Callable[[], None], time_call: TimeCall) -> list[float]:
+    """The first call finds its weights where other processes have left them, and does not count."""
+    call()
+    return [time_call(call) for _ in range(_CALLS)]
 
 
-def quietest(blocks: Iterable[Latency]) -> Latency:
-    """Other processes only ever add time: the one with the least median."""
-    return min(blocks, key=lambda latency: latency.median_ms)
+def quarter(number: int) -> int:
+    """Of so many blocks, how many are the quietest quarter."""
+    return math.ceil(number / 4)
 
 
 def summarise(times: list[float], *, device: str) -> Latency:

@@ -10,9 +10,9 @@ from typing import Any
 
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
-from posenas.latency.beside import Beside, QuietTime, quiet_time
+from posenas.latency.beside import Beside, QuietTime, quiet_reference, quiet_time
 from posenas.latency.entries import Entry, make_entry
-from posenas.latency.measure import Latency, quietest
+from posenas.latency.measure import Latency
 from posenas.latency.operators import Operator
 
 
@@ -68,11 +68,14 @@ class Notes:
 
     def entries(self) -> list[Entry]:
         """Other processes only ever add time: each operator's quietest pass."""
-        return [make_entry(operator, quietest(self._times[key])) for key, operator in self.operators.items()]
+        return [
+            make_entry(operator, min(self._times[key], key=lambda latency: latency.median_ms))
+            for key, operator in self.operators.items()
+        ]
 
     def network_time(self, name: str) -> QuietTime:
-        reference_ms = min(one.reference_ms for passes in self._networks.values() for one in passes)
-        return quiet_time(self._networks[name], reference_ms)
+        everything = (one for passes in self._networks.values() for one in passes)
+        return quiet_time(self._networks[name], quiet_reference(everything))
 
     def add_operators(self, latencies: Mapping[str, Latency]) -> None:
         """By their texts; into the file too."""

@@ -26,7 +26,7 @@ def caveats(results: Results, settings: EvaluationSettings, evidence: Evidence) 
         )
     yield "Spread", _spread(results, evidence)
     yield "Boxes", _boxes(settings)
-    yield "Cost", _cost(settings)
+    yield "Cost", _cost(results, settings)
     if results.recipe.dataset.name == "synthetic":
         yield "Data", "The people are drawn by a program. The scores say nothing about photographs."
 
@@ -88,8 +88,14 @@ def _boxes(settings: EvaluationSettings) -> str:
     )
 
 
-def _cost(settings: EvaluationSettings) -> str:
-    counted = "Costs are counted. Time, memory and energy were not measured on any device."
+def _cost(results: Results, settings: EvaluationSettings) -> str:
+    if results.shown is not None and "latency_ms" in results.shown.costs:
+        counted = (
+            "Milliseconds are of this run's device, by itself; another device, or this one under "
+            "other work, takes another time. All other costs are counted; memory and energy are not known."
+        )
+    else:
+        counted = "Costs are counted. Time, memory and energy were not measured on any device."
     if not settings.flip_test:
         return counted
     return f"{counted} They are of one pass, but every score is with the flip test, which takes two."

@@ -124,7 +124,8 @@ def _front_rows(results: Results) -> Sequence[Mapping[str, Any]]:
     """Candidates on either front, from cheap to dear."""
     fronts = {
         name: {trial.id for trial in results.front(cost)}
-        for cost, name in (("gmacs", "GMACs"), ("parameters", "parameters"))
+        for cost, name in (("gmacs", "GMACs"), ("parameters", "parameters"), ("latency_ms", "milliseconds"))
+        if results.knows(cost)
     }
     chosen = [trial for trial in results.ranked if any(trial.id in front for front in fronts.values())]
     return [

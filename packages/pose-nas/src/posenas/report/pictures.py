@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PANELS = (("gmacs", "GMACs", 1.0), ("parameters", "parameters, millions", 1e6))
 """Cost, axis label, and what the cost is divided by."""
+LATENCY_PANEL = ("latency_ms", "milliseconds", 1.0)
+"""Where the run knows it."""
 
 _CROP = View("person", 256, 192)
 _PAIRS_IN_A_ROW = 3
@@ -33,10 +35,11 @@ _GREY, _BLUE, _RED = "#9aa3ad", "#1f5fa8", "#c8442b"
 
 
 def pareto_picture(results: Results) -> bytes:
-    """PNG: every candidate's objective against its GMACs and its parameters, with the fronts."""
-    figure = Figure(figsize=(10, 4.4), dpi=144, layout="constrained")
-    panels = figure.subplots(1, len(PANELS), sharey=True)
-    for axes, (cost, label, divisor) in zip(panels, PANELS, strict=True):
+    """PNG: every candidate's objective against each of its costs, with the fronts."""
+    drawn = (*PANELS, LATENCY_PANEL) if results.knows(LATENCY_PANEL[0]) else PANELS
+    figure = Figure(figsize=(5 * len(drawn), 4.4), dpi=144, layout="constrained")
+    panels = figure.subplots(1, len(drawn), sharey=True)
+    for axes, (cost, label, divisor) in zip(panels, drawn, strict=True):
         _draw_candidates(axes, results, cost=cost, divisor=divisor)
         _draw_winner(axes, results, cost=cost, divisor=divisor)
         axes.set_xlabel(label)
