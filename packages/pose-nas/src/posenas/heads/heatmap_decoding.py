@@ -127,12 +127,19 @@ def _filter(maps: Tensor, peaks: Tensor, filters: Tensor) -> Tensor:
     size = (min(height, filters.shape[1]), min(width, filters.shape[1]))
     columns, rows = (peaks - filters.shape[1] // 2).unbind(2)
     top, left = rows.clamp(0, height - size[0]), columns.clamp(0, width - size[1])
-    windows = maps.unfold(2, size[0], 1).unfold(3, size[1], 1)[(*_map_indices(maps), top, left)]
+    windows = _take(maps.unfold(2, size[0], 1).unfold(3, size[1], 1), (*_map_indices(maps), top, left))
     over_rows = _moved(filters, top - rows, size[0]).flatten(0, 1)
     over_columns = _moved(filters, left - columns, size[1]).flatten(0, 1)
     with torch.autocast(maps.device.type, enabled=False):
         products = over_rows @ windows.flatten(0, 1).float() @ over_columns.transpose(1, 2)
     return products.view(people, keypoints, *products.shape[1:])
+
+
+def _take(values: Tensor, indices: tuple[Tensor, ...]) -> Tensor:
+    """`values[indices]`; on a CPU, numpy takes half of torch's time for it."""
+    if values.device.type != "cpu":
+        return values[indices]
+    return torch.from_numpy(values.detach().numpy()[tuple(index.numpy() for index in indices)])
 
 
 def _moved(filters: Tensor, by: Tensor, size: int) -> Tensor:
