@@ -143,7 +143,7 @@ def test_a_stranger_obeys_limits_and_options(posenas: Posenas, install: Install)
     message = refusal(posenas("compose", "--space", "alone", *SMALL, "--dry-run"))
     assert "strategy 'sandwich' needs WeightSharing" in message
     assert "spaces for it: ofa, plain" in message
-    assert "strategies for them: single" in message
+    assert "strategies for them: evolution, predictor, random, single" in message
 
 
 EVALUATOR = """
