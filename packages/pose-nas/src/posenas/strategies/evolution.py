@@ -12,12 +12,21 @@ from functools import partial
 from random import Random
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 
 from posenas.genotype import Genotype
 from posenas.objectives import Objective, scored, values
 from posenas.problem import Problem
-from posenas.strategies.candidates import Candidates, Source, prepare_candidates, required
+from posenas.strategies.candidates import (
+    CalibrationOption,
+    Candidates,
+    EpochsOption,
+    EvaluationsOption,
+    FinalEpochsOption,
+    WeightsOption,
+    prepare_candidates,
+    required,
+)
 from posenas.strategies.dominance import best_first
 from posenas.strategies.variation import breed
 from posenas.trial import Trial
@@ -32,32 +41,20 @@ class Evolution:
     that NSGA-II ranks last, child included, and the winner is the knee of the front.
     """
 
-    weights: Annotated[
-        Source, "candidates' weights: a super-network's, their own, or auto: shared where the space can"
-    ] = "auto"
-    evaluations: Annotated[int, "candidates to score, the first population among them", Gt(0)] = 64
+    weights: WeightsOption = "auto"
+    evaluations: EvaluationsOption = 64
     population: Annotated[int, "genotypes that parents are chosen from", Ge(2)] = 12
     tournament: Annotated[int, "genotypes among which the best one becomes a parent", Ge(1)] = 4
     crossover: Annotated[float, "how often, of 1, a child has two parents", Ge(0), Le(1)] = 0.5
-    epochs: Annotated[
-        int, "passes over the people in training the super-network, or each candidate", Gt(0)
-    ] = 4
-    calibration_people: Annotated[
-        int, "training people that batch norm's statistics of shared weights are taken from", Gt(0)
-    ] = 128
-    final_epochs: Annotated[int, "passes over the people in training the winner", Gt(0)] = 13
+    epochs: EpochsOption = 4
+    calibration_people: CalibrationOption = 128
+    final_epochs: FinalEpochsOption = 13
 
     def requires(self) -> Sequence[type]:
         return required(self.weights)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
-        candidates = prepare_candidates(
-            problem,
-            self.weights,
-            epochs=self.epochs,
-            calibration_people=self.calibration_people,
-            evaluations=self.evaluations,
-        )
+        candidates = prepare_candidates(problem, self)
         trials: list[Trial] = []
         for trial in candidates.score(candidates.first(self.population), done=0):
             trials.append(trial)
@@ -65,7 +62,7 @@ class Evolution:
         for trial in self._children(problem, candidates, list(trials)):
             trials.append(trial)
             yield trial
-        yield candidates.finish(trials, epochs=self.final_epochs)
+        yield candidates.finish(trials)
 
     def _children(self, problem: Problem, candidates: Candidates, population: list[Trial]) -> Iterator[Trial]:
         """One at a time, until all evaluations are spent or no new genotype is found."""

@@ -17,7 +17,15 @@ from annotated_types import Ge, Gt
 from posenas.genotype import Genotype, genotype_id
 from posenas.objectives import scored
 from posenas.problem import Problem
-from posenas.strategies.candidates import Source, prepare_candidates, required
+from posenas.strategies.candidates import (
+    CalibrationOption,
+    EpochsOption,
+    EvaluationsOption,
+    FinalEpochsOption,
+    WeightsOption,
+    prepare_candidates,
+    required,
+)
 from posenas.strategies.dominance import best_first
 from posenas.strategies.evolution import ranked
 from posenas.strategies.score_predictor import predict_scores
@@ -36,32 +44,20 @@ class PredictorSearch:
     Of several objectives the predictor learns the metrics; costs are counted.
     """
 
-    weights: Annotated[
-        Source, "candidates' weights: a super-network's, their own, or auto: shared where the space can"
-    ] = "auto"
-    evaluations: Annotated[int, "candidates to score, the first ones among them", Gt(0)] = 64
+    weights: WeightsOption = "auto"
+    evaluations: EvaluationsOption = 64
     first: Annotated[int, "candidates that are drawn before the predictor is asked", Ge(2)] = 16
     batch: Annotated[int, "candidates to score between two trainings of the predictor", Gt(0)] = 8
     proposals: Annotated[int, "genotypes that the predictor chooses each batch from", Ge(2)] = 256
-    epochs: Annotated[
-        int, "passes over the people in training the super-network, or each candidate", Gt(0)
-    ] = 4
-    calibration_people: Annotated[
-        int, "training people that batch norm's statistics of shared weights are taken from", Gt(0)
-    ] = 128
-    final_epochs: Annotated[int, "passes over the people in training the winner", Gt(0)] = 13
+    epochs: EpochsOption = 4
+    calibration_people: CalibrationOption = 128
+    final_epochs: FinalEpochsOption = 13
 
     def requires(self) -> Sequence[type]:
         return required(self.weights)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
-        candidates = prepare_candidates(
-            problem,
-            self.weights,
-            epochs=self.epochs,
-            calibration_people=self.calibration_people,
-            evaluations=self.evaluations,
-        )
+        candidates = prepare_candidates(problem, self)
         trials: list[Trial] = []
         chosen = candidates.first(self.first)
         while chosen:
@@ -69,7 +65,7 @@ class PredictorSearch:
                 trials.append(trial)
                 yield trial
             chosen = self._propose(problem, trials)
-        yield candidates.finish(trials, epochs=self.final_epochs)
+        yield candidates.finish(trials)
 
     def _propose(self, problem: Problem, trials: Sequence[Trial]) -> list[Genotype]:
         """The next candidates; none when all evaluations are spent or no new genotype is found."""
