@@ -109,6 +109,7 @@ def test_the_verdict_counts_and_the_page_says_so() -> None:
     comparison = Comparison(
         "gmacs",
         0.05,
+        1,
         random=tuple(
             trial(name, score, "random") for name, score in zip("efg", (0.1, 0.6, 0.4), strict=True)
         ),
@@ -134,7 +135,7 @@ def test_the_verdict_counts_and_the_page_says_so() -> None:
 
 
 def test_without_distinct_scores_there_is_no_correlation() -> None:
-    comparison = Comparison("gmacs", 0.05, (), (), tuple(trial(name, 0.0, "alone") for name in "abcd"))
+    comparison = Comparison("gmacs", 0.05, 1, (), (), tuple(trial(name, 0.0, "alone") for name in "abcd"))
     verdict = judge(comparison, results(*RUN))
     assert verdict is not None
     assert (verdict.correlation, verdict.candidates, list(verdict.sentences())) == (None, None, [])
@@ -155,3 +156,30 @@ def test_seeds_are_kept_and_their_spread_replaces_the_caveat(tmp_path: Path) -> 
     with pytest.raises(PosenasError, match="cannot be read as a repeated search"):
         read_repeats(tmp_path)
     assert read_repeats(tmp_path / "elsewhere") is None
+
+
+def test_a_smaller_comparison_keeps_what_a_larger_one_found() -> None:
+    def made(number: int, *, tolerance: float = 0.05, epochs: int = 2, alone: int = 0) -> Comparison:
+        names = "efghij"
+        return Comparison(
+            "gmacs",
+            tolerance,
+            epochs,
+            random=tuple(trial(name, 0.1, "random") for name in names[:number]),
+            trained=(trial("e", 0.6, "random, trained"),),
+            alone=tuple(trial(name, 0.3, "alone") for name in "abcd"[:alone]),
+        )
+
+    assert made(2).joined(made(5, alone=3)) == made(5, alone=3)
+    assert made(5).joined(made(2)) == made(5)
+    assert made(2).joined(made(5, tolerance=0.1)) == made(2)
+    assert made(2, epochs=9).joined(made(2, alone=3)) == made(2, alone=3)  # keeps the epochs with the trials
+    assert made(2, epochs=9, alone=2).joined(made(2, alone=3)) == made(2, epochs=9, alone=2)
+    assert made(2).joined(None) == made(2)
+
+
+def test_equal_scores_are_called_equal() -> None:
+    comparison = Comparison("gmacs", 0.05, 1, (trial("e", 0.5, "random"), trial("f", 0.4, "random")), (), ())
+    verdict = judge(comparison, results(*RUN))
+    assert verdict is not None
+    assert "better than 1 and equal to 1 of 2 random networks" in next(verdict.sentences())

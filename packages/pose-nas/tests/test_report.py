@@ -509,6 +509,6 @@ def test_latency_has_a_panel_and_a_caveat_where_it_is_known(tmp_path: Path, data
     widths = {run.name: pixels_of(files_of(run)["pareto.png"]).shape[1] for run in (plain, known)}
     assert widths["known"] == widths["plain"] * 3 // 2
     assert "not measured on any device" in texts["plain"]
-    assert "Milliseconds are of this run's device" in texts["known"]
+    assert "Milliseconds were measured on this run's device" in texts["known"]
     assert "Objectives maximize oks.AP, minimize latency_ms; the winner is the knee" in texts["known"]
     assert "Objectives" not in texts["plain"]

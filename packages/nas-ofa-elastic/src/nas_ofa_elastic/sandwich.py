@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from annotated_types import Ge, Gt
+from posenas.errors import PosenasError
 from posenas.problem import Problem, Weights
 from posenas.protocols import Distillable, WeightSharing
 from posenas.sandwich_step import Distillation, SandwichStep
@@ -66,13 +67,20 @@ class Sandwich:
     def _train(self, problem: Problem, space: WeightSharing) -> Weights:
         """The super-network's weights after the last phase; each phase begins with the one's before."""
         phases = shrinking_phases(tuple(space.dimensions())) if self.shrinking else ((),)
+        if self.epochs < len(phases):
+            raise PosenasError(
+                f"strategy.epochs = {self.epochs} is too few for strategy.shrinking: this space opens in "
+                f"{len(phases)} phases, of one epoch each at least"
+            )
         weights = None
         for index, closed in enumerate(phases):
-            epochs = self.epochs * (index + 1) // len(phases) - self.epochs * index // len(phases)
-            if epochs:
-                step = SandwichStep(space, self.random_networks, self.distillation, closed)
-                weights = problem.train_shared(step, epochs=epochs, init=weights)
-        assert weights is not None  # the last phase has an epoch, since there is at least one
+            weights = problem.train_shared(
+                SandwichStep(space, self.random_networks, self.distillation, closed),
+                epochs=self.epochs * (index + 1) // len(phases) - self.epochs * index // len(phases),
+                init=weights,
+                name="super-network" + (f", phase {index + 1} of {len(phases)}" if self.shrinking else ""),
+            )
+        assert weights is not None  # there is always a phase
         return weights
 
 

@@ -83,14 +83,26 @@ def find_network(name: str, *, space: str | None = None) -> NamedNetwork:
 
 
 def changed(network: NamedNetwork, assignments: Iterable[str]) -> NamedNetwork:
-    """The network with other options of its space or head, such as `space.backbone=resnet50`."""
+    """The network with other options of its space or head, such as `space.backbone=resnet50`. What is
+    published about it no longer holds.
+
+    Raises:
+        PosenasError: for an assignment to anything else.
+    """
+    parsed = [parse_assignment(text) for text in assignments]
+    if not parsed:
+        return network
+    for path, _ in parsed:
+        if path[0] not in ("space", "head"):
+            raise PosenasError(
+                f"--set {'.'.join(path)}: a network depends on options of space and head alone"
+            )
     tables = {
         "space": {"name": network.space.name, **network.space.options},
         "head": {"name": network.head.name, **network.head.options},
     }
-    merged = merge(tables, [parse_assignment(text) for text in assignments], flags={})
-    recipe = recipe_from_tables(merged)
-    return replace(network, space=recipe.space, head=recipe.head)
+    recipe = recipe_from_tables(merge(tables, parsed, flags={}))
+    return replace(network, space=recipe.space, head=recipe.head, published={})
 
 
 def _of_zoo(name: str) -> NamedNetwork:

@@ -44,7 +44,7 @@ def choose_objectives(
     objectives = tuple(_objective(name, metrics, maximize=up) for name, up in named)
     if all(objective.is_cost for objective in objectives):
         raise PosenasError(
-            f"objectives: {', '.join(name for name, _ in named)} can be counted without training anything; "
+            f"objectives: {', '.join(name for name, _ in named)}: known without any training; "
             f"name a metric too, such as --maximize {metrics[0].name}"
         )
     if len({name for name, _ in named}) < len(named):
@@ -89,12 +89,16 @@ def front(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Tria
 
 def best_trial(trials: Iterable[Trial], objectives: Sequence[Objective]) -> Trial | None:
     """The best by the only objective. Of several objectives, the front's knee: the trial nearest to the point
-    that is best in all, each objective measured in the front's range. Of equals the first; None where every
-    trial failed."""
+    that is best in all, each objective measured in the front's range. Of equals the one with the fewest
+    MACs; None where every trial failed."""
     candidates = front(trials, objectives)
     if not candidates:
         return None
     points = values(candidates, objectives)
     worst, best = points.min(axis=0), points.max(axis=0)
     missing = (best - points) / np.where(best > worst, best - worst, 1.0)
-    return candidates[int(np.linalg.norm(missing, axis=1).argmin())]
+    distances = np.linalg.norm(missing, axis=1)
+    equal = [
+        trial for trial, distance in zip(candidates, distances, strict=True) if distance == distances.min()
+    ]
+    return min(equal, key=lambda trial: trial.costs["gmacs"])

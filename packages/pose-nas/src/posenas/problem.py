@@ -130,7 +130,7 @@ class Problem:
     ) -> list[Genotype]:
         """Different genotypes within the limits, beginning with those of `first` that are; fewer where
         there are no more."""
-        return draw_genotypes(
+        drawn = draw_genotypes(
             self.space,
             number,
             limits=self._composition.limits,
@@ -138,15 +138,28 @@ class Problem:
             rng=self.rng(purpose),
             first=first,
         )
+        if len(drawn) < number and purpose == "candidates":
+            self._events.tell(
+                "warned",
+                message=f"{number} candidates are asked for, and no more than {len(drawn)} different ones "
+                "within the limits were found",
+            )
+        return drawn
 
     def within_limits(self, genotype: Genotype) -> bool:
         return within(genotype, self._composition.limits, self.cost_by_name)
 
     def train_shared(
-        self, step: Step, *, epochs: int, init: Weights | None = None, on: str = "fit"
+        self,
+        step: Step,
+        *,
+        epochs: int,
+        init: Weights | None = None,
+        on: str = "fit",
+        name: str = "super-network",
     ) -> Weights:
         """Trains the super-network of a weight-sharing space, from fresh weights or on from earlier shared
-        ones; `step` says how."""
+        ones; `step` says how, and `name` what the display calls it."""
         inputs = {
             "network": "shared",
             "step": repr(step),
@@ -158,9 +171,7 @@ class Problem:
         def build() -> torch.nn.Module:
             return self._new_shared() if init is None else self._read_shared(init.file)
 
-        return Weights(
-            self._train_effect("super-network", inputs, build, step=step, epochs=epochs, on=on), shared=True
-        )
+        return Weights(self._train_effect(name, inputs, build, step=step, epochs=epochs, on=on), shared=True)
 
     def train(
         self, genotype: Genotype, *, epochs: int, init: Weights | None = None, on: str = "train"

@@ -35,9 +35,7 @@ class Results:
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        return choose_objectives(
-            self.metrics, maximize=self.recipe.maximize, minimize=self.recipe.minimize
-        )
+        return choose_objectives(self.metrics, maximize=self.recipe.maximize, minimize=self.recipe.minimize)
 
     @property
     def objective(self) -> Metric:

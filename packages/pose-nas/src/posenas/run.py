@@ -74,7 +74,9 @@ def open_run(path: Path) -> tuple[Run, Recipe]:
     """Raises PosenasError where there is no run, or its recipe was changed since it began."""
     run = Run(path)
     if not run.recipe_file.exists():
-        raise PosenasError(f"{path}: no run here (no recipe.toml)")
+        seeds = sorted(found.parent.name for found in path.glob("seed-*/recipe.toml"))
+        hint = f"; it holds the runs of several seeds: {', '.join(seeds)}" if seeds else ""
+        raise PosenasError(f"{path}: no run here (no recipe.toml){hint}")
     return run, recipe_from_tables(read_recipe(run.recipe_file))
 
 

@@ -128,9 +128,14 @@ def train(
 
     if flags.pop("strategy") not in (None, "single"):
         raise PosenasError("train is strategy 'single'; to search with another one, use `posenas compose`")
-    found = find_network(network, space=flags.pop("space"))
+    space = flags.pop("space")
+    found = find_network(network, space=space)
+    if space not in (None, found.space.name):
+        raise PosenasError(
+            f"--space {space}: {network} is a network of space {found.space.name!r}; leave it out"
+        )
     if epochs is not None:
-        flags["assignments"] = (*flags["assignments"], f"strategy.epochs={epochs}")
+        flags["assignments"] = (f"strategy.epochs={epochs}", *flags["assignments"])
     recipe = _recipe_from_flags(flags | {"space": None, "strategy": None}, found.recipe_tables())
     composition = check(recipe)
     check_genotype(found.genotype, composition.space.dimensions())

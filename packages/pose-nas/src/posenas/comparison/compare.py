@@ -13,7 +13,7 @@ from pathlib import Path
 
 from posenas.comparison.equal_cost import draw_equal_cost
 from posenas.comparison.origins import Training, calibration_of, training_of
-from posenas.comparison.record import FILE, TRIALS, Comparison
+from posenas.comparison.record import FILE, TRIALS, Comparison, read_comparison
 from posenas.compose import Composition
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
@@ -55,22 +55,25 @@ def compare(composition: Composition, run: Run, size: Size, *, events: Events) -
         problem = Problem(composition, run, journal, events=events)
         parts: dict[str, list[Trial]] = {name: [] for name in TRIALS}
         cost = composition.limits[0].cost if composition.limits else "gmacs"
+        epochs = size.alone_epochs or training_of(journal, results.answer.weights).epochs
+        earlier = read_comparison(run)
 
         def result() -> Comparison:
             trials = {name: tuple(found) for name, found in parts.items()}
-            return Comparison(cost, size.tolerance, **trials)
+            return Comparison(cost, size.tolerance, epochs, **trials).joined(earlier)
 
-        genotypes = _draw(
-            problem,
-            winner,
-            len(results.candidates) if size.random is None else size.random,
-            cost=cost,
-            tolerance=size.tolerance,
-        )
+        number = len(results.candidates) if size.random is None else size.random
+        genotypes = _draw(problem, winner, max(number, size.trained), cost=cost, tolerance=size.tolerance)
+        if len(genotypes) < max(number, size.trained):
+            events.tell(
+                "warned",
+                message=f"no more than {len(genotypes)} other genotypes with {cost} within "
+                f"{100 * size.tolerance:g}% of the winner's were found; --tolerance allows more",
+            )
         jobs = {
-            "random": _like_candidates(problem, journal, winner, genotypes, stage="random"),
+            "random": _like_candidates(problem, journal, winner, genotypes[:number], stage="random"),
             "trained": _like_winner(problem, journal, results.answer, genotypes[: size.trained]),
-            "alone": _alone(problem, journal, results, size),
+            "alone": _alone(problem, journal, results, number=size.alone, epochs=epochs),
         }
         for name, trials in jobs.items():
             for trial in trials:
@@ -141,24 +144,24 @@ def _like_winner(
         yield problem.evaluate(genotype, weights, stage="random, trained")
 
 
-def _alone(problem: Problem, journal: Journal, results: Results, size: Size) -> Iterator[Trial]:
+def _alone(
+    problem: Problem, journal: Journal, results: Results, *, number: int, epochs: int
+) -> Iterator[Trial]:
     """Candidates drawn at random, so that they are spread as the search's own were."""
-    if size.alone == 0:
+    if number == 0:
         return
-    assert results.answer is not None
     if not training_of(journal, results.ranked[0].weights).shared:
         raise PosenasError("the candidates were trained alone already; leave out --alone")
-    epochs = size.alone_epochs or training_of(journal, results.answer.weights).epochs
     order = list(results.ranked)
     problem.rng("candidates trained alone").shuffle(order)
-    for done, trial in enumerate(order[: size.alone]):
+    for done, trial in enumerate(order[:number]):
         weights = problem.train(trial.genotype, epochs=epochs, on="fit")
         yield from problem.evaluate_many(
             [trial.genotype],
             weights,
             stage="alone",
             calibration_people=0,
-            progress=(done, min(size.alone, len(order))),
+            progress=(done, min(number, len(order))),
         )
 
 

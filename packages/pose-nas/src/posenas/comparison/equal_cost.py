@@ -51,7 +51,7 @@ def draw_equal_cost(
             found.setdefault(genotype_id(child), child)
     if not found:
         raise PosenasError(
-            f"no other genotype with {name} within {tolerance:.0%} of {wanted:.4g} was found; "
+            f"no other genotype with {name} within {100 * tolerance:g}% of {wanted:.4g} was found; "
             "allow more with --tolerance"
         )
     return list(found.values())

@@ -24,6 +24,7 @@ class AgainstRandom:
     worst: float
     number: int
     beaten: int
+    equal: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Verdict:
         return asdict(self)
 
     def sentences(self) -> Iterator[str]:
-        equal = f"{self.cost} within {self.tolerance:.0%}"
+        equal = f"{self.cost} within {100 * self.tolerance:g}%"
         if self.candidates is not None:
             yield f"As a candidate: {_against(self.candidates, self.objective)} of equal cost ({equal})."
         if self.trained is not None:
@@ -87,9 +88,10 @@ def judge(comparison: Comparison, results: Results) -> Verdict | None:
 
 
 def _against(figures: AgainstRandom, objective: str) -> str:
+    equal = f" and equal to {figures.equal}" if figures.equal else ""
     return (
         f"{objective} {figures.winner:.3f} against a median of {figures.median:.3f} "
-        f"({figures.worst:.3f} to {figures.best:.3f}); better than {figures.beaten} of "
+        f"({figures.worst:.3f} to {figures.best:.3f}); better than {figures.beaten}{equal} of "
         f"{figures.number} random network{'s' if figures.number > 1 else ''}"
     )
 
@@ -108,6 +110,7 @@ def _rank(results: Results, winner: Trial, others: Sequence[Trial]) -> AgainstRa
         worst=min(scores, key=lambda score: sign * score),
         number=len(scores),
         beaten=sum(sign * own > sign * score for score in scores),
+        equal=scores.count(own),
     )
 
 

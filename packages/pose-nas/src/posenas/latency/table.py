@@ -160,4 +160,8 @@ def _from_dict(content: Mapping[str, Any]) -> LatencyTable:
     )
     if not table.entries or not table.held_out:
         raise ValueError("without entries or held-out networks")
+    times = [entry.median_ms for entry in table.entries]
+    errors = [network.error for network in table.networks]
+    if not (np.isfinite(times).all() and min(times) > 0 and np.isfinite(errors).all()):
+        raise ValueError("times that are no positive numbers")
     return table

@@ -88,11 +88,17 @@ def _boxes(settings: EvaluationSettings) -> str:
     )
 
 
+def _origin(results: Results) -> str:
+    if results.recipe.latency.get("table"):
+        return "are from a table of this device's operator times; `posenas latency show` tells its error"
+    return "were measured on this run's device, by itself"
+
+
 def _cost(results: Results, settings: EvaluationSettings) -> str:
     if results.shown is not None and "latency_ms" in results.shown.costs:
         counted = (
-            "Milliseconds are of this run's device, by itself; another device, or this one under "
-            "other work, takes another time. All other costs are counted; memory and energy are not known."
+            f"Milliseconds {_origin(results)}; another device, or this one under other work, takes "
+            "another time. All other costs are counted; memory and energy are not known."
         )
     else:
         counted = "Costs are counted. Time, memory and energy were not measured on any device."

@@ -15,6 +15,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from posenas.genotype import Genotype, genotype_id
+from posenas.limits import DEAR_COSTS
 from posenas.objectives import scored
 from posenas.problem import Problem
 from posenas.strategies.candidates import (
@@ -41,7 +42,7 @@ class PredictorSearch:
     """Scores some drawn genotypes, then, time and again, those that a predictor trained on all scores so far
     thinks best among drawn ones and children of the best; trains the best one.
 
-    Of several objectives the predictor learns the metrics; costs are counted.
+    Of several objectives the predictor learns the metrics and the latency; other costs are counted.
     """
 
     weights: WeightsOption = "auto"
@@ -106,7 +107,7 @@ def _chosen(
     known = [trial.genotype for trial in good]
     columns = []
     for objective in problem.objectives:
-        if objective.is_cost:
+        if objective.is_cost and objective.name not in DEAR_COSTS:
             costs = [problem.costs(genotype)[objective.name] for genotype in pool]
             columns.append(np.array([costs]) * (1.0 if objective.maximize else -1.0))
         else:
