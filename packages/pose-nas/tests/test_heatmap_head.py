@@ -51,6 +51,32 @@ def test_reads_the_deepest_level_at_a_quarter() -> None:
     assert head.select(LEVELS) == [LEVELS[3]]
 
 
+def test_reads_a_finer_level_that_is_deeper() -> None:
+    finer = [*LEVELS, Level("fine", 2, 10)]
+    assert HeatmapHead().select(finer) == [finer[-1]]
+    assert HeatmapHead().select([Level("stem", 2, 8), *LEVELS]) == [LEVELS[3]]
+
+
+@pytest.mark.parametrize("encoding", ["gaussian", "udp", "dark"])
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+def test_maps_at_a_half_decode_to_the_keypoints_with_the_same_width_in_the_view(
+    encoding: Encoding, loss: Loss
+) -> None:
+    torch.manual_seed(0)
+    module = HeatmapHead(encoding=encoding, loss=loss, sigma=1.0).build([Level("fine", 2, 10)], COCO)
+    assert module({"fine": torch.randn(2, 10, 64, 48)}).shape == (2, 17, 64, 48)
+    batch = make_batch()
+    targets = module.targets(batch)
+    assert targets.maps().shape == (2, 17, 64, 48)
+    spread = targets.rows[0, 0] / targets.rows[0, 0].sum()
+    rows = torch.arange(64.0)
+    deviation = ((rows - (spread * rows).sum()) ** 2 * spread).sum().sqrt()
+    assert float(deviation) == pytest.approx(2.0, rel=0.02)  # 1 at 1/4
+    decoded = module.decode(perfect_outputs(module, batch)).keypoints
+    allowed = {"gaussian": 1.6, "udp": 0.1, "dark": 0.1}[encoding]  # gaussian rounds to pixels of the map
+    assert (decoded - batch.keypoints).abs().max() <= allowed
+
+
 def test_refuses_levels_without_a_quarter() -> None:
     with pytest.raises(PosenasError, match="no level at 1/4"):
         HeatmapHead().select([Level("last", 32, 8)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -10,8 +9,8 @@ import torch
 from posenas.batches import Batch
 from posenas.heads.heatmap_encoding import HeatmapTargets, encode
 from posenas.heads.heatmap_losses import (
-    cross_entropy,
     cross_entropy_to_teacher,
+    divergence,
     log_probabilities,
     mean_squared_difference,
     mean_squared_error,
@@ -43,7 +42,7 @@ def test_mean_squared_error_is_weighted_and_not_halved() -> None:
 
 
 @pytest.mark.parametrize("keypoints", [17, 133])
-def test_cross_entropy_is_the_mean_over_the_keypoints_that_count(keypoints: int) -> None:
+def test_divergence_is_the_mean_over_the_keypoints_that_count(keypoints: int) -> None:
     outputs, targets = some_outputs(keypoints), some_targets(keypoints)
     terms = []
     for n in range(3):
@@ -51,22 +50,38 @@ def test_cross_entropy_is_the_mean_over_the_keypoints_that_count(keypoints: int)
             if targets.weights[n, k]:
                 target = torch.outer(targets.rows[n, k], targets.columns[n, k]).double().flatten()
                 logs = outputs[n, k].double().flatten().log_softmax(0)
-                terms.append(float(-(target / target.sum() * logs).sum()))
+                shares = target / target.sum()
+                terms.append(float((torch.xlogy(shares, shares) - shares * logs).sum()))
     expected = sum(terms) / len(terms)
-    assert float(cross_entropy(outputs, targets)) == pytest.approx(expected, rel=1e-5)
+    assert float(divergence(outputs, targets)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_cross_entropy_is_least_at_the_target() -> None:
+def test_divergence_is_zero_at_the_target_and_least_there() -> None:
     targets = some_targets()
     perfect = targets.maps().clamp(min=1e-30).log()
-    gradient = torch.autograd.grad(cross_entropy(perfect.requires_grad_(), targets), perfect)[0]
+    gradient = torch.autograd.grad(divergence(perfect.requires_grad_(), targets), perfect)[0]
     assert gradient.abs().max() < 1e-6
-    uniform = cross_entropy(torch.zeros_like(perfect), targets)
-    assert float(uniform) == pytest.approx(math.log(16 * 24), rel=1e-5)
-    assert cross_entropy(perfect, targets) < uniform
+    assert float(divergence(perfect, targets).detach()) == pytest.approx(0.0, abs=1e-5)
+    uniform = divergence(torch.zeros_like(perfect), targets)
+    assert float(uniform) > 1.0
 
 
-@pytest.mark.parametrize("loss", [mean_squared_error, cross_entropy])
+def test_divergence_does_not_depend_on_the_resolution() -> None:
+    """An output of the same shape, wrong by the same view pixels, loses the same at 1/2 as at 1/4."""
+    points, labelled = torch.tensor([[[47.5, 31.5]]]), torch.ones(1, 1)
+    batch = Batch(torch.zeros(1, 3, 64, 96), points, labelled)
+    wrong = Batch(batch.images, points + 6.0, labelled)
+    losses = []
+    for stride, sigma in [(4, 2.0), (2, 4.0)]:
+        maps = encode(wrong, "dark", sigma=sigma, stride=stride).maps()
+        targets = encode(batch, "dark", sigma=sigma, stride=stride)
+        losses.append(float(divergence(maps.log(), targets)))
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
+    distance = 2 * (6.0 / 4) ** 2 / (2 * 2.0**2)  # of two Gaussians, over both axes
+    assert losses[0] == pytest.approx(distance, rel=0.01)
+
+
+@pytest.mark.parametrize("loss", [mean_squared_error, divergence])
 def test_nothing_labelled_gives_zero_with_a_gradient(loss) -> None:  # type: ignore[no-untyped-def]
     targets = some_targets()
     outputs = some_outputs().requires_grad_()
@@ -77,7 +92,7 @@ def test_nothing_labelled_gives_zero_with_a_gradient(loss) -> None:  # type: ign
     assert outputs.grad.abs().max() == 0.0
 
 
-@pytest.mark.parametrize("loss", [mean_squared_error, cross_entropy])
+@pytest.mark.parametrize("loss", [mean_squared_error, divergence])
 def test_far_unlabelled_keypoints_do_no_harm(loss) -> None:  # type: ignore[no-untyped-def]
     points = torch.full((1, 2, 2), -1e6)
     points[0, 0] = 30.0
@@ -89,7 +104,7 @@ def test_far_unlabelled_keypoints_do_no_harm(loss) -> None:  # type: ignore[no-u
     assert outputs.grad[0, 1].abs().max() == 0.0
 
 
-@pytest.mark.parametrize("loss", [mean_squared_error, cross_entropy])
+@pytest.mark.parametrize("loss", [mean_squared_error, divergence])
 def test_float32_under_autocast(loss) -> None:  # type: ignore[no-untyped-def]
     outputs, targets = some_outputs().bfloat16(), some_targets()
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -17,10 +17,10 @@ class Level:
     channels: int
 
 
-def deepest_at(levels: Sequence[Level], stride: int) -> Level:
-    """The last level of that stride. Backbones list levels from the image to the output."""
-    matching = [level for level in levels if level.stride == stride]
+def deepest_within(levels: Sequence[Level], stride: int) -> Level:
+    """The last level of that stride or a finer one. Backbones list levels from the image to the output."""
+    matching = [level for level in levels if level.stride <= stride]
     if not matching:
         offered = ", ".join(f"{level.name} (1/{level.stride})" for level in levels)
-        raise PosenasError(f"no level at 1/{stride} of the image; the backbone offers {offered}")
+        raise PosenasError(f"no level at 1/{stride} of the image or finer; the backbone offers {offered}")
     return matching[-1]

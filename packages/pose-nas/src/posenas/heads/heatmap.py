@@ -1,4 +1,4 @@
-"""The heat-map head: one map for each keypoint at a quarter of the view's size."""
+"""The heat-map head: one map for each keypoint, at a quarter of the view's size or finer."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from posenas.batches import Batch, Poses, View
 from posenas.errors import PosenasError
 from posenas.heads.heatmap_decoding import find_peaks, peak_masses, peak_values, refine
-from posenas.heads.heatmap_encoding import STRIDE, Encoding, HeatmapTargets, encode, in_view, to_view
+from posenas.heads.heatmap_encoding import QUARTER, Encoding, HeatmapTargets, encode, in_view, to_view
 from posenas.heads.heatmap_losses import (
-    cross_entropy,
     cross_entropy_to_teacher,
+    divergence,
     log_probabilities,
     mean_squared_difference,
     mean_squared_error,
     probabilities,
 )
 from posenas.keypoints import KeypointSet
-from posenas.levels import Level, deepest_at
+from posenas.levels import Level, deepest_within
 
 Loss: TypeAlias = Literal["cross-entropy", "mse"]
 Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
@@ -32,7 +32,7 @@ Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
 
 @dataclass(frozen=True)
 class HeatmapHead:
-    """Heat maps by one 1 x 1 convolution from the deepest level at a quarter of the view's size."""
+    """Heat maps by one 1 x 1 convolution from the deepest level at 1/4 of the view or finer."""
 
     input_size: Annotated[
         tuple[Side, Side],
@@ -41,7 +41,7 @@ class HeatmapHead:
     encoding: Annotated[Encoding, "how keypoints become maps and maps keypoints"] = "udp"
     sigma: Annotated[
         float,
-        "standard deviation of the targets, heat-map pixels; the papers' 2 is for 256x192",
+        "standard deviation of the targets, quarters of a view's pixel; the papers' 2 is for 256x192",
         Ge(0.5),
         Le(64),
     ] = 1.0
@@ -54,12 +54,12 @@ class HeatmapHead:
         return View("person", height, width)
 
     def select(self, levels: Sequence[Level]) -> Sequence[Level]:
-        """The deepest level at 1/4.
+        """The deepest level at 1/4 or finer.
 
         Raises:
-            PosenasError: where none is at 1/4, or the view does not divide by the stride of every level.
+            PosenasError: where there is none, or the view does not divide by the stride of every level.
         """
-        selected = deepest_at(levels, STRIDE)
+        selected = deepest_within(levels, QUARTER)
         coarsest = max(level.stride for level in levels)
         if any(side % coarsest for side in self.input_size):
             nearest = [max(1, round(side / coarsest)) * coarsest for side in self.input_size]
@@ -75,7 +75,11 @@ class HeatmapHead:
 
 
 class HeatmapModule(nn.Module):
-    """Outputs are (N, K, H / 4, W / 4): logits with cross-entropy, values otherwise."""
+    """Outputs are (N, K, H / stride, W / stride): logits with cross-entropy, values otherwise.
+
+    Args:
+        sigma: of maps at 1/4, in their pixels; finer maps have as much more.
+    """
 
     def __init__(
         self, level: Level, keypoints: KeypointSet, *, encoding: Encoding, sigma: float, loss: Loss
@@ -84,7 +88,8 @@ class HeatmapModule(nn.Module):
         self.level = level.name
         self.mirrored = list(keypoints.mirrored)
         self.encoding: Encoding = encoding
-        self.sigma = sigma
+        self.stride = level.stride
+        self.sigma = sigma * QUARTER / level.stride
         self.distributions = loss == "cross-entropy"
         self.convolution = nn.Conv2d(level.channels, len(keypoints), kernel_size=1)
         nn.init.normal_(self.convolution.weight, std=0.001)
@@ -100,13 +105,13 @@ class HeatmapModule(nn.Module):
 
     def targets(self, batch: Batch) -> HeatmapTargets:
         """Distributions have no mass for a keypoint outside the view, so it does not count."""
-        targets = encode(batch, self.encoding, sigma=self.sigma)
+        targets = encode(batch, self.encoding, sigma=self.sigma, stride=self.stride)
         if not self.distributions:
             return targets
         return replace(targets, weights=targets.weights * in_view(batch))
 
     def loss(self, outputs: Tensor, targets: HeatmapTargets) -> Tensor:
-        return (cross_entropy if self.distributions else mean_squared_error)(outputs, targets)
+        return (divergence if self.distributions else mean_squared_error)(outputs, targets)
 
     def distillation_loss(self, outputs: Tensor, teacher: Tensor) -> Tensor:
         """In-place distillation as in ViPNAS; of distributions by cross-entropy, to the teacher's."""
@@ -122,13 +127,14 @@ class HeatmapModule(nn.Module):
         scores = (
             peak_masses(maps, peaks, sigma=self.sigma) if self.distributions else peak_values(maps, peaks)
         )
-        return Poses(to_view(positions, self.encoding, maps.shape[2:]), scores.clamp(0.0, 1.0))
+        places = to_view(positions, self.encoding, maps.shape[2:], stride=self.stride)
+        return Poses(places, scores.clamp(0.0, 1.0))
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
         """The mean of the maps, or the logarithm of the mean of the distributions.
 
-        Undone, the mirror leaves all but `udp` maps 3/4 of a pixel left of the others; as in the papers they
-        are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel.
+        Undone, the mirror leaves all but `udp` maps 3/4 of a pixel (at 1/4) left of the others; as in the
+        papers they are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel.
         """
         undone = mirrored[:, self.mirrored].flip(3)
         if self.encoding != "udp":

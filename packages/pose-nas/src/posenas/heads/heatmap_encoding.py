@@ -16,8 +16,8 @@ from torch import Tensor
 
 from posenas.batches import Batch
 
-STRIDE = 4
-"""View pixels to a heat-map pixel."""
+QUARTER = 4
+"""The stride of heat maps as the papers have them: view pixels to a heat-map pixel."""
 
 _SMALLEST_EXPONENT = -40.0
 """A Gaussian's values end at 4e-18, nothing beside its height of 1: the denormal numbers that it would go on
@@ -52,7 +52,7 @@ class HeatmapTargets:
         return torch.mul(self.rows.unsqueeze(3), self.columns.unsqueeze(2), out=out)
 
 
-def encode(batch: Batch, encoding: Encoding, *, sigma: float) -> HeatmapTargets:
+def encode(batch: Batch, encoding: Encoding, *, sigma: float, stride: int = QUARTER) -> HeatmapTargets:
     """The targets of a batch, on its device, in float32.
 
     A keypoint counts if it is labelled and its patch, the square of 3 sigma about the pixel nearest to it,
@@ -60,9 +60,10 @@ def encode(batch: Batch, encoding: Encoding, *, sigma: float) -> HeatmapTargets:
 
     Args:
         sigma: heat-map pixels.
+        stride: view pixels to a heat-map pixel.
     """
-    height, width = (side // STRIDE for side in batch.images.shape[2:])
-    centres = to_map(batch.keypoints.float(), encoding, (height, width))
+    height, width = (side // stride for side in batch.images.shape[2:])
+    centres = to_map(batch.keypoints.float(), encoding, (height, width), stride=stride)
     nearest = (centres + 0.5).trunc()  # towards zero left of the map too, as the papers' int() does
     radius = patch_radius(sigma)
     if encoding == "gaussian":
@@ -90,22 +91,22 @@ def patch_radius(sigma: float) -> int:
     return int(3 * sigma)
 
 
-def to_map(keypoints: Tensor, encoding: Encoding, size: Sequence[int]) -> Tensor:
+def to_map(keypoints: Tensor, encoding: Encoding, size: Sequence[int], *, stride: int = QUARTER) -> Tensor:
     """(..., 2) view pixels to heat-map pixels; `size` is the map's (height, width)."""
-    return keypoints / _scale(keypoints, encoding, size)
+    return keypoints / _scale(keypoints, encoding, size, stride)
 
 
-def to_view(positions: Tensor, encoding: Encoding, size: Sequence[int]) -> Tensor:
+def to_view(positions: Tensor, encoding: Encoding, size: Sequence[int], *, stride: int = QUARTER) -> Tensor:
     """(..., 2) heat-map pixels to view pixels; `size` is the map's (height, width)."""
-    return positions * _scale(positions, encoding, size)
+    return positions * _scale(positions, encoding, size, stride)
 
 
-def _scale(like: Tensor, encoding: Encoding, size: Sequence[int]) -> Tensor:
+def _scale(like: Tensor, encoding: Encoding, size: Sequence[int], stride: int) -> Tensor:
     """View pixels to a heat-map pixel, over x and y."""
     if encoding != "udp":
-        return like.new_tensor([STRIDE, STRIDE])
+        return like.new_tensor([stride, stride])
     height, width = size
-    return like.new_tensor([(side * STRIDE - 1) / (side - 1) for side in (width, height)])
+    return like.new_tensor([(side * stride - 1) / (side - 1) for side in (width, height)])
 
 
 def gaussian(centres: Tensor, length: int, *, sigma: float, cut: float) -> Tensor:

@@ -22,11 +22,13 @@ def mean_squared_error(outputs: Tensor, targets: HeatmapTargets) -> Tensor:
     return (targets.weights * errors).mean()
 
 
-def cross_entropy(outputs: Tensor, targets: HeatmapTargets) -> Tensor:
-    """The mean over the keypoints that count of - sum_pixels p log q, in nats; 0 where none counts.
+def divergence(outputs: Tensor, targets: HeatmapTargets) -> Tensor:
+    """The mean over the keypoints that count of sum_pixels p log (p / q), in nats; 0 where none counts.
 
-    p is the Gaussian normalised to a sum of 1, q the outputs' spatial softmax. As p's factors sum to 1, it
-    equals log sum exp(output) - rows' output columns, which needs no target map.
+    p is the Gaussian normalised to a sum of 1, q the outputs' spatial softmax. It is the cross-entropy less
+    the target's own entropy: 0 for perfect maps, so that maps of different resolution can be compared. As
+    p's factors sum to 1, the cross-entropy is log sum exp(output) - rows' output columns, and the entropy
+    the factors' sum, which needs no target map.
 
     Args:
         outputs: (N, K, H, W) logits.
@@ -35,8 +37,10 @@ def cross_entropy(outputs: Tensor, targets: HeatmapTargets) -> Tensor:
         logits = outputs.float()
         rows, columns = (normalize(factor, p=1.0, dim=2) for factor in (targets.rows, targets.columns))
         expected = ((logits @ columns.unsqueeze(3)).squeeze(3) * rows).sum(2)
-        errors = logits.logsumexp((2, 3)) - expected
-        return (targets.weights * errors).sum() / targets.weights.sum().clamp(min=1.0)
+        entropy = torch.special.entr(rows).sum(2) + torch.special.entr(columns).sum(2)
+        errors = logits.logsumexp((2, 3)) - expected - entropy
+        loss: Tensor = (targets.weights * errors).sum() / targets.weights.sum().clamp(min=1.0)
+        return loss
 
 
 def mean_squared_difference(outputs: Tensor, teacher: Tensor) -> Tensor:
