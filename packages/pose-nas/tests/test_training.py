@@ -1,5 +1,6 @@
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -9,8 +10,11 @@ import pytest
 import torch
 from posenas.batches import Batch
 from posenas.errors import PosenasError
-from posenas.training import DivergedError, TrainingSettings, Watch, make_optimizer, schedule, train
-from torch import nn
+from posenas.randomness import derive_rng, derive_seed
+from posenas.schedule import schedule
+from posenas.training import DivergedError, TrainingSettings, Watch, make_optimizer, train
+from safetensors.torch import save
+from torch import Tensor, nn
 
 SETTINGS = TrainingSettings(batch_size=4, learning_rate=0.05)
 
@@ -81,6 +85,101 @@ def test_stopped_at_any_step_and_started_again_gives_the_same_bits(tmp_path: Pat
         run(tmp_path / "b", stop_at=stop_at)
     resumed = run(tmp_path / "b").state_dict()
     assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+
+
+def use_one_branch(network: nn.Module, batch: Batch, rng: Random) -> Mapping[str, float]:
+    """Leaves the other branch without a gradient, as a super-network's step does what it did not draw."""
+    branch = network[rng.randrange(2)]  # type: ignore[index]
+    loss = (branch(batch.images) - batch.keypoints).square().mean()
+    loss.backward()
+    return {"loss": float(loss.detach())}
+
+
+def test_resuming_keeps_moving_what_an_epochs_first_step_has_no_gradient_for(tmp_path: Path) -> None:
+    def run_branches(path: Path, epochs: tuple[int, ...]) -> bytes:
+        for last in epochs:
+            torch.manual_seed(0)
+            network = nn.Sequential(nn.Linear(3, 1), nn.Linear(3, 1))
+            settings = replace(SETTINGS, schedule="step", warm_up=0.0)
+
+            def stop(done: int, of: int, _losses: Mapping[str, float], last: int = last) -> None:
+                if done == last < of:
+                    raise StopError
+
+            watch = Watch(step=lambda *_: None, epoch=stop)
+            with suppress(StopError):
+                train(
+                    network,
+                    Points(),
+                    step=use_one_branch,
+                    epochs=6,
+                    settings=settings,
+                    seed=3,
+                    checkpoint=path,
+                    watch=watch,
+                )
+        return path.read_bytes()
+
+    assert run_branches(tmp_path / "a", (6,)) == run_branches(tmp_path / "b", (1, 2, 3, 4, 5, 6))
+
+
+def frozen_training(settings: TrainingSettings, *, epochs: int, seed: int) -> bytes:
+    """The training loop as it was before gradients could be accumulated, and the checkpoint that it wrote."""
+
+    def factor(progress: float) -> float:
+        if progress < settings.warm_up:
+            return (progress + 1e-3) / (settings.warm_up + 1e-3)
+        if settings.schedule == "step":
+            return 1.0 if progress < 0.80 else 0.1 if progress < 0.92 else 0.01
+        return 0.5 * (1.0 + math.cos(math.pi * (progress - settings.warm_up) / (1.0 - settings.warm_up)))
+
+    network, source = make_network(), Points()
+    decayed = [network[0].weight, network[3].weight]  # type: ignore[index]
+    free = [parameter for parameter in network.parameters() if all(parameter is not one for one in decayed)]
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    total = epochs * source.steps
+    network.train()
+    for epoch in range(epochs):
+        torch.manual_seed(derive_seed(seed, "torch", epoch))
+        rng = derive_rng(seed, "step", epoch)
+        for index, batch in enumerate(source.epoch(epoch)):
+            position = epoch * source.steps + index
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * factor(position / total)
+            regress(network, batch, rng)
+            if settings.clip_norm:
+                nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)
+    tensors: dict[str, Tensor] = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    for number, slots in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{slot}": tensor for slot, tensor in slots.items()}
+    return save(tensors | {"epoch": torch.tensor(epochs)})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [SETTINGS, replace(SETTINGS, schedule="step", warm_up=0.3), replace(SETTINGS, clip_norm=0.1)],
+    ids=["cosine", "step", "clipped"],
+)
+def test_defaults_give_the_bits_of_the_loop_before_accumulation(
+    tmp_path: Path, settings: TrainingSettings
+) -> None:
+    train(
+        make_network(),
+        Points(),
+        step=regress,
+        epochs=5,
+        settings=settings,
+        seed=7,
+        checkpoint=tmp_path / "c",
+        watch=Watch(step=lambda *_: None, epoch=lambda *_: None),
+    )
+    assert (tmp_path / "c").read_bytes() == frozen_training(settings, epochs=5, seed=7)
 
 
 def test_another_seed_gives_other_bits(tmp_path: Path) -> None:

@@ -11,41 +11,70 @@ from typing import Annotated, Any, Literal, Protocol, cast
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
-from torch import Tensor, nn
+from torch import nn
 
 from posenas.batches import Batch
-from posenas.checkpoint import load_checkpoint, save_checkpoint
+from posenas.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
 from posenas.errors import PosenasError
 from posenas.network import PoseNetwork
+from posenas.optimizers import make_optimizer, scale_gradients
 from posenas.protocols import HeadModule
 from posenas.randomness import derive_rng, derive_seed
+from posenas.schedule import learning_rate
+
+__all__ = [
+    "DivergedError",
+    "EpochSource",
+    "Step",
+    "SupervisedStep",
+    "TrainingSettings",
+    "Watch",
+    "make_optimizer",
+    "train",
+]
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """The `[training]` table of a recipe; the learning rate is for every training of the run."""
 
-    batch_size: Annotated[int, "people in a step", Ge(1)] = 16
-    learning_rate: Annotated[float, "AdamW's, at its highest", Gt(0)] = 3e-3
-    weight_decay: Annotated[float, "AdamW's, on weights with more than one axis", Ge(0)] = 0.01
+    batch_size: Annotated[int, "people in a batch", Ge(1)] = 16
+    accumulate: Annotated[int, "batches whose gradients make one step", Ge(1)] = 1
+    learning_rate: Annotated[float, "at its highest", Gt(0)] = 3e-3
+    reference_batch: Annotated[
+        int, "people in a step that learning_rate is for, scaled to those there are; 0 leaves it", Ge(0)
+    ] = 0
+    optimizer: Annotated[Literal["adamw", "adam"], "adam adds weight_decay x weight to the gradient"] = (
+        "adamw"
+    )
+    weight_decay: Annotated[float, "on weights with more than one axis", Ge(0)] = 0.01
+    decay_depthwise: Annotated[bool, "whether weight decay is on depthwise kernels too"] = True
     schedule: Annotated[Literal["cosine", "step"], "cosine to zero, or a tenth at 80 % and again at 92 %"] = (
         "cosine"
     )
-    warm_up: Annotated[
-        float, "share of the steps in which the learning rate rises from zero", Ge(0), Lt(1)
-    ] = 0.05
+    warm_up: Annotated[float, "share of the steps in which the learning rate rises", Ge(0), Lt(1)] = 0.05
+    warm_up_from: Annotated[
+        float, "share of the learning rate at which it begins to rise; 0 is nearly none", Ge(0), Le(1)
+    ] = 0.0
     clip_norm: Annotated[float, "the gradient's norm is cut to this; 0 leaves it", Ge(0)] = 0.0
     workers: Annotated[
         int, "processes that load and warp images; 0 does it in the main one", Ge(0), Le(256)
     ] = 1
     cache: Annotated[int, "MiB of decoded images that each loading process keeps", Ge(0)] = 768
+    parallel: Annotated[
+        int,
+        "candidates trained alone at the same time, each by a process with one thread; 0 takes a process for "
+        "each GPU, or on a CPU for each core up to 4",
+        Ge(0),
+        Le(256),
+    ] = 0
     max_unreadable: Annotated[float, "share of unreadable images above which the run stops", Ge(0), Lt(1)] = (
         0.05
     )
 
 
 class Step(Protocol):
-    """One training step's losses; leaves the gradients in the network. Its repr() is part of what a
+    """One batch's losses; adds their gradients to those in the network. Its repr() is part of what a
     training is known by, so it is a frozen dataclass."""
 
     def __call__(self, network: Any, batch: Batch, rng: Random) -> Mapping[str, float]: ...
@@ -77,7 +106,7 @@ class DivergedError(PosenasError):
 
 @dataclass(frozen=True)
 class Watch:
-    """What a training tells while it goes on: after every step, and after every epoch."""
+    """What a training tells while it goes on: after every batch, and after every epoch."""
 
     step: Callable[[int, int], None]
     epoch: Callable[[int, int, Mapping[str, float]], None]
@@ -93,72 +122,111 @@ def train(
     seed: int,
     checkpoint: Path,
     watch: Watch,
-) -> None:
+    validate: Callable[[nn.Module], float] | None = None,
+) -> float | None:
     """Trains in place, from the checkpoint where there is one.
 
     Everything random in an epoch derives from the seed and the epoch's number, so a checkpoint needs no
     generator states and an epoch that was killed midway is simply done again.
+
+    Args:
+        validate: the network's loss on other people, asked after each epoch without gradients and with the
+            network in evaluation mode. The network ends with the weights and buffers of the epoch in
+            which it was least, the first of several.
+
+    Returns:
+        The least validation loss; None where nothing was validated.
 
     Raises:
         DivergedError: where a loss is not finite; the last epoch's checkpoint stays.
     """
     network.train()
     optimizer = make_optimizer(network, settings)
-    done = load_checkpoint(checkpoint, network=network, optimizer=optimizer)
-    total = epochs * source.steps
-    for epoch in range(done, epochs):
-        torch.manual_seed(derive_seed(seed, "torch", epoch))
-        rng = derive_rng(seed, "step", epoch)
-        sums: dict[str, float] = {}
-        for index, batch in enumerate(source.epoch(epoch)):
-            position = epoch * source.steps + index
-            _set_learning_rate(optimizer, settings.learning_rate * schedule(position / total, settings))
-            losses = step(network, batch, rng)
-            _check_finite(losses, epoch=epoch, step=index)
-            if settings.clip_norm:
-                nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=False)
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value / source.steps
-            watch.step(position + 1, total)
-        save_checkpoint(checkpoint, network=network, optimizer=optimizer, epoch=epoch + 1)
-        watch.epoch(epoch + 1, epochs, sums)
-
-
-def make_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """AdamW; biases and normalisation are not decayed."""
-    decayed: list[Tensor] = []
-    free: list[Tensor] = []
-    for parameter in network.parameters():
-        (free if parameter.numel() == parameter.shape[0] else decayed).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=settings.learning_rate, fused=True
+    done, best = load_checkpoint(
+        checkpoint, network=network, optimizer=optimizer, validated=validate is not None
     )
+    training = _Training(network, optimizer, source, step, epochs, settings, seed, watch)
+    for epoch in range(done, epochs):
+        losses = training.epoch(epoch)
+        if validate:
+            losses["validation"] = loss = _validation_loss(network, validate)
+            _check_finite({"validation": loss}, place=f"epoch {epoch + 1}")
+            if best is None or loss < best.loss:
+                best = BestEpoch.of(network, loss, replaced=best)
+        save_checkpoint(checkpoint, network=network, optimizer=optimizer, epoch=epoch + 1, best=best)
+        watch.epoch(epoch + 1, epochs, losses)
+    if best is None:
+        return None
+    network.load_state_dict(best.weights)
+    return best.loss
 
 
-def schedule(progress: float, settings: TrainingSettings) -> float:
-    """The learning rate's factor at a progress in [0, 1)."""
-    if progress < settings.warm_up:
-        return (progress + 1e-3) / (settings.warm_up + 1e-3)
-    if settings.schedule == "step":
-        return 1.0 if progress < 0.80 else 0.1 if progress < 0.92 else 0.01
-    return 0.5 * (1.0 + math.cos(math.pi * (progress - settings.warm_up) / (1.0 - settings.warm_up)))
+@dataclass(frozen=True)
+class _Training:
+    """What stays the same from epoch to epoch."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    source: EpochSource
+    step: Step
+    epochs: int
+    settings: TrainingSettings
+    seed: int
+    watch: Watch
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Trains for one epoch; the mean of each loss over its batches.
+
+        Between two steps the gradients are kept as (sum of people x gradient) / people of the last batch, so
+        that each batch may just add its own, and those of equal batches need no scaling until the step.
+        """
+        torch.manual_seed(derive_seed(self.seed, "torch", number))
+        rng = derive_rng(self.seed, "step", number)
+        steps, accumulate = self.source.steps, self.settings.accumulate
+        means: dict[str, float] = {}
+        people = last = index = 0
+        for index, batch in enumerate(self.source.epoch(number)):
+            size = len(batch.images)
+            if people:
+                scale_gradients(self.network, last / size)
+            losses = self.step(self.network, batch, rng)
+            _check_finite(losses, place=f"epoch {number + 1}, step {index + 1}")
+            people, last = people + size, size
+            if (index + 1) % accumulate == 0:
+                self._update(number, index // accumulate, share=last / people)
+                people = 0
+            for name, value in losses.items():
+                means[name] = means.get(name, 0.0) + value / steps
+            self.watch.step(number * steps + index + 1, self.epochs * steps)
+        if people:
+            self._update(number, index // accumulate, share=last / people)
+        return means
+
+    def _update(self, epoch: int, update: int, *, share: float) -> None:
+        """The optimiser's step; `share` makes a mean of the gradients that have been added up."""
+        updates = math.ceil(self.source.steps / self.settings.accumulate)
+        progress = (epoch * updates + update) / (self.epochs * updates)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(progress, self.settings)
+        scale_gradients(self.network, share)
+        if self.settings.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=False)
 
 
-def _set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+def _validation_loss(network: nn.Module, validate: Callable[[nn.Module], float]) -> float:
+    network.eval()
+    with torch.no_grad():
+        loss = validate(network)
+    network.train()
+    return float(loss)
 
 
-def _check_finite(losses: Mapping[str, float], *, epoch: int, step: int) -> None:
+def _check_finite(losses: Mapping[str, float], *, place: str) -> None:
     for name, value in losses.items():
         if not math.isfinite(value):
             raise DivergedError(
-                f"training diverged: {name} is {value} in epoch {epoch + 1}, step {step + 1}; "
+                f"training diverged: {name} is {value} in {place}; "
                 "start a new run with a lower training.learning_rate, or with training.clip_norm=1"
             )
