@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from posenas.genotype import Genotype, genotype_id
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Where an evolved network comes from.
+
+    Attributes:
+        generation: 0 is the ancestor's.
+        parent: id of the genotype that was mutated and whose weights were inherited; None for the ancestor.
+        fitness: the lower the fitter; None where the trial failed.
+    """
+
+    generation: int
+    parent: str | None
+    fitness: float | None
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,11 @@ class Trial:
         weights: name of the weights file in the run.
         predictions: name of the predictions file in the run, where they were kept.
         failure: why there are no metrics, else None.
+        loss: the least one on `split` after any epoch of its training, whose weights these are; None where
+            no epoch was chosen.
+        inherited: share of its parameters whose values were another network's when its training began; None
+            where all were fresh.
+        descent: of an evolved network.
     """
 
     genotype: Genotype
@@ -34,10 +54,18 @@ class Trial:
     weights: str | None = None
     predictions: str | None = None
     failure: str | None = None
+    loss: float | None = None
+    inherited: float | None = None
+    descent: Descent | None = None
 
     @property
     def id(self) -> str:
         return genotype_id(self.genotype)
+
+    @property
+    def fitness(self) -> float | None:
+        """Of an evolved network; the lower the fitter."""
+        return None if self.descent is None else self.descent.fitness
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -50,4 +78,13 @@ class Trial:
             "weights": self.weights,
             "predictions": self.predictions,
             "failure": self.failure,
+            "loss": self.loss,
+            "inherited": self.inherited,
+            "descent": None if self.descent is None else asdict(self.descent),
         }
+
+
+def trial_from_dict(record: Mapping[str, Any]) -> Trial:
+    """What `as_dict` gave, back. Raises TypeError where it is not that."""
+    descent = record.get("descent")
+    return Trial(**{**record, "descent": None if descent is None else Descent(**descent)})

@@ -13,7 +13,9 @@ def caveats(results: Results, settings: EvaluationSettings, evidence: Evidence) 
     """Subjects and sentences, the most important first."""
     if results.candidates:
         yield "Ranking", _ranking(results, settings)
-        if len({trial.weights for trial in results.candidates}) < len(results.candidates):
+        if any(trial.descent is not None for trial in results.candidates):
+            yield "Inheritance", _inheritance(results, settings)
+        if weights_are_shared(results):
             yield (
                 "Weights",
                 "The candidates were scored with weights that they share, none of them trained by itself. "
@@ -29,6 +31,23 @@ def caveats(results: Results, settings: EvaluationSettings, evidence: Evidence) 
     yield "Cost", _cost(results, settings)
     if results.recipe.dataset.name == "synthetic":
         yield "Data", "The people are drawn by a program. The scores say nothing about photographs."
+
+
+def weights_are_shared(results: Results) -> bool:
+    """Whether candidates were scored with weights that others use too; evolved ones have each their own."""
+    files = [
+        trial.weights for trial in results.candidates if trial.descent is None and trial.weights is not None
+    ]
+    return len(set(files)) < len(files)
+
+
+def _inheritance(results: Results, settings: EvaluationSettings) -> str:
+    return (
+        "Children inherited weights from their parent and were trained briefly, so their losses and "
+        "fitness are not those of networks trained alone, which may rank otherwise; and each "
+        "one's validation loss is that of its best epoch, chosen on the people of the ranking "
+        f"({ranking_people(results, settings)}), and so is biased downward."
+    )
 
 
 def _spread(results: Results, evidence: Evidence) -> str:
@@ -71,7 +90,8 @@ def _ranking(results: Results, settings: EvaluationSettings) -> str:
     return (
         f"The candidates were ranked on {ranking_people(results, settings)}. Those that lie close together "
         "may change places on other people. The winner's score as a candidate is biased upward, since it "
-        "was chosen by it; its final score is not, since no decision of the search depends on val."
+        "was chosen on the people of that score; its final score is not, since no decision of the search "
+        "depends on val."
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from posenas.comparison.evidence import Evidence
+from posenas.report.caveats import weights_are_shared
 from posenas.results import Results
 
 
@@ -55,8 +56,7 @@ def checklist(results: Results, evidence: Evidence) -> Iterator[Point]:
         if verdict is not None and verdict.trained is not None
         else "`posenas compare RUN --trained 3` does so",
     )
-    shared = len({trial.weights for trial in results.candidates}) < len(results.candidates)
-    if shared:
+    if weights_are_shared(results):
         yield Point(
             "Shared-weight scores are checked against stand-alone training",
             verdict is not None and verdict.correlation is not None,

@@ -12,12 +12,14 @@ from jinja2 import Environment, StrictUndefined
 
 from posenas.comparison.evidence import Evidence
 from posenas.evaluation import EvaluationSettings
-from posenas.genotype import Genotype, canonical_json
+from posenas.genotype import Genotype
 from posenas.keypoints import KeypointSet
 from posenas.options import make_component
 from posenas.recipe import recipe_tables, recipe_text
 from posenas.report.caveats import caveats, people_in_words, ranking_people
 from posenas.report.checklist import checklist
+from posenas.report.family import Family, gene_text
+from posenas.report.family_tables import generation_table, winners_line
 from posenas.results import Results
 from posenas.scores import GroundTruth, Metric
 from posenas.trial import Trial
@@ -38,11 +40,29 @@ class Pictures:
 
     pareto: bytes | None
     poses: bytes | None
+    family: bytes | None
+    fitness: bytes | None
+    losses: bytes | None
     problems: Sequence[str]
+
+    def files(self) -> Mapping[str, bytes | None]:
+        """By the names of the files."""
+        return {
+            "pareto.png": self.pareto,
+            "family.png": self.family,
+            "fitness.png": self.fitness,
+            "losses.png": self.losses,
+            "poses.png": self.poses,
+        }
 
 
 def render_page(
-    results: Results, *, truth: GroundTruth | None, pictures: Pictures, evidence: Evidence
+    results: Results,
+    *,
+    family: Family | None,
+    truth: GroundTruth | None,
+    pictures: Pictures,
+    evidence: Evidence,
 ) -> str:
     """HTML that needs no other file."""
     settings = make_component(
@@ -65,6 +85,10 @@ def render_page(
         metrics=[] if shown is None else _metric_rows(shown, results.metrics),
         costs=[] if shown is None else _cost_rows(shown),
         front=_front_rows(results),
+        as_candidate=None if shown is None else results.as_candidate(shown),
+        family=family,
+        generations=[] if family is None else _generation_rows(family),
+        line=[] if family is None else _line_rows(family),
         parts=[] if shown is None else _parts(shown.by_keypoint, None if truth is None else truth.keypoints),
         weakest=[] if shown is None else sorted(shown.by_keypoint.items(), key=lambda pair: pair[1])[:3],
         genotype=[] if shown is None else _genotype_table(shown.genotype),
@@ -141,6 +165,43 @@ def _front_rows(results: Results) -> Sequence[Mapping[str, Any]]:
     ]
 
 
+def _generation_rows(family: Family) -> Sequence[Mapping[str, str]]:
+    return [
+        {
+            "number": str(generation.number),
+            "networks": str(generation.networks),
+            "failed": str(generation.failed),
+            "best": _known(generation.best, "#.4g"),
+            "median": _known(generation.median, "#.4g"),
+            "inherited": _known(generation.inherited, ".3f"),
+        }
+        for generation in generation_table(family)
+    ]
+
+
+def _line_rows(family: Family) -> Sequence[Mapping[str, Any]]:
+    """The ancestor first."""
+    return [
+        {
+            "generation": step.network.descent.generation,
+            "id": step.network.id,
+            "changes": [
+                f"{change.gene}: {change.before or 'none'} → {change.after or 'none'}"
+                for change in step.changes
+            ],
+            "fitness": _known(step.network.descent.fitness, "#.4g"),
+            "loss": _known(step.network.trial.loss, "#.4g"),
+            "parameters": _known(step.size, ",.0f"),
+            "inherited": _known(step.network.trial.inherited, ".3f"),
+        }
+        for step in winners_line(family)
+    ]
+
+
+def _known(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
 def _parts(by_keypoint: Mapping[str, float], keypoints: KeypointSet | None) -> Sequence[Mapping[str, Any]]:
     """Keypoints under the first part that they belong to, each part with its mean."""
     groups: dict[str, list[tuple[str, float]]] = {}
@@ -164,10 +225,9 @@ def _parts(by_keypoint: Mapping[str, float], keypoints: KeypointSet | None) -> S
 def _genotype_table(genotype: Genotype) -> Mapping[str, Any]:
     """Rows by what stands before the last dot of a dimension's name, columns by what stands behind it."""
     cells: dict[str, dict[str, str]] = {}
-    for name, value in genotype.items():
+    for name in genotype:
         row, dot, column = name.rpartition(".")
-        text = value if isinstance(value, str) else canonical_json(value)
-        cells.setdefault(row if dot else name, {})[column if dot else "value"] = text
+        cells.setdefault(row if dot else name, {})[column if dot else "value"] = gene_text(genotype, name)
     columns = list(dict.fromkeys(column for row in cells.values() for column in row))
     return {
         "columns": columns,

@@ -1,18 +1,17 @@
-"""The two pictures of a report, as PNG files that hold nothing but pixels."""
+"""The pictures that every report has, as PNG files that hold nothing but pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from matplotlib.figure import Figure
 
 from posenas.batches import View
 from posenas.data.crop import crop_matrix, transform, warp
 from posenas.drawing import contact_sheet, draw_pose
+from posenas.report.charts import BLUE, GREY, RED, legend_below, new_figure, plain_axes, png
 from posenas.report.examples import Example
 from posenas.results import Results
 from posenas.trial import Trial
@@ -31,45 +30,38 @@ LATENCY_PANEL = ("latency_ms", "milliseconds", 1.0)
 _CROP = View("person", 256, 192)
 _PAIRS_IN_A_ROW = 3
 _SEAM = 3
-_GREY, _BLUE, _RED = "#9aa3ad", "#1f5fa8", "#c8442b"
 
 
 def pareto_picture(results: Results) -> bytes:
     """PNG: every candidate's objective against each of its costs, with the fronts."""
     drawn = (*PANELS, LATENCY_PANEL) if results.knows(LATENCY_PANEL[0]) else PANELS
-    figure = Figure(figsize=(5 * len(drawn), 4.4), dpi=144, layout="constrained")
+    figure = new_figure(5 * len(drawn), 4.4)
     panels = figure.subplots(1, len(drawn), sharey=True)
     for axes, (cost, label, divisor) in zip(panels, drawn, strict=True):
         _draw_candidates(axes, results, cost=cost, divisor=divisor)
         _draw_winner(axes, results, cost=cost, divisor=divisor)
         axes.set_xlabel(label)
-        axes.grid(color="#e4e7ea", linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(0.08)
+        plain_axes(axes)
     objective = results.objective
     unit = f", {objective.unit}" if objective.unit else ""
     better = "higher" if objective.higher_is_better else "lower"
     panels[0].set_ylabel(f"{objective.name}{unit} ({better} is better)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
-    content = BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
-    return content.getvalue()
+    legend_below(figure, panels[0])
+    return png(figure)
 
 
 def _draw_candidates(axes: Axes, results: Results, *, cost: str, divisor: float) -> None:
     costs, scores = _places(results, results.ranked, cost=cost, divisor=divisor)
-    axes.scatter(costs, scores, s=22, color=_GREY, linewidths=0, label="candidate")
+    axes.scatter(costs, scores, s=22, color=GREY, linewidths=0, label="candidate")
     front_costs, front_scores = _places(results, results.front(cost), cost=cost, divisor=divisor)
     axes.plot(
         [*front_costs, max(costs)],
         [*front_scores, front_scores[-1]],
         drawstyle="steps-post",
-        color=_BLUE,
+        color=BLUE,
         linewidth=1.3,
     )
-    axes.scatter(front_costs, front_scores, s=30, color=_BLUE, linewidths=0, zorder=3, label="front")
+    axes.scatter(front_costs, front_scores, s=30, color=BLUE, linewidths=0, zorder=3, label="front")
 
 
 def _draw_winner(axes: Axes, results: Results, *, cost: str, divisor: float) -> None:
@@ -83,17 +75,17 @@ def _draw_winner(axes: Axes, results: Results, *, cost: str, divisor: float) -> 
             *_places(results, chosen, cost=cost, divisor=divisor),
             s=130,
             facecolors="none",
-            edgecolors=_RED,
+            edgecolors=RED,
             linewidths=1.5,
             zorder=4,
             label="winner as candidate" if final else "best candidate",
         )
     if final:
         costs, scores = _places(results, [*chosen, shown], cost=cost, divisor=divisor)
-        axes.plot(costs, scores, linestyle=":", color=_RED, linewidth=1.2)
+        axes.plot(costs, scores, linestyle=":", color=RED, linewidth=1.2)
         label = f"winner's final score, on {shown.split}"
         axes.scatter(
-            costs[-1:], scores[-1:], s=48, marker="D", color=_RED, linewidths=0, zorder=4, label=label
+            costs[-1:], scores[-1:], s=48, marker="D", color=RED, linewidths=0, zorder=4, label=label
         )
 
 

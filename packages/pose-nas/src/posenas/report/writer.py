@@ -14,6 +14,9 @@ from posenas.hooks import hookimpl
 from posenas.predictions import load_predictions
 from posenas.protocols import Dataset
 from posenas.report.examples import evenly_ranked, find_examples
+from posenas.report.family import read_family
+from posenas.report.family_charts import fitness_picture, losses_picture
+from posenas.report.family_tree import family_picture
 from posenas.report.page import Pictures, render_page
 from posenas.report.pictures import pareto_picture, poses_picture
 from posenas.results import Results, read_results
@@ -45,11 +48,18 @@ def write_report(run: Path) -> Path:
     results = read_results(opened, recipe)
     truth, problems = _read_truth(results)
     poses, missing = _draw_poses(opened, results, truth)
-    pareto = pareto_picture(results) if results.ranked else None
-    pictures = Pictures(pareto, poses, [*problems, *missing])
+    family = read_family(results)
+    pictures = Pictures(
+        pareto=pareto_picture(results) if results.ranked else None,
+        poses=poses,
+        family=None if family is None else family_picture(family),
+        fitness=None if family is None else fitness_picture(family),
+        losses=None if family is None else losses_picture(family),
+        problems=[*problems, *missing],
+    )
     evidence = read_evidence(opened, results)
-    page = render_page(results, truth=truth, pictures=pictures, evidence=evidence)
-    for name, picture in {"pareto.png": pareto, "poses.png": poses}.items():
+    page = render_page(results, family=family, truth=truth, pictures=pictures, evidence=evidence)
+    for name, picture in pictures.files().items():
         if picture is None:
             (opened.report / name).unlink(missing_ok=True)  # of an earlier state of the run
         else:

@@ -1,0 +1,68 @@
+"""What the charts of a report have in common: their colours, their axes, and their file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Literal
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GREY, BLUE, RED, INK = "#9aa3ad", "#1f5fa8", "#c8442b", "#4a525a"
+COLOURS = "viridis"
+FITNESS = "fitness J (lower is fitter)"
+_MOST_TICKS = 16
+_GRID = "#e4e7ea"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """In inches; ten fill the width of the page."""
+    return Figure(figsize=(width, height), dpi=144, layout="constrained")
+
+
+def plain_axes(axes: Axes) -> None:
+    """Two spines, a pale grid under the marks, and room around them."""
+    axes.grid(color=_GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(0.08)
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
+
+
+def columns(points: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """All x, and all y."""
+    pairs = list(points)
+    return [x for x, _ in pairs], [y for _, y in pairs]
+
+
+def generation_ticks(generations: Collection[int]) -> Sequence[int]:
+    """Whole numbers at even steps, few enough to be read."""
+    first, last = min(generations), max(generations)
+    return range(first, last + 1, 1 + (last - first) // _MOST_TICKS)
+
+
+def logarithmic(axes: Axes, name: Literal["x", "y"], values: Sequence[float]) -> None:
+    """A logarithmic axis for positive values, with plain numbers at it, however near each other they lie."""
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    if max(values) == min(values):
+        axes.set(**{f"{name}lim": (values[0] / 2, values[0] * 2)})
+    narrow = max(values) < 5 * min(values)
+    axis.set_major_locator(MaxNLocator(6) if narrow else LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def png(figure: Figure) -> bytes:
+    """A PNG file that holds nothing but pixels."""
+    content = BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
