@@ -352,7 +352,7 @@ def test_want_of_memory(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("posenas.problem.train", fail)
+    monkeypatch.setattr("posenas.workshop.train", fail)
     assert says in one_line(posenas("train", genotype(), *SMALL, "--run", "run"))
 
 

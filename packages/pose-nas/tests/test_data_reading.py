@@ -34,7 +34,7 @@ def test_without_an_interrupt_nothing_is_raised() -> None:
 
 ORPHAN = """
 import os, signal, sys, time
-from posenas.data.reading import _end_with
+from posenas.data.reading import end_with
 parent = os.getpid()
 if os.fork():
     if sys.argv[1] == "before":
@@ -43,7 +43,7 @@ if os.fork():
 if sys.argv[1] == "before":
     while os.getppid() == parent:
         time.sleep(0.01)
-_end_with(parent)
+end_with(parent)
 os.write(1, b"watching\\n")
 time.sleep(60)
 """

@@ -21,6 +21,7 @@ from posenas.devices import Compute, choose_compute
 from posenas.errors import PosenasError
 from posenas.evaluation import EvaluationSettings
 from posenas.genotype import Genotype
+from posenas.initial_weights import read_initial_weights
 from posenas.keypoint_sets import COCO_17
 from posenas.keypoints import KeypointSet
 from posenas.latency.cost import LATENCY, UPPER_LATENCY, LatencyCost, make_latency_cost
@@ -105,13 +106,14 @@ def compose(recipe: Recipe) -> Composition:
     Raises:
         PosenasError: one line that says what does not fit, and what would.
     """
-    compute = choose_compute(recipe.device, recipe.precision)
+    choose_compute(recipe.device, recipe.precision)  # refuses what is not there, before the rest is loaded
     limits = tuple(parse_limit(text) for text in recipe.limits)
     settings = {
         table: make_component(kind, getattr(recipe, table), where=f"table [{table}]")
         for table, kind in SETTINGS_TABLES.items()
     }
     space: SearchSpace = make("space", recipe.space)
+    compute = compute_for(recipe, space)
     head: Head = make("head", recipe.head)
     _check_head(recipe, space, head)
     strategy: Strategy = make("strategy", recipe.strategy)
@@ -128,6 +130,8 @@ def compose(recipe: Recipe) -> Composition:
     metrics = [replace(metric, name=qualified(recipe, metric.name)) for metric in evaluator.metrics()]
     objectives = choose_objectives(metrics, maximize=recipe.maximize, minimize=recipe.minimize)
     keypoints = dataset.keypoints()
+    if recipe.init:
+        read_initial_weights(Path(recipe.init))
     composition = Composition(
         recipe=_completed(recipe, components, settings, objectives),
         space=space,
@@ -155,6 +159,20 @@ def compose(recipe: Recipe) -> Composition:
     _check_people(composition)
     _check_evaluator(composition)
     return composition
+
+
+def compute_for(recipe: Recipe, space: SearchSpace) -> Compute:
+    """The recipe's device and precision; `auto` depends on whether the space's networks are depthwise."""
+    rng = Random(0)
+    depthwise = all(_is_depthwise(space, space.sample(rng)) for _ in range(4))
+    return choose_compute(recipe.device, recipe.precision, depthwise=depthwise)
+
+
+def _is_depthwise(space: SearchSpace, genotype: Genotype) -> bool:
+    with torch.device("meta"):
+        network = cast(torch.nn.Module, space.build(genotype))
+    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    return any(convolution.groups == convolution.in_channels > 1 for convolution in convolutions)
 
 
 def check_measured_limits(composition: Composition) -> None:
@@ -192,7 +210,8 @@ def _completed(
     settings: Mapping[str, object],
     objectives: Sequence[Objective],
 ) -> Recipe:
-    """The recipe with every option and objective spelled out."""
+    """The recipe with every option and objective spelled out, and the way to its initial weights from any
+    folder."""
     spelled_out: dict[str, Any] = {
         kind: ComponentChoice(getattr(recipe, kind).name, option_values(component))
         for kind, component in components.items()
@@ -200,6 +219,7 @@ def _completed(
     spelled_out |= {table: option_values(values) for table, values in settings.items()}
     spelled_out["maximize"] = tuple(objective.name for objective in objectives if objective.maximize)
     spelled_out["minimize"] = tuple(objective.name for objective in objectives if not objective.maximize)
+    spelled_out["init"] = str(Path(recipe.init).absolute()) if recipe.init else ""
     return replace(recipe, **spelled_out)
 
 

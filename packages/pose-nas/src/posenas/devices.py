@@ -30,10 +30,13 @@ class Compute:
             yield
 
 
-def choose_compute(device: str, precision: str) -> Compute:
+def choose_compute(device: str, precision: str, *, depthwise: bool = False) -> Compute:
     """`auto` is CUDA where there is one, and bfloat16 where the device multiplies in it: on any such CUDA
-    device, and on CPUs with AVX512-BF16 or AMX (measured 1.6 times as fast for dense convolutions;
-    depthwise ones are slower in it, so set `--precision 32` for networks made of them).
+    device, and on CPUs with AVX512-BF16 or AMX (measured 1.6 times as fast for dense convolutions).
+
+    Args:
+        depthwise: whether the networks have depthwise convolutions, which take a CPU longer in bfloat16
+            (measured 1.5 times as long for EvoPose2D's ancestor): `auto` is float32 for them there.
 
     Raises:
         PosenasError: for an unknown word, or CUDA where torch sees none.
@@ -46,7 +49,8 @@ def choose_compute(device: str, precision: str) -> Compute:
         raise PosenasError(f"device 'cuda': torch {torch.__version__} sees no CUDA device; use --device cpu")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    half = precision == "bf16" or (precision == "auto" and _multiplies_bfloat16(device))
+    slower = depthwise and device == "cpu"
+    half = precision == "bf16" or (precision == "auto" and not slower and _multiplies_bfloat16(device))
     return Compute(torch.device(device), torch.bfloat16 if half else None)
 
 

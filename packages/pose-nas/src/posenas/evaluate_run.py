@@ -33,7 +33,8 @@ def evaluate_run(
     """
     run, recipe = open_run(path)
     found = find_network(str(path))
-    tables = recipe_tables(recipe) | {"maximize": [], "minimize": []}  # another evaluator has other metrics
+    # Another evaluator has other metrics, and nothing is trained.
+    tables = recipe_tables(recipe) | {"maximize": [], "minimize": [], "init": ""}
     tables = merge(tables, [parse_assignment(text) for text in assignments], flags=flags)
     composition = compose(recipe_from_tables(tables))
     if split not in composition.dataset.splits():

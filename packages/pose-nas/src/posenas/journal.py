@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from posenas.errors import PosenasError
-from posenas.files import disk_errors
+from posenas.files import content_name, disk_errors
 from posenas.genotype import canonical_json
+
+
+def effect_key(effect: str, inputs: Mapping[str, Any]) -> str:
+    """What an effect with these inputs is known by."""
+    return content_name(canonical_json({"effect": effect, "inputs": inputs}).encode())
 
 
 class Journal:

@@ -27,7 +27,12 @@ Status = Literal["ok", "broken", "outdated", "doubled"]
 COMPONENT_KINDS = ("space", "strategy", "head", "dataset", "evaluator")
 KINDS = (*COMPONENT_KINDS, "zoo", "hooks")
 
-KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {("space", "ofa"): "ofa", ("strategy", "sandwich"): "ofa"}
+KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
+    ("space", "evo"): "evo",
+    ("space", "ofa"): "ofa",
+    ("strategy", "neuroevolution"): "evo",
+    ("strategy", "sandwich"): "ofa",
+}
 """Which extra of pose-nas brings a component that is not installed."""
 
 _CORE = "pose-nas"

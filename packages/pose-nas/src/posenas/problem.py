@@ -7,54 +7,52 @@ again: what the journal knows returns at once, and the first step that it does n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from random import Random
 from typing import Any
 
 import torch
-from safetensors.torch import load
 
-from posenas.checkpoint import read_weights, save_weights
+from posenas.candidate_training import Job, train_candidate
+from posenas.checkpoint import read_weights
 from posenas.compose import Composition, offers, qualified
 from posenas.costs import Costs
-from posenas.data.crops import LoadedCrops, batches
 from posenas.errors import PosenasError
-from posenas.evaluation import predict, recalibrate
-from posenas.files import content_name
-from posenas.genotype import Genotype, canonical_json, genotype_id
+from posenas.genotype import Genotype, genotype_id
 from posenas.hooks import Events
-from posenas.journal import Journal
+from posenas.journal import Journal, effect_key
 from posenas.latency.cost import LATENCY, UPPER_LATENCY
 from posenas.limits import draw_genotypes, within
-from posenas.network import PoseNetwork, SharedPoseNetwork
 from posenas.objectives import Objective, best_trial
-from posenas.people import People
+from posenas.parallel_training import Crew, processes
 from posenas.predictions import save_predictions
-from posenas.protocols import SearchSpace, WeightSharing
+from posenas.protocols import SearchSpace
 from posenas.randomness import derive_rng, derive_seed
 from posenas.run import Run
-from posenas.scores import GroundTruth, Predictions
-from posenas.training import Step, SupervisedStep, Watch, train
+from posenas.training import Step, SupervisedStep, Watch
 from posenas.trial import Trial
+from posenas.workshop import NetworkFailedError, Weights, Workshop
+
+__all__ = ["Candidate", "Problem", "Weights"]
 
 
 @dataclass(frozen=True)
-class Weights:
-    """A weights file of the run; `shared` where it holds a whole space's."""
+class Candidate:
+    """A genotype to be trained by itself.
 
-    file: str
-    shared: bool
+    Attributes:
+        init: weights of another genotype that it inherits what it can from; None for fresh ones.
+    """
 
-
-class NetworkFailedError(Exception):
-    """A network that cannot be run; becomes a failed trial."""
+    genotype: Genotype
+    init: Weights | None = None
 
 
 class Problem:
-    """One search: its space, its limits, and the effects `train_shared`, `train` and `evaluate_many`.
+    """One search: its space, its limits, and the effects `train_shared`, `train`, `evaluate`, `evaluate_many`
+    and `train_and_evaluate_many`.
 
     People are in four splits: `fit` to train on while candidates are ranked on `ranking`, which together
     make up `train`; and `val`, which no decision depends on (unless `evaluation.held_out` is 0).
@@ -65,10 +63,10 @@ class Problem:
         self._run = run
         self._journal = journal
         self._events = events
-        self._people = People(
-            composition, warn=lambda message: events.tell("warned", message=message), advance=self._advance
+        self._workshop = Workshop(
+            composition, run, warn=self._warn, advance=self._advance, read=self.read_weights
         )
-        self._load_shared = lru_cache(maxsize=1)(self._read_shared)
+        self._crew: Crew | None = None
         self._costs: dict[str, Costs] = {}
         self._train_again: dict[str, Callable[[], str]] = {}
 
@@ -165,27 +163,36 @@ class Problem:
             "step": repr(step),
             "epochs": epochs,
             "on": on,
-            "init": None if init is None else init.file,
+            **self._beginning(init),
         }
 
         def build() -> torch.nn.Module:
-            return self._new_shared() if init is None else self._read_shared(init.file)
+            return self._workshop.fresh_shared() if init is None else self._workshop.read_shared(init.file)
 
         return Weights(self._train_effect(name, inputs, build, step=step, epochs=epochs, on=on), shared=True)
 
     def train(
-        self, genotype: Genotype, *, epochs: int, init: Weights | None = None, on: str = "train"
+        self,
+        genotype: Genotype,
+        *,
+        epochs: int,
+        init: Weights | None = None,
+        on: str = "train",
+        repeat: int = 0,
     ) -> Weights:
-        """Trains one genotype alone, from fresh weights or from its part of shared ones."""
+        """Trains one genotype alone, from fresh weights or from its part of shared ones; each `repeat` is
+        a training of its own, with other random numbers."""
         inputs = {
             "network": dict(genotype),
             "epochs": epochs,
             "on": on,
-            "init": None if init is None else init.file,
+            **self._beginning(init),
         }
+        if repeat:
+            inputs["repeat"] = repeat
 
         def build() -> torch.nn.Module:
-            return self._composition.build(genotype) if init is None else self._load(genotype, init)
+            return self._workshop.fresh(genotype) if init is None else self._workshop.load(genotype, init)
 
         file = self._train_effect("network", inputs, build, step=SupervisedStep(), epochs=epochs, on=on)
         return Weights(file, shared=False)
@@ -193,16 +200,15 @@ class Problem:
     def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
         """Scores one genotype with its own weights on `val`, and keeps its predictions."""
         inputs = {"genotype": dict(genotype), "weights": weights.file, "on": "val"}
-        file = f"{_key('evaluate', inputs)}.json"
+        file = f"{effect_key('evaluate', inputs)}.json"
 
         def compute() -> Mapping[str, Any]:
-            predictions, truth = self._predict(genotype, weights, on="val", calibration_people=0)
+            predictions, truth = self._workshop.predict(self._workshop.load(genotype, weights), on="val")
             save_predictions(self._run.predictions / file, predictions)
-            return self._scores(predictions, truth) | {"predictions": file}
+            return self._workshop.scores(predictions, truth) | {"predictions": file}
 
-        return self._trial(
-            genotype, weights, self._attempt("evaluate", inputs, compute), stage=stage, on="val"
-        )
+        result = self._attempt("evaluate", inputs, compute)
+        return self._trial(genotype, weights.file, result, stage=stage, on="val")
 
     def evaluate_many(
         self,
@@ -220,7 +226,7 @@ class Problem:
             weights: shared; or of the only genotype, with 0 calibration people.
             progress: how many candidates were scored before these, and how many will be in all.
         """
-        on = self._people.ranking_split
+        on = self._workshop.people.ranking_split
         before, total = (0, len(genotypes)) if progress is None else progress
         for done, genotype in enumerate(genotypes, start=before + 1):
             inputs = {
@@ -231,14 +237,68 @@ class Problem:
             }
 
             def compute(genotype: Genotype = genotype) -> Mapping[str, Any]:
-                return self._scores(
-                    *self._predict(genotype, weights, on=on, calibration_people=calibration_people)
+                network = self._workshop.load(genotype, weights)
+                return self._workshop.scores(
+                    *self._workshop.predict(network, on=on, calibration_people=calibration_people)
                 )
 
-            yield self._trial(
-                genotype, weights, self._attempt("evaluate", inputs, compute), stage=stage, on=on
-            )
+            result = self._attempt("evaluate", inputs, compute)
+            yield self._trial(genotype, weights.file, result, stage=stage, on=on)
             self._advance("evaluating candidates", done, total)
+
+    def train_and_evaluate_many(
+        self, candidates: Sequence[Candidate], *, epochs: int, stage: str
+    ) -> Iterator[Trial]:
+        """Trains each candidate alone on `fit`, several at the same time where the recipe lets them, and
+        scores it on the ranking people with the weights of the epoch whose loss was least there.
+
+        A candidate whose training fails is a failed trial. The results do not depend on the order in which
+        the trainings end.
+        """
+        jobs = [
+            Job(candidate.genotype, epochs=epochs, **self._beginning(candidate.init))
+            for candidate in candidates
+        ]
+        on = self._workshop.people.ranking_split
+        results = self._finish([job for job in jobs if self._journal.find(job.key) is None])
+        for job in jobs:
+            result = self._effect(job.effect, job.inputs, lambda: next(results))
+            job.clear(self._run)  # only now that the journal knows the result
+            file = result.get("weights")
+            if file is not None:
+                self._train_again[file] = partial(self._train_candidate_again, job)
+            yield self._trial(job.genotype, file, result, stage=stage, on=on)
+
+    def _finish(self, jobs: Sequence[Job]) -> Iterator[Mapping[str, Any]]:
+        """The jobs' results in their order, from one process or several."""
+        for file in {job.init for job in jobs if job.init is not None}:
+            self.read_weights(file)  # trains again what was lost, before another process needs it
+        size = processes(self._composition.training.parallel, self._composition.compute.device)
+        if size < 2 or len(jobs) < 2:
+            for number, job in enumerate(jobs, 1):
+                watch = self._watch(f"training candidate {number} of {len(jobs)}")
+                yield train_candidate(self._workshop, job, watch)
+            return
+        if self._crew is None:
+            self._crew = Crew(self._composition.recipe, self._run, size=size)
+        advance = partial(self._advance, f"training {len(jobs)} candidates")
+        yield from self._crew.train(jobs, advance=advance, warn=self._warn)
+
+    def _train_candidate_again(self, job: Job) -> str:
+        file = train_candidate(self._workshop, job, self._watch("training candidate")).get("weights", "")
+        job.clear(self._run)
+        return str(file)
+
+    def discard(self, weights: Weights) -> None:
+        """Deletes a weights file that the search no longer needs; one that is read all the same is trained
+        again."""
+        (self._run.weights / weights.file).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Ends the processes that train candidates."""
+        if self._crew is not None:
+            self._crew.close()
+            self._crew = None
 
     def read_weights(self, file: str) -> bytes:
         """A weights file's content; one that was deleted is trained again.
@@ -248,7 +308,7 @@ class Problem:
         """
         path = self._run.weights / file
         if not path.exists() and file in self._train_again:
-            self._events.tell("warned", message=f"{path}: is missing; training it again")
+            self._warn(f"{path}: is missing; training it again")
             if self._train_again[file]() != file:
                 raise PosenasError(
                     f"{path}: was lost, and training again gave other weights; begin a new run with "
@@ -256,8 +316,15 @@ class Problem:
                 )
         return read_weights(self._run.weights, file)
 
+    def _beginning(self, init: Weights | None) -> dict[str, str | None]:
+        """What the weights are known by that a training begins with: inputs of its effect."""
+        if init is not None:
+            return {"init": init.file}
+        initial = self._workshop.initial
+        return {"init": None} | ({} if initial is None else {"initial": initial.digest})
+
     def _effect(self, effect: str, inputs: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
-        key = _key(effect, inputs)
+        key = effect_key(effect, inputs)
         known = self._journal.find(key)
         if known is not None:
             return known
@@ -275,25 +342,18 @@ class Problem:
         epochs: int,
         on: str,
     ) -> str:
-        key = _key("train", inputs)
+        key = effect_key("train", inputs)
         checkpoint = self._run.checkpoints / f"{key}.safetensors"
 
         def compute() -> str:
             seed = derive_seed(self._composition.recipe.seed, key)
             torch.manual_seed(seed)
-            network = build().to(self._composition.compute.device)
-            with self._people.training(on, seed=seed) as source:
-                train(
-                    network,
-                    source,
-                    step=step,
-                    epochs=epochs,
-                    settings=self._composition.training,
-                    seed=seed,
-                    checkpoint=checkpoint,
-                    watch=self._watch(f"training {name}"),
-                )
-            return save_weights(self._run.weights, network)
+            network = build()
+            watch = self._watch(f"training {name}")
+            self._workshop.train(
+                network, step=step, epochs=epochs, on=on, seed=seed, checkpoint=checkpoint, watch=watch
+            )
+            return self._workshop.save(network)
 
         def again() -> str:
             file = compute()
@@ -319,34 +379,8 @@ class Problem:
         result: Mapping[str, Any] = self._effect(effect, inputs, attempt)
         return result
 
-    def _predict(
-        self, genotype: Genotype, weights: Weights, *, on: str, calibration_people: int
-    ) -> tuple[Predictions, GroundTruth]:
-        composition = self._composition
-        device = composition.compute.device
-        truth, crops = self._people.evaluated(on)
-        calibration = self._people.calibration(calibration_people) if calibration_people else None
-        network = self._load(genotype, weights)
-        try:
-            network.to(device)
-            if calibration is not None:
-                recalibrate(network, self._images(calibration))
-            return predict(network, crops, settings=composition.evaluation, device=device), truth
-        except RuntimeError as error:  # torch's word for everything from a wrong shape to a full memory
-            raise NetworkFailedError(" ".join([f"{type(error).__name__}:", *str(error).split()])) from error
-
-    def _scores(self, predictions: Predictions, truth: GroundTruth) -> dict[str, Any]:
-        evaluation = self._composition.evaluator.evaluate(predictions, truth)
-        metrics = {
-            qualified(self._composition.recipe, metric): value
-            for metric, value in evaluation.metrics.items()
-            if math.isfinite(value)
-        }
-        by_keypoint = {name: value for name, value in evaluation.by_keypoint.items() if math.isfinite(value)}
-        return {"metrics": metrics, "by_keypoint": by_keypoint}
-
     def _trial(
-        self, genotype: Genotype, weights: Weights, result: Mapping[str, Any], *, stage: str, on: str
+        self, genotype: Genotype, weights: str | None, result: Mapping[str, Any], *, stage: str, on: str
     ) -> Trial:
         # The journal sorts its keys; the objective comes first, from there as from the evaluator.
         declared = [
@@ -361,42 +395,21 @@ class Problem:
             metrics={name: metrics[name] for name in (*declared, *metrics) if name in metrics},
             by_keypoint=result.get("by_keypoint", {}),
             costs=self.costs(genotype),
-            weights=weights.file,
+            weights=weights,
             predictions=result.get("predictions"),
             failure=result.get("failure"),
+            loss=result.get("loss"),
+            inherited=result.get("inherited"),
         )
-
-    def _images(self, crops: LoadedCrops) -> Iterator[torch.Tensor]:
-        size = self._composition.evaluation.batch_size
-        return (batch.images for batch in batches(crops, size, device=self._composition.compute.device))
-
-    def _load(self, genotype: Genotype, weights: Weights) -> PoseNetwork:
-        if weights.shared:
-            return self._load_shared(weights.file).derive(genotype)
-        network = self._composition.build(genotype)
-        network.load_state_dict(load(self.read_weights(weights.file)))
-        return network
-
-    def _read_shared(self, file: str) -> SharedPoseNetwork:
-        shared = self._new_shared()
-        shared.load_state_dict(load(self.read_weights(file)))
-        return shared
-
-    def _new_shared(self) -> SharedPoseNetwork:
-        space = self.space
-        if not isinstance(space, WeightSharing):
-            raise TypeError(f"{space!r} has no shared weights; the strategy must require WeightSharing")
-        return SharedPoseNetwork(self._composition.build, space.largest())
 
     def _advance(self, task: str, done: int, total: int) -> None:
         self._events.tell("advanced", task=task, done=done, total=total)
+
+    def _warn(self, message: str) -> None:
+        self._events.tell("warned", message=message)
 
     def _watch(self, task: str) -> Watch:
         def epoch(number: int, epochs: int, losses: Mapping[str, float]) -> None:
             self._events.tell("epoch_finished", task=task, epoch=number, epochs=epochs, losses=losses)
 
         return Watch(step=lambda done, total: self._advance(task, done, total), epoch=epoch)
-
-
-def _key(effect: str, inputs: Mapping[str, Any]) -> str:
-    return content_name(canonical_json({"effect": effect, "inputs": inputs}).encode())

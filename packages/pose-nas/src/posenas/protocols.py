@@ -62,6 +62,17 @@ class WeightSharing(SearchSpace, Protocol):
 
 
 @runtime_checkable
+class Evolvable(SearchSpace, Protocol):
+    """A space that says where an evolution begins and how a genotype changes."""
+
+    def ancestor(self) -> Genotype: ...
+
+    def mutate(self, genotype: Genotype, rng: Random) -> Genotype:
+        """Another genotype, near this one."""
+        ...
+
+
+@runtime_checkable
 class Strategy(Protocol):
     """Decides which genotypes to try and how their weights are obtained."""
 

@@ -3,6 +3,7 @@
     seed = 0
     device = "auto"
     precision = "auto"
+    init = "runs/first"        # weights to begin with; without it they are fresh
     limits = ["gmacs<=0.3"]
     maximize = ["oks.AP"]      # objectives; without any, the evaluator's first metric
     minimize = ["gmacs"]
@@ -35,7 +36,7 @@ from posenas.genotype import canonical_json
 COMPONENTS = ("space", "strategy", "head", "dataset", "evaluator")
 NAMELESS_TABLES = ("training", "augmentation", "evaluation", "latency")
 TABLES = (*COMPONENTS, *NAMELESS_TABLES)
-SETTINGS = ("seed", "device", "precision", "limits", "maximize", "minimize")
+SETTINGS = ("seed", "device", "precision", "init", "limits", "maximize", "minimize")
 _LISTS = {"limits": "gmacs<=0.3", "maximize": "oks.AP", "minimize": "gmacs"}
 
 
@@ -55,6 +56,7 @@ class Recipe:
         training, augmentation, evaluation, latency: settings that differ from their defaults, as plain data.
         limits: such as "gmacs<=0.3"; a genotype must meet them all.
         maximize, minimize: objectives by name, such as "oks.AP" and "gmacs".
+        init: file of the weights that trainings begin with, or a run's folder; empty for fresh ones.
     """
 
     space: ComponentChoice = ComponentChoice("ofa")
@@ -72,6 +74,7 @@ class Recipe:
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
+    init: str = ""
 
 
 DEFAULTS = Recipe()
@@ -97,6 +100,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
 def recipe_tables(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain data, in the order of the file."""
     tables: dict[str, Any] = {key: getattr(recipe, key) for key in SETTINGS}
+    if not recipe.init:
+        del tables["init"]  # runs from before there was such a setting keep their digest
     tables |= {key: list(tables[key]) for key in _LISTS}
     for kind in COMPONENTS:
         choice = getattr(recipe, kind)
@@ -130,6 +135,7 @@ def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -
         seed=_seed(complete["seed"]),
         device=_word("device", complete["device"]),
         precision=_word("precision", complete["precision"]),
+        init=_word("init", complete["init"]) if complete.get("init") else "",
     )
 
 

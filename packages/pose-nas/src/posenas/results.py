@@ -15,7 +15,7 @@ from posenas.protocols import Evaluator
 from posenas.recipe import Recipe
 from posenas.run import Run
 from posenas.scores import Metric
-from posenas.trial import Trial
+from posenas.trial import Trial, trial_from_dict
 
 FINAL = "final"
 
@@ -73,9 +73,12 @@ class Results:
 
     @property
     def shown(self) -> Trial | None:
-        """The answer, or the best candidate as long as there is none."""
+        """The answer, or as long as there is none the best candidate: of an evolution the fittest."""
         if self.answer is not None and self.objective.name in self.answer.metrics:
             return self.answer
+        alive = [trial for trial in self.ranked if trial.fitness is not None]
+        if alive:
+            return min(alive, key=lambda trial: cast(float, trial.fitness))
         return best_trial(self.candidates, self.objectives)
 
     def knows(self, cost: str) -> bool:
@@ -101,7 +104,7 @@ def _read_trials(run: Run) -> tuple[Trial, ...]:
     if not file.exists():
         return ()
     try:
-        return tuple(Trial(**record) for record in json.loads(file.read_bytes()))
+        return tuple(trial_from_dict(record) for record in json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise PosenasError(
             f"{file}: cannot be read as trials ({error}); `posenas resume {run.path}` writes it anew"

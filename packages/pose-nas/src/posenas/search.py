@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,11 @@ def search(composition: Composition, run: Run, *, events: Events) -> Outcome:
         events.tell("run_started", run=run.path, recipe=composition.recipe)
         problem = Problem(composition, run, journal, events=events)
         trials: list[Trial] = []
-        for trial in composition.strategy.search(problem):
-            trials.append(trial)
-            _write_json(run.path / "trials.json", [trial.as_dict() for trial in trials])
-            events.tell("trial_finished", trial=trial)
+        with closing(problem):
+            for trial in composition.strategy.search(problem):
+                trials.append(trial)
+                _write_json(run.path / "trials.json", [trial.as_dict() for trial in trials])
+                events.tell("trial_finished", trial=trial)
         if not trials:
             raise PosenasError(f"strategy {composition.recipe.strategy.name!r} ended without a trial")
         if trials[-1].failure is not None:

@@ -27,7 +27,7 @@ def plugins(as_json: bool) -> None:
     for plugin in found:
         origin = f"{plugin.distribution} {plugin.version}"
         click.echo(
-            f"{plugin.kind:<11}{plugin.name:<18}{origin:<26}{plugin.status:<9}{plugin.problem}".rstrip()
+            f"{plugin.kind:<11}{plugin.name:<26}{origin:<26}{plugin.status:<9}{plugin.problem}".rstrip()
         )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from posenas.search import Outcome
 
 KINDS = ("space", "strategy", "head", "dataset", "evaluator")
-_RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision")
+_RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision", "init")
 
 Command = Callable[..., Any]
 
@@ -67,6 +67,11 @@ def recipe_options(command: Command) -> Command:
         ),
         click.option("--device", help="auto, cpu or cuda.  [default: auto]"),
         click.option("--precision", help="auto, 32 or bf16.  [default: auto]"),
+        click.option(
+            "--init",
+            metavar="FILE",
+            help="Weights to begin trainings with: safetensors, a torch file, or a run's folder.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)

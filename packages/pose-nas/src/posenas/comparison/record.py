@@ -8,7 +8,7 @@ from typing import Any
 
 from posenas.errors import PosenasError
 from posenas.run import Run
-from posenas.trial import Trial
+from posenas.trial import Trial, trial_from_dict
 
 FILE = "comparison.json"
 TRIALS = ("random", "trained", "alone")
@@ -67,7 +67,7 @@ def read_comparison(run: Run) -> Comparison | None:
         return None
     try:
         record = json.loads(file.read_bytes())
-        trials = {name: tuple(Trial(**trial) for trial in record[name]) for name in TRIALS}
+        trials = {name: tuple(trial_from_dict(trial) for trial in record[name]) for name in TRIALS}
         return Comparison(record["cost"], record["tolerance"], record["alone_epochs"], **trials)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise PosenasError(

@@ -11,7 +11,7 @@ from typing import Any
 
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
-from posenas.trial import Trial
+from posenas.trial import Trial, trial_from_dict
 
 FILE = "seeds.json"
 
@@ -62,7 +62,7 @@ def read_repeats(parent: Path) -> Repeats | None:
         return None
     try:
         record = json.loads(file.read_bytes())
-        answers = {int(seed): Trial(**trial) for seed, trial in record["answers"].items()}
+        answers = {int(seed): trial_from_dict(trial) for seed, trial in record["answers"].items()}
         return Repeats(tuple(record["seeds"]), record["objective"], answers)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise PosenasError(

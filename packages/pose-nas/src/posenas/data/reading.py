@@ -226,11 +226,12 @@ def _prepare_worker(worker: int, *, parent: int) -> None:  # noqa: ARG001
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.excepthook = _report_uncaught
     cv2.setNumThreads(0)
-    _end_with(parent)
+    end_with(parent)
 
 
-def _end_with(parent: int) -> None:
-    """Torch's own watch over the parent begins only later, and misses one that was killed before."""
+def end_with(parent: int) -> None:
+    """From now on this process ends when its parent does, whatever ends that."""
+    # Torch's own watch over the parent begins only later, and misses one that was killed before.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

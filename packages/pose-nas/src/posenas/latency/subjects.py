@@ -6,8 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from posenas.compose import build_network, latency_subject, make
-from posenas.devices import choose_compute
+from posenas.compose import build_network, compute_for, latency_subject, make
 from posenas.keypoints import KeypointSet
 from posenas.latency.build import Subject
 from posenas.latency.cost import LatencySettings
@@ -49,8 +48,8 @@ def network_for(table: LatencyTable, name: str, assignments: tuple[str, ...]) ->
 
 
 def _subject(recipe: Recipe, keypoints: KeypointSet, *, batch_size: int, threads: int) -> Subject:
-    compute = choose_compute(recipe.device, recipe.precision)
     space: SearchSpace = make("space", recipe.space)
+    compute = compute_for(recipe, space)
     head: Head = make("head", recipe.head)
     return Subject(
         space=space,

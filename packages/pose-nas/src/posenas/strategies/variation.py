@@ -7,6 +7,7 @@ from random import Random
 
 from posenas.genotype import Choice, Genotype, genotype_id
 from posenas.problem import Problem
+from posenas.protocols import Evolvable, SearchSpace
 
 _TRIES = 96
 _TRIES_PER_MUTATION = 16
@@ -26,6 +27,14 @@ def mutate(genotype: Genotype, dimensions: Mapping[str, Choice], rng: Random) ->
     else:
         others = values[:place] + values[place + 1 :]
     return {**genotype, name: rng.choice(others)}
+
+
+def changes(space: SearchSpace) -> Callable[[Genotype, Random], Genotype]:
+    """The space's own mutation, or `mutate` in its dimensions where it has none."""
+    if isinstance(space, Evolvable):
+        return space.mutate
+    dimensions = space.dimensions()
+    return lambda genotype, rng: mutate(genotype, dimensions, rng)
 
 
 def cross(first: Genotype, second: Genotype, rng: Random) -> Genotype:
@@ -50,12 +59,12 @@ def breed(
         crossover: how often, of 1, a child has two parents.
         known: ids.
     """
-    dimensions = problem.space.dimensions()
+    change = changes(problem.space)
     for tried in range(_TRIES):
         first, second = parents()
         child = cross(first, second, rng) if rng.random() < crossover else first
         for _ in range(1 + tried // _TRIES_PER_MUTATION):
-            child = mutate(child, dimensions, rng)
+            child = change(child, rng)
         if genotype_id(child) not in known and problem.within_limits(child):
             return child
     return None

@@ -1,0 +1,191 @@
+"""What the effects of a search compute: networks trained, loaded, run and scored. Nothing is remembered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import load
+from torch import Tensor, nn
+
+from posenas.checkpoint import read_weights, save_weights
+from posenas.compose import Composition, qualified
+from posenas.data.crops import LoadedCrops, batches
+from posenas.evaluation import predict, recalibrate
+from posenas.genotype import Genotype
+from posenas.initial_weights import InitialWeights, read_initial_weights
+from posenas.network import PoseNetwork, SharedPoseNetwork
+from posenas.people import People
+from posenas.protocols import HeadModule, WeightSharing
+from posenas.run import Run
+from posenas.scores import GroundTruth, Predictions
+from posenas.training import Step, Watch, train
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weights file of the run; `shared` where it holds a whole space's."""
+
+    file: str
+    shared: bool
+
+
+class NetworkFailedError(Exception):
+    """A network that cannot be run; becomes a failed trial."""
+
+
+class Workshop:
+    """A composition and a run's folder, and the work that is done with them.
+
+    People are in four splits: `fit` to train on while candidates are ranked on `ranking`, which together
+    make up `train`; and `val`, which no decision depends on (unless `evaluation.held_out` is 0).
+    """
+
+    def __init__(
+        self,
+        composition: Composition,
+        run: Run,
+        *,
+        warn: Callable[[str], None],
+        advance: Callable[[str, int, int], None],
+        read: Callable[[str], bytes] | None = None,
+    ) -> None:
+        """`read` gives the content of a weights file of the run; without it, as it lies there."""
+        self.composition = composition
+        self.run = run
+        self.people = People(composition, warn=warn, advance=advance)
+        self._warn = warn
+        self._told_share = False
+        self._read = read or (lambda file: read_weights(run.weights, file))
+        self._load_shared = lru_cache(maxsize=1)(self.read_shared)
+
+    def train(
+        self,
+        network: nn.Module,
+        *,
+        step: Step,
+        epochs: int,
+        on: str,
+        seed: int,
+        checkpoint: Path,
+        watch: Watch,
+        validate: Callable[[nn.Module], float] | None = None,
+    ) -> float | None:
+        """In place, on the run's device; the least validation loss, whose weights the network has then."""
+        network.to(self.composition.compute.device)
+        with self.people.training(on, seed=seed) as source:
+            return train(
+                network,
+                source,
+                step=step,
+                epochs=epochs,
+                settings=self.composition.training,
+                seed=seed,
+                checkpoint=checkpoint,
+                watch=watch,
+                validate=validate,
+            )
+
+    def fresh(self, genotype: Genotype) -> PoseNetwork:
+        """A network whose training is to begin, from the recipe's initial weights where there are some."""
+        network = self.composition.build(genotype)
+        self._fill(network)
+        return network
+
+    def fresh_shared(self) -> SharedPoseNetwork:
+        """A super-network whose training is to begin, likewise."""
+        network = self._new_shared()
+        self._fill(network.shared.largest)
+        return network
+
+    @cached_property
+    def initial(self) -> InitialWeights | None:
+        """The recipe's, read once."""
+        init = self.composition.recipe.init
+        return read_initial_weights(Path(init)) if init else None
+
+    def _fill(self, network: nn.Module) -> None:
+        if self.initial is None:
+            return
+        told = self.initial.fill(network)
+        if not self._told_share:
+            self._warn(told)
+        self._told_share = True
+
+    def save(self, network: nn.Module) -> str:
+        """The name of the weights file."""
+        return save_weights(self.run.weights, network)
+
+    def validation_loss(self, network: PoseNetwork, crops: LoadedCrops) -> float:
+        """The head's loss, its mean over these people; the network is in evaluation mode."""
+        head = cast(HeadModule, network.head)
+        total = 0.0
+        with torch.no_grad():
+            for batch in batches(
+                crops, self.composition.evaluation.batch_size, device=self.composition.compute.device
+            ):
+                loss = head.loss(network(batch.images), head.targets(batch))
+                total += float(loss) * len(batch.images)
+        return total / len(crops)
+
+    def predict(
+        self, network: PoseNetwork, *, on: str, calibration_people: int = 0
+    ) -> tuple[Predictions, GroundTruth]:
+        """The network can only be evaluated afterwards. Raises NetworkFailedError where it cannot be run."""
+        composition = self.composition
+        device = composition.compute.device
+        truth, crops = self.people.evaluated(on)
+        calibration = self.people.calibration(calibration_people) if calibration_people else None
+        try:
+            network.to(device)
+            if calibration is not None:
+                recalibrate(network, self._images(calibration))
+            return predict(network, crops, settings=composition.evaluation, device=device), truth
+        except RuntimeError as error:  # torch's word for everything from a wrong shape to a full memory
+            raise NetworkFailedError(in_one_line(error)) from error
+
+    def scores(self, predictions: Predictions, truth: GroundTruth) -> dict[str, Any]:
+        evaluation = self.composition.evaluator.evaluate(predictions, truth)
+        metrics = {
+            qualified(self.composition.recipe, metric): value
+            for metric, value in evaluation.metrics.items()
+            if math.isfinite(value)
+        }
+        by_keypoint = {name: value for name, value in evaluation.by_keypoint.items() if math.isfinite(value)}
+        return {"metrics": metrics, "by_keypoint": by_keypoint}
+
+    def load(self, genotype: Genotype, weights: Weights) -> PoseNetwork:
+        if weights.shared:
+            return self._load_shared(weights.file).derive(genotype)
+        network = self.composition.build(genotype)
+        network.load_state_dict(self.tensors(weights.file))
+        return network
+
+    def tensors(self, file: str) -> dict[str, Tensor]:
+        """A weights file's, by their names."""
+        return load(self._read(file))
+
+    def _new_shared(self) -> SharedPoseNetwork:
+        space = self.composition.space
+        if not isinstance(space, WeightSharing):
+            raise TypeError(f"{space!r} has no shared weights; the strategy must require WeightSharing")
+        return SharedPoseNetwork(self.composition.build, space.largest())
+
+    def read_shared(self, file: str) -> SharedPoseNetwork:
+        shared = self._new_shared()
+        shared.load_state_dict(self.tensors(file))
+        return shared
+
+    def _images(self, crops: LoadedCrops) -> Iterator[Tensor]:
+        size = self.composition.evaluation.batch_size
+        return (batch.images for batch in batches(crops, size, device=self.composition.compute.device))
+
+
+def in_one_line(error: BaseException) -> str:
+    """An error's type and words."""
+    return " ".join([f"{type(error).__name__}:", *str(error).split()])

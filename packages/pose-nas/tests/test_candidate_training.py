@@ -1,0 +1,229 @@
+"""Candidates trained by themselves: what a trial holds, what fails, and what is never done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from posenas.compose import Composition, compose
+from posenas.data.crops import batches
+from posenas.hooks import Events
+from posenas.problem import Candidate, Problem, Weights
+from posenas.recipe import ComponentChoice, Recipe
+from posenas.run import create_run, locked, open_journal
+from posenas.trial import Trial
+from posenas.workshop import Workshop
+from safetensors.torch import load
+
+NETWORK = {"name": "mobilenetv2"}
+OTHER = {"name": "simple-baseline-r50"}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A composition that trains in a second, and a folder to do it in."""
+
+    composition: Composition
+    folder: Path
+
+    def recipe(self) -> Recipe:
+        return self.composition.recipe
+
+    def trained(self, *candidates: Candidate, epochs: int = 2) -> list[Trial]:
+        """As a run that is opened, works and is closed."""
+        run = create_run(self.folder, self.composition.recipe)
+        with locked(run):
+            journal = open_journal(run, self.composition.recipe)
+            events = Events({}, complain=print)
+            with closing(Problem(self.composition, run, journal, events=events)) as problem:
+                return list(problem.train_and_evaluate_many(candidates, epochs=epochs, stage="candidate"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Callable[..., Bench]:
+    def make(name: str = "run", **training: Any) -> Bench:
+        recipe = Recipe(
+            space=ComponentChoice("fixed", {"width": 0.125}),
+            strategy=ComponentChoice("random"),
+            head=ComponentChoice("heatmap", {"input_size": [64, 64]}),
+            dataset=ComponentChoice("synthetic", {"train_images": 24, "val_images": 8}),
+            evaluation={"held_out": 0.3},
+            training={"batch_size": 8, "workers": 0, "parallel": 1, **training},
+            precision="32",
+        )
+        return Bench(compose(recipe), tmp_path / name)
+
+    return make
+
+
+def inherited(trial: Trial) -> Weights:
+    assert trial.weights is not None
+    return Weights(trial.weights, shared=False)
+
+
+def test_the_loss_is_that_of_the_kept_weights_on_the_ranking_people(bench: Callable[..., Bench]) -> None:
+    made = bench()
+    (trial,) = made.trained(Candidate(NETWORK), epochs=3)
+    assert (trial.stage, trial.split, trial.failure, trial.inherited) == ("candidate", "ranking", None, None)
+    network = made.composition.build(NETWORK)
+    network.load_state_dict(load((made.folder / "weights" / str(trial.weights)).read_bytes()))
+    network.eval()
+    workshop = Workshop(made.composition, create_run(made.folder, made.recipe()), warn=print, advance=print)
+    _, crops = workshop.people.evaluated("ranking")
+    losses = []
+    with torch.no_grad():
+        for batch in batches(crops, 1, device=torch.device("cpu")):
+            head: Any = network.head
+            losses.append(
+                (float(head.loss(network(batch.images), head.targets(batch))), batch.labelled.sum())
+            )
+    # One batch holds them all, so the loss is the mean over their keypoints.
+    mean = sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
+    assert trial.loss == pytest.approx(float(mean), rel=1e-5)
+    assert "oks.AP" in trial.metrics
+
+
+def test_children_inherit_and_say_how_much(bench: Callable[..., Bench]) -> None:
+    made = bench()
+    (parent,) = made.trained(Candidate(NETWORK))
+    same, other = made.trained(
+        Candidate(NETWORK, inherited(parent)), Candidate(OTHER, inherited(parent)), epochs=1
+    )
+    assert same.inherited == 1.0
+    assert other.inherited is not None
+    assert 0.0 < other.inherited < 1.0
+    assert same.loss is not None
+    assert parent.loss is not None
+    fresh = made.trained(Candidate(NETWORK), epochs=1)[0]
+    assert fresh.loss is not None
+    assert same.loss < fresh.loss
+
+
+def test_neither_order_nor_company_changes_a_candidate(bench: Callable[..., Bench]) -> None:
+    first = bench("first").trained(Candidate(NETWORK), Candidate(OTHER))
+    second = bench("second").trained(Candidate(OTHER))
+    third = bench("third").trained(Candidate(OTHER), Candidate(NETWORK))
+    assert second == [first[1]]
+    assert third == first[::-1]
+
+
+def test_a_diverged_candidate_fails_alone(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, OTHER, lambda network: network.head.convolution.weight.data.fill_(float("nan")))
+    failed, good = bench().trained(Candidate(OTHER), Candidate(NETWORK))
+    assert failed.failure is not None
+    assert "training diverged: loss is nan in epoch 1" in failed.failure
+    assert (failed.metrics, failed.weights, failed.loss) == ({}, None, None)
+    assert good.failure is None
+
+
+def test_a_candidate_too_large_for_the_memory_fails_alone(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhaust(_network: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20.00 GiB")
+
+    spoil(monkeypatch, OTHER, exhaust)
+    made = bench()
+    failed, good = made.trained(Candidate(OTHER), Candidate(NETWORK))
+    assert failed.failure == "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB"
+    assert good.failure is None
+    assert made.trained(Candidate(OTHER), Candidate(NETWORK)) == [failed, good]
+
+
+def spoil(
+    monkeypatch: pytest.MonkeyPatch, genotype: Mapping[str, Any], change: Callable[[Any], object]
+) -> None:
+    fresh = Workshop.fresh
+
+    def spoiled(workshop: Workshop, wanted: Mapping[str, Any]) -> Any:
+        network = fresh(workshop, wanted)
+        if wanted == genotype:
+            change(network)
+        return network
+
+    monkeypatch.setattr(Workshop, "fresh", spoiled)
+
+
+def test_what_was_finished_is_not_trained_again(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after a candidate was finished and before the journal had it, or after."""
+    made = bench()
+    wanted = [Candidate(NETWORK), Candidate(OTHER)]
+    expected = bench("undisturbed").trained(*wanted)
+    with monkeypatch.context() as patch:
+        patch.setattr("posenas.problem.Journal.append", stop_at("train and evaluate"))
+        with pytest.raises(KeyboardInterrupt):
+            made.trained(*wanted)
+    assert len(list((made.folder / "checkpoints").glob("*.json"))) == 1
+    with counted_trainings(monkeypatch) as trainings:
+        assert made.trained(*wanted) == expected
+    assert len(trainings) == 1
+    with counted_trainings(monkeypatch) as trainings:
+        assert made.trained(*wanted) == expected
+    assert not trainings
+    assert not list((made.folder / "checkpoints").iterdir())
+
+
+def stop_at(wanted: str) -> Callable[..., None]:
+    from posenas.journal import Journal
+
+    append = Journal.append
+
+    def stopping(journal: Journal, effect: str, key: str, **content: Any) -> None:
+        if effect == wanted:
+            raise KeyboardInterrupt
+        append(journal, effect, key, **content)
+
+    return stopping
+
+
+class counted_trainings:  # noqa: N801
+    """The trainings that begin inside the block."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._context = monkeypatch.context()
+        self._count: list[int] = []
+
+    def __enter__(self) -> list[int]:
+        train = Workshop.train
+
+        def counting(workshop: Workshop, *arguments: Any, **options: Any) -> Any:
+            self._count.append(1)
+            return train(workshop, *arguments, **options)
+
+        self._context.__enter__().setattr(Workshop, "train", counting)
+        return self._count
+
+    def __exit__(self, *error: Any) -> None:
+        self._context.__exit__(*error)
+
+
+def test_lost_weights_of_a_parent_are_trained_again(bench: Callable[..., Bench]) -> None:
+    made = bench()
+    run = create_run(made.folder, made.recipe())
+    with locked(run):
+        events = Events({}, complain=print)
+        problem = Problem(made.composition, run, open_journal(run, made.recipe()), events=events)
+
+        def trained(candidate: Candidate) -> Trial:
+            trials: Iterator[Trial] = problem.train_and_evaluate_many(
+                [candidate], epochs=1, stage="candidate"
+            )
+            return next(trials)
+
+        parent = trained(Candidate(NETWORK))
+        file = run.weights / str(parent.weights)
+        content = file.read_bytes()
+        problem.discard(inherited(parent))
+        assert not file.exists()
+        child = trained(Candidate(OTHER, inherited(parent)))
+        assert child.failure is None
+        assert file.read_bytes() == content

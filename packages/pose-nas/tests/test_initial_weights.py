@@ -1,0 +1,173 @@
+"""Files of initial weights: what can be read, by which names, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from posenas.candidate_training import Job
+from posenas.errors import PosenasError
+from posenas.initial_weights import read_initial_weights
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}
+
+
+def same(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> bool:
+    return found.keys() == wanted.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def prefixed(prefix: str) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in WEIGHTS.items()}
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "shared.largest.", "module.shared.largest."])
+def test_safetensors_without_the_prefixes_of_wrappers(tmp_path: Path, prefix: str) -> None:
+    save_file(prefixed(prefix), tmp_path / "file")
+    found = read_initial_weights(tmp_path / "file")
+    assert same(found.tensors, WEIGHTS)
+    assert found.digest == hashlib.sha256((tmp_path / "file").read_bytes()).hexdigest()
+
+
+def test_a_prefix_of_some_names_is_a_modules_own(tmp_path: Path) -> None:
+    tensors = {**prefixed("module."), "head.weight": torch.zeros(3)}
+    save_file(tensors, tmp_path / "file")
+    assert same(read_initial_weights(tmp_path / "file").tensors, tensors)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("key", [None, "state_dict", "model", "network"])
+def test_torch_files(tmp_path: Path, key: str | None, legacy: bool) -> None:
+    content: dict[str, Any] = prefixed("module.") if key is None else {"epoch": 3, key: prefixed("module.")}
+    torch.save(content, tmp_path / "weights.pth", _use_new_zipfile_serialization=not legacy)
+    assert same(read_initial_weights(tmp_path / "weights.pth").tensors, WEIGHTS)
+
+
+def test_what_is_no_plain_tensor_is_left_out(tmp_path: Path) -> None:
+    others: dict[Any, Any] = {
+        "epoch": 3,
+        "sparse": torch.eye(3).to_sparse(),
+        7: torch.ones(1),
+        "list": [torch.ones(1)],
+    }
+    torch.save(others | WEIGHTS, tmp_path / "file")
+    assert same(read_initial_weights(tmp_path / "file").tensors, WEIGHTS)
+
+
+def test_a_runs_folder_means_its_answer(tmp_path: Path) -> None:
+    with pytest.raises(
+        PosenasError, match=r"best/weights\.safetensors: there is no such file; .*no finished run"
+    ):
+        read_initial_weights(tmp_path)
+    (tmp_path / "best").mkdir()
+    save_file(WEIGHTS, tmp_path / "best" / "weights.safetensors")
+    assert same(read_initial_weights(tmp_path).tensors, WEIGHTS)
+
+
+def contents() -> dict[str, tuple[bytes, str]]:
+    whole, zipped = io.BytesIO(), io.BytesIO()
+    torch.save(nn.Linear(2, 3), whole)
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("a.txt", "text")
+    weights = io.BytesIO()
+    torch.save(WEIGHTS, weights)
+    none, number, empty = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    torch.save({"state_dict": {}}, none)
+    torch.save(3, number)
+    torch.save({}, empty)
+    neither = "is neither a whole safetensors file nor a whole torch file of tensors"
+    return {
+        "a whole network": (
+            whole.getvalue(),
+            r"needs code to be read \(torch\.nn\.modules\.linear\.Linear\)",
+        ),
+        "code in a bare pickle": (pickle.dumps(Path("a"), protocol=2), "needs code to be read"),
+        "another pickle": (pickle.dumps({"a": 1}, protocol=5), neither),
+        "an archive": (zipped.getvalue(), neither),
+        "half a file": (weights.getvalue()[:700], neither),
+        "nothing": (b"", neither),
+        "text": (b"seed = 0\n", neither),
+        "JSON": (b'{"depth": 3}', neither),
+        "an empty state dict": (none.getvalue(), "holds no tensors"),
+        "an empty mapping": (empty.getvalue(), "holds no tensors"),
+        "a number": (number.getvalue(), "holds no tensors"),
+    }
+
+
+@pytest.mark.parametrize("name", contents())
+def test_other_files_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    content, problem = contents()[name]
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(PosenasError, match=f"^init .*/file: {problem}") as caught:
+        read_initial_weights(tmp_path / "file")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_not_to_be_read(tmp_path: Path) -> None:
+    with pytest.raises(
+        PosenasError, match=r"^init .*/file: there is no such file; give a file of weights or"
+    ):
+        read_initial_weights(tmp_path / "file")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PosenasError, match=r"^init .*/file/inner: cannot be read: Not a directory"):
+        read_initial_weights(tmp_path / "file" / "inner")
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), legacy=st.booleans())
+def test_damaged_files_are_refused_or_read(tmp_path_factory: Any, data: st.DataObject, legacy: bool) -> None:
+    """Whatever torch makes of them."""
+    whole = io.BytesIO()
+    torch.save(WEIGHTS, whole, _use_new_zipfile_serialization=not legacy)
+    content = bytearray(whole.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "file"
+    path.write_bytes(content)
+    with contextlib.suppress(PosenasError):
+        assert read_initial_weights(path).tensors
+
+
+def test_a_candidate_is_known_by_the_weights_that_it_begins_with() -> None:
+    jobs = [Job({"a": 1}, init, 2, initial) for init in (None, "file") for initial in (None, "digest")]
+    assert len({job.key for job in jobs}) == 4
+    assert "initial" not in jobs[0].inputs
+
+
+def network(**layers: nn.Module) -> nn.ModuleDict:
+    return nn.ModuleDict(layers)
+
+
+def test_filling_tells_the_share_and_what_stays_fresh(tmp_path: Path) -> None:
+    save_file(WEIGHTS, tmp_path / "file")
+    initial = read_initial_weights(tmp_path / "file")
+    alike = network(a=nn.Linear(3, 2))
+    assert initial.fill(alike) == f"init {tmp_path}/file: 100.0 % of the parameters taken from it"
+    assert same(alike.state_dict(), WEIGHTS)
+    more = initial.fill(network(a=nn.Linear(3, 2), b=nn.Linear(3, 2), c=nn.Linear(3, 2)))
+    assert more.endswith(
+        ": 33.3 % of the parameters taken from it; fresh are b.weight, b.bias, c.weight and 1 more"
+    )
+
+
+def test_a_file_of_which_nothing_fits_is_refused_with_both_sides_names(tmp_path: Path) -> None:
+    save_file(WEIGHTS, tmp_path / "file")
+    initial = read_initial_weights(tmp_path / "file")
+    wanted = (
+        "file: nothing of it fits: it has a.bias, a.weight, and the network has b.weight, b.bias, "
+        "b.running_mean and 2 more; give weights of a network of this space"
+    )
+    with pytest.raises(PosenasError) as caught:
+        initial.fill(network(b=nn.BatchNorm1d(3)))
+    assert str(caught.value).endswith(wanted)
