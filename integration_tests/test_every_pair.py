@@ -43,7 +43,7 @@ REFUSED: dict[str, str] = {
 } | {
     " ".join(each): "strategy 'sandwich' needs WeightSharing"
     for each in COMBINATIONS
-    if {"fixed", "sandwich"} <= set(each)
+    if "sandwich" in each and {"evo", "fixed"} & set(each)
 }
 """Combinations that cannot work, by their names joined with spaces, and what the refusal says."""
 

@@ -143,7 +143,7 @@ def test_a_stranger_obeys_limits_and_options(posenas: Posenas, install: Install)
     message = refusal(posenas("compose", "--space", "alone", *SMALL, "--dry-run"))
     assert "strategy 'sandwich' needs WeightSharing" in message
     assert "spaces for it: ofa, plain" in message
-    assert "strategies for them: evolution, predictor, random, single" in message
+    assert "strategies for them: evolution, neuroevolution, predictor, random, single" in message
 
 
 EVALUATOR = """
@@ -212,7 +212,9 @@ def test_bad_plugins_are_rows_with_reasons(posenas: Posenas) -> None:
         "also offered by bad-two 1.0: pip uninstall all but one",
     )
     assert found["hooks", "absent", "bad-listener"] == ("broken", "there is no module bad_absent")
-    own = {key: row for key, row in found.items() if key[2] in ("pose-nas", "nas-ofa-elastic", "good")}
+    own = {
+        key: row for key, row in found.items() if key[2] in ("pose-nas", "nas-ofa-elastic", "nas-evo", "good")
+    }
     assert len(own) > 9
     assert set(own.values()) == {("ok", "")}
     listed = posenas("plugins").out.splitlines()

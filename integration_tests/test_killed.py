@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from running import SMALL_SEARCH
+from running import SMALL, SMALL_SEARCH
 
 # A shell that starts tests in the background leaves them deaf to Ctrl-C.
 POSENAS = [
@@ -28,6 +29,17 @@ SEARCH = [
     "strategy.final_epochs=4",
     "-o",
     "training.workers=1",
+]
+
+EVOLUTION = [
+    *SMALL,
+    *("--strategy", "neuroevolution"),
+    *("-o", "strategy.generations=2"),
+    *("-o", "strategy.children=2"),
+    *("-o", "strategy.ancestor_epochs=3"),
+    *("-o", "strategy.child_epochs=4"),
+    *("-o", "strategy.final_epochs=2"),
+    *("-o", "training.parallel=2"),
 ]
 
 
@@ -55,10 +67,12 @@ def contents(run: Path) -> dict[str, bytes]:
     }
 
 
-def killed_often(folder: Path, *, kills: int, rng: random.Random, longest: float) -> int:
+def killed_often(
+    folder: Path, search: Sequence[str], *, kills: int, rng: random.Random, longest: float
+) -> int:
     """Starts, kills and resumes one search until it is complete; returns how often it was killed."""
     run = folder / "run"
-    process = start(folder, "compose", *SEARCH, "--run", "run")
+    process = start(folder, "compose", *search, "--run", "run")
     done = 0
     while done < kills and not complete(run):
         time.sleep(rng.uniform(0.5, longest))
@@ -67,7 +81,7 @@ def killed_often(folder: Path, *, kills: int, rng: random.Random, longest: float
             done += 1
         process.communicate(timeout=120)  # ends once every process of the run has
         begun = (run / "recipe.toml").exists()
-        process = start(folder, *(("resume", "run") if begun else ("compose", *SEARCH, "--run", "run")))
+        process = start(folder, *(("resume", "run") if begun else ("compose", *search, "--run", "run")))
     finish(process)
     return done
 
@@ -76,10 +90,10 @@ def complete(run: Path) -> bool:
     return (run / "report" / "report.html").exists()
 
 
-def compare(tmp_path: Path, *, kills: int, seed: int) -> None:
+def compare(tmp_path: Path, search: Sequence[str] = SEARCH, *, kills: int, seed: int) -> None:
     """As many searches as it takes for so many kills; each ends like the undisturbed one."""
     began = time.monotonic()
-    finish(start(tmp_path, "compose", *SEARCH, "--run", "undisturbed"))
+    finish(start(tmp_path, "compose", *search, "--run", "undisturbed"))
     length = time.monotonic() - began
     expected = contents(tmp_path / "undisturbed")
     rng = random.Random(seed)
@@ -88,12 +102,24 @@ def compare(tmp_path: Path, *, kills: int, seed: int) -> None:
         folder = tmp_path / f"after-{done}-kills"
         folder.mkdir()
         longest = min(length, 2 * length / kills + 3)
-        done += killed_often(folder, kills=kills - done, rng=rng, longest=longest)
+        done += killed_often(folder, search, kills=kills - done, rng=rng, longest=longest)
         assert contents(folder / "run") == expected
 
 
 def test_killed_three_times(tmp_path: Path) -> None:
     compare(tmp_path, kills=3, seed=0)
+
+
+def test_an_evolution_in_two_processes_killed_twice(tmp_path: Path) -> None:
+    compare(tmp_path, EVOLUTION, kills=2, seed=0)
+    lines = (tmp_path / "undisturbed" / "journal.jsonl").read_text().splitlines()
+    assert sum('"effect":"train and evaluate"' in line for line in lines) == 1 + 2 * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_evolution_killed_ten_times(tmp_path: Path, seed: int) -> None:
+    compare(tmp_path, EVOLUTION, kills=10, seed=seed)
 
 
 @pytest.mark.slow

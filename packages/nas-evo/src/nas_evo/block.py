@@ -1,0 +1,93 @@
+"""EfficientNet's block (Tan and Le, ICML 2019): inverted residual, squeeze and excitation, swish."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+_EPSILON = 1e-3
+"""Keras's default for batch norm."""
+
+
+def normalised(convolution: nn.Conv2d | nn.ConvTranspose2d, momentum: float) -> tuple[nn.Module, nn.Module]:
+    """The convolution and its batch norm."""
+    return convolution, nn.BatchNorm2d(convolution.out_channels, eps=_EPSILON, momentum=momentum)
+
+
+class SqueezeExcitation(nn.Module):
+    """Multiplies every channel by a gate in (0, 1): (N, C, H, W) to the same shape.
+
+    Mean over positions, 1x1 to `hidden` channels, swish, 1x1 back, sigmoid. Both convolutions have a bias.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, hidden, 1)
+        self.expand = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden = silu(self.squeeze(features.mean(dim=(2, 3), keepdim=True)))
+        gates: Tensor = self.expand(hidden).sigmoid()
+        return features * gates
+
+
+class DropConnect(nn.Module):
+    """In training, zeroes each sample with probability `rate` and divides the others by 1 - rate.
+
+    (N, C, H, W) to the same shape. The draws come from torch's generator.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, features: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return features
+        kept = features.new_empty(features.shape[0], 1, 1, 1).bernoulli_(1 - self.rate)
+        return features * (kept / (1 - self.rate))
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expansion, k x k depthwise, squeeze and excitation, 1x1 projection; a shortcut where shapes agree.
+
+    (N, I, H, W) to (N, O, H / stride, W / stride). Parts bear the same names in every block, so that weights
+    can be handed from one network to another by name.
+
+    Args:
+        expansion: channels of the depthwise convolution over I; at 1 there is no expanding convolution.
+        drop: rate of drop-connect before the shortcut is added.
+        momentum: of batch norm, torch's: the share of the newest batch.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        expansion: int,
+        kernel: int,
+        stride: int,
+        drop: float,
+        momentum: float,
+    ) -> None:
+        super().__init__()
+        mid = expansion * in_channels
+        self.expand = (
+            nn.Sequential(
+                *normalised(nn.Conv2d(in_channels, mid, 1, bias=False), momentum), nn.SiLU(inplace=True)
+            )
+            if expansion > 1
+            else nn.Identity()
+        )
+        depthwise = nn.Conv2d(mid, mid, kernel, stride, kernel // 2, groups=mid, bias=False)
+        self.depthwise = nn.Sequential(*normalised(depthwise, momentum), nn.SiLU(inplace=True))
+        # A quarter of what comes in, before the expansion: EfficientNet's, unlike MobileNetV3's.
+        self.excite = SqueezeExcitation(mid, max(1, in_channels // 4))
+        self.project = nn.Sequential(*normalised(nn.Conv2d(mid, out_channels, 1, bias=False), momentum))
+        self.shortcut = stride == 1 and in_channels == out_channels
+        self.drop = DropConnect(drop if self.shortcut else 0.0)
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden: Tensor = self.project(self.excite(self.depthwise(self.expand(features))))
+        return features + self.drop(hidden) if self.shortcut else hidden

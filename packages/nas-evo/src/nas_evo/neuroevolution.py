@@ -1,0 +1,209 @@
+"""Strategy `neuroevolution`: mutated children inherit their parents' weights and train briefly.
+
+Source: McNally, thesis (2022), sections 3.2 and 3.3, and its EvoPose2D experiments E1 to E3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt
+from posenas.errors import PosenasError
+from posenas.genotype import Genotype, check_genotype, genotype_id
+from posenas.problem import Candidate, Problem, Weights
+from posenas.protocols import Evolvable
+from posenas.strategies.variation import changes
+from posenas.trial import Descent, Trial
+
+_TRIES = 1000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large an evolution is.
+
+    Attributes:
+        gamma: the exponent of Eq. 3.4.
+    """
+
+    generations: int
+    children: int
+    parents: int
+    gamma: float
+    ancestor_epochs: int
+    child_epochs: int
+
+
+PLANS = MappingProxyType(
+    {
+        "small": Plan(generations=2, children=4, parents=2, gamma=-0.07, ancestor_epochs=4, child_epochs=1),
+        "E1": Plan(generations=16, children=32, parents=4, gamma=-0.04, ancestor_epochs=30, child_epochs=5),
+        "E2": Plan(generations=16, children=32, parents=4, gamma=-0.07, ancestor_epochs=30, child_epochs=5),
+        "E3": Plan(generations=16, children=64, parents=4, gamma=-0.07, ancestor_epochs=30, child_epochs=5),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Neuroevolution:
+    """An ancestor is trained; in each generation the fittest networks have mutated children, which take over
+    what they can of their parents' weights. The fittest network of all is trained on and is the answer.
+
+    The lower the fitter: loss x (target_parameters / parameters) ^ gamma, where the loss is the least one on
+    the ranking people after any epoch, and parameters include batch norm's statistics (Eq. 3.4).
+    """
+
+    preset: Annotated[
+        Literal["small", "E1", "E2", "E3"], "the thesis's experiments, or a size for minutes on a CPU"
+    ] = "small"
+    generations: Annotated[int | None, "of children; none: the preset's", Ge(0)] = None
+    children: Annotated[
+        int | None, "in each generation, a multiple of the parents; none: the preset's", Ge(1)
+    ] = None
+    parents: Annotated[int | None, "the fittest so many of all have children; none: the preset's", Ge(1)] = (
+        None
+    )
+    gamma: Annotated[
+        float | None, "of the fitness; the further below 0, the more parameters cost; none: the preset's"
+    ] = None
+    target_parameters: Annotated[float, "T of the fitness", Gt(0)] = 5e6
+    ancestor_epochs: Annotated[int | None, "passes over the people; none: the preset's", Gt(0)] = None
+    child_epochs: Annotated[int | None, "passes over the people; none: the preset's", Gt(0)] = None
+    final_epochs: Annotated[int, "passes over the people in training the winner", Gt(0)] = 4
+    final_weights: Annotated[Literal["inherited", "fresh"], "what the winner's last training begins with"] = (
+        "inherited"
+    )
+    ancestor: Annotated[
+        Mapping[str, Any],
+        "one value for each dimension; empty: the space's own, or else the middle of every dimension",
+    ] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        if plan.gamma > 0:
+            raise ValueError(
+                f"gamma is {plan.gamma}: above 0 it would reward parameters; it must be 0 or less"
+            )
+        if plan.children % plan.parents:
+            raise ValueError(
+                f"{plan.children} children cannot be shared out evenly among {plan.parents} parents"
+            )
+
+    @property
+    def plan(self) -> Plan:
+        """The preset's, with the options that were set."""
+        plan = PLANS[self.preset]
+        own = {name: getattr(self, name) for name in Plan.__dataclass_fields__}
+        return replace(plan, **{name: value for name, value in own.items() if value is not None})
+
+    def requires(self) -> Sequence[type]:
+        return ()
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        if len(problem.objectives) > 1:
+            raise PosenasError(
+                "strategy 'neuroevolution' has an objective of its own, the fitness (strategy.gamma, "
+                "strategy.target_parameters); leave out --minimize, or use strategy 'evolution'"
+            )
+        pool = [self._ancestor(problem)]
+        yield pool[0]
+        known = {pool[0].id}
+        for generation in range(1, self.plan.generations + 1):
+            parents = fittest(pool, self.plan.parents)
+            family = self._conceive(problem, parents, known, problem.rng(f"generation {generation}"))
+            known |= {genotype_id(child) for child, _ in family}
+            for trial in self._raise(problem, family, generation):
+                pool.append(trial)
+                yield trial
+            pool = _keep(problem, pool, self.plan.parents)
+        yield self._finish(problem, fittest(pool, 1)[0])
+
+    def _ancestor(self, problem: Problem) -> Trial:
+        genotype = self.ancestor or _first(problem)
+        check_genotype(genotype, problem.space.dimensions())
+        if not problem.within_limits(genotype):
+            raise PosenasError(
+                f"the ancestor {genotype_id(genotype)} is not within the limits: it has "
+                f"{problem.cost(genotype).gmacs:.3g} GMACs and {problem.cost(genotype).parameters} "
+                "parameters; "
+                "set strategy.ancestor to a genotype that is, or raise the limit"
+            )
+        (trial,) = problem.train_and_evaluate_many(
+            [Candidate(genotype)], epochs=self.plan.ancestor_epochs, stage="candidate"
+        )
+        if trial.failure is not None:
+            raise PosenasError(
+                f"the ancestor {trial.id} failed, so there is nobody to descend from: {trial.failure}"
+            )
+        return replace(trial, descent=Descent(0, None, self.fitness(trial)))
+
+    def _conceive(
+        self, problem: Problem, parents: Sequence[Trial], known: Collection[str], rng: Random
+    ) -> list[tuple[Genotype, Trial]]:
+        """A generation's children, each with its parent; fewer where no other genotypes were found."""
+        mutate = changes(problem.space)
+        new: dict[str, tuple[Genotype, Trial]] = {}
+        for number in range(self.plan.children):
+            parent = parents[number % len(parents)]
+            for _ in range(_TRIES):
+                child = mutate(parent.genotype, rng)
+                key = genotype_id(child)
+                if key not in known and key not in new and problem.within_limits(child):
+                    new[key] = child, parent
+                    break
+        return list(new.values())
+
+    def _raise(
+        self, problem: Problem, family: Sequence[tuple[Genotype, Trial]], generation: int
+    ) -> Iterator[Trial]:
+        candidates = []
+        for child, parent in family:
+            assert parent.weights is not None
+            candidates.append(Candidate(child, Weights(parent.weights, shared=False)))
+        trials = problem.train_and_evaluate_many(candidates, epochs=self.plan.child_epochs, stage="candidate")
+        for trial, (_, parent) in zip(trials, family, strict=True):
+            yield replace(trial, descent=Descent(generation, parent.id, self.fitness(trial)))
+
+    def _finish(self, problem: Problem, winner: Trial) -> Trial:
+        assert winner.weights is not None
+        init = Weights(winner.weights, shared=False) if self.final_weights == "inherited" else None
+        weights = problem.train(winner.genotype, epochs=self.final_epochs, init=init)
+        final = problem.evaluate(winner.genotype, weights, stage="final")
+        return replace(final, descent=winner.descent)
+
+    def fitness(self, trial: Trial) -> float | None:
+        """J of Eq. 3.4; None where the trial failed."""
+        if trial.loss is None:
+            return None
+        ratio = self.target_parameters / trial.costs["parameters_with_statistics"]
+        return float(trial.loss * ratio**self.plan.gamma)
+
+
+def fittest(trials: Sequence[Trial], number: int) -> list[Trial]:
+    """The so many fittest; of equals the one with fewer parameters, then the elder."""
+    alive = [trial for trial in trials if trial.fitness is not None]
+    return sorted(alive, key=lambda trial: (trial.fitness, trial.costs["parameters_with_statistics"]))[
+        :number
+    ]
+
+
+def _keep(problem: Problem, pool: Sequence[Trial], number: int) -> list[Trial]:
+    """Those that can still be parents; the others' weights are deleted."""
+    kept = fittest(pool, number)
+    needed = {trial.weights for trial in kept}
+    for trial in pool:
+        if trial.weights is not None and trial.weights not in needed:
+            problem.discard(Weights(trial.weights, shared=False))
+    return kept
+
+
+def _first(problem: Problem) -> Genotype:
+    """Where the evolution begins: the space's ancestor, or the middle of every dimension."""
+    space = problem.space
+    if isinstance(space, Evolvable):
+        return space.ancestor()
+    return {name: choice.values[len(choice.values) // 2] for name, choice in space.dimensions().items()}

@@ -1,0 +1,65 @@
+"""Compound scaling: deeper and wider networks for larger inputs, all by one exponent.
+
+Source: McNally, thesis (2022), section 3.3.5, Eq. 3.5, after EfficientNet (Tan and Le, ICML 2019). The thesis
+rounds blocks to the nearest number, but only rounding up gives its parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from posenas.genotype import Genotype
+
+from nas_evo.genes import Quartet, quartets_of
+
+SEARCHED_SIZE = (256, 192)
+"""Height and width that a genotype stands for as it is."""
+
+_RESOLUTION, _DEPTH, _WIDTH = 1.15, 1.2, 1.1
+"""Growth of each for one more unit of the exponent: EfficientNet's gamma, alpha and beta."""
+_STEM_CHANNELS = 32
+_DECONV_CHANNELS = 128
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What is built: the modules, and the channels before them and of the transposed convolutions after."""
+
+    stem: int
+    modules: tuple[Quartet, ...]
+    deconv: int
+
+
+def scale(genotype: Genotype, input_size: tuple[int, int], *, width: float = 1.0) -> Blueprint:
+    """The network of a genotype, scaled from 256x192 to another height and width.
+
+    Args:
+        width: times as many channels everywhere, beside those of the scaling.
+    """
+    exponent = math.log(sum(input_size) / sum(SEARCHED_SIZE), _RESOLUTION)
+    depth, channels = _DEPTH**exponent, width * _WIDTH**exponent
+    modules = (
+        replace(
+            quartet,
+            blocks=math.ceil(quartet.blocks * depth),
+            channels=rounded(quartet.channels * channels),
+        )
+        for quartet in quartets_of(genotype)
+    )
+    return Blueprint(rounded(_STEM_CHANNELS * channels), tuple(modules), rounded(_DECONV_CHANNELS * channels))
+
+
+def rounded(channels: float) -> int:
+    """To the nearest multiple of 8, at least 8; to the next one where that would take more than a tenth."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8
+
+
+def drop_connect_limit(input_size: tuple[int, int]) -> float:
+    """EfficientNet's rate for inputs of this height and width."""
+    side = sum(input_size) / 2
+    for largest, rate in ((240, 0.2), (300, 0.3), (456, 0.4)):
+        if side <= largest:
+            return rate
+    return 0.5

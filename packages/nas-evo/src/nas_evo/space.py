@@ -1,0 +1,64 @@
+"""The space `evo`: the networks that EvoPose2D was found among."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated, TypeAlias
+
+from annotated_types import Ge, Gt, Le, Lt
+from posenas.genotype import Choice, Genotype, check_genotype, sample_uniform
+from posenas.layers.chain import Chain
+
+from nas_evo.genes import ANCESTOR, FREE_STRIDES, dimensions, genotype_of
+from nas_evo.mutation import mutate
+from nas_evo.network import build_network
+from nas_evo.scaling import SEARCHED_SIZE, drop_connect_limit, scale
+
+Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
+
+
+@dataclass(frozen=True)
+class EvoSpace:
+    """Chains of inverted residuals in seven modules, evolved from EfficientNet-B0, and three transposed
+    convolutions."""
+
+    scaled_for: Annotated[
+        tuple[Side, Side],
+        "height and width that depth and width are scaled to from 256x192, pixels; other inputs work too",
+    ] = SEARCHED_SIZE
+    width: Annotated[
+        float, "times as many channels everywhere, to a multiple of 8, at least 8", Gt(0), Le(8)
+    ] = 1.0
+    drop_connect: Annotated[
+        float | None,
+        "how often, of 1, training leaves out a block for a sample: from 0 at the first block up to nearly "
+        "this at the last one; none: EfficientNet's rate for the size",
+        Ge(0),
+        Lt(1),
+    ] = None
+    momentum: Annotated[
+        float, "share of the newest batch in batch norm's running statistics", Gt(0), Le(1)
+    ] = 0.01
+
+    def dimensions(self) -> dict[str, Choice]:
+        return dimensions()
+
+    def sample(self, rng: Random) -> Genotype:
+        """Uniform, at the strides that an evolution may reach: at most one of modules 5 to 7 has stride 2."""
+        halving = rng.choice((None, *FREE_STRIDES))
+        strides = {f"module{number}.stride": 2 if number == halving else 1 for number in FREE_STRIDES}
+        return {**sample_uniform(self.dimensions(), rng), **strides}
+
+    def ancestor(self) -> Genotype:
+        return genotype_of(ANCESTOR)
+
+    def mutate(self, genotype: Genotype, rng: Random) -> Genotype:
+        check_genotype(genotype, self.dimensions())
+        return mutate(genotype, self.dimensions(), rng)
+
+    def build(self, genotype: Genotype) -> Chain:
+        check_genotype(genotype, self.dimensions())
+        limit = drop_connect_limit(self.scaled_for) if self.drop_connect is None else self.drop_connect
+        blueprint = scale(genotype, self.scaled_for, width=self.width)
+        return build_network(blueprint, drop_connect=limit, momentum=self.momentum)
