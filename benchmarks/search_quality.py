@@ -11,6 +11,7 @@ are the smallest that show the effect; they are kept with the figures.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ EVALUATIONS = 48
 SUPER_NETWORK_EPOCHS = 12
 FINAL_EPOCHS = 6
 ALONE = 12
-ALONE_EPOCHS = 6
+ALONE_EPOCHS = 10
+ALONE_TRAININGS = 3
 RANDOM_TRAINED = 3
 
 COMMON: dict[str, Any] = {
@@ -110,7 +112,8 @@ def trained(problem: Problem, genotype: Genotype, shared: str) -> Iterator[float
 
 
 def shared_and_alone(problem: Problem) -> dict[str, Any]:
-    """Scores of genotypes of the whole space with shared weights, and trained alone, on the same people."""
+    """Scores of genotypes of the whole space with shared weights, and trained alone (the mean of several
+    trainings), on the same people."""
     shared = next(STRATEGIES["random"].search(problem)).weights
     assert shared is not None
     genotypes = problem.draw(ALONE, purpose="alone")
@@ -119,18 +122,26 @@ def shared_and_alone(problem: Problem) -> dict[str, Any]:
         trial.metrics[METRIC]
         for trial in problem.evaluate_many(genotypes, Weights(shared, shared=True), **options)
     ]
-    second = []
-    for genotype in genotypes:
-        weights = problem.train(genotype, epochs=ALONE_EPOCHS, on="fit")
-        alone = problem.evaluate_many([genotype], weights, stage="alone", calibration_people=0)
-        second += [trial.metrics[METRIC] for trial in alone]
+    alone = [
+        [alone_score(problem, genotype, repeat) for genotype in genotypes]
+        for repeat in range(ALONE_TRAININGS)
+    ]
+    second = [statistics.fmean(scores) for scores in zip(*alone, strict=True)]
     return {
         "gmacs": [problem.cost_by_name(genotype, "gmacs") for genotype in genotypes],
         "shared": first,
-        "alone": second,
+        "alone": alone,
         "tau": kendall_tau(first, second),
         "tau_interval": tau_interval(first, second),
+        "tau_of_single_trainings": [kendall_tau(first, scores) for scores in alone],
+        "tau_between_trainings": [kendall_tau(one, other) for one, other in itertools.combinations(alone, 2)],
     }
+
+
+def alone_score(problem: Problem, genotype: Genotype, repeat: int) -> float:
+    weights = problem.train(genotype, epochs=ALONE_EPOCHS, on="fit", repeat=repeat)
+    (trial,) = problem.evaluate_many([genotype], weights, stage="alone", calibration_people=0)
+    return trial.metrics[METRIC]
 
 
 def one_seed(seed: int, folder: Path) -> dict[str, Any]:
@@ -183,6 +194,7 @@ def main() -> None:
             "final_epochs": FINAL_EPOCHS,
             "alone": ALONE,
             "alone_epochs": ALONE_EPOCHS,
+            "alone_trainings": ALONE_TRAININGS,
             "random_trained": RANDOM_TRAINED,
             "dataset": "synthetic, 2000 images to train on, 500 to validate on",
             "ranking_people": 400,

@@ -1,0 +1,147 @@
+"""Does weight transfer pay? Mutated children of a trained ancestor, with its weights and from scratch.
+
+    python benchmarks/weight_transfer.py --runs FOLDER [--seeds 3] [--json FILE]
+
+Ten mutations of the ancestor each train for a few passes over drawn people from inherited weights; and from
+fresh ones for as many passes, and for four times as many, each with a learning-rate schedule of its own
+length. A child from scratch that still has the larger validation loss after four times the passes needs more
+than that. Every seed is a run of its own in the folder, so the script can be stopped and started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from nas_evo.space import EvoSpace
+from posenas.compose import compose
+from posenas.devices import use_threads
+from posenas.genotype import Genotype, genotype_id
+from posenas.hooks import Events
+from posenas.problem import Candidate, Problem, Weights
+from posenas.progress import Lines
+from posenas.recipe import ComponentChoice, Recipe
+from posenas.run import create_run, locked, open_journal
+from posenas.trial import Trial
+
+ANCESTOR_EPOCHS = 12
+CHILD_EPOCHS = 2
+MULTIPLES = (1, 4)
+CHILDREN = 10
+SPACE = {"width": 0.25, "momentum": 0.1}  # Keras's 0.01 would hardly have left the start after two passes
+DATA = {"train_images": 600, "val_images": 100}
+
+
+def recipe(seed: int) -> Recipe:
+    return Recipe(
+        space=ComponentChoice("evo", SPACE),
+        strategy=ComponentChoice("neuroevolution"),
+        dataset=ComponentChoice("synthetic", DATA),
+        evaluation={"held_out": 0.2, "ranking_people": 400},
+        training={"parallel": 1},
+        seed=seed,
+    )
+
+
+def mutations(problem: Problem, ancestor: Genotype) -> list[Genotype]:
+    space, rng = EvoSpace(**SPACE), problem.rng("mutations")
+    children: dict[str, Genotype] = {}
+    while len(children) < CHILDREN:
+        child = space.mutate(ancestor, rng)
+        children[genotype_id(child)] = child
+    return list(children.values())
+
+
+def trained(problem: Problem, candidates: list[Candidate], epochs: int) -> list[Trial]:
+    return list(problem.train_and_evaluate_many(candidates, epochs=epochs, stage="candidate"))
+
+
+def losses(trials: list[Trial]) -> list[float]:
+    found = [trial.loss for trial in trials]
+    assert None not in found
+    return [loss for loss in found if loss is not None]
+
+
+def one_seed(seed: int, folder: Path) -> dict[str, Any]:
+    composition = compose(recipe(seed))
+    use_threads(composition.training.workers)
+    run = create_run(folder / f"seed-{seed}", composition.recipe)
+    events = Events({"display": Lines(print)}, complain=print)
+    with locked(run):
+        journal = open_journal(run, composition.recipe)
+        with closing(Problem(composition, run, journal, events=events)) as problem:
+            (ancestor,) = trained(problem, [Candidate(EvoSpace(**SPACE).ancestor())], ANCESTOR_EPOCHS)
+            assert ancestor.weights is not None
+            init = Weights(ancestor.weights, shared=False)
+            children = mutations(problem, ancestor.genotype)
+            heirs = trained(problem, [Candidate(child, init) for child in children], CHILD_EPOCHS)
+            scratch = {
+                multiple: trained(problem, [Candidate(child) for child in children], multiple * CHILD_EPOCHS)
+                for multiple in MULTIPLES
+            }
+    return {
+        "ancestor": losses([ancestor])[0],
+        "mutations": [changed(ancestor.genotype, child) for child in children],
+        "inherited_share": [heir.inherited for heir in heirs],
+        "inherited": losses(heirs),
+        "scratch": {str(multiple): losses(trials) for multiple, trials in scratch.items()},
+    }
+
+
+def changed(parent: Genotype, child: Genotype) -> str:
+    return ", ".join(
+        f"{name} {parent[name]} to {child[name]}" for name in parent if parent[name] != child[name]
+    )
+
+
+def summary(seeds: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "mean_loss_inherited": [statistics.fmean(seed["inherited"]) for seed in seeds],
+        "mean_loss_scratch": {
+            str(multiple): [statistics.fmean(seed["scratch"][str(multiple)]) for seed in seeds]
+            for multiple in MULTIPLES
+        },
+        "children_still_worse_from_scratch": {
+            str(multiple): [
+                sum(
+                    fresh > heir
+                    for fresh, heir in zip(seed["scratch"][str(multiple)], seed["inherited"], strict=True)
+                )
+                for seed in seeds
+            ]
+            for multiple in MULTIPLES
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    seeds = [one_seed(seed, arguments.runs) for seed in range(arguments.seeds)]
+    result = {
+        "settings": {
+            "space": SPACE,
+            "data": DATA,
+            "ancestor_epochs": ANCESTOR_EPOCHS,
+            "child_epochs": CHILD_EPOCHS,
+            "multiples": MULTIPLES,
+            "children": CHILDREN,
+            "seeds": arguments.seeds,
+        },
+        "summary": summary(seeds),
+        "seeds": seeds,
+    }
+    print(json.dumps(result["summary"], indent=1))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
