@@ -6,7 +6,8 @@ The plain way: copy the whole super-network, take the sub-network's part, set ba
 the calibration people, predict the ranking people, all in float32 and with channels first, as networks come.
 Our way is what `Problem.evaluate_many` does on this device: cut the sub-network out, recalibrate it, fold its
 batch norms, and predict, with channels last, in bfloat16 where the device multiplies in it. Both average with
-the mirrored image and score with `oks`. Higher is better; the null ratio is the plain way against itself.
+the mirrored image, score with `oks`, and get their images, normalised anew for each candidate, from the same
+code. Higher is better; the null ratio is the plain way against itself.
 
 Kendall's tau is between the two ways' scores of all candidates. A super-network with random weights would
 make any order as good as any other, so `tiny` is trained on the synthetic people first, by a few hundred

@@ -16,7 +16,7 @@ import torch
 from posenas.batches import Batch, View
 from posenas.data.augment import Augmentation
 from posenas.data.crop import crop_matrix, transform, warp
-from posenas.data.crops import CropLoader, batches, load_crops, person_crops
+from posenas.data.crops import CropLoader, _normalise, _to_unit, batches, load_crops, person_crops
 from posenas.errors import PosenasError
 from posenas.keypoint_sets import keypoint_set_from_names
 from posenas.samples import Person, Sample, UnreadableImageError
@@ -278,10 +278,18 @@ def test_loaded_crops_keep_their_order_and_lead_back_to_the_image(workers):
     expected = literal_batch(samples, kept)
     parts = list(batches(loaded, 32, device=CPU))
     assert [len(part.images) for part in parts] == [32, 32, 5]
+    assert all(part.images.is_contiguous(memory_format=torch.channels_last) for part in parts)
     torch.testing.assert_close(
         torch.cat([part.images for part in parts]), expected.images, atol=1e-5, rtol=1e-5
     )
     assert torch.equal(torch.cat([part.labelled for part in parts]), expected.labelled)
+
+
+def test_loaded_crops_are_looked_up_to_the_bits_that_training_computes():
+    samples = make_samples(4)
+    loaded = load_crops(person_crops(samples), samples, VIEW, workers=0, on_unreadable=str)
+    (batch,) = batches(loaded, 4, device=CPU)
+    assert torch.equal(batch.images, _normalise(_to_unit(loaded.images)))
 
 
 def test_image_is_read_once_for_its_neighbouring_crops():

@@ -16,6 +16,7 @@ from posenas.layers.convolution import upsampling
 from posenas.layers.initialisation import initialise
 from posenas.layers.residual import Bottleneck
 from posenas.levels import Level
+from posenas.skeletons import made
 from torch import Tensor, nn
 
 
@@ -127,7 +128,7 @@ def _stage(channels: int, stage: StageRange, settings: dict[str, Any]) -> nn.Seq
             kernel=settings["kernel"],
             groups=groups,
             stride=1 if index else stage.stride,
-            attention=GlobalContext(width) if settings["attention"] else None,
+            attention=made(GlobalContext, width) if settings["attention"] else None,
             project=index == 0,
         )
         for index in range(settings["depth"])

@@ -16,6 +16,7 @@ from posenas.layers.chain import Chain
 from posenas.layers.initialisation import initialise
 from posenas.layers.inverted import InvertedResidual
 from posenas.levels import Level
+from posenas.skeletons import made
 from torch import nn
 
 from nas_ofa_elastic.family import deconvolution
@@ -135,8 +136,8 @@ class MobileNetV3:
 def _stem() -> nn.Sequential:
     """(N, 3, H, W) to (N, 16, H / 2, W / 2)."""
     return nn.Sequential(
-        nn.Conv2d(3, _STEM_WIDTH, 3, 2, 1, bias=False),
-        nn.BatchNorm2d(_STEM_WIDTH),
+        made(nn.Conv2d, 3, _STEM_WIDTH, 3, 2, 1, bias=False),
+        made(nn.BatchNorm2d, _STEM_WIDTH),
         nn.Hardswish(inplace=True),
     )
 

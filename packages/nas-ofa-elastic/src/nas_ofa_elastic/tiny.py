@@ -15,6 +15,7 @@ from posenas.layers.attention import GlobalContext
 from posenas.layers.convolution import convolution
 from posenas.layers.initialisation import initialise
 from posenas.levels import Level
+from posenas.skeletons import made
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
@@ -34,18 +35,19 @@ class BasicBlock(nn.Module):
         self, in_channels: int, out_channels: int, *, kernel: int, groups: int, attention: bool, stride: int
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(
-            in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
+        self.conv1 = made(
+            nn.Conv2d, in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
         )
-        self.norm1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(out_channels)
-        self.attention = GlobalContext(out_channels) if attention else nn.Identity()
+        self.norm1 = made(nn.BatchNorm2d, out_channels)
+        self.conv2 = made(nn.Conv2d, out_channels, out_channels, 3, 1, 1, bias=False)
+        self.norm2 = made(nn.BatchNorm2d, out_channels)
+        self.attention = made(GlobalContext, out_channels) if attention else nn.Identity()
         self.shortcut = (
             nn.Identity()
             if stride == 1
             else nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+                made(nn.Conv2d, in_channels, out_channels, 1, stride, bias=False),
+                made(nn.BatchNorm2d, out_channels),
             )
         )
 

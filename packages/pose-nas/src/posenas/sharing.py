@@ -7,8 +7,8 @@ not have. An active sub-network and the stand-alone network cut out of the share
 by construction.
 
 Gradients are added into the slices of one persistent buffer: differentiating through a slice would fill a
-gradient of the full size with zeros, for every tensor of every sub-network. Making a network costs more than
-filling it, so one that is wanted in every step is kept and only filled anew.
+gradient of the full size with zeros, for every tensor of every sub-network. A network that is wanted in
+every step is kept and only filled anew, which costs a fraction of making and connecting it.
 
 Source: the slicing rules are those of ViPNAS (Xu et al., CVPR 2021).
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Generic, TypeAlias, TypeVar
 
 import torch
@@ -51,6 +51,10 @@ def sub_slices(full: Sequence[int], part: Sequence[int]) -> Slices:
                 raise ValueError("an odd kernel has no even centre, nor an even one an odd centre")
             starts[axis] = margin // 2
     return tuple(slice(start, start + size) for start, size in zip(starts, part, strict=True))
+
+
+_known_slices = lru_cache(maxsize=4096)(sub_slices)
+"""A space has a few hundred pairs of shapes, which come again in every network."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class SharedWeights(nn.Module):
         """Like `activate`, but the network's weights are its own from now on."""
         return self._fill(network, _keep_gradient).network
 
+    @torch.no_grad()
     def _fill(self, network: Network, connect: Connect) -> ActiveNetwork[Network]:
         parts: list[_Part] = []
         normalisations = []
@@ -160,7 +165,7 @@ def _fill_parameters(
         if parameter is not None:
             full = _find(name, path, largest._parameters if largest else {})
             slices = _locate(path + name, parameter, full)
-            copy = nn.Parameter(full.detach()[slices].clone(), parameter.requires_grad)
+            copy = nn.Parameter(full[slices].clone(), parameter.requires_grad)
             connect(copy, full, slices)
             module._parameters[name] = copy
             yield _Part(copy, full, slices)
@@ -194,7 +199,7 @@ def _find(name: str, path: str, shared: Mapping[str, SharedTensor | None]) -> Sh
 
 def _locate(name: str, part: Tensor, full: Tensor) -> Slices:
     try:
-        return sub_slices(full.shape, part.shape)
+        return _known_slices(full.shape, part.shape)
     except ValueError as error:
         raise PosenasError(
             f"weight sharing: {name} of shape {tuple(part.shape)} is no slice of shape {tuple(full.shape)} "

@@ -1,8 +1,17 @@
-"""Networks without values: what a genotype's network looks like, before it is filled with shared weights."""
+"""Networks without values: what a genotype's network looks like, before it is filled with shared weights.
+
+A space's networks are made of the same few hundred layers again and again. Where its code asks `made` for
+them, only the first of each is made among `Skeletons`, and the others are copies of it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import lru_cache
+from types import BuiltinFunctionType, FunctionType, TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +35,31 @@ _FILLING = frozenset(
     )
 )
 
+_PROTOTYPES = 1024
+"""At about 4 kB a layer, and the largest unit, an attention block, is of six: 10 MB or less."""
+
+_CONTAINERS = frozenset((dict, list, set, OrderedDict))
+_IMMUTABLE = (
+    bool,
+    bytes,
+    complex,
+    float,
+    int,
+    str,
+    type,
+    type(None),
+    torch.device,
+    torch.dtype,
+    BuiltinFunctionType,
+    FunctionType,
+)
+
+_depth = ContextVar("skeletons", default=0)
+"""How many `Skeletons` are open, of which torch tells nobody."""
+
+Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made", bound=nn.Module)
+
 
 class Skeletons(TorchFunctionMode):
     """Networks made within have shapes and no values: `with torch.device("meta")`, in less of its time.
@@ -33,6 +67,17 @@ class Skeletons(TorchFunctionMode):
     Tensors are made on the meta device, and what would fill one of them is left out. A tensor made in some
     rarer way has values, which costs time but harms nothing.
     """
+
+    def __enter__(self) -> Self:
+        _depth.set(_depth.get() + 1)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _depth.set(_depth.get() - 1)
+        super().__exit__(kind, error, traceback)  # type: ignore[no-untyped-call]
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -44,3 +89,80 @@ class Skeletons(TorchFunctionMode):
             kwargs["device"] = "meta"
             function = torch.empty if function in _CONSTANT else function
         return function(*args, **kwargs)
+
+
+def made(kind: Callable[Arguments, Made], *arguments: Arguments.args, **options: Arguments.kwargs) -> Made:
+    """What `kind` makes of these arguments; among `Skeletons` a copy of what it made of them before.
+
+    A copy has modules, parameters, buffers and hooks of its own: nothing done to it is seen in another.
+
+    Args:
+        kind: makes a module that depends on the arguments alone.
+        arguments, options: hashable, and the same if they are equal and of one type. A module given as one
+            would be no such value.
+
+    Raises:
+        TypeError: among `Skeletons`, where an argument is not hashable, or the module holds what cannot be
+            copied safely: a hook, a tensor with values, or, in an attribute where torch does not know of it,
+            a module, a tensor or any other object that may change.
+    """
+    if not _depth.get():
+        return kind(*arguments, **options)
+    prototype = _prototype(torch.get_default_dtype(), kind, *arguments, **options)  # type: ignore[arg-type]
+    with torch._C.DisableTorchFunction():  # Skeletons need not look at what is on the meta device already
+        return cast(Made, _copied(prototype, {}))
+
+
+@lru_cache(maxsize=_PROTOTYPES, typed=True)
+def _prototype(
+    _default: torch.dtype, kind: Callable[..., nn.Module], *arguments: Any, **options: Any
+) -> nn.Module:
+    """`_default` is there to tell networks of different types apart."""
+    module = kind(*arguments, **options)
+    for part in module.modules():
+        for name, value in vars(part).items():
+            if not _is_safe(name, value):
+                raise TypeError(
+                    f"made({kind!r}): {type(part).__name__}.{name} = {value!r} cannot be copied safely; "
+                    f"register it, or call {kind!r} itself"
+                )
+    return module
+
+
+def _is_safe(name: str, value: Any) -> bool:
+    match name:
+        case "_modules":
+            return True
+        case "_parameters" | "_buffers":
+            return all(tensor is None or tensor.is_meta for tensor in value.values())
+        case _ if "hooks" in name:
+            return not value
+        case _ if type(value) in _CONTAINERS:  # these are copied, what they hold is not
+            return all(map(_is_immutable, value.values() if isinstance(value, dict) else value))
+        case _:
+            return _is_immutable(value)
+
+
+def _is_immutable(value: Any) -> bool:
+    return all(map(_is_immutable, value)) if type(value) is tuple else isinstance(value, _IMMUTABLE)
+
+
+def _copied(module: nn.Module, copies: dict[nn.Module, nn.Module]) -> nn.Module:
+    """`copies` are those made before: a module that is in two places stays one module."""
+    if module in copies:
+        return copies[module]
+    copy = copies[module] = type(module).__new__(type(module))
+    state = vars(copy)
+    state |= {
+        name: value.copy() if type(value) in _CONTAINERS else value for name, value in vars(module).items()
+    }
+    for name, parameter in module._parameters.items():
+        if parameter is not None:
+            state["_parameters"][name] = nn.Parameter(parameter.detach(), parameter.requires_grad)
+    for name, buffer in module._buffers.items():
+        if buffer is not None:
+            state["_buffers"][name] = buffer.detach()
+    for name, part in module._modules.items():
+        if part is not None:
+            state["_modules"][name] = _copied(part, copies)
+    return copy

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from torch import nn
 
+from posenas.skeletons import made
+
 
 def convolution(in_channels: int, out_channels: int, *, kernel: int, stride: int) -> nn.Sequential:
     """Convolution, batch norm, ReLU: (N, I, H, W) to (N, O, H / stride, W / stride)."""
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(out_channels),
+        made(nn.Conv2d, in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
+        made(nn.BatchNorm2d, out_channels),
         nn.ReLU(inplace=True),
     )
 
@@ -17,8 +19,8 @@ def convolution(in_channels: int, out_channels: int, *, kernel: int, stride: int
 def upsampling(in_channels: int, out_channels: int, *, groups: int) -> nn.Sequential:
     """4x4 transposed convolution, batch norm, ReLU: (N, I, H, W) to (N, O, 2 H, 2 W)."""
     return nn.Sequential(
-        nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, groups=groups, bias=False),
-        nn.BatchNorm2d(out_channels),
+        made(nn.ConvTranspose2d, in_channels, out_channels, 4, 2, 1, groups=groups, bias=False),
+        made(nn.BatchNorm2d, out_channels),
         nn.ReLU(inplace=True),
     )
 

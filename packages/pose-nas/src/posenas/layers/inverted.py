@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from posenas.layers.attention import SqueezeExcitation
+from posenas.skeletons import made
 
 
 class InvertedResidual(nn.Module):
@@ -38,19 +39,21 @@ class InvertedResidual(nn.Module):
         super().__init__()
         self.expand = (
             nn.Sequential(
-                nn.Conv2d(in_channels, mid, 1, bias=False), nn.BatchNorm2d(mid), activation(inplace=True)
+                made(nn.Conv2d, in_channels, mid, 1, bias=False),
+                made(nn.BatchNorm2d, mid),
+                activation(inplace=True),
             )
             if expand
             else nn.Identity()
         )
         self.convolve = nn.Sequential(
-            nn.Conv2d(mid, mid, kernel, stride, kernel // 2, groups=groups, bias=False),
-            nn.BatchNorm2d(mid),
+            made(nn.Conv2d, mid, mid, kernel, stride, kernel // 2, groups=groups, bias=False),
+            made(nn.BatchNorm2d, mid),
             activation(inplace=True),
         )
-        self.attention = SqueezeExcitation(mid, mid // 4) if attention else nn.Identity()
+        self.attention = made(SqueezeExcitation, mid, mid // 4) if attention else nn.Identity()
         self.project = nn.Sequential(
-            nn.Conv2d(mid, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels)
+            made(nn.Conv2d, mid, out_channels, 1, bias=False), made(nn.BatchNorm2d, out_channels)
         )
         self.shortcut = stride == 1 and in_channels == out_channels
 

@@ -14,6 +14,7 @@ from torch.nn.functional import relu
 from posenas.layers.attention import SqueezeExcitation
 from posenas.layers.convolution import convolution
 from posenas.layers.residual import BasicBlock
+from posenas.skeletons import made
 
 BLOCKS = 4
 """Blocks of each branch between two exchanges."""
@@ -90,7 +91,7 @@ def _blocks(branch: Branch) -> nn.Sequential:
 
 def squeeze_excitation(branch: Branch, channels: int) -> nn.Module | None:
     """The attention of a branch's block with that many output channels."""
-    return SqueezeExcitation(channels, channels // 4) if branch.attention else None
+    return made(SqueezeExcitation, channels, channels // 4) if branch.attention else None
 
 
 def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
@@ -99,12 +100,12 @@ def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
         return nn.Identity()
     if source > target:
         return nn.Sequential(
-            nn.Conv2d(widths[source], widths[target], 1, bias=False),
-            nn.BatchNorm2d(widths[target]),
+            made(nn.Conv2d, widths[source], widths[target], 1, bias=False),
+            made(nn.BatchNorm2d, widths[target]),
             nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"),
         )
     steps: list[nn.Module] = [
         convolution(widths[source], widths[source], kernel=3, stride=2) for _ in range(target - source - 1)
     ]
-    last = nn.Conv2d(widths[source], widths[target], 3, 2, 1, bias=False)
-    return nn.Sequential(*steps, last, nn.BatchNorm2d(widths[target]))
+    last = made(nn.Conv2d, widths[source], widths[target], 3, 2, 1, bias=False)
+    return nn.Sequential(*steps, last, made(nn.BatchNorm2d, widths[target]))

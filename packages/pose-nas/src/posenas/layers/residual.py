@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from posenas.skeletons import made
+
 
 class BasicBlock(nn.Module):
     """Two 3x3 grouped convolutions and a shortcut: (N, C, H, W) to the same shape.
@@ -15,10 +17,10 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels: int, *, groups: int, attention: nn.Module | None) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, 1, 1, groups=groups, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, groups=groups, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
+        self.conv1 = made(nn.Conv2d, channels, channels, 3, 1, 1, groups=groups, bias=False)
+        self.norm1 = made(nn.BatchNorm2d, channels)
+        self.conv2 = made(nn.Conv2d, channels, channels, 3, 1, 1, groups=groups, bias=False)
+        self.norm2 = made(nn.BatchNorm2d, channels)
         self.attention = nn.Identity() if attention is None else attention
 
     def forward(self, features: Tensor) -> Tensor:
@@ -49,16 +51,17 @@ class Bottleneck(nn.Module):
         project: bool,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, mid, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(mid)
-        self.conv2 = nn.Conv2d(mid, mid, kernel, stride, kernel // 2, groups=groups, bias=False)
-        self.norm2 = nn.BatchNorm2d(mid)
-        self.conv3 = nn.Conv2d(mid, out_channels, 1, bias=False)
-        self.norm3 = nn.BatchNorm2d(out_channels)
+        self.conv1 = made(nn.Conv2d, in_channels, mid, 1, bias=False)
+        self.norm1 = made(nn.BatchNorm2d, mid)
+        self.conv2 = made(nn.Conv2d, mid, mid, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.norm2 = made(nn.BatchNorm2d, mid)
+        self.conv3 = made(nn.Conv2d, mid, out_channels, 1, bias=False)
+        self.norm3 = made(nn.BatchNorm2d, out_channels)
         self.attention = nn.Identity() if attention is None else attention
         self.shortcut = (
             nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+                made(nn.Conv2d, in_channels, out_channels, 1, stride, bias=False),
+                made(nn.BatchNorm2d, out_channels),
             )
             if project
             else nn.Identity()
