@@ -17,6 +17,7 @@ from running import SMALL, Answer
 Posenas = Callable[..., Answer]
 Install = Callable[..., None]
 
+PACKAGES = Path(__file__).parents[1] / "packages"
 TUTORIAL = (Path(__file__).parents[1] / "docs" / "write-a-plugin.md").read_text()
 FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", TUTORIAL, flags=re.MULTILINE | re.DOTALL))
 COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^\$ (posenas .*)$", TUTORIAL, flags=re.MULTILINE)]
@@ -212,9 +213,8 @@ def test_bad_plugins_are_rows_with_reasons(posenas: Posenas) -> None:
         "also offered by bad-two 1.0: pip uninstall all but one",
     )
     assert found["hooks", "absent", "bad-listener"] == ("broken", "there is no module bad_absent")
-    own = {
-        key: row for key, row in found.items() if key[2] in ("pose-nas", "nas-ofa-elastic", "nas-evo", "good")
-    }
+    ours = {path.name for path in PACKAGES.iterdir()} | {"good"}
+    own = {key: row for key, row in found.items() if key[2] in ours}
     assert len(own) > 9
     assert set(own.values()) == {("ok", "")}
     listed = posenas("plugins").out.splitlines()

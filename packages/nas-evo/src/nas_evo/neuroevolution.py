@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 from posenas.errors import PosenasError
-from posenas.genotype import Genotype, check_genotype, genotype_id
+from posenas.genotype import Genotype, check_genotype, genotype_id, middle
 from posenas.problem import Candidate, Problem, Weights
 from posenas.protocols import Evolvable
 from posenas.strategies.variation import changes
@@ -206,4 +206,4 @@ def _first(problem: Problem) -> Genotype:
     space = problem.space
     if isinstance(space, Evolvable):
         return space.ancestor()
-    return {name: choice.values[len(choice.values) // 2] for name, choice in space.dimensions().items()}
+    return middle(space.dimensions())

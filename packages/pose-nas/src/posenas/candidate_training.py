@@ -22,7 +22,6 @@ from posenas.network import PoseNetwork
 from posenas.randomness import derive_seed
 from posenas.run import Run
 from posenas.training import DivergedError, SupervisedStep, Watch
-from posenas.transfer import transfer
 from posenas.workshop import NetworkFailedError, Workshop, in_one_line
 
 
@@ -109,5 +108,5 @@ def _begin(workshop: Workshop, job: Job, *, seed: int) -> tuple[PoseNetwork, flo
     torch.manual_seed(seed)
     if job.init is None:
         return workshop.fresh(job.genotype), None
-    network = workshop.composition.build(job.genotype)
-    return network, transfer(network, workshop.tensors(job.init)).share
+    network, took = workshop.inherit(job.genotype, job.init)
+    return network, took.share

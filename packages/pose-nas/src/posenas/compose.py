@@ -22,7 +22,6 @@ from posenas.errors import PosenasError
 from posenas.evaluation import EvaluationSettings
 from posenas.genotype import Genotype
 from posenas.initial_weights import read_initial_weights
-from posenas.keypoint_sets import COCO_17
 from posenas.keypoints import KeypointSet
 from posenas.latency.cost import LATENCY, UPPER_LATENCY, LatencyCost, make_latency_cost
 from posenas.levels import Level
@@ -31,7 +30,7 @@ from posenas.network import PoseNetwork
 from posenas.objectives import Objective, choose_objectives
 from posenas.options import make_component, option_values
 from posenas.plugins import find_plugins, load
-from posenas.protocols import Dataset, Evaluator, Head, SearchSpace, Strategy
+from posenas.protocols import Dataset, Evaluator, Head, HeadModule, SearchSpace, Strategy
 from posenas.recipe import ComponentChoice, Recipe
 from posenas.scores import GroundTruth, Predictions
 from posenas.settings import SETTINGS_TABLES
@@ -117,8 +116,10 @@ def compose(recipe: Recipe) -> Composition:
     head: Head = make("head", recipe.head)
     _check_head(recipe, space, head)
     strategy: Strategy = make("strategy", recipe.strategy)
-    _check_strategy(recipe, strategy, space, head)
     dataset: Dataset = make("dataset", recipe.dataset)
+    keypoints = dataset.keypoints()
+    build_head(space, head, keypoints)  # refuses keypoints that it cannot read
+    _check_strategy(recipe, strategy, space, head, keypoints)
     evaluator: Evaluator = make("evaluator", recipe.evaluator)
     components = {
         "space": space,
@@ -129,7 +130,6 @@ def compose(recipe: Recipe) -> Composition:
     }
     metrics = [replace(metric, name=qualified(recipe, metric.name)) for metric in evaluator.metrics()]
     objectives = choose_objectives(metrics, maximize=recipe.maximize, minimize=recipe.minimize)
-    keypoints = dataset.keypoints()
     if recipe.init:
         read_initial_weights(Path(recipe.init))
     composition = Composition(
@@ -233,34 +233,48 @@ def make(kind: str, choice: ComponentChoice) -> Any:
     return make_component(load(kind, choice.name), choice.options, where=f"{kind} {choice.name}")
 
 
-def _check_strategy(recipe: Recipe, strategy: Strategy, space: SearchSpace, head: Head) -> None:
+def _check_strategy(
+    recipe: Recipe, strategy: Strategy, space: SearchSpace, head: Head, keypoints: KeypointSet
+) -> None:
     """Each capability that the strategy requires is the space's or the head module's."""
-    missing = [need for need in strategy.requires() if not offers(need, space, head)]
+    missing = [need for need in strategy.requires() if not offers(need, space, head, keypoints)]
     if missing:
         words = " and ".join(capability.__name__ for capability in missing)
+        fitting = partial(_fitting, keypoints=keypoints)
         raise PosenasError(
             f"strategy {recipe.strategy.name!r} needs {words}, which space {recipe.space.name!r} with head "
-            f"{recipe.head.name!r} does not offer; spaces for it: {_fitting('space', strategy, None, head)}; "
-            f"heads for it: {_fitting('head', strategy, space, None)}; "
-            f"strategies for them: {_fitting('strategy', None, space, head)}"
+            f"{recipe.head.name!r} does not offer; spaces for it: {fitting('space', strategy, None, head)}; "
+            f"heads for it: {fitting('head', strategy, space, None)}; "
+            f"strategies for them: {fitting('strategy', None, space, head)}"
         )
 
 
-def offers(capability: type, space: SearchSpace, head: Head) -> bool:
-    """Whether the space, or the module that the head builds, has the capability."""
+def build_head(space: SearchSpace, head: Head, keypoints: KeypointSet) -> HeadModule:
+    """The head's module without weights, for one of the space's networks."""
     with torch.device("meta"):
-        module = head.build(head.select(space.build(space.sample(Random(0))).levels), COCO_17)
-    return isinstance(space, capability) or isinstance(module, capability)
+        return head.build(head.select(space.build(space.sample(Random(0))).levels), keypoints)
 
 
-def _fitting(kind: str, strategy: Strategy | None, space: SearchSpace | None, head: Head | None) -> str:
+def offers(capability: type, space: SearchSpace, head: Head, keypoints: KeypointSet) -> bool:
+    """Whether the space, or the module that the head builds, has the capability."""
+    return isinstance(space, capability) or isinstance(build_head(space, head, keypoints), capability)
+
+
+def _fitting(
+    kind: str,
+    strategy: Strategy | None,
+    space: SearchSpace | None,
+    head: Head | None,
+    *,
+    keypoints: KeypointSet,
+) -> str:
     """Names of the installed components of this kind that the other two (those not None) work with."""
     names = []
     for plugin in find_plugins((kind,)):
         try:
             component = make(kind, ComponentChoice(plugin.name))
             trio = (strategy or component, space or component, head or component)
-            if all(offers(need, trio[1], trio[2]) for need in trio[0].requires()):
+            if all(offers(need, trio[1], trio[2], keypoints) for need in trio[0].requires()):
                 names.append(plugin.name)
         except PosenasError:
             continue  # what does not load, or does not fit otherwise, is no suggestion

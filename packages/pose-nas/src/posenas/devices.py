@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -59,6 +61,26 @@ def _multiplies_bfloat16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""glibc's names for mallopt."""
+_KEPT = 2**30
+
+
+def keep_freed_memory(*, trim_above: int = _KEPT, map_above: int = _KEPT) -> None:
+    """Lets this process use memory again that it has freed before the system gets it back: large activations
+    would else be new pages, which a CPU clears and maps each time.
+
+    Args:
+        trim_above: bytes that may lie free.
+        map_above: bytes from which on an allocation is pages of its own, given back when it is freed.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
+        if mallopt is not None:
+            mallopt(_M_TRIM_THRESHOLD, trim_above)
+            mallopt(_M_MMAP_THRESHOLD, map_above)
 
 
 def use_threads(workers: int) -> None:

@@ -108,11 +108,13 @@ def changed(network: NamedNetwork, assignments: Iterable[str]) -> NamedNetwork:
 def _of_zoo(name: str) -> NamedNetwork:
     plugin = next(plugin for plugin in find_plugins(("zoo",)) if plugin.name == name)
     entry = cast(ZooEntry, load_entry(plugin))
+    options = dict(entry.head)
+    head = options.pop("name")
     return NamedNetwork(
         name=name,
         space=ComponentChoice(entry.space, entry.options),
         genotype=entry.genotype,
-        head=ComponentChoice("heatmap", {"input_size": list(entry.input_size)}),
+        head=ComponentChoice(head, {"input_size": list(entry.input_size), **options}),
         keypoints=KEYPOINT_SETS[entry.keypoints],
         published=entry.published,
         source=entry.source,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +13,47 @@ if TYPE_CHECKING:
     from posenas.training import TrainingSettings
 
 
-def make_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """AdamW or Adam; biases and normalisation are never decayed, depthwise kernels if the settings say so."""
+@dataclass(frozen=True)
+class Architecture:
+    """Parameters of a network that say which one it is, and how they learn.
+
+    Attributes:
+        learning_rate: the same in every step; None for the weights'.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    learning_rate: float | None
+    weight_decay: float
+
+
+def make_optimizer(
+    network: nn.Module, settings: TrainingSettings, architecture: Architecture | None = None
+) -> torch.optim.Optimizer:
+    """AdamW or Adam; biases and normalisation are never decayed, depthwise kernels if the settings say so.
+
+    A group with its own `fixed_rate` keeps it.
+    """
+    own = {id(parameter) for parameter in architecture.parameters} if architecture else set()
     spared = set() if settings.decay_depthwise else _depthwise_kernels(network)
     decayed: list[Tensor] = []
     free: list[Tensor] = []
     for parameter in network.parameters():
+        if id(parameter) in own:
+            continue
         one_axis = parameter.numel() == parameter.shape[0]
         (free if one_axis or id(parameter) in spared else decayed).append(parameter)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": free, "weight_decay": 0.0},
     ]
+    if architecture:
+        groups.append(
+            {
+                "params": list(architecture.parameters),
+                "weight_decay": architecture.weight_decay,
+                "fixed_rate": architecture.learning_rate,
+            }
+        )
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
     return kind([group for group in groups if group["params"]], lr=settings.learning_rate, fused=True)
 

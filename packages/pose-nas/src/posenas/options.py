@@ -179,6 +179,9 @@ def _decode(value: Any, hint: Any) -> Any:
     if origin in (Union, types.UnionType):
         if value == _NONE and type(None) in arguments:
             return None
+        has_words = any(get_origin(argument) is Literal for argument in arguments)
+        if has_words and isinstance(value, str) and "," not in value:
+            return value
         tuples = [argument for argument in arguments if get_origin(_split(argument)[0]) is tuple]
         return _decode(value, tuples[0]) if tuples else value
     if origin is not tuple:

@@ -21,6 +21,7 @@ import torch
 from posenas.candidate_training import Job, train_candidate
 from posenas.compose import compose
 from posenas.data.reading import end_with
+from posenas.devices import keep_freed_memory
 from posenas.errors import PosenasError
 from posenas.recipe import Recipe, recipe_from_tables, recipe_tables
 from posenas.run import Run
@@ -147,6 +148,7 @@ def _prepare(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which ends this one
     end_with(parent)
     torch.set_num_threads(1)
+    keep_freed_memory()
     composition = compose(recipe_from_tables(tables))
     number = devices.get()
     if composition.compute.device.type == "cuda":

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
+import torch
+
+from posenas.batches import Batch
 from posenas.compose import Composition
 from posenas.data.crops import CropLoader, LoadedCrops, PersonCrop, load_crops, person_crops
 from posenas.data.detections import detection_crops
 from posenas.randomness import derive_rng, derive_seed
 from posenas.samples import Sample
 from posenas.scores import GroundTruth
+
+HALVES = "halves"
+
+
+class PairedLoader:
+    """Batches whose first half is of one loader and whose second half of another one."""
+
+    def __init__(self, first: CropLoader, second: CropLoader) -> None:
+        self._loaders = first, second
+
+    @property
+    def steps(self) -> int:
+        return min(loader.steps for loader in self._loaders)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Ends with the shorter one; a batch that lost unreadable images is cut to its partner's size."""
+        for first, second in zip(*(loader.epoch(number) for loader in self._loaders), strict=False):
+            size = min(len(first.images), len(second.images))
+            yield Batch(
+                *(
+                    torch.cat([getattr(first, name)[:size], getattr(second, name)[:size]])
+                    for name in ("images", "keypoints", "labelled")
+                )
+            )
+
+    def close(self) -> None:
+        for loader in self._loaders:
+            loader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class People:
@@ -38,9 +76,14 @@ class People:
     def ranking_split(self) -> str:
         return "ranking" if self._composition.evaluation.held_out else "val"
 
-    def training(self, split: str, *, seed: int) -> CropLoader:
-        """Augmented batches of `train` or `fit`; to be closed."""
-        samples = self._samples(split)
+    def training(self, split: str, *, seed: int) -> CropLoader | PairedLoader:
+        """Augmented batches of `train` or `fit`, or pairs of batches of the `halves` of `train`, which share
+        no image; to be closed."""
+        if split == HALVES:
+            return PairedLoader(*(self._loader(half, seed=seed) for half in self._halves))
+        return self._loader(self._samples(split), seed=seed)
+
+    def _loader(self, samples: Sequence[Sample], *, seed: int) -> CropLoader:
         settings = self._composition.training
         return CropLoader(
             person_crops(samples),
@@ -111,6 +154,16 @@ class People:
     @cached_property
     def _train(self) -> Sequence[Sample]:
         return self._composition.dataset.split("train")
+
+    @cached_property
+    def _halves(self) -> tuple[Sequence[Sample], Sequence[Sample]]:
+        """Of `train`, by image, in an order that depends on the seed and the images' ids."""
+        seed = self._composition.recipe.seed
+        shown = sorted(
+            (sample for sample in self._train if person_crops([sample])),
+            key=lambda sample: derive_seed(seed, HALVES, sample.id),
+        )
+        return shown[: len(shown) // 2], shown[len(shown) // 2 :]
 
     @cached_property
     def _divided(self) -> tuple[Sequence[Sample], Sequence[Sample]]:

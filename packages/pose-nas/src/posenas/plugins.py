@@ -28,10 +28,15 @@ COMPONENT_KINDS = ("space", "strategy", "head", "dataset", "evaluator")
 KINDS = (*COMPONENT_KINDS, "zoo", "hooks")
 
 KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
+    ("head", "vector"): "cnf",
+    ("space", "cnf"): "cnf",
     ("space", "evo"): "evo",
     ("space", "ofa"): "ofa",
+    ("strategy", "first-order"): "cnf",
     ("strategy", "neuroevolution"): "evo",
     ("strategy", "sandwich"): "ofa",
+    ("strategy", "second-order"): "cnf",
+    ("strategy", "synchronous"): "cnf",
 }
 """Which extra of pose-nas brings a component that is not installed."""
 

@@ -8,7 +8,7 @@ again: what the journal knows returns at once, and the first step that it does n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from random import Random
 from typing import Any
@@ -20,7 +20,7 @@ from posenas.checkpoint import read_weights
 from posenas.compose import Composition, offers, qualified
 from posenas.costs import Costs
 from posenas.errors import PosenasError
-from posenas.genotype import Genotype, genotype_id
+from posenas.genotype import Genotype, genotype_id, middle
 from posenas.hooks import Events
 from posenas.journal import Journal, effect_key
 from posenas.latency.cost import LATENCY, UPPER_LATENCY
@@ -30,6 +30,7 @@ from posenas.parallel_training import Crew, processes
 from posenas.predictions import save_predictions
 from posenas.protocols import SearchSpace
 from posenas.randomness import derive_rng, derive_seed
+from posenas.relaxed_training import Learning, Relaxation, train_relaxed
 from posenas.run import Run
 from posenas.training import Step, SupervisedStep, Watch
 from posenas.trial import Trial
@@ -81,7 +82,8 @@ class Problem:
 
     def offers(self, capability: type) -> bool:
         """Whether the space, or the head's module, has this capability."""
-        return offers(capability, self._composition.space, self._composition.head)
+        composition = self._composition
+        return offers(capability, composition.space, composition.head, composition.keypoints)
 
     def best(self, trials: Sequence[Trial]) -> Trial:
         """The best by the objective, or the knee of the front where there are several.
@@ -196,6 +198,50 @@ class Problem:
 
         file = self._train_effect("network", inputs, build, step=SupervisedStep(), epochs=epochs, on=on)
         return Weights(file, shared=False)
+
+    def train_relaxed(
+        self, step: Step, *, epochs: int, learning: Learning, start: Genotype | None = None
+    ) -> Relaxation:
+        """Trains a network together with its genotype's real values, from fresh weights and `start`, or from
+        the middle of every dimension: zeros."""
+        genotype = dict(middle(self.space.dimensions()) if start is None else start)
+        inputs = {
+            "network": "relaxed",
+            "start": genotype,
+            "step": repr(step),
+            "epochs": epochs,
+            "learning": asdict(learning),
+            **self._beginning(None),
+        }
+        key = effect_key("train relaxed", inputs)
+        checkpoint = self._run.checkpoints / f"{key}.safetensors"
+
+        def compute() -> Any:
+            return train_relaxed(
+                self._workshop,
+                genotype,
+                step=step,
+                epochs=epochs,
+                learning=learning,
+                seed=derive_seed(self._composition.recipe.seed, key),
+                checkpoint=checkpoint,
+                watch=self._watch("training network and architecture"),
+            )
+
+        def clear() -> None:
+            checkpoint.unlink(missing_ok=True)
+            checkpoint.with_suffix(".course.json").unlink(missing_ok=True)
+
+        def again() -> str:
+            file = str(compute()["weights"])
+            clear()
+            return file
+
+        result = self._effect("train relaxed", inputs, compute)
+        clear()
+        self._train_again[result["weights"]] = again
+        weights = Weights(result["weights"], shared=False)
+        return Relaxation(weights, result["genotype"], tuple(result["course"]))
 
     def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
         """Scores one genotype with its own weights on `val`, and keeps its predictions."""

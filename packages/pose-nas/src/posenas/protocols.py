@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from posenas.batches import Batch, Poses, View
-    from posenas.genotype import Choice, Genotype
+    from posenas.genotype import Dimension, Genotype
     from posenas.keypoints import KeypointSet
     from posenas.levels import Level
     from posenas.problem import Problem
@@ -39,7 +39,7 @@ class Backbone(Protocol):
 class SearchSpace(Protocol):
     """Turns a genotype into a backbone."""
 
-    def dimensions(self) -> Mapping[str, Choice]:
+    def dimensions(self) -> Mapping[str, Dimension]:
         """Every combination of values is a genotype that can be built."""
         ...
 
@@ -69,6 +69,24 @@ class Evolvable(SearchSpace, Protocol):
 
     def mutate(self, genotype: Genotype, rng: Random) -> Genotype:
         """Another genotype, near this one."""
+        ...
+
+
+@runtime_checkable
+class Relaxed(SearchSpace, Protocol):
+    """A space with real dimensions whose networks can be differentiated by them."""
+
+    def relax(self, backbone: Any) -> Mapping[str, Tensor]:
+        """Makes the backbone's architecture values parameters, in place and by their names in the state dict;
+        returns them by their dimensions' names, of their dimensions' shapes."""
+        ...
+
+    def set_values(self, backbone: Any, genotype: Genotype) -> None:
+        """Puts the genotype's real values into the backbone, in place of those that it has."""
+        ...
+
+    def discrete(self, genotype: Genotype) -> Genotype:
+        """The genotype that everywhere takes what weighs most in this one, and nothing else."""
         ...
 
 

@@ -17,7 +17,7 @@ from posenas.batches import Batch
 from posenas.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
 from posenas.errors import PosenasError
 from posenas.network import PoseNetwork
-from posenas.optimizers import make_optimizer, scale_gradients
+from posenas.optimizers import Architecture, make_optimizer, scale_gradients
 from posenas.protocols import HeadModule
 from posenas.randomness import derive_rng, derive_seed
 from posenas.schedule import learning_rate
@@ -123,6 +123,8 @@ def train(
     checkpoint: Path,
     watch: Watch,
     validate: Callable[[nn.Module], float] | None = None,
+    architecture: Architecture | None = None,
+    before_checkpoint: Callable[[int], None] | None = None,
 ) -> float | None:
     """Trains in place, from the checkpoint where there is one.
 
@@ -133,6 +135,8 @@ def train(
         validate: the network's loss on other people, asked after each epoch without gradients and with the
             network in evaluation mode. The network ends with the weights and buffers of the epoch in
             which it was least, the first of several.
+        architecture: those of the network's parameters that learn in a way of their own.
+        before_checkpoint: told how many epochs are done; what it writes is never behind the checkpoint.
 
     Returns:
         The least validation loss; None where nothing was validated.
@@ -141,7 +145,7 @@ def train(
         DivergedError: where a loss is not finite; the last epoch's checkpoint stays.
     """
     network.train()
-    optimizer = make_optimizer(network, settings)
+    optimizer = make_optimizer(network, settings, architecture)
     done, best = load_checkpoint(
         checkpoint, network=network, optimizer=optimizer, validated=validate is not None
     )
@@ -153,6 +157,8 @@ def train(
             _check_finite({"validation": loss}, place=f"epoch {epoch + 1}")
             if best is None or loss < best.loss:
                 best = BestEpoch.of(network, loss, replaced=best)
+        if before_checkpoint:
+            before_checkpoint(epoch + 1)
         save_checkpoint(checkpoint, network=network, optimizer=optimizer, epoch=epoch + 1, best=best)
         watch.epoch(epoch + 1, epochs, losses)
     if best is None:
@@ -207,7 +213,8 @@ class _Training:
         updates = math.ceil(self.source.steps / self.settings.accumulate)
         progress = (epoch * updates + update) / (self.epochs * updates)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(progress, self.settings)
+            fixed = group.get("fixed_rate")
+            group["lr"] = learning_rate(progress, self.settings) if fixed is None else fixed
         scale_gradients(self.network, share)
         if self.settings.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)

@@ -20,11 +20,13 @@ from posenas.evaluation import predict, recalibrate
 from posenas.genotype import Genotype
 from posenas.initial_weights import InitialWeights, read_initial_weights
 from posenas.network import PoseNetwork, SharedPoseNetwork
+from posenas.optimizers import Architecture
 from posenas.people import People
-from posenas.protocols import HeadModule, WeightSharing
+from posenas.protocols import HeadModule, Relaxed, WeightSharing
 from posenas.run import Run
 from posenas.scores import GroundTruth, Predictions
 from posenas.training import Step, Watch, train
+from posenas.transfer import Transfer, transfer
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Workshop:
         checkpoint: Path,
         watch: Watch,
         validate: Callable[[nn.Module], float] | None = None,
+        architecture: Architecture | None = None,
+        before_checkpoint: Callable[[int], None] | None = None,
     ) -> float | None:
         """In place, on the run's device; the least validation loss, whose weights the network has then."""
         network.to(self.composition.compute.device)
@@ -89,12 +93,15 @@ class Workshop:
                 checkpoint=checkpoint,
                 watch=watch,
                 validate=validate,
+                architecture=architecture,
+                before_checkpoint=before_checkpoint,
             )
 
     def fresh(self, genotype: Genotype) -> PoseNetwork:
         """A network whose training is to begin, from the recipe's initial weights where there are some."""
         network = self.composition.build(genotype)
         self._fill(network)
+        self._restore(network, genotype)
         return network
 
     def fresh_shared(self) -> SharedPoseNetwork:
@@ -164,7 +171,20 @@ class Workshop:
             return self._load_shared(weights.file).derive(genotype)
         network = self.composition.build(genotype)
         network.load_state_dict(self.tensors(weights.file))
+        self._restore(network, genotype)
         return network
+
+    def inherit(self, genotype: Genotype, file: str) -> tuple[PoseNetwork, Transfer]:
+        """The genotype's network with what fits of another one's weights, and what that was."""
+        network = self.composition.build(genotype)
+        took = transfer(network, self.tensors(file))
+        self._restore(network, genotype)
+        return network, took
+
+    def _restore(self, network: PoseNetwork, genotype: Genotype) -> None:
+        """The genotype's real values, in place of those that came with another's weights."""
+        if isinstance(self.composition.space, Relaxed):
+            self.composition.space.set_values(network.backbone, genotype)
 
     def tensors(self, file: str) -> dict[str, Tensor]:
         """A weights file's, by their names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -19,6 +19,7 @@ class ZooEntry:
         keypoints: the name of the keypoint set it was published for.
         published: what the source prints, such as `parameters`, `paper_gflops` or `oks.AP`.
         source: paper and table.
+        head: the head's entry-point name as `name`, beside options other than the input's size.
     """
 
     space: str
@@ -28,3 +29,4 @@ class ZooEntry:
     keypoints: str
     published: Mapping[str, float | str]
     source: str
+    head: Mapping[str, Any] = field(default_factory=lambda: {"name": "heatmap"})

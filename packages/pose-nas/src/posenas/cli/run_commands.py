@@ -257,10 +257,11 @@ def _search(composition: Composition, run: Run, *, as_json: bool) -> None:
 
 
 def _run(composition: Composition, run: Run, *, resumed_by: str) -> Outcome:
-    from posenas.devices import use_threads
+    from posenas.devices import keep_freed_memory, use_threads
     from posenas.search import search
 
     use_threads(composition.training.workers)
+    keep_freed_memory()
     with stoppable(resumed_by), run_events() as events:
         return search(composition, run, events=events)
 

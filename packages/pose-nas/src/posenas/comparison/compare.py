@@ -94,6 +94,12 @@ def _winner(run: Run, results: Results) -> Trial:
             f"{run.path}: its winner was not chosen among candidates, so there is no search to compare; "
             "compare a run of `posenas compose` with a strategy that searches"
         )
+    if winner.descent is not None:
+        raise PosenasError(
+            f"{run.path}: its candidates inherited weights from their parents, and random genotypes have "
+            "none, so there is no fair comparison with them; train the winner and another network alone with "
+            "`posenas train`"
+        )
     return winner
 
 

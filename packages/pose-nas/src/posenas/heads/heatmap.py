@@ -60,13 +60,7 @@ class HeatmapHead:
             PosenasError: where there is none, or the view does not divide by the stride of every level.
         """
         selected = deepest_within(levels, QUARTER)
-        coarsest = max(level.stride for level in levels)
-        if any(side % coarsest for side in self.input_size):
-            nearest = [max(1, round(side / coarsest)) * coarsest for side in self.input_size]
-            raise PosenasError(
-                f"heatmap head: input_size {list(self.input_size)} does not divide by {coarsest}, "
-                f"the stride of the backbone's coarsest level; the nearest that does is {nearest}"
-            )
+        check_input_size(self.input_size, levels, head="heatmap")
         return [selected]
 
     def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> HeatmapModule:
@@ -131,14 +125,39 @@ class HeatmapModule(nn.Module):
         return Poses(places, scores.clamp(0.0, 1.0))
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
-        """The mean of the maps, or the logarithm of the mean of the distributions.
-
-        Undone, the mirror leaves all but `udp` maps 3/4 of a pixel (at 1/4) left of the others; as in the
-        papers they are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel.
-        """
-        undone = mirrored[:, self.mirrored].flip(3)
-        if self.encoding != "udp":
-            undone = torch.cat([undone[..., :1], undone[..., :-1]], dim=3)
+        """The mean of the maps, or the logarithm of the mean of the distributions."""
+        undone = undo_mirror(mirrored, self.mirrored, self.encoding)
         if self.distributions:
             return torch.logaddexp(log_probabilities(outputs), log_probabilities(undone)) - math.log(2.0)
         return (outputs.float() + undone.float()) / 2
+
+
+def check_input_size(input_size: Sequence[int], levels: Sequence[Level], *, head: str) -> None:
+    """Raises PosenasError where the view's sides do not divide by the coarsest level's stride.
+
+    Args:
+        input_size: height and width, pixels.
+        head: its name, for the error.
+    """
+    coarsest = max(level.stride for level in levels)
+    if any(side % coarsest for side in input_size):
+        nearest = [max(1, round(side / coarsest)) * coarsest for side in input_size]
+        raise PosenasError(
+            f"{head} head: input_size {list(input_size)} does not divide by {coarsest}, "
+            f"the stride of the backbone's coarsest level; the nearest that does is {nearest}"
+        )
+
+
+def undo_mirror(maps: Tensor, order: Sequence[int], encoding: Encoding) -> Tensor:
+    """(N, K, H, W) maps of mirrored images, as maps of the images.
+
+    Undone, the mirror leaves all but `udp` maps 3/4 of a pixel (at 1/4) left of the others; as in the
+    papers they are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel.
+
+    Args:
+        order: K indices, each keypoint's mirror image.
+    """
+    undone = maps[:, order].flip(3)
+    if encoding == "udp":
+        return undone
+    return torch.cat([undone[..., :1], undone[..., :-1]], dim=3)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from posenas.genotype import Choice, Genotype
+from posenas.genotype import Choice, Dimension, Genotype
 
 _MEMBERS = 8
 _HIDDEN = 32
@@ -19,14 +19,18 @@ _LEARNING_RATE = 1e-2
 _WEIGHT_DECAY = 1e-2
 
 
-def encode(genotypes: Sequence[Genotype], dimensions: Mapping[str, Choice]) -> NDArray[np.float32]:
-    """(n, features): a one for each dimension's value, and for an ordered one its place from 0 to 1."""
+def encode(genotypes: Sequence[Genotype], dimensions: Mapping[str, Dimension]) -> NDArray[np.float32]:
+    """(n, features): a one for each choice's value, for an ordered one its place from 0 to 1, and real
+    numbers as they are."""
     return np.array([_features(genotype, dimensions) for genotype in genotypes], dtype=np.float32)
 
 
-def _features(genotype: Genotype, dimensions: Mapping[str, Choice]) -> list[float]:
+def _features(genotype: Genotype, dimensions: Mapping[str, Dimension]) -> list[float]:
     features: list[float] = []
     for name, choice in dimensions.items():
+        if not isinstance(choice, Choice):
+            features += choice.numbers(genotype[name])
+            continue
         place = choice.values.index(genotype[name])
         features += [float(place == index) for index in range(len(choice.values))]
         if choice.ordered:
@@ -61,7 +65,7 @@ def predict_scores(
     known: Sequence[Genotype],
     scores: Sequence[float],
     asked: Sequence[Genotype],
-    dimensions: Mapping[str, Choice],
+    dimensions: Mapping[str, Dimension],
     *,
     rng: Random,
 ) -> NDArray[np.float64]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from random import Random
+from typing import Any
 
-from posenas.genotype import Choice, Genotype, genotype_id
+from posenas.genotype import Choice, Dimension, Genotype, genotype_id
 from posenas.problem import Problem
 from posenas.protocols import Evolvable, SearchSpace
 
@@ -13,20 +14,33 @@ _TRIES = 96
 _TRIES_PER_MUTATION = 16
 
 
-def mutate(genotype: Genotype, dimensions: Mapping[str, Choice], rng: Random) -> Genotype:
-    """One dimension that has several values gets another one: of an ordered dimension every other time a
-    neighbouring value, else any. The genotype itself where no dimension has several."""
-    several = [name for name, choice in dimensions.items() if len(choice.values) > 1]
+def mutate(genotype: Genotype, dimensions: Mapping[str, Dimension], rng: Random) -> Genotype:
+    """One dimension that has several values gets another one: of an ordered choice every other time a
+    neighbouring value, else any; of real numbers each moves by N(0, 1/4). The genotype itself where no
+    dimension has several."""
+    several = [
+        name
+        for name, dimension in dimensions.items()
+        if not isinstance(dimension, Choice) or len(dimension.values) > 1
+    ]
     if not several:
         return genotype
     name = rng.choice(several)
-    values = dimensions[name].values
-    place = values.index(genotype[name])
-    if dimensions[name].ordered and rng.random() < 0.5:
+    dimension = dimensions[name]
+    if isinstance(dimension, Choice):
+        return {**genotype, name: _other(genotype[name], dimension, rng)}
+    numbers = iter(dimension.numbers(genotype[name]))
+    return {**genotype, name: dimension.fill(lambda: next(numbers) + rng.gauss(0.0, 0.5))}
+
+
+def _other(value: Any, choice: Choice, rng: Random) -> Any:
+    values = choice.values
+    place = values.index(value)
+    if choice.ordered and rng.random() < 0.5:
         others = values[max(0, place - 1) : place] + values[place + 1 : place + 2]
     else:
         others = values[:place] + values[place + 1 :]
-    return {**genotype, name: rng.choice(others)}
+    return rng.choice(others)
 
 
 def changes(space: SearchSpace) -> Callable[[Genotype, Random], Genotype]:
