@@ -36,15 +36,24 @@ def covering(combinations: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 COMBINATIONS = covering(itertools.product(*NAMES.values()))
-REFUSED: dict[str, str] = {
-    " ".join(each): "evaluator 'pckh' does not fit this dataset"
-    for each in COMBINATIONS
-    if {"synthetic", "pckh"} <= set(each)
-} | {
-    " ".join(each): "strategy 'sandwich' needs WeightSharing"
-    for each in COMBINATIONS
-    if "sandwich" in each and {"evo", "fixed"} & set(each)
-}
+REFUSED: dict[str, str] = (
+    {
+        " ".join(each): "evaluator 'pckh' does not fit this dataset"
+        for each in COMBINATIONS
+        if {"synthetic", "pckh"} <= set(each)
+    }
+    | {
+        " ".join(each): "strategy 'sandwich' needs WeightSharing"
+        for each in COMBINATIONS
+        if "sandwich" in each and {"cnf", "evo", "fixed"} & set(each)
+    }
+    | {
+        " ".join(each): f"strategy {strategy!r} needs Relaxed"
+        for each in COMBINATIONS
+        for strategy in ("first-order", "second-order", "synchronous")
+        if strategy in each and "cnf" not in each
+    }
+)
 """Combinations that cannot work, by their names joined with spaces, and what the refusal says."""
 
 QUICK = (

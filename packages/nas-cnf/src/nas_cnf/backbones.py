@@ -1,0 +1,174 @@
+"""Backbones: what makes the pyramid that part networks read, by name.
+
+A fabric's first layers, a hand-made network cut off after its pyramid, or any network that the zoo, a
+genotype's file or a finished run names, whatever package it comes from.
+
+Source: PoseNFS (Yang et al., 2019), section IV-A, tables VIII and IX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from posenas.compose import make
+from posenas.errors import PosenasError, suggestion
+from posenas.fixed.channels import scaled
+from posenas.fixed.hrnet import hrnet
+from posenas.fixed.mobilenetv2 import mobilenetv2
+from posenas.fixed.simple_baseline import simple_baseline_r50
+from posenas.layers.chain import Chain
+from posenas.layers.hrnet import HRNet
+from posenas.levels import Level
+from posenas.networks import find_network, zoo_names
+from posenas.protocols import SearchSpace
+from torch import Tensor, nn
+
+from nas_cnf.fabric import Fabric, Stem
+from nas_cnf.layout import channels_of, first_layers, stride_of
+from nas_cnf.operations import Operation
+
+_STEM_WIDTH = 64
+
+
+@dataclass(frozen=True)
+class FabricPlan:
+    """Table VIII: how many first layers, and the factors C and H."""
+
+    layers: int
+    channels: int
+    hidden: int
+
+    def scaled_channels(self, width: float) -> int:
+        return max(1, round(self.channels * width))
+
+
+FABRICS: Mapping[str, FabricPlan] = {
+    "fabric-1": FabricPlan(layers=3, channels=10, hidden=2),
+    "fabric-2": FabricPlan(layers=5, channels=10, hidden=1),
+    "fabric-3": FabricPlan(layers=5, channels=12, hidden=1),
+}
+HAND_MADE: Mapping[str, tuple[str, ...]] = {
+    "mobilenetv2": ("stage2", "stage3", "stage5", "stage6"),
+    "resnet50": ("stage1", "stage2", "stage3", "stage4"),
+    "hrnet-w32": ("stage3.branch1", "stage3.branch2", "stage3.branch3", "transition3"),
+}
+"""The levels at 1/4, 1/8, 1/16 and 1/32 that are read."""
+
+
+class Pyramid(nn.Module):
+    """Images to some levels of a network, from fine to coarse."""
+
+    def __init__(self, network: nn.Module, levels: Sequence[Level]) -> None:
+        super().__init__()
+        self.network = network
+        self._names = [level.name for level in levels]
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        features = self.network(images)
+        return [features[name] for name in self._names]
+
+
+def make_fabric(name: str, *, scales: int, width: float, operations: Sequence[Operation]) -> Fabric:
+    """One of the paper's fabrics as a backbone.
+
+    Args:
+        width: times as many channels: C to the nearest integer, the stem's to a multiple of 8.
+    """
+    plan = FABRICS[name]
+    channels = plan.scaled_channels(width)
+    return Fabric(
+        Stem(scaled(_STEM_WIDTH, width), channels_of(0, channels)),
+        incoming=1,
+        layers=first_layers(plan.layers, scales),
+        channels=channels,
+        hidden=plan.hidden,
+        operations=operations,
+    )
+
+
+def fabric_channels(name: str, *, scales: int, width: float) -> list[int]:
+    factor = FABRICS[name].scaled_channels(width)
+    return [channels_of(scale, factor) for scale in range(scales)]
+
+
+def make_pyramid(name: str, *, scales: int, width: float) -> tuple[Pyramid, list[int]]:
+    """A hand-made network's pyramid and its channels; nothing is built that the pyramid does not need."""
+    wanted = HAND_MADE[name][:scales]
+    network = _hand_made(name, width, scales)
+    levels = [next(level for level in network.levels if level.name == each) for each in wanted]
+    return _pyramid(network, levels)
+
+
+def find_pyramid(name: str, *, scales: int) -> tuple[Pyramid, list[int]]:
+    """The same of a network that another package offers: its deepest level at each scale.
+
+    Raises:
+        PosenasError: where there is no such network, or it lacks a level.
+    """
+    if name not in zoo_names() and not Path(name).exists():
+        known = [*FABRICS, *HAND_MADE, *zoo_names()]
+        raise PosenasError(f"space cnf: unknown backbone {name!r}; {suggestion(name, known)}")
+    found = find_network(name)
+    space: SearchSpace = make("space", found.space)
+    backbone = space.build(found.genotype)
+    deepest = {level.stride: level for level in backbone.levels}
+    strides = [stride_of(scale) for scale in range(scales)]
+    missing = [f"1/{stride}" for stride in strides if stride not in deepest]
+    if missing:
+        offered = ", ".join(f"{level.name} (1/{level.stride})" for level in backbone.levels)
+        without = ", or set coarsest=16" if missing == ["1/32"] else ""
+        raise PosenasError(
+            f"space cnf: backbone {name!r} has no level at {' or '.join(missing)} of the image; it offers "
+            f"{offered}; choose another backbone, such as {', '.join(HAND_MADE)}{without}"
+        )
+    return _pyramid(cast(nn.Module, backbone), [deepest[stride] for stride in strides])
+
+
+def _pyramid(network: nn.Module, levels: Sequence[Level]) -> tuple[Pyramid, list[int]]:
+    if isinstance(network, Chain):
+        network = _cut(network, levels)
+    return Pyramid(network, levels), [level.channels for level in levels]
+
+
+def _cut(chain: Chain, levels: Sequence[Level]) -> Chain:
+    """Without the parts after the last level that is read: no gradient would reach them."""
+    names = [name for name, _ in chain.named_children()]
+    last = max(names.index(level.name) for level in levels)
+    return Chain({name: chain.get_submodule(name) for name in names[: last + 1]}, levels)
+
+
+def _hand_made(name: str, width: float, scales: int) -> Any:
+    match name:
+        case "mobilenetv2":
+            return mobilenetv2(width)
+        case "resnet50":
+            return simple_baseline_r50(width)
+        case _:
+            return ThreeStages(hrnet(32, width), scales)
+
+
+class ThreeStages(nn.Module):
+    """HRNet's stem, first three stages and, for a level at 1/32, the way into the fourth.
+
+    Levels are `stage3.branch1` to `stage3.branch3` and `transition3`, as in the whole network.
+    """
+
+    def __init__(self, network: HRNet, scales: int) -> None:
+        super().__init__()
+        self.stem, self.stage1 = network.stem, network.stage1
+        self.stages = network.stages[:2]
+        self.transitions = network.transitions[: scales - 1]
+        self.levels = tuple(
+            level for level in network.levels if level.name in HAND_MADE["hrnet-w32"][:scales]
+        )
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        features = [self.stage1(self.stem(images))]
+        for transition, stage in zip(self.transitions, self.stages, strict=False):
+            features = stage(transition(features))
+        for transition in self.transitions[len(self.stages) :]:
+            features = [*features, transition(features)[-1]]
+        return {level.name: feature for level, feature in zip(self.levels, features, strict=True)}

@@ -1,0 +1,129 @@
+"""A fabric's unit: sums three sources, then passes the sum through hidden nodes of mixed operations.
+
+Source: PoseNFS (Yang et al., 2019), section III-B, Eq. 1 to 3; layers as in the authors' code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from nas_cnf.layout import Sources, channels_of, sources_of
+from nas_cnf.mixing import Weight, is_nothing, weighted_sum
+from nas_cnf.operations import Operation, make_operation
+
+
+class Cell(nn.Module):
+    """The maps of the previous layer to (N, channels, H, W) at this cell's scale.
+
+    Modules bear the same names in every fabric: `sources.above`, `edges.0.sep3`, `output`. An operation that
+    is taken out of its edge counts as `zero`.
+
+    Args:
+        scale: of this cell.
+        incoming: scales of the previous layer.
+        channels: the fabric's channel factor C.
+        hidden: nodes; each hears the input and all nodes before it.
+        operations: candidates on each edge.
+    """
+
+    def __init__(
+        self, scale: int, incoming: int, *, channels: int, hidden: int, operations: Sequence[Operation]
+    ) -> None:
+        super().__init__()
+        width = channels_of(scale, channels)
+        self._from = sources_of(scale, incoming)
+        self._operations = tuple(operations)
+        self._hidden = hidden
+        self.sources = nn.ModuleDict(
+            {name: _scale_transfer(source, scale, channels) for name, source in self._from._asdict().items()}
+        )
+        edges = hidden * (hidden + 1) // 2
+        self.edges = nn.ModuleList(_candidates(operations, width) for _ in range(edges))
+        self.output = nn.Conv2d(hidden * width, width, 1)
+
+    def forward(
+        self,
+        previous: Sequence[Tensor | None],
+        sources: Sequence[Weight],
+        operations: Sequence[Sequence[Weight]],
+    ) -> Tensor:
+        """
+        Args:
+            previous: None where nothing depends on a map.
+            sources: weights of the three sources, Eq. 2.
+            operations: weights of the operations on each edge, Eq. 1; edges in the order of the nodes they
+                end at, then of those they begin at.
+        """
+        nodes = [self._input(previous, sources)]
+        for number in range(1, self._hidden + 1):
+            first = number * (number - 1) // 2
+            edges = range(first, first + number)
+            terms = (
+                term
+                for edge, node in zip(edges, nodes, strict=True)
+                for term in self._mixed(edge, node, operations[edge])
+            )
+            node = weighted_sum(terms)
+            nodes.append(torch.zeros_like(nodes[0]) if node is None else node)
+        hidden = nodes[1] if self._hidden == 1 else torch.cat(nodes[1:], dim=1)
+        output: Tensor = self.output(hidden)
+        return output
+
+    def _input(self, previous: Sequence[Tensor | None], weights: Sequence[Weight]) -> Tensor:
+        total = weighted_sum(self._heard(previous, weights))
+        assert total is not None, "a softmax has a weight above 0"
+        return relu(total, inplace=True)
+
+    def _heard(
+        self, previous: Sequence[Tensor | None], weights: Sequence[Weight]
+    ) -> Iterator[tuple[Tensor, Weight]]:
+        merged = _merged(self._from, self.sources, weights)
+        for (source, name), weight in merged.items():
+            features = previous[source]
+            if not is_nothing(weight):
+                assert features is not None, "whoever is heard was computed"
+                yield self.sources[name](features), weight
+
+    def _mixed(self, edge: int, node: Tensor, weights: Sequence[Weight]) -> Iterator[tuple[Tensor, Weight]]:
+        candidates = self.edges[edge]
+        assert isinstance(candidates, nn.ModuleDict)
+        for name, weight in zip(self._operations, weights, strict=True):
+            if name in candidates and not is_nothing(weight):
+                yield candidates[name](node), weight
+
+
+def _merged(
+    sources: Sources, modules: nn.ModuleDict, weights: Sequence[Weight]
+) -> dict[tuple[int, str], Weight]:
+    """Weights by source and module; a map that is taken twice as it is counts once, by the sum of weights."""
+    merged: dict[tuple[int, str], Weight] = {}
+    for source, name, weight in zip(sources, sources._fields, weights, strict=True):
+        key = (source, "parallel") if isinstance(modules[name], nn.Identity) else (source, name)
+        merged[key] = merged[key] + weight if key in merged else weight
+    return merged
+
+
+def _candidates(operations: Sequence[Operation], width: int) -> nn.ModuleDict:
+    made = {name: make_operation(name, width) for name in operations}
+    return nn.ModuleDict({name: module for name, module in made.items() if module is not None})
+
+
+def _scale_transfer(source: int, scale: int, channels: int) -> nn.Module:
+    """From one scale to the next one, or to itself.
+
+    The paper has a ReLU after the way down; the authors' code has none.
+    """
+    incoming, outgoing = channels_of(source, channels), channels_of(scale, channels)
+    if source == scale:
+        return nn.Identity()
+    if source < scale:
+        return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, 2, 1), nn.BatchNorm2d(outgoing))
+    return nn.Sequential(
+        nn.Conv2d(incoming, outgoing, 1),
+        nn.BatchNorm2d(outgoing),
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+    )

@@ -1,0 +1,32 @@
+"""Continuous choices made discrete: the heaviest one takes all.
+
+Source: DARTS (Liu et al., ICLR 2019), section 2.4; PoseNFS itself leaves its networks continuous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nas_cnf.operations import Operation
+
+_NOTHING = -1000.0
+"""Beside a 0 the softmax of this is exactly 0, in float64 too."""
+
+
+def heaviest_operations(
+    alpha: Sequence[Sequence[float]], operations: Sequence[Operation]
+) -> list[list[float]]:
+    """One operation on each edge; as in DARTS never `zero`, which all cells of the fabric would share."""
+    eligible = [place for place, name in enumerate(operations) if name != "zero"]
+    return [_alone(row, eligible) for row in alpha]
+
+
+def heaviest_sources(beta: Sequence[Sequence[float]]) -> list[list[float]]:
+    """One source for each cell."""
+    return [_alone(row, range(len(row))) for row in beta]
+
+
+def _alone(row: Sequence[float], eligible: Sequence[int]) -> list[float]:
+    """0 for the greatest of the eligible entries, the first of equals; nothing for all others."""
+    chosen = max(eligible, key=lambda place: row[place])
+    return [0.0 if place == chosen else _NOTHING for place in range(len(row))]

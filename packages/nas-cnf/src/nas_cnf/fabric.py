@@ -1,0 +1,149 @@
+"""Cell-based neural fabrics: layers of cells with one alpha for all of them and a beta for each.
+
+Source: PoseNFS (Yang et al., 2019), sections III-B and III-C.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from posenas.layers.initialisation import initialise
+from torch import Tensor, nn
+
+from nas_cnf.cell import Cell
+from nas_cnf.layout import channels_of, needed_cells
+from nas_cnf.mixing import Mixture
+from nas_cnf.operations import Operation
+
+
+class Fabric(nn.Module):
+    """Its entrance's input to the maps of its last layer, from fine to coarse.
+
+    `alpha` (edges of a cell, operations) and `beta` (cells, 3) are buffers: the architecture is given. Made
+    parameters, they are learnt. The order of a beta is parallel, finer, coarser.
+
+    Args:
+        entrance: makes the maps that the first layer hears.
+        incoming: how many these are.
+        layers: cells of each layer.
+        channels: C; cells at 1/s have C x s.
+    """
+
+    alpha: Tensor
+    beta: Tensor
+
+    def __init__(
+        self,
+        entrance: nn.Module,
+        *,
+        incoming: int,
+        layers: Sequence[int],
+        channels: int,
+        hidden: int,
+        operations: Sequence[Operation],
+    ) -> None:
+        super().__init__()
+        self._incoming, self._layers = incoming, tuple(layers)
+        self.entrance = entrance
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                Cell(scale, before, channels=channels, hidden=hidden, operations=operations)
+                for scale in range(cells)
+            )
+            for before, cells in zip([incoming, *layers], layers, strict=False)
+        )
+        self.register_buffer("alpha", torch.zeros(hidden * (hidden + 1) // 2, len(operations)))
+        self.register_buffer("beta", torch.zeros(sum(layers), 3))
+        self._known: tuple[tuple[Tensor, int], tuple[Tensor, int], Mixture] | None = None
+        _initialise(self)
+
+    def forward(self, inputs: Tensor | Sequence[Tensor]) -> list[Tensor]:
+        mixture = self._mixture()
+        needed = self._needed(mixture)
+        features: list[Tensor | None] = self.entrance(inputs)
+        weights = iter(mixture.sources)
+        for layer, needs in zip(self.layers, needed, strict=True):
+            assert isinstance(layer, nn.ModuleList)
+            rows = [next(weights) for _ in needs]
+            features = [
+                cell(features, row, mixture.operations) if need else None
+                for cell, row, need in zip(layer, rows, needs, strict=True)
+            ]
+        return [feature for feature in features if feature is not None]
+
+    @property
+    def is_relaxed(self) -> bool:
+        """Whether the architecture is learnt."""
+        return "alpha" in self._parameters
+
+    def _needed(self, mixture: Mixture) -> list[list[bool]]:
+        if self.is_relaxed or self.beta.is_meta:
+            return [[True] * cells for cells in self._layers]
+        weights = [[float(weight) for weight in row] for row in mixture.sources]
+        return needed_cells(self._layers, self._incoming, weights)
+
+    def _mixture(self) -> Mixture:
+        """Numbers are read from the device once and not in every pass, for which it would have to wait."""
+        if self.is_relaxed or self.alpha.is_meta:
+            return Mixture.of_tensors(self.alpha, self.beta)
+        if self.alpha.is_inference() or self.beta.is_inference():  # these do not tell whether they changed
+            return Mixture.of_numbers(self.alpha, self.beta)
+        if self._known is None or not all(
+            known is value and version == value._version
+            for (known, version), value in zip(self._known[:2], (self.alpha, self.beta), strict=True)
+        ):
+            versions = (self.alpha, self.alpha._version), (self.beta, self.beta._version)
+            self._known = (*versions, Mixture.of_numbers(self.alpha, self.beta))
+        return self._known[2]
+
+
+def _initialise(fabric: Fabric) -> None:
+    """He's rule, but for a cell's last convolution torch's own, of a sixth of the variance: a cell adds up
+    three maps, of which two may be one and the same, and would else make them grow in every layer."""
+    initialise(fabric, nn.init.kaiming_normal_)
+    for module in fabric.modules():
+        if isinstance(module, Cell) and not module.output.weight.is_meta:
+            nn.init.kaiming_normal_(module.output.weight, a=math.sqrt(5))
+
+
+class Stem(nn.Module):
+    """Images to one map at 1/4, in a list: two 3x3 convolutions of stride 2 and a 1x1 convolution.
+
+    As in the authors' code there is no ReLU after the first one.
+    """
+
+    def __init__(self, width: int, out_channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, width, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.Conv2d(width, width, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, out_channels, 1, bias=False),
+        )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [self.layers(images)]
+
+
+class Adapters(nn.Module):
+    """A backbone's pyramid to a fabric's channels: a 1x1 convolution at each scale where they differ.
+
+    Args:
+        pyramid: channels at each scale.
+        channels: the fabric's channel factor C.
+    """
+
+    def __init__(self, pyramid: Sequence[int], channels: int) -> None:
+        super().__init__()
+        wanted = [channels_of(scale, channels) for scale in range(len(pyramid))]
+        self.convolutions = nn.ModuleList(
+            nn.Identity() if given == width else nn.Conv2d(given, width, 1)
+            for given, width in zip(pyramid, wanted, strict=True)
+        )
+
+    def forward(self, pyramid: Sequence[Tensor]) -> list[Tensor]:
+        return [module(features) for module, features in zip(self.convolutions, pyramid, strict=True)]

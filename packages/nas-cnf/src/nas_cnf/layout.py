@@ -1,0 +1,76 @@
+"""Where the cells of a fabric are, and which cells each one hears.
+
+A fabric is layers of cells. Cell s of a layer is at 1/(4 x 2^s) of the image and has C x 4 x 2^s channels. A
+whole fabric of L layers and S scales has min(j + 2, S, L - j) cells in layer j: it widens from the stem to a
+pyramid and narrows down to one cell at 1/4. Its first layers are a backbone, its last ones a part network.
+
+Source: PoseNFS (Yang et al., 2019), figure 5 and section III-C; sources at the edges as in the authors' code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+FINEST = 4
+"""Stride of the finest cells."""
+
+
+def stride_of(scale: int) -> int:
+    return FINEST << scale
+
+
+def channels_of(scale: int, channels: int) -> int:
+    """Of a cell, where a fabric has the channel factor C."""
+    return channels * stride_of(scale)
+
+
+def first_layers(number: int, scales: int) -> tuple[int, ...]:
+    """Cells of each layer of a backbone, which makes a pyramid of a stem's output."""
+    return tuple(min(layer + 2, scales) for layer in range(number))
+
+
+def last_layers(number: int, scales: int) -> tuple[int, ...]:
+    """Cells of each layer of a part network, which makes one map at 1/4 of a pyramid."""
+    return tuple(min(scales, number - layer) for layer in range(number))
+
+
+class Sources(NamedTuple):
+    """Scales of the previous layer that a cell hears, in the order of its three betas."""
+
+    parallel: int
+    above: int
+    below: int
+
+
+def sources_of(scale: int, incoming: int) -> Sources:
+    """What a cell hears of `incoming` scales, of which there are at least `scale`.
+
+    Where its own scale is not there yet, the finer one stands for it; where the finer or the coarser one is
+    not there, its own does.
+    """
+    parallel = scale if scale < incoming else scale - 1
+    above = scale - 1 if scale else parallel
+    below = scale + 1 if scale + 1 < incoming else parallel
+    return Sources(parallel, above, below)
+
+
+def needed_cells(
+    layers: Sequence[int], incoming: int, weights: Sequence[Sequence[float]]
+) -> list[list[bool]]:
+    """Whether anything depends on a cell, layer by layer, where a weight of 0 is no dependence.
+
+    Args:
+        weights: of every cell's three sources, layer after layer.
+
+    Source: PoseNFS's rule for useless cells, section IV-C.
+    """
+    before = [incoming, *layers]
+    needed = [[False] * cells for cells in layers[:-1]] + [[True] * layers[-1]]
+    rows = iter(reversed(weights))
+    for layer in range(len(layers) - 1, -1, -1):
+        for scale in range(layers[layer] - 1, -1, -1):
+            for source, weight in zip(sources_of(scale, before[layer]), next(rows), strict=True):
+                if layer and weight and needed[layer][scale]:
+                    needed[layer - 1][source] = True
+    return needed

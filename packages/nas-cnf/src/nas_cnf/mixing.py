@@ -1,0 +1,63 @@
+"""Weighted sums, and the weights that a fabric's alpha and beta stand for.
+
+Weights are numbers where the architecture is given and tensors while it is learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+Weight: TypeAlias = float | Tensor
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The weights of one fabric.
+
+    Attributes:
+        operations: of each operation on each edge.
+        sources: of each cell's parallel, finer and coarser source, layer after layer.
+    """
+
+    operations: Sequence[Sequence[Weight]]
+    sources: Sequence[Sequence[Weight]]
+
+    @classmethod
+    def of_numbers(cls, alpha: Tensor, beta: Tensor) -> Mixture:
+        return cls(scaled_softmax(alpha).tolist(), scaled_softmax(beta).tolist())
+
+    @classmethod
+    def of_tensors(cls, alpha: Tensor, beta: Tensor) -> Mixture:
+        operations, sources = scaled_softmax(alpha), scaled_softmax(beta)
+        return cls([row.unbind() for row in operations], [row.unbind() for row in sources])
+
+
+def scaled_softmax(values: Tensor) -> Tensor:
+    """(rows, n) to weights whose mean is 1 in every row.
+
+    Eq. 1 and 2 have the softmax alone; the authors' code multiplies it by n, as is done here.
+    """
+    return values.softmax(1) * values.shape[1]
+
+
+def is_nothing(weight: Weight) -> bool:
+    """Whether what it weighs need not be computed. A learnt weight may change, and has a gradient."""
+    return isinstance(weight, float) and weight == 0.0
+
+
+def weighted_sum(terms: Iterable[tuple[Tensor, Weight]]) -> Tensor | None:
+    """Of maps of one shape; None where there is none."""
+    total = None
+    for term, weight in terms:
+        if total is None:
+            total = term * weight
+        elif isinstance(weight, Tensor):
+            total = total + term * weight
+        else:
+            total = torch.add(total, term, alpha=weight)
+    return total

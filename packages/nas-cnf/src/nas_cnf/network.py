@@ -1,0 +1,45 @@
+"""A backbone's pyramid and the part networks that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from posenas.levels import Level
+from torch import Tensor, nn
+
+from nas_cnf.fabric import Fabric
+from nas_cnf.layout import FINEST, channels_of, stride_of
+
+
+class FabricNetwork(nn.Module):
+    """(N, 3, H, W) images to `pyramid4`, `pyramid8`, ... of the backbone, then `part1`, `part2`, ... at 1/4.
+
+    H and W are multiples of the coarsest stride.
+
+    Args:
+        pyramid: channels of the backbone's maps, from fine to coarse.
+        parts: part networks by their levels' names.
+        channels: their channel factor C.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, pyramid: Sequence[int], *, parts: Mapping[str, Fabric], channels: int
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self._parts = tuple(parts)
+        for name, part in parts.items():
+            self.add_module(name, part)
+        strides = [stride_of(scale) for scale in range(len(pyramid))]
+        self.levels = (
+            *(
+                Level(f"pyramid{stride}", stride, width)
+                for stride, width in zip(strides, pyramid, strict=True)
+            ),
+            *(Level(name, FINEST, channels_of(0, channels)) for name in parts),
+        )
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        pyramid = self.backbone(images)
+        outputs = [*pyramid, *(self.get_submodule(name)(pyramid)[0] for name in self._parts)]
+        return {level.name: output for level, output in zip(self.levels, outputs, strict=True)}

@@ -1,0 +1,179 @@
+"""The space `cnf`: a backbone and one neural fabric for each part of the body, of continuous architecture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated, Any, Literal, cast
+
+import torch
+from annotated_types import Ge, Gt, Le, MinLen
+from posenas.errors import PosenasError
+from posenas.genotype import Genotype, Real, check_genotype, middle, sample_uniform
+from torch import nn
+
+from nas_cnf.backbones import FABRICS, HAND_MADE, fabric_channels, find_pyramid, make_fabric, make_pyramid
+from nas_cnf.discrete import heaviest_operations, heaviest_sources
+from nas_cnf.fabric import Adapters, Fabric
+from nas_cnf.layout import FINEST, first_layers, last_layers
+from nas_cnf.network import FabricNetwork
+from nas_cnf.operations import OPERATIONS, WITHOUT_POOLING, Operation
+
+_NARROW = 0.5
+
+
+@dataclass(frozen=True)
+class CnfSpace:
+    """A backbone and one cell-based neural fabric for each part of the body. Its dimensions are real numbers:
+    every fabric's alpha (operations on the edges of a cell) and beta (sources of each cell)."""
+
+    backbone: Annotated[
+        str,
+        "fabric-1 to -3, mobilenetv2, resnet50, hrnet-w32 (up to its third stage), or another network: a zoo "
+        "entry's name, a genotype's file or a run's folder",
+    ] = "mobilenetv2"
+    width: Annotated[
+        float | None,
+        "times as many channels in a fabric or hand-made backbone; none: half as many; other networks keep "
+        "theirs",
+        Gt(0),
+        Le(8),
+    ] = None
+    parts: Annotated[int, "fabrics after the backbone, one for each part; 0: the backbone alone", Ge(0)] = 1
+    layers: Annotated[int, "of a part's fabric: the last ones of a whole fabric", Ge(2), Le(16)] = 3
+    coarsest: Annotated[Literal[16, 32], "stride of the smallest scale of all fabrics"] = 32
+    channels: Annotated[int, "C of a part's fabric: at 1/s of the image it has C x s channels", Ge(1)] = 4
+    hidden: Annotated[int, "H: hidden nodes of each cell of a part's fabric", Ge(1), Le(8)] = 1
+    operations: Annotated[tuple[Operation, ...], "candidates on each edge of a part's fabric", MinLen(1)] = (
+        WITHOUT_POOLING
+    )
+    backbone_operations: Annotated[
+        tuple[Operation, ...], "candidates on each edge of a fabric that is the backbone", MinLen(1)
+    ] = OPERATIONS
+
+    def __post_init__(self) -> None:
+        for name in ("operations", "backbone_operations"):
+            operations = getattr(self, name)
+            if len(set(operations)) != len(operations):
+                raise ValueError(f"{name} names an operation twice: {', '.join(operations)}")
+            if set(operations) == {"zero"}:
+                raise ValueError(f"{name} is zero alone, which lets nothing through: add another operation")
+        if self.parts and self.layers < self._scales - 1:
+            raise ValueError(
+                f"layers is {self.layers}: the first of so few layers does not hear 1/{self.coarsest}; "
+                f"it takes {self._scales - 1}, or coarsest=16"
+            )
+
+    def dimensions(self) -> dict[str, Real]:
+        if self.backbone in FABRICS:
+            plan = FABRICS[self.backbone]
+            layers = first_layers(plan.layers, self._scales)
+            dimensions = _dimensions("backbone", plan.hidden, layers, self.backbone_operations)
+        else:
+            dimensions = {}
+        layers = last_layers(self.layers, self._scales)
+        for name in self._parts:
+            dimensions |= _dimensions(name, self.hidden, layers, self.operations)
+        return dimensions
+
+    def sample(self, rng: Random) -> Genotype:
+        """Standard normal values, as the paper's random architectures."""
+        return sample_uniform(self.dimensions(), rng)
+
+    def ancestor(self) -> Genotype:
+        """Zeros: every choice weighs the same."""
+        return middle(self.dimensions())
+
+    def build(self, genotype: Genotype) -> FabricNetwork:
+        check_genotype(genotype, self.dimensions())
+        backbone, pyramid = self._backbone()
+        parts = {name: self._part(pyramid) for name in self._parts}
+        network = FabricNetwork(backbone, pyramid, parts=parts, channels=self.channels)
+        self.set_values(network, genotype)
+        return network
+
+    def relax(self, backbone: Any) -> dict[str, nn.Parameter]:
+        """Makes alpha and beta of a network that `build` made parameters, in place; once made, they stay the
+        same. By the dimensions' names, which are those in its state dict."""
+        network = cast(FabricNetwork, backbone)
+        return {name: _parameter(network, name) for name in self.dimensions()}
+
+    def set_values(self, backbone: Any, genotype: Genotype) -> None:
+        """Fills alpha and beta of a network that `build` made, relaxed or not, in place."""
+        network = cast(FabricNetwork, backbone)
+        with torch.no_grad():
+            for name in self.dimensions():
+                fabric, leaf = _place(network, name)
+                getattr(fabric, leaf).copy_(torch.tensor(genotype[name]))
+
+    def discrete(self, genotype: Genotype) -> Genotype:
+        """With the heaviest operation on each edge, but for `zero`, and the heaviest source of each cell."""
+        check_genotype(genotype, self.dimensions())
+        chosen = {}
+        for name, rows in genotype.items():
+            if name.endswith("beta"):
+                chosen[name] = heaviest_sources(rows)
+            else:
+                backbone = name.startswith("backbone")
+                operations = self.backbone_operations if backbone else self.operations
+                chosen[name] = heaviest_operations(rows, operations)
+        return chosen
+
+    @property
+    def _scales(self) -> int:
+        return (self.coarsest // FINEST).bit_length()
+
+    @property
+    def _parts(self) -> list[str]:
+        return [f"part{number}" for number in range(1, self.parts + 1)]
+
+    def _backbone(self) -> tuple[nn.Module, list[int]]:
+        """And the channels of its pyramid."""
+        width = _NARROW if self.width is None else self.width
+        if self.backbone in FABRICS:
+            fabric = make_fabric(
+                self.backbone, scales=self._scales, width=width, operations=self.backbone_operations
+            )
+            return fabric, fabric_channels(self.backbone, scales=self._scales, width=width)
+        if self.backbone in HAND_MADE:
+            return make_pyramid(self.backbone, scales=self._scales, width=width)
+        found = find_pyramid(self.backbone, scales=self._scales)
+        if self.width is not None:
+            raise PosenasError(
+                f"space cnf: option 'width' is of backbones {', '.join((*FABRICS, *HAND_MADE))}; "
+                f"{self.backbone!r} keeps its own channels, so leave it out"
+            )
+        return found
+
+    def _part(self, pyramid: list[int]) -> Fabric:
+        return Fabric(
+            Adapters(pyramid, self.channels),
+            incoming=len(pyramid),
+            layers=last_layers(self.layers, self._scales),
+            channels=self.channels,
+            hidden=self.hidden,
+            operations=self.operations,
+        )
+
+
+def _dimensions(
+    fabric: str, hidden: int, layers: tuple[int, ...], operations: tuple[Operation, ...]
+) -> dict[str, Real]:
+    edges = hidden * (hidden + 1) // 2
+    return {f"{fabric}.alpha": Real((edges, len(operations))), f"{fabric}.beta": Real((sum(layers), 3))}
+
+
+def _place(network: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """The fabric, and the name in it, of a dimension."""
+    path, _, leaf = name.rpartition(".")
+    return network.get_submodule(path), leaf
+
+
+def _parameter(network: nn.Module, name: str) -> nn.Parameter:
+    fabric, leaf = _place(network, name)
+    value = getattr(fabric, leaf)
+    if not isinstance(value, nn.Parameter):
+        delattr(fabric, leaf)
+        value = nn.Parameter(value.detach().clone())
+        fabric.register_parameter(leaf, value)
+    return value

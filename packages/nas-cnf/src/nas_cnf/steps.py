@@ -1,0 +1,108 @@
+"""How weights and architecture learn together: in one step, or the architecture from other people.
+
+Source: PoseNFS (Yang et al., 2019), section III-F; DARTS (Liu et al., ICLR 2019), section 2.3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal, cast
+
+import torch
+from posenas.batches import Batch
+from posenas.network import PoseNetwork
+from posenas.protocols import HeadModule, Relaxed
+from posenas.relaxed_training import relax
+from torch import Tensor
+from torch.func import functional_call
+
+
+@dataclass(frozen=True)
+class SynchronousStep:
+    """Weights and architecture by the gradient of one loss for the same people.
+
+    Attributes:
+        sparsity: weight of the architecture's mean entropy in the loss.
+    """
+
+    space: Relaxed
+    sparsity: float
+
+    def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
+        head = cast(HeadModule, network.head)
+        loss = head.loss(network(batch.images), head.targets(batch))
+        entropy = mean_entropy(list(relax(self.space, network).values()))
+        (loss + self.sparsity * entropy).backward()  # type: ignore[no-untyped-call]
+        return {"loss": float(loss.detach()), "entropy": float(entropy.detach())}
+
+
+@dataclass(frozen=True)
+class BilevelStep:
+    """The weights by the loss for the batch's first half, the architecture by that for its second half.
+
+    Attributes:
+        order: 1 takes the architecture's gradient at the present weights; 2 after the weights' next step of
+            `inner_rate`, through which it is differentiated too.
+        sparsity: weight of the architecture's mean entropy in its loss.
+    """
+
+    space: Relaxed
+    order: Literal[1, 2]
+    inner_rate: float
+    sparsity: float
+
+    def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
+        values = list(relax(self.space, network).values())
+        own = {id(value) for value in values}
+        weights = {
+            name: parameter for name, parameter in network.named_parameters() if id(parameter) not in own
+        }
+        first, second = _halves(batch)
+        loss = _loss(network, first, weights)
+        gradients = torch.autograd.grad(loss, list(weights.values()), create_graph=self.order == 2)
+        after = {
+            name: weight - self.inner_rate * gradient
+            for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+        }
+        validation = _loss(network, second, after if self.order == 2 else weights)
+        entropy = mean_entropy(values)
+        slopes = torch.autograd.grad(validation + self.sparsity * entropy, values)
+        for parameter, gradient in zip([*weights.values(), *values], [*gradients, *slopes], strict=True):
+            _add(parameter, gradient.detach())
+        return {
+            "loss": float(loss.detach()),
+            "validation": float(validation.detach()),
+            "entropy": float(entropy.detach()),
+        }
+
+
+def mean_entropy(values: Sequence[Tensor]) -> Tensor:
+    """Of the softmax over each row, 1 where all entries weigh the same, 0 where one weighs all."""
+    rows = [row for value in values for row in value if len(row) > 1]
+    entropies = [torch.special.entr(row.softmax(0)).sum() / math.log(len(row)) for row in rows]
+    return torch.stack(entropies).mean()
+
+
+def _loss(network: PoseNetwork, batch: Batch, weights: Mapping[str, Tensor]) -> Tensor:
+    head = cast(HeadModule, network.head)
+    outputs = functional_call(network, dict(weights), (batch.images,))
+    return head.loss(outputs, head.targets(batch))
+
+
+def _halves(batch: Batch) -> tuple[Batch, Batch]:
+    half = len(batch.images) // 2
+    first, second = (
+        Batch(batch.images[part], batch.keypoints[part], batch.labelled[part])
+        for part in (slice(half), slice(half, None))
+    )
+    return first, second
+
+
+def _add(parameter: Tensor, gradient: Tensor) -> None:
+    if parameter.grad is None:
+        parameter.grad = gradient.clone()
+    else:
+        parameter.grad += gradient

@@ -1,0 +1,117 @@
+"""Strategies for spaces with real dimensions: the architecture is learnt by gradient, like weights.
+
+Source: PoseNFS (Yang et al., 2019), section III-F, for `synchronous`; DARTS (Liu et al., ICLR 2019) for
+`first-order` and `second-order`. Random architectures that stay as they are drawn are the core's `random`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias, cast
+
+from annotated_types import Ge, Gt
+from posenas.problem import Problem
+from posenas.protocols import Relaxed
+from posenas.relaxed_training import Learning, Relaxation
+from posenas.trial import Trial
+
+from nas_cnf.steps import BilevelStep, SynchronousStep
+
+SearchEpochs: TypeAlias = Annotated[int, "passes over the people in learning weights and architecture", Gt(0)]
+Sparsity: TypeAlias = Annotated[
+    float, "weight of the architecture's entropy in its loss: above 0, few choices come to weigh all", Ge(0)
+]
+Discrete: TypeAlias = Annotated[
+    bool, "take the heaviest choice everywhere and nothing else, as DARTS does, before the last training"
+]
+
+
+@dataclass(frozen=True)
+class Synchronous:
+    """Weights and architecture learn in the same steps, from all training people; nothing is made discrete.
+
+    The answer is the network as it is then, or after `final_epochs` more with the architecture frozen.
+    """
+
+    epochs: SearchEpochs = 12
+    architecture_rate: Annotated[
+        float | None, "learning rate of the architecture, always the same; none: as the weights'", Gt(0)
+    ] = None
+    sparsity: Sparsity = 0.0
+    discrete: Discrete = False
+    final_epochs: Annotated[
+        int, "passes in training the found network on, its architecture frozen", Ge(0)
+    ] = 0
+
+    def requires(self) -> Sequence[type]:
+        return (Relaxed,)
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        space = cast(Relaxed, problem.space)
+        found = problem.train_relaxed(
+            SynchronousStep(space, self.sparsity),
+            epochs=self.epochs,
+            learning=Learning(self.architecture_rate),
+        )
+        genotype, weights = found.genotype, found.weights
+        if self.discrete:
+            genotype = space.discrete(genotype)
+        if self.final_epochs:
+            weights = problem.train(genotype, epochs=self.final_epochs, init=weights)
+        yield problem.evaluate(genotype, weights, stage="final")
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """DARTS's approximation: weights learn from one half of the training people, the architecture from the
+    other half at the present weights. The found network is then trained anew on all of them."""
+
+    epochs: SearchEpochs = 6
+    architecture_rate: Annotated[float, "learning rate of the architecture", Gt(0)] = 3e-3
+    architecture_decay: Annotated[float, "weight decay of the architecture", Ge(0)] = 1e-3
+    sparsity: Sparsity = 0.0
+    discrete: Discrete = False
+    final_epochs: Annotated[int, "passes in training the found network", Gt(0)] = 8
+
+    def requires(self) -> Sequence[type]:
+        return (Relaxed,)
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        step = BilevelStep(cast(Relaxed, problem.space), 1, 0.0, self.sparsity)
+        yield _trained_anew(problem, _learnt(problem, self, step), self)
+
+
+@dataclass(frozen=True)
+class SecondOrder:
+    """DARTS: like `first-order`, but the architecture's gradient is that of the loss after the weights' next
+    step, which itself depends on the architecture. About three times the time and memory."""
+
+    epochs: SearchEpochs = 4
+    architecture_rate: Annotated[float, "learning rate of the architecture", Gt(0)] = 3e-3
+    architecture_decay: Annotated[float, "weight decay of the architecture", Ge(0)] = 1e-3
+    inner_rate: Annotated[float, "length of the weights' next step", Gt(0)] = 1e-3
+    sparsity: Sparsity = 0.0
+    discrete: Discrete = False
+    final_epochs: Annotated[int, "passes in training the found network", Gt(0)] = 8
+
+    def requires(self) -> Sequence[type]:
+        return (Relaxed,)
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        step = BilevelStep(cast(Relaxed, problem.space), 2, self.inner_rate, self.sparsity)
+        yield _trained_anew(problem, _learnt(problem, self, step), self)
+
+
+def _learnt(problem: Problem, options: FirstOrder | SecondOrder, step: BilevelStep) -> Relaxation:
+    learning = Learning(options.architecture_rate, options.architecture_decay, on="halves")
+    return problem.train_relaxed(step, epochs=options.epochs, learning=learning)
+
+
+def _trained_anew(problem: Problem, found: Relaxation, options: FirstOrder | SecondOrder) -> Trial:
+    """The found network with fresh weights, on all training people."""
+    genotype = found.genotype
+    if options.discrete:
+        genotype = cast(Relaxed, problem.space).discrete(genotype)
+    weights = problem.train(genotype, epochs=options.final_epochs)
+    return problem.evaluate(genotype, weights, stage="final")

@@ -1,0 +1,136 @@
+"""The gradient strategies, run on drawn people: what they answer, and that nothing is lost when stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from posenas.compose import Composition, compose
+from posenas.errors import PosenasError
+from posenas.hooks import Events, hookimpl
+from posenas.recipe import ComponentChoice, Recipe
+from posenas.run import create_run
+from posenas.search import search
+from posenas.trial import Trial
+from safetensors.torch import load_file
+
+SPACE = {"backbone": "fabric-1", "width": 0.125, "parts": 1, "channels": 2}
+Compose = Callable[..., Composition]
+
+
+@pytest.fixture
+def composed() -> Compose:
+    def make(strategy: str, **options: Any) -> Composition:
+        return compose(
+            Recipe(
+                space=ComponentChoice("cnf", SPACE),
+                strategy=ComponentChoice(strategy, options),
+                head=ComponentChoice("vector", {"input_size": [64, 64]}),
+                dataset=ComponentChoice("synthetic", {"train_images": 24, "val_images": 8}),
+                training={"batch_size": 8, "workers": 0, "learning_rate": 1e-2},
+                precision="32",
+            )
+        )
+
+    return make
+
+
+def run(composition: Composition, folder: Path, listener: object = object()) -> Trial:
+    events = Events({"listener": listener}, complain=print)
+    return search(composition, create_run(folder, composition.recipe), events=events).best
+
+
+def values(genotype: Any) -> torch.Tensor:
+    return torch.cat([torch.tensor(genotype[name]).flatten() for name in sorted(genotype)])
+
+
+def test_synchronous_answers_with_the_architecture_that_it_learnt(composed: Compose, tmp_path: Path) -> None:
+    best = run(composed("synchronous", epochs=3, architecture_rate=0.05), tmp_path / "run")
+    assert (best.stage, best.split) == ("final", "val")
+    assert (values(best.genotype) != 0).all()
+    weights = load_file(tmp_path / "run" / "best" / "weights.safetensors")
+    for name, value in best.genotype.items():
+        assert torch.equal(weights[f"backbone.{name}"], torch.tensor(value))
+
+
+def test_architecture_as_fast_as_the_weights_or_at_its_own_rate(composed: Compose, tmp_path: Path) -> None:
+    moved = [
+        values(run(composed("synchronous", epochs=2, **options), tmp_path / name).genotype).abs().max()
+        for name, options in {"same": {}, "slow": {"architecture_rate": 1e-5}}.items()
+    ]
+    assert moved[0] > 1e-2
+    assert 0 < moved[1] < 1e-3
+
+
+def test_discrete_takes_one_choice_everywhere_and_trains_on_with_it(
+    composed: Compose, tmp_path: Path
+) -> None:
+    composition = composed("synchronous", epochs=2, discrete=True, final_epochs=1)
+    best = run(composition, tmp_path / "run")
+    for rows in best.genotype.values():
+        for row in torch.tensor(rows).softmax(1):
+            assert sorted(row.tolist())[:-1] == [0.0] * (len(row) - 1)
+    weights = load_file(tmp_path / "run" / "best" / "weights.safetensors")
+    for name, value in best.genotype.items():
+        assert torch.equal(weights[f"backbone.{name}"], torch.tensor(value))
+
+
+@pytest.mark.parametrize("strategy", ["first-order", "second-order"])
+def test_bilevel_strategies_learn_the_architecture_then_the_network_anew(
+    composed: Compose, tmp_path: Path, strategy: str
+) -> None:
+    best = run(composed(strategy, epochs=2, final_epochs=1, architecture_rate=0.05), tmp_path / "run")
+    lines = (tmp_path / "run" / "journal.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    (learnt,) = [record for record in records if record["effect"] == "train relaxed"]
+    assert learnt["inputs"]["learning"]["on"] == "halves"
+    assert len(learnt["result"]["course"]) == 2
+    assert learnt["result"]["genotype"] == dict(best.genotype)
+    (anew,) = [record for record in records if record["effect"] == "train"]
+    assert anew["inputs"]["init"] is None
+
+
+def test_sparsity_lowers_the_entropy(composed: Compose, tmp_path: Path) -> None:
+    entropies = []
+    for sparsity in (0.0, 3.0):
+        options = {"epochs": 4, "architecture_rate": 0.05, "sparsity": sparsity}
+        genotype = run(composed("synchronous", **options), tmp_path / str(sparsity)).genotype
+        rows = [row for name in genotype for row in torch.tensor(genotype[name]).softmax(1)]
+        entropies.append(sum(float(torch.special.entr(row).sum()) for row in rows))
+    assert entropies[1] < entropies[0]
+
+
+class StopAfter:
+    """Stops a run as its first training ends so many epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+
+    @hookimpl
+    def epoch_finished(self, epoch: int) -> None:
+        if epoch == self._epochs:
+            raise KeyboardInterrupt
+
+
+def test_stopped_after_an_epoch_it_continues_to_the_same_bytes(composed: Compose, tmp_path: Path) -> None:
+    composition = composed("synchronous", epochs=3)
+    run(composition, tmp_path / "undisturbed")
+    for epochs in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            run(composition, tmp_path / "stopped", StopAfter(epochs))
+    run(composition, tmp_path / "stopped")
+    for path in (tmp_path / "undisturbed").rglob("*"):
+        if path.is_file():
+            other = tmp_path / "stopped" / path.relative_to(tmp_path / "undisturbed")
+            assert other.read_bytes() == path.read_bytes(), path
+    assert not list((tmp_path / "stopped" / "checkpoints").iterdir())
+
+
+def test_a_space_that_cannot_be_relaxed_is_refused_with_those_that_can() -> None:
+    recipe = Recipe(space=ComponentChoice("fixed"), strategy=ComponentChoice("synchronous"))
+    with pytest.raises(PosenasError, match=r"'synchronous' needs Relaxed.*spaces for it: cnf"):
+        compose(recipe)
