@@ -14,7 +14,7 @@ import argparse
 import itertools
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ METRIC = "oks.AP"
 LIMIT = "gmacs<=0.02"
 EVALUATIONS = 48
 SUPER_NETWORK_EPOCHS = 12
+SHARED_EPOCHS = (SUPER_NETWORK_EPOCHS, 36)  # the correlation is of both
 FINAL_EPOCHS = 6
 ALONE = 12
 ALONE_EPOCHS = 10
@@ -114,28 +115,34 @@ def trained(problem: Problem, genotype: Genotype, shared: str) -> Iterator[float
 def shared_and_alone(problem: Problem) -> dict[str, Any]:
     """Scores of genotypes of the whole space with shared weights, and trained alone (the mean of several
     trainings), on the same people."""
-    shared = next(STRATEGIES["random"].search(problem)).weights
-    assert shared is not None
     genotypes = problem.draw(ALONE, purpose="alone")
-    options: dict[str, Any] = {"stage": "candidate", "calibration_people": 128}
-    first = [
-        trial.metrics[METRIC]
-        for trial in problem.evaluate_many(genotypes, Weights(shared, shared=True), **options)
-    ]
+    shared = {epochs: shared_scores(problem, genotypes, epochs) for epochs in SHARED_EPOCHS}
     alone = [
         [alone_score(problem, genotype, repeat) for genotype in genotypes]
         for repeat in range(ALONE_TRAININGS)
     ]
-    second = [statistics.fmean(scores) for scores in zip(*alone, strict=True)]
+    mean = [statistics.fmean(scores) for scores in zip(*alone, strict=True)]
     return {
         "gmacs": [problem.cost_by_name(genotype, "gmacs") for genotype in genotypes],
-        "shared": first,
+        "shared": shared,
         "alone": alone,
-        "tau": kendall_tau(first, second),
-        "tau_interval": tau_interval(first, second),
-        "tau_of_single_trainings": [kendall_tau(first, scores) for scores in alone],
+        "tau": {epochs: kendall_tau(scores, mean) for epochs, scores in shared.items()},
+        "tau_interval": {epochs: tau_interval(scores, mean) for epochs, scores in shared.items()},
+        "tau_of_single_trainings": {
+            epochs: [kendall_tau(scores, one) for one in alone] for epochs, scores in shared.items()
+        },
         "tau_between_trainings": [kendall_tau(one, other) for one, other in itertools.combinations(alone, 2)],
     }
+
+
+def shared_scores(problem: Problem, genotypes: Sequence[Genotype], epochs: int) -> list[float]:
+    """With a super-network that was trained so long."""
+    first = next(replace(STRATEGIES["random"], epochs=epochs).search(problem))
+    assert first.weights is not None
+    trials = problem.evaluate_many(
+        genotypes, Weights(first.weights, shared=True), stage="candidate", calibration_people=128
+    )
+    return [trial.metrics[METRIC] for trial in trials]
 
 
 def alone_score(problem: Problem, genotype: Genotype, repeat: int) -> float:
@@ -160,7 +167,7 @@ def one_seed(seed: int, folder: Path) -> dict[str, Any]:
 
 
 def summary(seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    taus = [seed["correlation"]["tau"] for seed in seeds]
+    taus = {epochs: [seed["correlation"]["tau"][epochs] for seed in seeds] for epochs in SHARED_EPOCHS}
     return {
         "winner_minus_median_random_of_equal_gmacs": [
             seed["searches"]["evolution"]["winner"] - statistics.median(seed["random_of_equal_gmacs"])
@@ -191,6 +198,7 @@ def main() -> None:
             "limit": LIMIT,
             "evaluations": EVALUATIONS,
             "super_network_epochs": SUPER_NETWORK_EPOCHS,
+            "correlated_super_network_epochs": SHARED_EPOCHS,
             "final_epochs": FINAL_EPOCHS,
             "alone": ALONE,
             "alone_epochs": ALONE_EPOCHS,

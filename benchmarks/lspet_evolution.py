@@ -1,0 +1,125 @@
+"""An evolution's winner against its ancestor at equal training, on Leeds Sports Pose Extended.
+
+    python benchmarks/lspet_evolution.py --root FOLDER --runs FOLDER [--seeds 3] [--json FILE]
+
+`recipes/lspet-evo.toml` is searched with each seed. The ancestor is then trained as the winner's line was:
+from its weights of the search as many times for a child's passes as there are generations between them, and
+then for the final passes on all training people. Each seed is a run of its own in the folder, so the script
+can be stopped and started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from nas_evo.neuroevolution import Neuroevolution
+from posenas.compose import Composition, compose
+from posenas.devices import use_threads
+from posenas.hooks import Events
+from posenas.problem import Candidate, Problem, Weights
+from posenas.progress import Lines
+from posenas.recipe import read_recipe, recipe_from_tables
+from posenas.run import create_run, locked, open_journal
+from posenas.search import search
+from posenas.trial import Trial
+
+METRIC = "pck.PCK@0.2"
+RECIPE = Path(__file__).parent.parent / "recipes" / "lspet-evo.toml"
+
+
+def composition(root: Path, seed: int) -> Composition:
+    tables = read_recipe(RECIPE)
+    tables["dataset"]["root"] = str(root)
+    return compose(replace(recipe_from_tables(tables), seed=seed))
+
+
+def ancestors(trial: Trial, candidates: Sequence[Trial]) -> int:
+    """How many times a child was trained on the way from the ancestor to this network."""
+    by_id = {candidate.id: candidate for candidate in candidates}
+    number = 0
+    while trial.descent is not None and trial.descent.parent is not None:
+        trial = by_id[trial.descent.parent]
+        number += 1
+    return number
+
+
+def ancestor_alike(problem: Problem, ancestor: Trial, strategy: Neuroevolution, *, times: int) -> Trial:
+    weights = Weights(cast(str, ancestor.weights), shared=False)
+    for _ in range(times):
+        candidate = Candidate(ancestor.genotype, weights)
+        (trial,) = problem.train_and_evaluate_many(
+            [candidate], epochs=strategy.plan.child_epochs, stage="ancestor"
+        )
+        weights = Weights(cast(str, trial.weights), shared=False)
+    final = problem.train(ancestor.genotype, epochs=strategy.final_epochs, init=weights)
+    return problem.evaluate(ancestor.genotype, final, stage="ancestor")
+
+
+def one_seed(root: Path, folder: Path, seed: int) -> dict[str, Any]:
+    composed = composition(root, seed)
+    use_threads(composed.training.workers)
+    strategy = cast(Neuroevolution, composed.strategy)
+    run = create_run(folder / f"seed-{seed}", composed.recipe)
+    events = Events({"display": Lines(print)}, complain=print)
+    *candidates, winner = search(composed, run, events=events).trials
+    times = ancestors(winner, candidates)
+    with locked(run):
+        journal = open_journal(run, composed.recipe)
+        with closing(Problem(composed, run, journal, events=events)) as problem:
+            ancestor = ancestor_alike(problem, candidates[0], strategy, times=times)
+    return {
+        "generations_of_ancestors": times,
+        "genotype": dict(winner.genotype),
+        "winner": figures(winner, min(candidates, key=fitness)),
+        "ancestor": figures(ancestor, candidates[0]),
+    }
+
+
+def fitness(trial: Trial) -> float:
+    return float("inf") if trial.fitness is None else trial.fitness
+
+
+def figures(final: Trial, candidate: Trial) -> dict[str, float | None]:
+    return {
+        METRIC: final.metrics[METRIC],
+        "fitness": candidate.fitness,
+        "loss": candidate.loss,
+        "gmacs": final.costs["gmacs"],
+        "parameters": final.costs["parameters"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    numbers = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    seeds = {str(seed): one_seed(arguments.root, arguments.runs, seed) for seed in numbers}
+    summary = {
+        name: {
+            "mean": statistics.mean(scores),
+            "standard_deviation": statistics.stdev(scores) if len(scores) > 1 else None,
+            "scores": scores,
+        }
+        for name in ("winner", "ancestor")
+        for scores in [[seed[name][METRIC] for seed in seeds.values()]]
+    }
+    print(json.dumps(summary, indent=1))
+    if arguments.json:
+        result = {"recipe": RECIPE.name, "summary": summary, "seeds": seeds}
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
