@@ -172,7 +172,7 @@ def convolutions(network: nn.Module) -> dict[str, nn.Conv2d | nn.ConvTranspose2d
 
 def test_networks_begin_with_these_weights() -> None:
     torch.manual_seed(0)
-    space = EvoSpace()
+    space = EvoSpace(width=1.0)
     found = convolutions(space.build(space.ancestor()))
     for name, fan in {
         "module7.0.project.0": 320,

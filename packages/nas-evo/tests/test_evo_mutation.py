@@ -11,7 +11,7 @@ from nas_evo.zoo import EVOPOSE2D_S
 from posenas.errors import PosenasError
 from posenas.genotype import Genotype, check_genotype
 
-SPACE = EvoSpace()
+SPACE = EvoSpace(width=1.0)
 ANCESTOR = SPACE.ancestor()
 PARENTS = {"ancestor": ANCESTOR, "evopose2d-s": EVOPOSE2D_S.genotype}
 MOST_CHANNELS = (16, 24, 40, 80, 112, 192, 320)

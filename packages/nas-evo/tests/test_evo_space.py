@@ -21,7 +21,7 @@ from posenas.options import make_component, option_values
 from posenas.protocols import Evolvable, SearchSpace
 from torch import nn
 
-SPACE = EvoSpace()
+SPACE = EvoSpace(width=1.0)
 S = EVOPOSE2D_S.genotype
 
 
@@ -260,7 +260,7 @@ def test_options_go_there_and_back() -> None:
     space = EvoSpace(scaled_for=(384, 288), width=0.5, drop_connect=0.1, momentum=0.1)
     for each in (space, SPACE):
         assert make_component(EvoSpace, option_values(each), where="space evo") == each
-    assert make_component(EvoSpace, {"drop_connect": "none"}, where="space evo") == SPACE
+    assert make_component(EvoSpace, {"drop_connect": "none"}, where="space evo") == EvoSpace()
 
 
 def test_build_refuses_a_foreign_genotype() -> None:

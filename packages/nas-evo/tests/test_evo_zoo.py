@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from nas_evo.space import EvoSpace
 from nas_evo.zoo import EFFICIENTNET_B0_POSE, EVOPOSE2D_L, EVOPOSE2D_M, EVOPOSE2D_S, EVOPOSE2D_XS
+from posenas.compose import make
 from posenas.costs import measure
 from posenas.networks import describe_network, find_network
+from posenas.recipe import ComponentChoice
 from posenas.zoo import ZooEntry
 from torch import nn
 
@@ -53,9 +54,9 @@ S_PARAMETERS = {
 
 
 def backbone(entry: ZooEntry) -> nn.Module:
-    options = {name: tuple(value) for name, value in entry.options.items()}
+    space = make("space", ComponentChoice(entry.space, entry.options))
     with torch.device("meta"):
-        return EvoSpace(**options).build(entry.genotype)
+        return space.build(entry.genotype)  # type: ignore[no-any-return]
 
 
 def sizes(entry: ZooEntry) -> dict[str, tuple[int, ...]]:

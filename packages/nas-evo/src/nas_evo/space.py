@@ -29,7 +29,7 @@ class EvoSpace:
     ] = SEARCHED_SIZE
     width: Annotated[
         float, "times as many channels everywhere, to a multiple of 8, at least 8", Gt(0), Le(8)
-    ] = 1.0
+    ] = 0.25
     drop_connect: Annotated[
         float | None,
         "how often, of 1, training leaves out a block for a sample: from 0 at the first block up to nearly "

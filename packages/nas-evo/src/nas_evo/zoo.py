@@ -19,7 +19,7 @@ _XS = (*_S[:5], Quartet(4, 5, 128, 2), _S[6])
 
 EVOPOSE2D_XS = ZooEntry(
     space="evo",
-    options={},
+    options={"width": 1.0},
     genotype=genotype_of(_XS),
     input_size=(256, 192),
     keypoints="coco-17",
@@ -29,7 +29,7 @@ EVOPOSE2D_XS = ZooEntry(
 
 EVOPOSE2D_S = ZooEntry(
     space="evo",
-    options={},
+    options={"width": 1.0},
     genotype=genotype_of(_S),
     input_size=(256, 192),
     keypoints="coco-17",
@@ -39,7 +39,7 @@ EVOPOSE2D_S = ZooEntry(
 
 EVOPOSE2D_M = ZooEntry(
     space="evo",
-    options={"scaled_for": [384, 288]},
+    options={"scaled_for": [384, 288], "width": 1.0},
     genotype=genotype_of(_S),
     input_size=(384, 288),
     keypoints="coco-17",
@@ -49,7 +49,7 @@ EVOPOSE2D_M = ZooEntry(
 
 EVOPOSE2D_L = ZooEntry(
     space="evo",
-    options={"scaled_for": [512, 384]},
+    options={"scaled_for": [512, 384], "width": 1.0},
     genotype=genotype_of(_S),
     input_size=(512, 384),
     keypoints="coco-17",
@@ -60,7 +60,7 @@ EVOPOSE2D_L = ZooEntry(
 # The thesis's figures of EfficientNet-B0 (5.82 M, 0.60 GFLOPs, AP 0.684) are with the 1280 channels on top.
 EFFICIENTNET_B0_POSE = ZooEntry(
     space="evo",
-    options={},
+    options={"width": 1.0},
     genotype=genotype_of(ANCESTOR),
     input_size=(256, 192),
     keypoints="coco-17",

@@ -141,17 +141,19 @@ def zoo(as_json: bool) -> None:
         "\nGMACs are 1e9 multiply-accumulates; papers' GFLOPs are their own rule: multiply-accumulates of"
     )
     click.echo("convolutions by output size, over 2^30; thesis GFLOPs are EvoPose2D's, see docs/pose-nas.md.")
+    click.echo("BN stats are batch norm's running means and variances, which some papers count too.")
 
 
 def _print_networks(described: Sequence[Mapping[str, Any]]) -> None:
     click.echo(
-        f"{'name':<26}{'space':<8}{'input':<10}{'points':>6}{'parameters':>13}{'GMACs':>9}"
-        f"{'papers GFLOPs':>15}{'thesis GFLOPs':>15}"
+        f"{'name':<26}{'space':<8}{'input':<10}{'points':>6}{'parameters':>13}{'with BN stats':>15}"
+        f"{'GMACs':>9}{'papers GFLOPs':>15}{'thesis GFLOPs':>15}"
     )
     for network in described:
         size = "x".join(str(side) for side in network["input_size"])
         click.echo(
-            f"{network['name']:<26}{network['space']:<8}{size:<10}{network['keypoints']:>6}{network['parameters']:>13,}"
+            f"{network['name']:<26}{network['space']:<8}{size:<10}{network['keypoints']:>6}"
+            f"{network['parameters']:>13,}{network['parameters_with_statistics']:>15,}"
             f"{network['macs'] / 1e9:>9.3f}{network['paper_gflops']:>15.3f}"
             f"{network['thesis_gflops']:>15.3f}"
         )
