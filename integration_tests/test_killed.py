@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -98,10 +99,12 @@ def compare(tmp_path: Path, search: Sequence[str] = SEARCH, *, kills: int, seed:
     expected = contents(tmp_path / "undisturbed")
     rng = random.Random(seed)
     done = 0
-    while done < kills:
-        folder = tmp_path / f"after-{done}-kills"
+    for attempt in itertools.count():  # a search may end before it is killed
+        if done >= kills:
+            break
+        folder = tmp_path / f"attempt-{attempt}"
         folder.mkdir()
-        longest = min(length, 2 * length / kills + 3)
+        longest = min(0.8 * length, 2 * length / kills + 3)
         done += killed_often(folder, search, kills=kills - done, rng=rng, longest=longest)
         assert contents(folder / "run") == expected
 
