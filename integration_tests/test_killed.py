@@ -152,6 +152,20 @@ def test_ctrl_c_says_how_to_resume_and_loses_nothing(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_ctrl_c_ends_the_processes_of_an_evolution_without_another_word(tmp_path: Path) -> None:
+    process = start(tmp_path, "compose", *EVOLUTION, "-o", "strategy.child_epochs=200", "--run", "run")
+    checkpoints = tmp_path / "run" / "checkpoints"
+    deadline = time.monotonic() + 120
+    while len(list(checkpoints.glob("*.safetensors"))) < 2:  # both children are at work
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)  # ends once every process of the run has
+    assert process.returncode == 2, err
+    assert err.strip().splitlines()[-1] == "posenas: stopped; nothing is lost: `posenas resume run` continues"
+
+
 def test_two_processes_cannot_run_the_same_run(tmp_path: Path) -> None:
     first = start(tmp_path, "compose", *SEARCH, "-o", "strategy.epochs=200", "--run", "run")
     try:

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -50,6 +51,7 @@ class Crew:
 
     def __init__(self, recipe: Recipe, run: Run, *, size: int) -> None:
         context = multiprocessing.get_context("spawn")
+        _start_resource_tracker()
         self._messages: SimpleQueue[Message] = context.SimpleQueue()
         devices: SimpleQueue[int] = context.SimpleQueue()
         for number in range(size):
@@ -96,6 +98,20 @@ class Crew:
         self._pool.shutdown(wait=False, cancel_futures=True)
         for process in running:
             process.kill()
+
+
+def _start_resource_tracker() -> None:
+    """Python's own process that removes what killed processes leave behind; without a word about it, since
+    killing them is how a stopped run ends them."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 class _News:
