@@ -335,6 +335,12 @@ def test_page_of_a_finished_evolution(tmp_path: Path) -> None:
     assert "not comparable with the dots: the weights are others, and so are the people." in text
 
 
+def test_page_of_an_evolution_names_no_command_that_refuses_it(tmp_path: Path) -> None:
+    text = text_of(write_report(make_run(tmp_path / "run", RUNS["three by four"])))
+    assert "posenas compare" not in text
+    assert text.count("which random ones cannot") == 1
+
+
 def test_page_tells_where_the_final_score_is_of_the_candidates_weights(tmp_path: Path) -> None:
     *trials, final = RUNS["three by four"]
     kept = replace(final, weights=f"{final.id}.safetensors")

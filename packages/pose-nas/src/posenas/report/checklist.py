@@ -47,14 +47,14 @@ def checklist(results: Results, evidence: Evidence) -> Iterator[Point]:
         verdict is not None and verdict.candidates is not None,
         f"{verdict.candidates.number} of them"
         if verdict is not None and verdict.candidates is not None
-        else "`posenas compare RUN` does so",
+        else _compared_by("posenas compare RUN", results),
     )
     yield Point(
         "Random networks of equal cost are trained like the winner, and compared with it",
         verdict is not None and verdict.trained is not None,
         f"{verdict.trained.number} of them"
         if verdict is not None and verdict.trained is not None
-        else "`posenas compare RUN --trained 3` does so",
+        else _compared_by("posenas compare RUN --trained 3", results),
     )
     if weights_are_shared(results):
         yield Point(
@@ -80,3 +80,9 @@ def checklist(results: Results, evidence: Evidence) -> Iterator[Point]:
     yield Point(
         "How the settings were chosen, and at what effort, is reported", None, "the author has to say so"
     )
+
+
+def _compared_by(command: str, results: Results) -> str:
+    if any(trial.descent is not None for trial in results.candidates):
+        return "random networks cannot inherit weights, as those of an evolution did"
+    return f"`{command}` does so"
