@@ -54,7 +54,8 @@ def test_sources_at_the_edges(scale: int, incoming: int, expected: Sources) -> N
 
 
 def reached(layers: Sequence[int], incoming: int, weights: Sequence[Sequence[float]]) -> set[tuple[int, int]]:
-    """Cells with a path to the last layer, found forwards from each, one path after another."""
+    """Maps with a path to the last layer, found forwards from each, one path after another; those that the
+    first layer hears are of layer -1."""
     rows = iter(weights)
     hears: dict[tuple[int, int], set[tuple[int, int]]] = {}
     for layer, cells in enumerate(layers):
@@ -70,7 +71,8 @@ def reached(layers: Sequence[int], incoming: int, weights: Sequence[Sequence[flo
             cell in heard and leads_on(listener) for listener, heard in hears.items()
         )
 
-    return {cell for cell in hears if leads_on(cell)}
+    maps = [*hears, *((-1, scale) for scale in range(incoming))]
+    return {one for one in maps if leads_on(one)}
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -79,6 +81,8 @@ def test_needed_cells_are_those_with_a_path_to_the_end(seed: int) -> None:
     for incoming, layers in ((4, (3, 2, 1)), (1, (2, 3, 4, 4)), (3, (3, 3, 3, 2, 1)), (1, (2,))):
         weights = [[rng.choice((0.0, 0.0, 1.0)) for _ in range(3)] for _ in range(sum(layers))]
         needed = needed_cells(layers, incoming, weights)
-        assert [len(row) for row in needed] == list(layers)
-        found = {(layer, scale) for layer, row in enumerate(needed) for scale, need in enumerate(row) if need}
+        assert [len(row) for row in needed] == [incoming, *layers]
+        found = {
+            (layer, scale) for layer, row in enumerate(needed, -1) for scale, need in enumerate(row) if need
+        }
         assert found == reached(layers, incoming, weights)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 from nas_cnf.space import CnfSpace
-from nas_cnf.steps import BilevelStep, SynchronousStep, mean_entropy
+from nas_cnf.steps import BilevelStep, SynchronousStep
 from posenas.batches import Batch
+from posenas.entropy import mean_entropy
 from posenas.network import PoseNetwork
 from posenas.relaxed_training import relax
 from torch import Tensor, nn

@@ -104,6 +104,61 @@ def test_sparsity_lowers_the_entropy(composed: Compose, tmp_path: Path) -> None:
     assert entropies[1] < entropies[0]
 
 
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+
+
+def test_synchronous_prunes_what_it_learnt_and_says_what_that_changes(
+    composed: Compose, tmp_path: Path
+) -> None:
+    options = {"epochs": 2, "architecture_rate": 0.05, "prune": 0.2}
+    composition = composed("synchronous", **options)
+    best = run(composition, tmp_path / "run")
+    (learnt,) = [record for record in records(tmp_path / "run") if record["effect"] == "train relaxed"]
+    (left_out,) = [record for record in records(tmp_path / "run") if record["effect"] == "leave out"]
+    assert best.genotype == composition.space.prune(learnt["result"]["genotype"], 0.2)  # type: ignore[attr-defined]
+    assert 0 < left_out["result"]["change"]["relative"] < 1
+    assert 0 < left_out["result"]["change"]["largest"] < 1  # scores are in [0, 1)
+    trials = json.loads((tmp_path / "run" / "trials.json").read_text())
+    assert [trial["stage"] for trial in trials] == ["learnt", "final"]
+    assert best.costs["parameters"] < trials[0]["costs"]["parameters"]
+    assert best.costs["gmacs"] < trials[0]["costs"]["gmacs"]
+    before, after = (
+        load_file(tmp_path / "run" / "weights" / record["result"]["weights"]) for record in (learnt, left_out)
+    )
+    assert set(after) < set(before)
+
+
+def test_what_learning_leaves_without_any_weight_is_left_out_as_it_is(
+    composed: Compose, tmp_path: Path
+) -> None:
+    """So fast a rate drives some shares to an exact 0 in a few steps."""
+    composition = composed("synchronous", epochs=3, architecture_rate=60.0)
+    best = run(composition, tmp_path / "run")
+    shares = torch.tensor(best.genotype["backbone.alpha"]).softmax(1)
+    assert (shares == 0).any()
+    assert "oks.AP" in best.metrics
+    weights = load_file(tmp_path / "run" / "best" / "weights.safetensors")
+    whole = composition.build(composition.space.ancestor()).state_dict()  # type: ignore[attr-defined]
+    assert set(weights) < set(whole)
+
+
+def test_lost_weights_of_a_pruned_network_are_made_again(composed: Compose, tmp_path: Path) -> None:
+    composition = composed("synchronous", epochs=1, architecture_rate=0.05, prune=0.2)
+    run(composition, tmp_path / "run")
+    (left_out,) = [record for record in records(tmp_path / "run") if record["effect"] == "leave out"]
+    lost = tmp_path / "run" / "weights" / left_out["result"]["weights"]
+    content = lost.read_bytes()
+    lost.unlink()
+    (tmp_path / "run" / "best" / "weights.safetensors").unlink()
+    journal = tmp_path / "run" / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    last = max(number for number, line in enumerate(lines) if json.loads(line)["effect"] == "evaluate")
+    journal.write_text("".join(line for number, line in enumerate(lines) if number < last))
+    run(composition, tmp_path / "run")
+    assert lost.read_bytes() == content
+
+
 class StopAfter:
     """Stops a run as its first training ends so many epochs."""
 

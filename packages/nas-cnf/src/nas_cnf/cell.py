@@ -19,8 +19,8 @@ from nas_cnf.operations import Operation, make_operation
 class Cell(nn.Module):
     """The maps of the previous layer to (N, channels, H, W) at this cell's scale.
 
-    Modules bear the same names in every fabric: `sources.above`, `edges.0.sep3`, `output`. An operation that
-    is taken out of its edge counts as `zero`.
+    Modules bear the same names in every fabric: `sources.above`, `edges.0.sep3`, `output`. An operation or a
+    source that is left out counts as nothing.
 
     Args:
         scale: of this cell.
@@ -53,7 +53,7 @@ class Cell(nn.Module):
     ) -> Tensor:
         """
         Args:
-            previous: None where nothing depends on a map.
+            previous: None where nothing depends on a map, which then counts as nothing.
             sources: weights of the three sources, Eq. 2.
             operations: weights of the operations on each edge, Eq. 1; edges in the order of the nodes they
                 end at, then of those they begin at.
@@ -73,9 +73,20 @@ class Cell(nn.Module):
         output: Tensor = self.output(hidden)
         return output
 
+    def leave_out(self, sources: Sequence[float], operations: Sequence[Sequence[float]]) -> None:
+        """Deletes the layers of all that weighs exactly 0; the arguments are those of `forward`."""
+        for name, weight in zip(self._from._fields, sources, strict=True):
+            if weight == 0 and not isinstance(self.sources[name], nn.Identity):
+                del self.sources[name]
+        for candidates, row in zip(self.edges, operations, strict=True):
+            assert isinstance(candidates, nn.ModuleDict)
+            for operation, weight in zip(self._operations, row, strict=True):
+                if weight == 0 and operation in candidates:
+                    del candidates[operation]
+
     def _input(self, previous: Sequence[Tensor | None], weights: Sequence[Weight]) -> Tensor:
         total = weighted_sum(self._heard(previous, weights))
-        assert total is not None, "a softmax has a weight above 0"
+        assert total is not None, "something is heard, or the cell itself would have been left out"
         return relu(total, inplace=True)
 
     def _heard(
@@ -84,8 +95,7 @@ class Cell(nn.Module):
         merged = _merged(self._from, self.sources, weights)
         for (source, name), weight in merged.items():
             features = previous[source]
-            if not is_nothing(weight):
-                assert features is not None, "whoever is heard was computed"
+            if features is not None and name in self.sources and not is_nothing(weight):
                 yield self.sources[name](features), weight
 
     def _mixed(self, edge: int, node: Tensor, weights: Sequence[Weight]) -> Iterator[tuple[Tensor, Weight]]:
@@ -102,7 +112,8 @@ def _merged(
     """Weights by source and module; a map that is taken twice as it is counts once, by the sum of weights."""
     merged: dict[tuple[int, str], Weight] = {}
     for source, name, weight in zip(sources, sources._fields, weights, strict=True):
-        key = (source, "parallel") if isinstance(modules[name], nn.Identity) else (source, name)
+        is_copy = name in modules and isinstance(modules[name], nn.Identity)
+        key = (source, "parallel" if is_copy else name)
         merged[key] = merged[key] + weight if key in merged else weight
     return merged
 

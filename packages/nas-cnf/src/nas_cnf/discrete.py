@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas_cnf.operations import Operation
-
-_NOTHING = -1000.0
-"""Beside a 0 the softmax of this is exactly 0, in float64 too."""
+from nas_cnf.pruning import NOTHING
 
 
 def heaviest_operations(
@@ -29,4 +27,4 @@ def heaviest_sources(beta: Sequence[Sequence[float]]) -> list[list[float]]:
 def _alone(row: Sequence[float], eligible: Sequence[int]) -> list[float]:
     """0 for the greatest of the eligible entries, the first of equals; nothing for all others."""
     chosen = max(eligible, key=lambda place: row[place])
-    return [0.0 if place == chosen else _NOTHING for place in range(len(row))]
+    return [0.0 if place == chosen else NOTHING for place in range(len(row))]

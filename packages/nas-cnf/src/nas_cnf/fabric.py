@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from posenas.layers.initialisation import initialise
@@ -14,13 +15,14 @@ from torch import Tensor, nn
 
 from nas_cnf.cell import Cell
 from nas_cnf.layout import channels_of, needed_cells
-from nas_cnf.mixing import Mixture
+from nas_cnf.mixing import Mixture, Weight
 from nas_cnf.operations import Operation
 
 
 class Fabric(nn.Module):
     """Its entrance's input to the maps of its last layer, from fine to coarse.
 
+    Cells bear their layer and scale as names, such as `layers.0.2`; one that is left out is not heard.
     `alpha` (edges of a cell, operations) and `beta` (cells, 3) are buffers: the architecture is given. Made
     parameters, they are learnt. The order of a beta is parallel, finer, coarser.
 
@@ -48,9 +50,11 @@ class Fabric(nn.Module):
         self._incoming, self._layers = incoming, tuple(layers)
         self.entrance = entrance
         self.layers = nn.ModuleList(
-            nn.ModuleList(
-                Cell(scale, before, channels=channels, hidden=hidden, operations=operations)
-                for scale in range(cells)
+            nn.ModuleDict(
+                {
+                    str(scale): Cell(scale, before, channels=channels, hidden=hidden, operations=operations)
+                    for scale in range(cells)
+                }
             )
             for before, cells in zip([incoming, *layers], layers, strict=False)
         )
@@ -64,14 +68,32 @@ class Fabric(nn.Module):
         needed = self._needed(mixture)
         features: list[Tensor | None] = self.entrance(inputs)
         weights = iter(mixture.sources)
-        for layer, needs in zip(self.layers, needed, strict=True):
-            assert isinstance(layer, nn.ModuleList)
+        for layer, needs in zip(self._cells(), needed, strict=True):
             rows = [next(weights) for _ in needs]
             features = [
-                cell(features, row, mixture.operations) if need else None
-                for cell, row, need in zip(layer, rows, needs, strict=True)
+                layer[str(scale)](features, row, mixture.operations) if need else None
+                for scale, (row, need) in enumerate(zip(rows, needs, strict=True))
             ]
         return [feature for feature in features if feature is not None]
+
+    def leave_out(self, alpha: Tensor, beta: Tensor) -> None:
+        """Deletes the layers of all that these values give a weight of exactly 0, and of all that nothing
+        depends on then; the fabric computes the same without them.
+
+        Source: PoseNFS, section IV-C, which makes such cells return zeros.
+        """
+        mixture = Mixture.of_numbers(alpha, beta)
+        needed = needed_cells(self._layers, self._incoming, _numbers(mixture.sources))
+        weights, operations = iter(_numbers(mixture.sources)), _numbers(mixture.operations)
+        for layer, needs in zip(self._cells(), needed[1:], strict=True):
+            for scale, need in enumerate(needs):
+                row = next(weights)
+                if need:
+                    cast(Cell, layer[str(scale)]).leave_out(row, operations)
+                else:
+                    del layer[str(scale)]
+        if isinstance(self.entrance, Adapters):
+            self.entrance.leave_out(needed[0])
 
     @property
     def is_relaxed(self) -> bool:
@@ -79,10 +101,21 @@ class Fabric(nn.Module):
         return "alpha" in self._parameters
 
     def _needed(self, mixture: Mixture) -> list[list[bool]]:
+        present = [
+            [str(scale) in layer for scale in range(cells)]
+            for layer, cells in zip(self._cells(), self._layers, strict=True)
+        ]
         if self.is_relaxed or self.beta.is_meta:
-            return [[True] * cells for cells in self._layers]
-        weights = [[float(weight) for weight in row] for row in mixture.sources]
-        return needed_cells(self._layers, self._incoming, weights)
+            return present
+        needed = needed_cells(self._layers, self._incoming, _numbers(mixture.sources))[1:]
+        return [
+            [need and there for need, there in zip(*rows, strict=True)]
+            for rows in zip(needed, present, strict=True)
+        ]
+
+    def _cells(self) -> list[nn.ModuleDict]:
+        """Layer by layer, by their scales."""
+        return [cast(nn.ModuleDict, layer) for layer in self.layers]
 
     def _mixture(self) -> Mixture:
         """Numbers are read from the device once and not in every pass, for which it would have to wait."""
@@ -97,6 +130,10 @@ class Fabric(nn.Module):
             versions = (self.alpha, self.alpha._version), (self.beta, self.beta._version)
             self._known = (*versions, Mixture.of_numbers(self.alpha, self.beta))
         return self._known[2]
+
+
+def _numbers(weights: Sequence[Sequence[Weight]]) -> list[list[float]]:
+    return [[float(weight) for weight in row] for row in weights]
 
 
 def _initialise(fabric: Fabric) -> None:
@@ -140,10 +177,22 @@ class Adapters(nn.Module):
     def __init__(self, pyramid: Sequence[int], channels: int) -> None:
         super().__init__()
         wanted = [channels_of(scale, channels) for scale in range(len(pyramid))]
-        self.convolutions = nn.ModuleList(
-            nn.Identity() if given == width else nn.Conv2d(given, width, 1)
-            for given, width in zip(pyramid, wanted, strict=True)
+        self.convolutions = nn.ModuleDict(
+            {
+                str(scale): nn.Identity() if given == width else nn.Conv2d(given, width, 1)
+                for scale, (given, width) in enumerate(zip(pyramid, wanted, strict=True))
+            }
         )
 
-    def forward(self, pyramid: Sequence[Tensor]) -> list[Tensor]:
-        return [module(features) for module, features in zip(self.convolutions, pyramid, strict=True)]
+    def forward(self, pyramid: Sequence[Tensor]) -> list[Tensor | None]:
+        """None at a scale that is left out."""
+        modules = self.convolutions
+        return [
+            modules[str(scale)](features) if str(scale) in modules else None
+            for scale, features in enumerate(pyramid)
+        ]
+
+    def leave_out(self, needed: Sequence[bool]) -> None:
+        for scale, need in enumerate(needed):
+            if not need:
+                del self.convolutions[str(scale)]

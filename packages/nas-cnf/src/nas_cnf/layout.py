@@ -58,7 +58,8 @@ def sources_of(scale: int, incoming: int) -> Sources:
 def needed_cells(
     layers: Sequence[int], incoming: int, weights: Sequence[Sequence[float]]
 ) -> list[list[bool]]:
-    """Whether anything depends on a cell, layer by layer, where a weight of 0 is no dependence.
+    """Whether anything depends on a map, where a weight of 0 is no dependence: of the maps that the first
+    layer hears, then of the cells, layer by layer.
 
     Args:
         weights: of every cell's three sources, layer after layer.
@@ -66,11 +67,11 @@ def needed_cells(
     Source: PoseNFS's rule for useless cells, section IV-C.
     """
     before = [incoming, *layers]
-    needed = [[False] * cells for cells in layers[:-1]] + [[True] * layers[-1]]
+    needed = [[False] * maps for maps in before[:-1]] + [[True] * layers[-1]]
     rows = iter(reversed(weights))
-    for layer in range(len(layers) - 1, -1, -1):
-        for scale in range(layers[layer] - 1, -1, -1):
-            for source, weight in zip(sources_of(scale, before[layer]), next(rows), strict=True):
-                if layer and weight and needed[layer][scale]:
+    for layer in range(len(layers), 0, -1):
+        for scale in range(layers[layer - 1] - 1, -1, -1):
+            for source, weight in zip(sources_of(scale, before[layer - 1]), next(rows), strict=True):
+                if weight and needed[layer][scale]:
                     needed[layer - 1][source] = True
     return needed

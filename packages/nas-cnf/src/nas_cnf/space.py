@@ -18,6 +18,7 @@ from nas_cnf.fabric import Adapters, Fabric
 from nas_cnf.layout import FINEST, first_layers, last_layers
 from nas_cnf.network import FabricNetwork
 from nas_cnf.operations import OPERATIONS, WITHOUT_POOLING, Operation
+from nas_cnf.pruning import without_light
 
 _NARROW = 0.5
 
@@ -85,10 +86,12 @@ class CnfSpace:
         return middle(self.dimensions())
 
     def build(self, genotype: Genotype) -> FabricNetwork:
+        """Without the layers of what weighs exactly nothing; the others are the same as with them."""
         check_genotype(genotype, self.dimensions())
         backbone, pyramid = self._backbone()
         parts = {name: self._part(pyramid) for name in self._parts}
         network = FabricNetwork(backbone, pyramid, parts=parts, channels=self.channels)
+        self._leave_out(network, genotype)
         self.set_values(network, genotype)
         return network
 
@@ -114,10 +117,64 @@ class CnfSpace:
             if name.endswith("beta"):
                 chosen[name] = heaviest_sources(rows)
             else:
-                backbone = name.startswith("backbone")
-                operations = self.backbone_operations if backbone else self.operations
-                chosen[name] = heaviest_operations(rows, operations)
+                chosen[name] = heaviest_operations(rows, self._operations_of(name))
         return chosen
+
+    def prune(self, genotype: Genotype, threshold: float) -> Genotype:
+        """Without the operations and sources whose share of their softmax is below the threshold; see
+        `nas_cnf.pruning`."""
+        check_genotype(genotype, self.dimensions())
+        return {
+            name: without_light(rows, threshold, rest=self._zero(name)) for name, rows in genotype.items()
+        }
+
+    def draw(self, genotype: Genotype) -> dict[str, bytes]:
+        """A picture of each fabric, by its name in the dimensions: of the backbone, if it is one, and of each
+        part. Other backbones have nothing that a genotype says."""
+        from posenas.report.charts import png  # loads matplotlib, which training does not need
+
+        from nas_cnf.drawing import fabric_figure
+
+        check_genotype(genotype, self.dimensions())
+        figures = {}
+        if self.backbone in FABRICS:
+            figures["backbone"] = fabric_figure(
+                "backbone",
+                genotype["backbone.alpha"],
+                genotype["backbone.beta"],
+                entrance="stem",
+                incoming=1,
+                layers=first_layers(FABRICS[self.backbone].layers, self._scales),
+                operations=self.backbone_operations,
+            )
+        for name in self._parts:
+            figures[name] = fabric_figure(
+                name,
+                genotype[f"{name}.alpha"],
+                genotype[f"{name}.beta"],
+                entrance="pyramid",
+                incoming=self._scales,
+                layers=last_layers(self.layers, self._scales),
+                operations=self.operations,
+            )
+        return {name: png(figure) for name, figure in figures.items()}
+
+    def _zero(self, dimension: str) -> int | None:
+        """The place of `zero` in the rows of an alpha."""
+        if dimension.endswith("beta") or "zero" not in self._operations_of(dimension):
+            return None
+        return self._operations_of(dimension).index("zero")
+
+    def _operations_of(self, dimension: str) -> tuple[Operation, ...]:
+        return self.backbone_operations if dimension.startswith("backbone") else self.operations
+
+    def _leave_out(self, network: nn.Module, genotype: Genotype) -> None:
+        for name in self.dimensions():
+            fabric, leaf = _place(network, name)
+            if leaf == "alpha":
+                values = (genotype[f"{name.removesuffix('alpha')}{each}"] for each in ("alpha", "beta"))
+                alpha, beta = (torch.tensor(rows, device="cpu") for rows in values)
+                cast(Fabric, fabric).leave_out(alpha, beta)
 
     @property
     def _scales(self) -> int:

@@ -5,14 +5,14 @@ Source: PoseNFS (Yang et al., 2019), section III-F; DARTS (Liu et al., ICLR 2019
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, cast
 
 import torch
 from posenas.batches import Batch
+from posenas.entropy import mean_entropy
 from posenas.network import PoseNetwork
 from posenas.protocols import HeadModule, Relaxed
 from posenas.relaxed_training import relax
@@ -77,13 +77,6 @@ class BilevelStep:
             "validation": float(validation.detach()),
             "entropy": float(entropy.detach()),
         }
-
-
-def mean_entropy(values: Sequence[Tensor]) -> Tensor:
-    """Of the softmax over each row, 1 where all entries weigh the same, 0 where one weighs all."""
-    rows = [row for value in values for row in value if len(row) > 1]
-    entropies = [torch.special.entr(row.softmax(0)).sum() / math.log(len(row)) for row in rows]
-    return torch.stack(entropies).mean()
 
 
 def _loss(network: PoseNetwork, batch: Batch, weights: Mapping[str, Tensor]) -> Tensor:

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias, cast
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
+from posenas.genotype import Genotype
 from posenas.problem import Problem
 from posenas.protocols import Relaxed
 from posenas.relaxed_training import Learning, Relaxation
+from posenas.results import FINAL, LEARNT
 from posenas.trial import Trial
 
 from nas_cnf.steps import BilevelStep, SynchronousStep
@@ -25,13 +27,21 @@ Sparsity: TypeAlias = Annotated[
 Discrete: TypeAlias = Annotated[
     bool, "take the heaviest choice everywhere and nothing else, as DARTS does, before the last training"
 ]
+Prune: TypeAlias = Annotated[
+    float,
+    "leave out operations and sources of less than this share of their choice, before the last training; 0: "
+    "those of exactly none",
+    Ge(0),
+    Lt(1),
+]
 
 
 @dataclass(frozen=True)
 class Synchronous:
     """Weights and architecture learn in the same steps, from all training people; nothing is made discrete.
 
-    The answer is the network as it is then, or after `final_epochs` more with the architecture frozen.
+    The answer is the network as it is then, or after `final_epochs` more with the architecture frozen. Where
+    it is pruned or made discrete, the whole one is a trial too.
     """
 
     epochs: SearchEpochs = 12
@@ -40,6 +50,7 @@ class Synchronous:
     ] = None
     sparsity: Sparsity = 0.0
     discrete: Discrete = False
+    prune: Prune = 0.0
     final_epochs: Annotated[
         int, "passes in training the found network on, its architecture frozen", Ge(0)
     ] = 0
@@ -54,12 +65,13 @@ class Synchronous:
             epochs=self.epochs,
             learning=Learning(self.architecture_rate),
         )
-        genotype, weights = found.genotype, found.weights
-        if self.discrete:
-            genotype = space.discrete(genotype)
+        genotype, weights = _simplified(space, found.genotype, self), found.weights
+        if genotype != found.genotype:
+            yield problem.evaluate(found.genotype, weights, stage=LEARNT)
+            weights, _ = problem.leave_out(genotype, weights, whole=found.genotype)
         if self.final_epochs:
             weights = problem.train(genotype, epochs=self.final_epochs, init=weights)
-        yield problem.evaluate(genotype, weights, stage="final")
+        yield problem.evaluate(genotype, weights, stage=FINAL)
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,7 @@ class FirstOrder:
     architecture_decay: Annotated[float, "weight decay of the architecture", Ge(0)] = 1e-3
     sparsity: Sparsity = 0.0
     discrete: Discrete = False
+    prune: Prune = 0.0
     final_epochs: Annotated[int, "passes in training the found network", Gt(0)] = 8
 
     def requires(self) -> Sequence[type]:
@@ -93,6 +106,7 @@ class SecondOrder:
     inner_rate: Annotated[float, "length of the weights' next step", Gt(0)] = 1e-3
     sparsity: Sparsity = 0.0
     discrete: Discrete = False
+    prune: Prune = 0.0
     final_epochs: Annotated[int, "passes in training the found network", Gt(0)] = 8
 
     def requires(self) -> Sequence[type]:
@@ -110,8 +124,14 @@ def _learnt(problem: Problem, options: FirstOrder | SecondOrder, step: BilevelSt
 
 def _trained_anew(problem: Problem, found: Relaxation, options: FirstOrder | SecondOrder) -> Trial:
     """The found network with fresh weights, on all training people."""
-    genotype = found.genotype
-    if options.discrete:
-        genotype = cast(Relaxed, problem.space).discrete(genotype)
+    genotype = _simplified(cast(Relaxed, problem.space), found.genotype, options)
     weights = problem.train(genotype, epochs=options.final_epochs)
-    return problem.evaluate(genotype, weights, stage="final")
+    return problem.evaluate(genotype, weights, stage=FINAL)
+
+
+def _simplified(
+    space: Relaxed, genotype: Genotype, options: Synchronous | FirstOrder | SecondOrder
+) -> Genotype:
+    if options.discrete:
+        return space.discrete(genotype)
+    return space.prune(genotype, options.prune)

@@ -31,7 +31,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.records: list[Mapping[str, Any]] = _read(path)
+        _drop_torn_line(path)
+        self.records = read_records(path)
         self._by_key = {record["key"]: record for record in self.records}
 
     def find(self, key: str) -> Any | None:
@@ -56,12 +57,22 @@ class Journal:
         self._by_key[key] = record
 
 
-def _read(path: Path) -> list[Mapping[str, Any]]:
-    """Every whole line. A last line that was cut off by a kill is dropped, from the file too."""
+def _drop_torn_line(path: Path) -> None:
+    """A last line that was cut off by a kill goes from the file, so that the next one stands by itself."""
     content = path.read_bytes() if path.exists() else b""
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         os.truncate(path, whole)
+
+
+def read_records(path: Path) -> list[Mapping[str, Any]]:
+    """Every whole line of a journal that another process may be writing; none where there is no file.
+
+    Raises:
+        PosenasError: where one of them is no entry.
+    """
+    content = path.read_bytes() if path.exists() else b""
+    whole = content.rfind(b"\n") + 1
     records: list[Mapping[str, Any]] = []
     for number, line in enumerate(content[:whole].splitlines(), start=1):
         try:

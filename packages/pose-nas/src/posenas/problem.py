@@ -25,7 +25,9 @@ from posenas.hooks import Events
 from posenas.journal import Journal, effect_key
 from posenas.latency.cost import LATENCY, UPPER_LATENCY
 from posenas.limits import draw_genotypes, within
+from posenas.network import PoseNetwork
 from posenas.objectives import Objective, best_trial
+from posenas.output_change import Change
 from posenas.parallel_training import Crew, processes
 from posenas.predictions import save_predictions
 from posenas.protocols import SearchSpace
@@ -52,8 +54,8 @@ class Candidate:
 
 
 class Problem:
-    """One search: its space, its limits, and the effects `train_shared`, `train`, `evaluate`, `evaluate_many`
-    and `train_and_evaluate_many`.
+    """One search: its space, its limits, and the effects `train_shared`, `train`, `train_relaxed`,
+    `leave_out`, `evaluate`, `evaluate_many` and `train_and_evaluate_many`.
 
     People are in four splits: `fit` to train on while candidates are ranked on `ranking`, which together
     make up `train`; and `val`, which no decision depends on (unless `evaluation.held_out` is 0).
@@ -242,6 +244,26 @@ class Problem:
         self._train_again[result["weights"]] = again
         weights = Weights(result["weights"], shared=False)
         return Relaxation(weights, result["genotype"], tuple(result["course"]))
+
+    def leave_out(self, genotype: Genotype, weights: Weights, *, whole: Genotype) -> tuple[Weights, Change]:
+        """The part of a whole genotype's weights that a pruned one still needs, and how far its outputs are
+        from the whole one's, for the ranking people."""
+        on = self._workshop.people.ranking_split
+        inputs = {"genotype": dict(genotype), "weights": weights.file, "whole": dict(whole), "on": on}
+
+        def part() -> PoseNetwork:
+            return self._workshop.part(genotype, self._workshop.tensors(weights.file))
+
+        def again() -> str:
+            return self._workshop.save(part())
+
+        def compute() -> Any:
+            change = self._workshop.change(self._workshop.load(whole, weights), part(), on=on)
+            return {"weights": again(), "change": asdict(change)}
+
+        result = self._effect("leave out", inputs, compute)
+        self._train_again[result["weights"]] = again
+        return Weights(result["weights"], shared=False), Change(**result["change"])
 
     def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
         """Scores one genotype with its own weights on `val`, and keeps its predictions."""

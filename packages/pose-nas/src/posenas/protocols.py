@@ -74,7 +74,8 @@ class Evolvable(SearchSpace, Protocol):
 
 @runtime_checkable
 class Relaxed(SearchSpace, Protocol):
-    """A space with real dimensions whose networks can be differentiated by them."""
+    """A space with real dimensions whose networks can be differentiated by them. Each row of values, along
+    the last axis, is a choice whose alternatives weigh by the row's softmax."""
 
     def relax(self, backbone: Any) -> Mapping[str, Tensor]:
         """Makes the backbone's architecture values parameters, in place and by their names in the state dict;
@@ -87,6 +88,21 @@ class Relaxed(SearchSpace, Protocol):
 
     def discrete(self, genotype: Genotype) -> Genotype:
         """The genotype that everywhere takes what weighs most in this one, and nothing else."""
+        ...
+
+    def prune(self, genotype: Genotype, threshold: float) -> Genotype:
+        """The genotype without what has a smaller share of a choice than this. `build` leaves it out: the
+        tensors of its network are among those of the whole genotype's, by the same names and shapes."""
+        ...
+
+
+@runtime_checkable
+class Drawable(SearchSpace, Protocol):
+    """A space that draws its networks, for the report."""
+
+    def draw(self, genotype: Genotype) -> Mapping[str, bytes]:
+        """PNG files by the names of what they show, such as `part1`, in the order to show them in. Each
+        says in words what its lines and colours are. The same genotype gives the same bytes."""
         ...
 
 

@@ -18,6 +18,8 @@ from posenas.scores import Metric
 from posenas.trial import Trial, trial_from_dict
 
 FINAL = "final"
+LEARNT = "learnt"
+"""A network as an architecture was learnt in it, before the answer is made of it; no candidate."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,13 @@ class Results:
 
     @property
     def candidates(self) -> Sequence[Trial]:
-        return [trial for trial in self.trials if trial is not self.answer]
+        return [trial for trial in self.trials if trial is not self.answer and trial.stage != LEARNT]
+
+    @property
+    def learnt(self) -> Trial | None:
+        """The network of which the answer is a part; None where the answer is all of it, or not there."""
+        trials = [trial for trial in self.trials if trial.stage == LEARNT]
+        return trials[-1] if trials and self.answer is not None else None
 
     @property
     def ranked(self) -> Sequence[Trial]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from posenas.genotype import Genotype
 from posenas.initial_weights import InitialWeights, read_initial_weights
 from posenas.network import PoseNetwork, SharedPoseNetwork
 from posenas.optimizers import Architecture
+from posenas.output_change import Change, measure_change
 from posenas.people import People
 from posenas.protocols import HeadModule, Relaxed, WeightSharing
 from posenas.run import Run
@@ -156,6 +157,12 @@ class Workshop:
         except RuntimeError as error:  # torch's word for everything from a wrong shape to a full memory
             raise NetworkFailedError(in_one_line(error)) from error
 
+    def change(self, first: PoseNetwork, second: PoseNetwork, *, on: str) -> Change:
+        """Of the outputs, where the second network takes the first one's place."""
+        _, crops = self.people.evaluated(on)
+        device = self.composition.compute.device
+        return measure_change(first.to(device).eval(), second.to(device).eval(), self._images(crops))
+
     def scores(self, predictions: Predictions, truth: GroundTruth) -> dict[str, Any]:
         evaluation = self.composition.evaluator.evaluate(predictions, truth)
         metrics = {
@@ -171,6 +178,13 @@ class Workshop:
             return self._load_shared(weights.file).derive(genotype)
         network = self.composition.build(genotype)
         network.load_state_dict(self.tensors(weights.file))
+        self._restore(network, genotype)
+        return network
+
+    def part(self, genotype: Genotype, tensors: Mapping[str, Tensor]) -> PoseNetwork:
+        """The genotype's network with tensors of one that has all that it has, or more."""
+        network = self.composition.build(genotype)
+        network.load_state_dict({name: tensors[name] for name in network.state_dict()})
         self._restore(network, genotype)
         return network
 

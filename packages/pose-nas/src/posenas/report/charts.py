@@ -16,6 +16,7 @@ GREY, BLUE, RED, INK = "#9aa3ad", "#1f5fa8", "#c8442b", "#4a525a"
 COLOURS = "viridis"
 FITNESS = "fitness J (lower is fitter)"
 _MOST_TICKS = 16
+_LEGEND_COLUMNS = 6
 _GRID = "#e4e7ea"
 
 
@@ -34,7 +35,15 @@ def plain_axes(axes: Axes) -> None:
 
 def legend_below(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9)
+    rows = -(-len(labels) // _LEGEND_COLUMNS)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=-(-len(labels) // max(rows, 1)),
+        frameon=False,
+        fontsize=9,
+    )
 
 
 def columns(points: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:

@@ -22,8 +22,12 @@ class Point(NamedTuple):
     why: str
 
 
-def checklist(results: Results, evidence: Evidence) -> Iterator[Point]:
-    """In the order of the source: the code, the comparison, the report."""
+def checklist(results: Results, evidence: Evidence, *, learnt: bool = False) -> Iterator[Point]:
+    """In the order of the source: the code, the comparison, the report.
+
+    Args:
+        learnt: whether the architecture was learnt together with its weights.
+    """
     verdict, repeats = evidence.verdict, evidence.repeats
     yield Point(
         "Code and settings of the search and of the final training are given",
@@ -35,13 +39,7 @@ def checklist(results: Results, evidence: Evidence) -> Iterator[Point]:
         True,
         f"space {results.recipe.space.name}; what is compared is drawn from it and trained alike",
     )
-    yield Point(
-        "The data of the final score take no part in the search",
-        bool(results.candidates) and all(trial.split != "val" for trial in results.candidates)
-        if results.candidates
-        else None,
-        "candidates are ranked on held-out training people" if results.candidates else "nothing was searched",
-    )
+    yield _untouched(results, learnt=learnt)
     yield Point(
         "The search is compared with random networks of equal cost",
         verdict is not None and verdict.candidates is not None,
@@ -80,6 +78,16 @@ def checklist(results: Results, evidence: Evidence) -> Iterator[Point]:
     yield Point(
         "How the settings were chosen, and at what effort, is reported", None, "the author has to say so"
     )
+
+
+def _untouched(results: Results, *, learnt: bool) -> Point:
+    asked = "The data of the final score take no part in the search"
+    if results.candidates:
+        ranked = all(trial.split != "val" for trial in results.candidates)
+        return Point(asked, ranked, "candidates are ranked on held-out training people")
+    if learnt:
+        return Point(asked, True, "the architecture was learnt from training people alone")
+    return Point(asked, None, "nothing was searched")
 
 
 def _compared_by(command: str, results: Results) -> str:

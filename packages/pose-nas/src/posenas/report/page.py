@@ -12,14 +12,17 @@ from jinja2 import Environment, StrictUndefined
 
 from posenas.comparison.evidence import Evidence
 from posenas.evaluation import EvaluationSettings
-from posenas.genotype import Genotype
 from posenas.keypoints import KeypointSet
 from posenas.options import make_component
+from posenas.output_change import Change
+from posenas.protocols import SearchSpace
 from posenas.recipe import recipe_tables, recipe_text
+from posenas.report.architecture import safe_names
 from posenas.report.caveats import caveats, people_in_words, ranking_people
 from posenas.report.checklist import checklist
-from posenas.report.family import Family, gene_text
+from posenas.report.family import Family
 from posenas.report.family_tables import generation_table, winners_line
+from posenas.report.genotype_table import genotype_table
 from posenas.results import Results
 from posenas.scores import GroundTruth, Metric
 from posenas.trial import Trial
@@ -33,16 +36,26 @@ _COSTS = (
     ("latency_ms", "milliseconds", "of one forward pass, as the recipe's latency table says"),
 )
 
+DRAWING = "architecture-"
+"""The files of the space's own pictures begin so, and no others."""
+
 
 @dataclass(frozen=True)
 class Pictures:
-    """PNG files, where they could be made, and what could not be shown, in words."""
+    """PNG files, where they could be made, and what could not be shown, in words.
+
+    Attributes:
+        drawings: of the shown network, by the space's names.
+        entropy: of the architecture while it was learnt.
+    """
 
     pareto: bytes | None
     poses: bytes | None
     family: bytes | None
     fitness: bytes | None
     losses: bytes | None
+    drawings: Mapping[str, bytes]
+    entropy: bytes | None
     problems: Sequence[str]
 
     def files(self) -> Mapping[str, bytes | None]:
@@ -53,18 +66,29 @@ class Pictures:
             "fitness.png": self.fitness,
             "losses.png": self.losses,
             "poses.png": self.poses,
+            "entropy.png": self.entropy,
+        } | {
+            f"{DRAWING}{name}.png": picture
+            for name, picture in zip(safe_names(self.drawings), self.drawings.values(), strict=True)
         }
 
 
 def render_page(
     results: Results,
     *,
+    space: SearchSpace | None,
     family: Family | None,
     truth: GroundTruth | None,
     pictures: Pictures,
     evidence: Evidence,
+    change: Change | None,
 ) -> str:
-    """HTML that needs no other file."""
+    """HTML that needs no other file.
+
+    Args:
+        change: of the outputs, where the answer is a part of the network that was learnt.
+        space: of the recipe; None where it cannot be made, or no trial is shown.
+    """
     settings = make_component(
         EvaluationSettings, recipe_tables(results.recipe)["evaluation"], where="table [evaluation]"
     )
@@ -91,11 +115,13 @@ def render_page(
         line=[] if family is None else _line_rows(family),
         parts=[] if shown is None else _parts(shown.by_keypoint, None if truth is None else truth.keypoints),
         weakest=[] if shown is None else sorted(shown.by_keypoint.items(), key=lambda pair: pair[1])[:3],
-        genotype=[] if shown is None else _genotype_table(shown.genotype),
+        genotype=[] if shown is None else genotype_table(shown.genotype, space),
         failed=[{"id": trial.id, "stage": trial.stage, "reason": reason} for trial, reason in results.failed],
         caveats=list(caveats(results, settings, evidence)),
         against_chance=[] if evidence.verdict is None else list(evidence.verdict.sentences()),
-        checklist=list(checklist(results, evidence)),
+        checklist=list(checklist(results, evidence, learnt=pictures.entropy is not None)),
+        pruning=_pruning_rows(results),
+        change=change,
     )
 
 
@@ -141,6 +167,23 @@ def _cost_rows(trial: Trial) -> Sequence[Mapping[str, str]]:
         {"name": label, "value": _cost(name, trial.costs[name]), "meaning": meaning}
         for name, label, meaning in _COSTS
         if name in trial.costs
+    ]
+
+
+def _pruning_rows(results: Results) -> Sequence[Mapping[str, str]]:
+    """The learnt network and what was left of it."""
+    if results.learnt is None or results.answer is None:
+        return []
+    return [
+        {
+            "name": name,
+            "metric": _figure(trial.metrics[results.objective.name], results.objective)
+            if results.objective.name in trial.metrics
+            else "–",
+            "gmacs": _cost("gmacs", trial.costs["gmacs"]),
+            "parameters": _cost("parameters", trial.costs["parameters"]),
+        }
+        for name, trial in (("as it was learnt", results.learnt), ("the answer", results.answer))
     ]
 
 
@@ -220,16 +263,3 @@ def _parts(by_keypoint: Mapping[str, float], keypoints: KeypointSet | None) -> S
         for part, pairs in groups.items()
         if pairs
     ]
-
-
-def _genotype_table(genotype: Genotype) -> Mapping[str, Any]:
-    """Rows by what stands before the last dot of a dimension's name, columns by what stands behind it."""
-    cells: dict[str, dict[str, str]] = {}
-    for name in genotype:
-        row, dot, column = name.rpartition(".")
-        cells.setdefault(row if dot else name, {})[column if dot else "value"] = gene_text(genotype, name)
-    columns = list(dict.fromkeys(column for row in cells.values() for column in row))
-    return {
-        "columns": columns,
-        "rows": [(row, [values.get(column, "") for column in columns]) for row, values in cells.items()],
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -11,13 +11,17 @@ from posenas.compose import make
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
 from posenas.hooks import hookimpl
+from posenas.journal import read_records
+from posenas.output_change import Change
 from posenas.predictions import load_predictions
-from posenas.protocols import Dataset
+from posenas.protocols import Dataset, SearchSpace
+from posenas.report.architecture import draw_genotype
+from posenas.report.course import entropy_picture, read_courses
 from posenas.report.examples import evenly_ranked, find_examples
 from posenas.report.family import read_family
 from posenas.report.family_charts import fitness_picture, losses_picture
 from posenas.report.family_tree import family_picture
-from posenas.report.page import Pictures, render_page
+from posenas.report.page import DRAWING, Pictures, render_page
 from posenas.report.pictures import pareto_picture, poses_picture
 from posenas.results import Results, read_results
 from posenas.run import Run, open_run
@@ -39,7 +43,8 @@ def write_report(run: Path) -> Path:
     """The page, `RUN/report/report.html`, with its pictures in it and beside it; of an unfinished run what
     there is so far.
 
-    A dataset, predictions or images that cannot be read are named in the report and leave out no other part.
+    A dataset, a space, predictions or images that cannot be read are named in the report and leave out no
+    other part.
 
     Raises:
         PosenasError: where there is no run, its evaluator is not installed or its trials cannot be read.
@@ -48,6 +53,9 @@ def write_report(run: Path) -> Path:
     results = read_results(opened, recipe)
     truth, problems = _read_truth(results)
     poses, missing = _draw_poses(opened, results, truth)
+    space, unmade = _read_space(results)
+    drawings, undrawn = _draw_network(results, space)
+    entropy, unread = _draw_entropy(opened)
     family = read_family(results)
     pictures = Pictures(
         pareto=pareto_picture(results) if results.ranked else None,
@@ -55,17 +63,72 @@ def write_report(run: Path) -> Path:
         family=None if family is None else family_picture(family),
         fitness=None if family is None else fitness_picture(family),
         losses=None if family is None else losses_picture(family),
-        problems=[*problems, *missing],
+        drawings=drawings,
+        entropy=entropy,
+        problems=[*problems, *missing, *unmade, *undrawn, *unread],
     )
     evidence = read_evidence(opened, results)
-    page = render_page(results, family=family, truth=truth, pictures=pictures, evidence=evidence)
-    for name, picture in pictures.files().items():
-        if picture is None:
-            (opened.report / name).unlink(missing_ok=True)  # of an earlier state of the run
-        else:
-            write_atomically(opened.report / name, picture)
+    page = render_page(
+        results,
+        space=space,
+        family=family,
+        truth=truth,
+        pictures=pictures,
+        evidence=evidence,
+        change=_read_change(opened),
+    )
+    _write_pictures(opened.report, pictures)
     write_atomically(opened.report / "report.html", page.encode())
     return opened.report / "report.html"
+
+
+def _write_pictures(folder: Path, pictures: Pictures) -> None:
+    """Beside the page; those of an earlier state of the run go."""
+    files = pictures.files()
+    for name, picture in files.items():
+        if picture is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            write_atomically(folder / name, picture)
+    for path in folder.glob(f"{DRAWING}*.png"):
+        if path.name not in files:
+            path.unlink()
+
+
+def _read_space(results: Results) -> tuple[SearchSpace | None, Sequence[str]]:
+    """The space, of which the shown trial is; None where there is no such trial."""
+    if results.shown is None:
+        return None, []
+    try:
+        return cast(SearchSpace, make("space", results.recipe.space)), []
+    except PosenasError as error:
+        return None, [f"The space cannot be asked to draw the network: {error}"]
+
+
+def _draw_network(results: Results, space: SearchSpace | None) -> tuple[Mapping[str, bytes], Sequence[str]]:
+    if results.shown is None or space is None:
+        return {}, []
+    return draw_genotype(space, results.shown.genotype)
+
+
+def _draw_entropy(run: Run) -> tuple[bytes | None, Sequence[str]]:
+    """The picture; None where no architecture was learnt, or not to the end."""
+    try:
+        courses = read_courses(run.journal_file)
+    except PosenasError:  # its words hold the run's path, which the report must not depend on
+        return None, [
+            "journal.jsonl in the run cannot be read, so how the architecture was learnt is left out."
+        ]
+    return entropy_picture(courses) if courses else None, []
+
+
+def _read_change(run: Run) -> Change | None:
+    """Of the outputs, by what was left out last."""
+    try:
+        records = [record for record in read_records(run.journal_file) if record.get("effect") == "leave out"]
+    except PosenasError:
+        return None  # the entropies, of the same journal, are named as missing
+    return Change(**records[-1]["result"]["change"]) if records else None
 
 
 def _read_truth(results: Results) -> tuple[GroundTruth | None, Sequence[str]]:

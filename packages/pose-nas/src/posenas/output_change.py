@@ -1,0 +1,47 @@
+"""How far a network's outputs are from another's, for the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Change:
+    """
+    Attributes:
+        relative: root mean square of the differences, where that of the first network's outputs is 1.
+        largest: absolute difference of two numbers in the outputs.
+    """
+
+    relative: float
+    largest: float
+
+
+@torch.no_grad()
+def measure_change(first: nn.Module, second: nn.Module, batches: Iterable[Tensor]) -> Change:
+    """Over all images; both networks are in evaluation mode, and their outputs of one form."""
+    difference = magnitude = largest = 0.0
+    for images in batches:
+        for before, after in zip(_tensors(first(images)), _tensors(second(images)), strict=True):
+            change = (after - before).double()
+            difference += float(change.square().sum())
+            magnitude += float(before.double().square().sum())
+            largest = max(largest, float(change.abs().max()))
+    relative = (difference / magnitude) ** 0.5 if magnitude else float(difference > 0)
+    return Change(relative, largest)
+
+
+def _tensors(outputs: Any) -> Iterator[Tensor]:
+    """All of what a head calls outputs: a tensor, or several in sequences and mappings."""
+    if isinstance(outputs, Tensor):
+        yield outputs
+        return
+    if not isinstance(outputs, Mapping | Sequence):
+        raise TypeError(f"outputs of type {type(outputs).__name__} cannot be compared")
+    for each in outputs.values() if isinstance(outputs, Mapping) else outputs:
+        yield from _tensors(each)
