@@ -27,8 +27,10 @@ import torch
 from posenas.batches import View
 from posenas.data.augment import Augmentation
 from posenas.data.coco import CocoDataset
-from posenas.data.crops import CropLoader, PersonCrop, person_crops
+from posenas.data.crops import PersonCrop, crop_loader, person_crops
 from posenas.data.images import FileImage
+from posenas.data.loader import EpochLoader
+from posenas.data.reading import WarpedCrops
 from posenas.keypoint_sets import COCO_17
 from posenas.samples import Person, Sample
 from posenas.training import TrainingSettings
@@ -56,12 +58,12 @@ def decode(samples: Sequence[Sample], crops: Sequence[PersonCrop]) -> None:
         samples[crop.sample].source.read()
 
 
-def train_on(loader: CropLoader) -> None:
+def train_on(loader: EpochLoader[WarpedCrops]) -> None:
     for _ in loader.epoch(0):
         pass
 
 
-def crops_per_second(loader: CropLoader) -> float:
+def crops_per_second(loader: EpochLoader[WarpedCrops]) -> float:
     start = time.process_time()
     train_on(loader)
     return loader.steps * BATCH_SIZE / (time.process_time() - start)
@@ -75,7 +77,7 @@ def measure(dataset: CocoDataset | None, folder: Path, *, pairs: int) -> dict[st
     decoding = partial(decode, samples, crops)
     ratios = {"null": alternate(decoding, decoding, pairs=pairs)}
     for view, cache in product(VIEWS, (0, TrainingSettings().cache * 2**20)):
-        loader = CropLoader(
+        loader = crop_loader(
             crops,
             samples,
             view=view,

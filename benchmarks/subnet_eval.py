@@ -30,7 +30,9 @@ from networks import Backbone, Size
 from posenas.batches import Batch
 from posenas.compose import build_network
 from posenas.data.augment import Augmentation
-from posenas.data.crops import CropLoader, LoadedCrops, batches, load_crops, person_crops
+from posenas.data.crops import LoadedCrops, crop_loader, load_crops, person_crops
+from posenas.data.loader import EpochLoader
+from posenas.data.reading import WarpedCrops
 from posenas.data.synthetic.dataset import SyntheticDataset
 from posenas.devices import Compute, choose_compute
 from posenas.evaluation import EvaluationSettings, predict, recalibrate
@@ -97,7 +99,7 @@ def train(task: Task, shared: SharedPoseNetwork, steps: int) -> None:
         Random(0),
     )
     samples = task.dataset.split("train")
-    loader = CropLoader(
+    loader = crop_loader(
         person_crops(samples),
         samples,
         view=task.head.view(),
@@ -116,7 +118,7 @@ def train(task: Task, shared: SharedPoseNetwork, steps: int) -> None:
         optimizer.zero_grad(set_to_none=False)
 
 
-def endless(loader: CropLoader) -> Iterator[Batch]:
+def endless(loader: EpochLoader[WarpedCrops]) -> Iterator[Batch]:
     epoch = 0
     while True:
         yield from loader.epoch(epoch)
@@ -127,7 +129,7 @@ def our_score(task: Task, shared: SharedPoseNetwork, genotype: Genotype) -> floa
     network = shared.derive(genotype)
     device = torch.device("cpu")
     recalibrate(
-        network, (batch.images for batch in batches(task.calibration, SETTINGS.batch_size, device=device))
+        network, (batch.images for batch in task.calibration.batches(SETTINGS.batch_size, device=device))
     )
     return task.score(predict(network, task.ranking, settings=SETTINGS, device=device))
 
@@ -165,7 +167,7 @@ def plain_poses(network: PoseNetwork, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def channels_first(crops: LoadedCrops) -> Iterator[Tensor]:
-    for batch in batches(crops, SETTINGS.batch_size, device=torch.device("cpu")):
+    for batch in crops.batches(SETTINGS.batch_size, device=torch.device("cpu")):
         yield batch.images.contiguous()
 
 

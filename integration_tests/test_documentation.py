@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -14,7 +15,7 @@ from posenas.cli import posenas as root_command
 from posenas.hooks import RunEvents
 from posenas.options import describe_options
 from posenas.plugins import COMPONENT_KINDS, find_plugins, load
-from posenas.settings import SETTINGS_TABLES
+from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -87,9 +88,12 @@ def test_every_component_and_option_is_on_its_packages_page(kind: str, name: str
         assert f"`{kind}.{option.name}`" in page
 
 
-@pytest.mark.parametrize("table", SETTINGS_TABLES)
-def test_every_setting_is_documented(table: str) -> None:
-    for option in describe_options(SETTINGS_TABLES[table]):
+TABLES = [*SETTINGS_TABLES.items(), ("augmentation", AUGMENTATIONS["image"])]
+
+
+@pytest.mark.parametrize(("table", "settings"), TABLES)
+def test_every_setting_is_documented(table: str, settings: type[Any]) -> None:
+    for option in describe_options(settings):
         assert f"`{table}.{option.name}`" in REFERENCE["pose-nas.md"]
 
 
@@ -139,7 +143,7 @@ def written(value: object) -> str:
 
 
 def defaults() -> Iterator[tuple[str, object]]:
-    for table, settings in SETTINGS_TABLES.items():
+    for table, settings in TABLES:
         yield from ((f"{table}.{option.name}", option.default) for option in describe_options(settings))
     for plugin in find_plugins(COMPONENT_KINDS):
         for option in describe_options(load(plugin.kind, plugin.name)):

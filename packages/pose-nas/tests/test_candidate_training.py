@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from posenas.compose import Composition, compose
-from posenas.data.crops import batches
 from posenas.hooks import Events
 from posenas.problem import Candidate, Problem, Weights
 from posenas.recipe import ComponentChoice, Recipe
@@ -77,7 +76,7 @@ def test_the_loss_is_that_of_the_kept_weights_on_the_ranking_people(bench: Calla
     _, crops = workshop.people.evaluated("ranking")
     losses = []
     with torch.no_grad():
-        for batch in batches(crops, 1, device=torch.device("cpu")):
+        for batch in crops.batches(1, device=torch.device("cpu")):
             head: Any = network.head
             losses.append(
                 (float(head.loss(network(batch.images), head.targets(batch))), batch.labelled.sum())

@@ -15,8 +15,11 @@ import pytest
 import torch
 from posenas.batches import Batch, View
 from posenas.data.augment import Augmentation
+from posenas.data.channels import to_unit
 from posenas.data.crop import crop_matrix, transform, warp
-from posenas.data.crops import CropLoader, _normalise, _to_unit, batches, load_crops, person_crops
+from posenas.data.crops import _normalise, crop_loader, load_crops, person_crops
+from posenas.data.loader import EpochLoader
+from posenas.data.reading import WarpedCrops
 from posenas.errors import PosenasError
 from posenas.keypoint_sets import keypoint_set_from_names
 from posenas.samples import Person, Sample, UnreadableImageError
@@ -64,7 +67,7 @@ def make_samples(images: int, *, people: int = 1, broken: tuple[int, ...] = ()) 
     ]
 
 
-def make_loader(samples: list[Sample], **changes: object) -> CropLoader:
+def make_loader(samples: list[Sample], **changes: object) -> EpochLoader[WarpedCrops]:
     options = {
         "view": VIEW,
         "keypoints": KEYPOINTS,
@@ -75,7 +78,7 @@ def make_loader(samples: list[Sample], **changes: object) -> CropLoader:
         "device": CPU,
         "on_unreadable": lambda message: pytest.fail(message),
     }
-    return CropLoader(person_crops(samples), samples, **{**options, **changes})
+    return crop_loader(person_crops(samples), samples, **{**options, **changes})
 
 
 def same(first: list[Batch], second: list[Batch]) -> bool:
@@ -276,7 +279,7 @@ def test_loaded_crops_keep_their_order_and_lead_back_to_the_image(workers):
     np.testing.assert_allclose(in_image, truth, atol=1e-4)
 
     expected = literal_batch(samples, kept)
-    parts = list(batches(loaded, 32, device=CPU))
+    parts = list(loaded.batches(32, device=CPU))
     assert [len(part.images) for part in parts] == [32, 32, 5]
     assert all(part.images.is_contiguous(memory_format=torch.channels_last) for part in parts)
     torch.testing.assert_close(
@@ -288,8 +291,8 @@ def test_loaded_crops_keep_their_order_and_lead_back_to_the_image(workers):
 def test_loaded_crops_are_looked_up_to_the_bits_that_training_computes():
     samples = make_samples(4)
     loaded = load_crops(person_crops(samples), samples, VIEW, workers=0, on_unreadable=str)
-    (batch,) = batches(loaded, 4, device=CPU)
-    assert torch.equal(batch.images, _normalise(_to_unit(loaded.images)))
+    (batch,) = loaded.batches(4, device=CPU)
+    assert torch.equal(batch.images, _normalise(to_unit(loaded.images)))
 
 
 def test_image_is_read_once_for_its_neighbouring_crops():

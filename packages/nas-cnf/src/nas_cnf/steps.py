@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 import torch
 from posenas.batches import Batch
+from posenas.data.batching import part
 from posenas.entropy import mean_entropy
 from posenas.network import PoseNetwork
 from posenas.protocols import HeadModule, Relaxed
@@ -87,11 +88,7 @@ def _loss(network: PoseNetwork, batch: Batch, weights: Mapping[str, Tensor]) -> 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
     half = len(batch.images) // 2
-    first, second = (
-        Batch(batch.images[part], batch.keypoints[part], batch.labelled[part])
-        for part in (slice(half), slice(half, None))
-    )
-    return first, second
+    return part(batch, 0, half), part(batch, half, len(batch.images))
 
 
 def _add(parameter: Tensor, gradient: Tensor) -> None:

@@ -15,36 +15,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """How a head wants to see the data: `person` is a crop around one person."""
+    """How a head wants to see the data.
 
-    kind: Literal["person"]
+    Attributes:
+        kind: `person` is a crop around one person; `image` the whole image, letterboxed.
+        stride: of whole images; the sides are multiples of it, those of rectangular batches too.
+    """
+
+    kind: Literal["person", "image"]
     height: int
     width: int
+    stride: int = 1
 
 
 @dataclass(frozen=True)
 class Batch:
-    """N views of people, on the device.
+    """N views, on the device: of people, one in each, or of whole images with T people in all.
 
     Attributes:
-        images: (N, 3, H, W) normalised RGB.
-        keypoints: (N, K, 2) pixels of the view.
-        labelled: (N, K) 1.0 where the keypoint is labelled, else 0.0.
+        images: (N, 3, H, W) RGB, of people normalised with ImageNet's figures, of whole images from 0 to 1.
+        keypoints: (T, K, 2) pixels of the view; of people's views T is N.
+        labelled: (T, K) 1.0 where the keypoint is labelled, and of whole images inside the view; else 0.0.
+        boxes: (T, 4) x1, y1, x2, y2 in pixels of the view. Whole images only, like the following ones.
+        views: (T,) int64, in which of the N each person is.
+        pitch: (N,) pixels of the original image to one of the view.
     """
 
     images: Tensor
     keypoints: Tensor
     labelled: Tensor
+    boxes: Tensor | None = None
+    views: Tensor | None = None
+    pitch: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Poses:
-    """Decoded poses, one for each view of the batch.
+    """P decoded poses: one for each view of people, any number for each whole image.
 
     Attributes:
-        keypoints: (N, K, 2) pixels of the view.
-        keypoint_scores: (N, K).
+        keypoints: (P, K, 2) pixels of the view.
+        keypoint_scores: (P, K).
+        views: (P,) int64, in which view of the batch each is. Whole images only, like the following one.
+        scores: (P,) of each pose as a whole.
     """
 
     keypoints: Tensor
     keypoint_scores: Tensor
+    views: Tensor | None = None
+    scores: Tensor | None = None

@@ -17,6 +17,7 @@ from posenas.costs import Costs, measure
 from posenas.data.augment import Augmentation
 from posenas.data.crops import person_crops
 from posenas.data.detections import detection_crops
+from posenas.data.mosaic import ImageAugmentation
 from posenas.devices import Compute, choose_compute
 from posenas.errors import PosenasError
 from posenas.evaluation import EvaluationSettings
@@ -33,7 +34,7 @@ from posenas.plugins import find_plugins, load
 from posenas.protocols import Dataset, Evaluator, Head, HeadModule, SearchSpace, Strategy
 from posenas.recipe import ComponentChoice, Recipe
 from posenas.scores import GroundTruth, Predictions
-from posenas.settings import SETTINGS_TABLES
+from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
 from posenas.training import TrainingSettings
 
 
@@ -49,7 +50,7 @@ class Composition:
     evaluator: Evaluator
     keypoints: KeypointSet
     training: TrainingSettings
-    augmentation: Augmentation
+    augmentation: Augmentation | ImageAugmentation
     evaluation: EvaluationSettings
     limits: tuple[Limit, ...]
     objectives: tuple[Objective, ...]
@@ -110,11 +111,13 @@ def compose(recipe: Recipe) -> Composition:
     settings = {
         table: make_component(kind, getattr(recipe, table), where=f"table [{table}]")
         for table, kind in SETTINGS_TABLES.items()
+        if table != "augmentation"  # which depends on the head
     }
     space: SearchSpace = make("space", recipe.space)
     compute = compute_for(recipe, space)
     head: Head = make("head", recipe.head)
     _check_head(recipe, space, head)
+    settings["augmentation"] = _augmentation(recipe, head)
     strategy: Strategy = make("strategy", recipe.strategy)
     dataset: Dataset = make("dataset", recipe.dataset)
     keypoints = dataset.keypoints()
@@ -159,6 +162,21 @@ def compose(recipe: Recipe) -> Composition:
     _check_people(composition)
     _check_evaluator(composition)
     return composition
+
+
+def _augmentation(recipe: Recipe, head: Head) -> Augmentation | ImageAugmentation:
+    kind = head.view().kind
+    where = "table [augmentation]"
+    if kind == "image":
+        where += f" (head {recipe.head.name} looks at whole images: `posenas show augmentation image`)"
+        if recipe.evaluation.get("boxes"):
+            raise PosenasError(
+                f"evaluation.boxes: head {recipe.head.name!r} finds people by itself; leave the boxes out"
+            )
+    changes: Augmentation | ImageAugmentation = make_component(
+        AUGMENTATIONS[kind], recipe.augmentation, where=where
+    )
+    return changes
 
 
 def compute_for(recipe: Recipe, space: SearchSpace) -> Compute:

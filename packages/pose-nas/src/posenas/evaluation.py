@@ -6,16 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-import numpy as np
 import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 from posenas.batches import Batch, Poses
-from posenas.data.crops import LoadedCrops, batches
+from posenas.data.views import EvaluatedViews
 from posenas.folding import fold_normalisations
 from posenas.network import PoseNetwork
-from posenas.protocols import FlipTest, HeadModule
+from posenas.protocols import FlipTest, HeadModule, ImageHeadModule
 from posenas.scores import Predictions
 
 
@@ -32,6 +31,10 @@ class EvaluationSettings:
     ranking_people: Annotated[int, "at most so many people rank the candidates", Gt(0)] = 256
     flip_test: Annotated[bool, "average the outputs with those of the mirrored image"] = True
     batch_size: Annotated[int, "people in a forward pass", Gt(0)] = 64
+    rectangular: Annotated[
+        bool,
+        "whole images in batches of like shapes, with little grey around; false: of the input size",
+    ] = True
     boxes: Annotated[
         str, "a detector's boxes for `val`, a COCO results file; empty uses the annotated ones"
     ] = ""
@@ -40,37 +43,29 @@ class EvaluationSettings:
 
 @torch.no_grad()
 def predict(
-    network: PoseNetwork, crops: LoadedCrops, *, settings: EvaluationSettings, device: torch.device
+    network: PoseNetwork, views: EvaluatedViews, *, settings: EvaluationSettings, device: torch.device
 ) -> Predictions:
-    """The pose of every crop, in pixels of its image.
+    """The poses in every view, in pixels of its image.
 
     The network can only be evaluated from now on: its batch norms become part of its convolutions.
     """
     network.eval()
     fold_normalisations(network.backbone)
-    keypoints: list[Tensor] = []
-    scores: list[Tensor] = []
-    for batch in batches(crops, settings.batch_size, device=device):
-        poses = _decode(network, batch, flip_test=settings.flip_test)
-        keypoints.append(poses.keypoints.double().cpu())
-        scores.append(poses.keypoint_scores.double().cpu())
-    in_view = torch.cat(keypoints).numpy()
-    in_image = np.einsum("nij,nkj->nki", crops.inverses[:, :, :2], in_view) + crops.inverses[:, None, :, 2]
-    keypoint_scores = torch.cat(scores).numpy()
-    return Predictions(
-        image_ids=crops.image_ids,
-        keypoints=in_image,
-        keypoint_scores=keypoint_scores,
-        scores=keypoint_scores.mean(axis=1) * crops.box_scores,
+    return views.locate(
+        [
+            _decode(network, batch, flip_test=settings.flip_test)
+            for batch in views.batches(settings.batch_size, device=device)
+        ]
     )
 
 
 def _decode(network: PoseNetwork, batch: Batch, *, flip_test: bool) -> Poses:
-    head = cast(HeadModule, network.head)
     outputs = network(batch.images)
-    if flip_test and isinstance(head, FlipTest):
-        outputs = head.average_mirrored(outputs, network(batch.images.flip(3)))
-    return head.decode(outputs)
+    if flip_test and isinstance(network.head, FlipTest):
+        outputs = network.head.average_mirrored(outputs, network(batch.images.flip(3)))
+    if batch.pitch is None:
+        return cast(HeadModule, network.head).decode(outputs)
+    return cast(ImageHeadModule, network.head).decode(outputs, batch.pitch)
 
 
 @torch.no_grad()

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
-
-import torch
+from typing import Any, Protocol, Self
 
 from posenas.batches import Batch
 from posenas.compose import Composition
-from posenas.data.crops import CropLoader, LoadedCrops, PersonCrop, load_crops, person_crops
+from posenas.data.batching import joined, part
+from posenas.data.crops import LoadedCrops, PersonCrop, crop_loader, load_crops, person_crops
 from posenas.data.detections import detection_crops
+from posenas.data.loader import LoaderSettings
+from posenas.data.views import EvaluatedViews
+from posenas.data.whole_images import EvaluatedImages, image_loader
 from posenas.randomness import derive_rng, derive_seed
 from posenas.samples import Sample
 from posenas.scores import GroundTruth
@@ -20,10 +22,25 @@ from posenas.scores import GroundTruth
 HALVES = "halves"
 
 
+class BatchLoader(Protocol):
+    """Training batches; to be closed, or used as a context."""
+
+    @property
+    def steps(self) -> int: ...
+
+    def epoch(self, number: int) -> Iterator[Batch]: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 class PairedLoader:
     """Batches whose first half is of one loader and whose second half of another one."""
 
-    def __init__(self, first: CropLoader, second: CropLoader) -> None:
+    def __init__(self, first: BatchLoader, second: BatchLoader) -> None:
         self._loaders = first, second
 
     @property
@@ -34,12 +51,7 @@ class PairedLoader:
         """Ends with the shorter one; a batch that lost unreadable images is cut to its partner's size."""
         for first, second in zip(*(loader.epoch(number) for loader in self._loaders), strict=False):
             size = min(len(first.images), len(second.images))
-            yield Batch(
-                *(
-                    torch.cat([getattr(first, name)[:size], getattr(second, name)[:size]])
-                    for name in ("images", "keypoints", "labelled")
-                )
-            )
+            yield joined(part(first, 0, size), part(second, 0, size))
 
     def close(self) -> None:
         for loader in self._loaders:
@@ -69,57 +81,79 @@ class People:
         self._composition = composition
         self._warn = warn
         self._advance = advance
-        self._loaded: dict[str, tuple[GroundTruth, LoadedCrops]] = {}
-        self._calibration: dict[int, LoadedCrops] = {}
+        self._loaded: dict[str, tuple[GroundTruth, EvaluatedViews]] = {}
+        self._calibration: dict[int, EvaluatedViews] = {}
 
     @property
     def ranking_split(self) -> str:
         return "ranking" if self._composition.evaluation.held_out else "val"
 
-    def training(self, split: str, *, seed: int) -> CropLoader | PairedLoader:
+    def training(self, split: str, *, seed: int) -> BatchLoader:
         """Augmented batches of `train` or `fit`, or pairs of batches of the `halves` of `train`, which share
         no image; to be closed."""
         if split == HALVES:
             return PairedLoader(*(self._loader(half, seed=seed) for half in self._halves))
         return self._loader(self._samples(split), seed=seed)
 
-    def _loader(self, samples: Sequence[Sample], *, seed: int) -> CropLoader:
-        settings = self._composition.training
-        return CropLoader(
-            person_crops(samples),
-            samples,
-            view=self._composition.view,
-            keypoints=self._composition.keypoints,
-            augmentation=self._composition.augmentation,
-            batch_size=settings.batch_size,
-            seed=seed,
-            workers=settings.workers,
-            device=self._composition.compute.device,
-            on_unreadable=self._warn,
-            max_unreadable=settings.max_unreadable,
-            cache_bytes=settings.cache * 2**20,
-        )
+    def _loader(self, samples: Sequence[Sample], *, seed: int) -> BatchLoader:
+        composition, settings = self._composition, self._composition.training
+        loader: LoaderSettings = {
+            "batch_size": settings.batch_size,
+            "workers": settings.workers,
+            "device": composition.compute.device,
+            "on_unreadable": self._warn,
+            "max_unreadable": settings.max_unreadable,
+        }
+        views: dict[str, Any] = {
+            "view": composition.view,
+            "keypoints": composition.keypoints,
+            "augmentation": composition.augmentation,
+            "cache_bytes": settings.cache * 2**20,
+        }
+        if composition.view.kind == "image":
+            return image_loader(samples, seed=seed, **views, **loader)
+        return crop_loader(person_crops(samples), samples, seed=seed, **views, **loader)
 
-    def evaluated(self, split: str) -> tuple[GroundTruth, LoadedCrops]:
-        """The truth of `val` or `ranking`, and the crops to predict in."""
+    def evaluated(self, split: str) -> tuple[GroundTruth, EvaluatedViews]:
+        """The truth of `val` or `ranking`, and the views to predict in."""
         if split not in self._loaded:
             samples = self._samples(split)
-            crops = self._load(self._boxes(split, samples), samples, f"reading the people of {split}")
-            self._loaded[split] = GroundTruth(self._composition.keypoints, samples), crops
+            task = f"reading the people of {split}"
+            if self._composition.view.kind == "image":
+                views: EvaluatedViews = self._images(samples, task)
+            else:
+                views = self._load(self._boxes(split, samples), samples, task)
+            self._loaded[split] = GroundTruth(self._composition.keypoints, samples), views
         return self._loaded[split]
 
-    def calibration(self, number: int) -> LoadedCrops:
-        """So many people of `fit`, unchanged by augmentation."""
+    def calibration(self, number: int) -> EvaluatedViews:
+        """So many people of `fit`, or as many whole images, unchanged by augmentation."""
         if number not in self._calibration:
-            samples = self._samples("fit")
-            crops = person_crops(samples)
-            chosen = derive_rng(self._composition.recipe.seed, "calibration").sample(
-                range(len(crops)), min(number, len(crops))
-            )
-            self._calibration[number] = self._load(
-                [crops[index] for index in sorted(chosen)], samples, "reading the people for batch norm"
-            )
+            self._calibration[number] = self._drawn(number)
         return self._calibration[number]
+
+    def _drawn(self, number: int) -> EvaluatedViews:
+        samples, task = self._samples("fit"), "reading the people for batch norm"
+        rng = derive_rng(self._composition.recipe.seed, "calibration")
+        if self._composition.view.kind == "image":
+            images = sorted(rng.sample(range(len(samples)), min(number, len(samples))))
+            return self._images([samples[index] for index in images], task)
+        crops = person_crops(samples)
+        chosen = sorted(rng.sample(range(len(crops)), min(number, len(crops))))
+        return self._load([crops[index] for index in chosen], samples, task)
+
+    def _images(self, samples: Sequence[Sample], task: str) -> EvaluatedImages:
+        settings = self._composition.training
+        return EvaluatedImages(
+            samples,
+            self._composition.view,
+            self._composition.keypoints,
+            rectangular=self._composition.evaluation.rectangular,
+            workers=settings.workers,
+            on_unreadable=self._warn,
+            max_unreadable=settings.max_unreadable,
+            progress=lambda done, total: self._advance(task, done, total),
+        )
 
     def _load(self, crops: Sequence[PersonCrop], samples: Sequence[Sample], task: str) -> LoadedCrops:
         settings = self._composition.training

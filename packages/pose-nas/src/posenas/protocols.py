@@ -138,6 +138,24 @@ class HeadModule(Protocol):
     def decode(self, outputs: Any) -> Poses: ...
 
 
+class ImageHeadModule(Protocol):
+    """A head module for views of whole images; like `HeadModule` in everything else."""
+
+    def __call__(self, features: Mapping[str, Tensor]) -> Any: ...
+
+    def targets(self, batch: Batch) -> Any: ...
+
+    def loss(self, outputs: Any, targets: Any) -> Tensor: ...
+
+    def decode(self, outputs: Any, pitch: Tensor) -> Poses:
+        """Everybody's pose.
+
+        Args:
+            pitch: (N,) pixels of the original image to one of the view, for what is measured in these.
+        """
+        ...
+
+
 @runtime_checkable
 class Distillable(Protocol):
     """A head module whose outputs can be taught by a larger network's outputs."""

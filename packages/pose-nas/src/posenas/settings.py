@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from posenas.data.augment import Augmentation
+from posenas.data.mosaic import ImageAugmentation
 from posenas.evaluation import EvaluationSettings
 from posenas.latency.cost import LatencySettings
 from posenas.training import TrainingSettings
@@ -19,3 +20,7 @@ SETTINGS_TABLES: Mapping[str, type[Any]] = MappingProxyType(
         "latency": LatencySettings,
     }
 )
+AUGMENTATIONS: Mapping[str, type[Any]] = MappingProxyType(
+    {"person": SETTINGS_TABLES["augmentation"], "image": ImageAugmentation}
+)
+"""What `[augmentation]` holds, by the kind of view that the head wants."""

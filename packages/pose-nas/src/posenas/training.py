@@ -38,7 +38,7 @@ __all__ = [
 class TrainingSettings:
     """The `[training]` table of a recipe; the learning rate is for every training of the run."""
 
-    batch_size: Annotated[int, "people in a batch", Ge(1)] = 16
+    batch_size: Annotated[int, "people in a batch, or whole images", Ge(1)] = 16
     accumulate: Annotated[int, "batches whose gradients make one step", Ge(1)] = 1
     learning_rate: Annotated[float, "at its highest", Gt(0)] = 3e-3
     reference_batch: Annotated[

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from posenas.checkpoint import read_weights, save_weights
 from posenas.compose import Composition, qualified
-from posenas.data.crops import LoadedCrops, batches
+from posenas.data.views import EvaluatedViews
 from posenas.evaluation import predict, recalibrate
 from posenas.genotype import Genotype
 from posenas.initial_weights import InitialWeights, read_initial_weights
@@ -129,17 +129,16 @@ class Workshop:
         """The name of the weights file."""
         return save_weights(self.run.weights, network)
 
-    def validation_loss(self, network: PoseNetwork, crops: LoadedCrops) -> float:
+    def validation_loss(self, network: PoseNetwork, views: EvaluatedViews) -> float:
         """The head's loss, its mean over these people; the network is in evaluation mode."""
         head = cast(HeadModule, network.head)
         total = 0.0
         with torch.no_grad():
-            for batch in batches(
-                crops, self.composition.evaluation.batch_size, device=self.composition.compute.device
-            ):
+            size, device = self.composition.evaluation.batch_size, self.composition.compute.device
+            for batch in views.batches(size, device=device):
                 loss = head.loss(network(batch.images), head.targets(batch))
                 total += float(loss) * len(batch.images)
-        return total / len(crops)
+        return total / len(views)
 
     def predict(
         self, network: PoseNetwork, *, on: str, calibration_people: int = 0
@@ -147,21 +146,21 @@ class Workshop:
         """The network can only be evaluated afterwards. Raises NetworkFailedError where it cannot be run."""
         composition = self.composition
         device = composition.compute.device
-        truth, crops = self.people.evaluated(on)
+        truth, views = self.people.evaluated(on)
         calibration = self.people.calibration(calibration_people) if calibration_people else None
         try:
             network.to(device)
             if calibration is not None:
                 recalibrate(network, self._images(calibration))
-            return predict(network, crops, settings=composition.evaluation, device=device), truth
+            return predict(network, views, settings=composition.evaluation, device=device), truth
         except RuntimeError as error:  # torch's word for everything from a wrong shape to a full memory
             raise NetworkFailedError(in_one_line(error)) from error
 
     def change(self, first: PoseNetwork, second: PoseNetwork, *, on: str) -> Change:
         """Of the outputs, where the second network takes the first one's place."""
-        _, crops = self.people.evaluated(on)
+        _, views = self.people.evaluated(on)
         device = self.composition.compute.device
-        return measure_change(first.to(device).eval(), second.to(device).eval(), self._images(crops))
+        return measure_change(first.to(device).eval(), second.to(device).eval(), self._images(views))
 
     def scores(self, predictions: Predictions, truth: GroundTruth) -> dict[str, Any]:
         evaluation = self.composition.evaluator.evaluate(predictions, truth)
@@ -215,9 +214,9 @@ class Workshop:
         shared.load_state_dict(self.tensors(file))
         return shared
 
-    def _images(self, crops: LoadedCrops) -> Iterator[Tensor]:
+    def _images(self, views: EvaluatedViews) -> Iterator[Tensor]:
         size = self.composition.evaluation.batch_size
-        return (batch.images for batch in batches(crops, size, device=self.composition.compute.device))
+        return (batch.images for batch in views.batches(size, device=self.composition.compute.device))
 
 
 def in_one_line(error: BaseException) -> str:

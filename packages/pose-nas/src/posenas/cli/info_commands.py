@@ -37,7 +37,8 @@ def plugins(as_json: bool) -> None:
 @json_option
 def show(kind: str, name: str, as_json: bool) -> None:
     """Show the options of a component: KIND is space, strategy, head, dataset or evaluator. The tables
-    training, augmentation, evaluation and latency of a recipe are shown without a NAME."""
+    training, augmentation, evaluation and latency of a recipe are shown without a NAME; `augmentation image`
+    is the one of heads that look at whole images."""
     import inspect
 
     from posenas.options import describe_options
@@ -76,8 +77,10 @@ def show(kind: str, name: str, as_json: bool) -> None:
 def _component(kind: str, name: str) -> tuple[type[Any], str]:
     """The class whose options are shown, and where it comes from."""
     from posenas.plugins import COMPONENT_KINDS, find_plugins, load
-    from posenas.settings import SETTINGS_TABLES
+    from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
 
+    if kind == "augmentation" and name in AUGMENTATIONS:
+        return AUGMENTATIONS[name], f"a table of recipes with a head that looks at a whole {name}"
     if kind in SETTINGS_TABLES:
         if name:
             raise PosenasError(f"table {kind} has no parts: `posenas show {kind}` shows all of it")

@@ -7,6 +7,12 @@ import torch
 from torch import Tensor
 
 
+def to_unit(images: Tensor) -> Tensor:
+    """(N, H, W, 3) uint8 to (N, 3, H, W) float32 from 0 to 1, channels last in memory: convolutions are
+    faster so, and keep it that way to the head."""
+    return images.permute(0, 3, 1, 2).float().div_(255)
+
+
 def mix_channels(images: Tensor, matrices: Tensor) -> Tensor:
     """Every pixel (r, g, b, 1) times its image's matrix.
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Unpack
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from posenas.batches import Batch
+from posenas.batches import Batch, Poses
 from posenas.data.augment import Augmentation, change_colours
-from posenas.data.channels import mix_channels
-from posenas.data.crop import invert
+from posenas.data.channels import mix_channels, to_unit
+from posenas.data.crop import invert, transform
+from posenas.data.loader import EpochLoader, LoaderSettings
 from posenas.data.reading import (
-    BatchKey,
     CropReader,
     UnreadableImages,
     WarpedCrops,
@@ -24,6 +24,7 @@ from posenas.data.reading import (
     worker_loader,
 )
 from posenas.errors import PosenasError
+from posenas.scores import Predictions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,90 +89,61 @@ class LoadedCrops:
     def __len__(self) -> int:
         return len(self.images)
 
-
-class CropLoader:
-    """Training batches by the number of their epoch.
-
-    Order, geometry and colours of an epoch derive from the seed, the epoch's number and a crop's position
-    alone, so asking for it again gives the same bits, whatever the number of workers. The workers live until
-    `close`.
-    """
-
-    def __init__(
-        self,
-        crops: Sequence[PersonCrop],
-        samples: Sequence[Sample],
-        *,
-        view: View,
-        keypoints: KeypointSet,
-        augmentation: Augmentation,
-        batch_size: int,
-        seed: int,
-        workers: int,
-        device: torch.device,
-        on_unreadable: Callable[[str], None],
-        max_unreadable: float = 0.05,
-        cache_bytes: int = 0,
-    ) -> None:
-        """Opens nothing yet; the first epoch starts the workers.
-
-        Args:
-            crops: at least one.
-            samples: those that the crops point into.
-            batch_size: the rest of an epoch that fills no batch is left out, unless it is the only batch.
-            on_unreadable: called once for each image file that cannot be read; its crops are left out.
-            max_unreadable: share of the images above which `epoch` raises PosenasError.
-            cache_bytes: of decoded images that each process keeps for the next epochs.
-        """
-        if not crops:
-            raise PosenasError(
-                "there is nobody to train on: no person of the training split has a labelled keypoint"
+    def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:
+        """In their order; the last batch may be smaller."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield Batch(
+                images=_looked_up(self.images[part], device),
+                keypoints=self.keypoints[part].to(device),
+                labelled=self.labelled[part].to(device),
             )
-        self._order = _EpochOrder(len(crops), batch_size=batch_size, seed=seed)
-        reader = CropReader(
-            crops,
-            samples,
-            view,
-            seed=seed,
-            augmentation=augmentation,
-            keypoints=keypoints,
-            cache_bytes=cache_bytes,
+
+    def locate(self, poses: Sequence[Poses]) -> Predictions:
+        """The poses of all batches, each on its crop's image."""
+        in_view = torch.cat([batch.keypoints for batch in poses]).double().cpu().numpy()
+        scores = torch.cat([batch.keypoint_scores for batch in poses]).double().cpu().numpy()
+        return Predictions(
+            image_ids=self.image_ids,
+            keypoints=transform(self.inverses, in_view),
+            keypoint_scores=scores,
+            scores=scores.mean(axis=1) * self.box_scores,
         )
-        self._loader: Iterable[WarpedCrops] | None = worker_loader(
-            reader, self._order, workers=workers, device=device
+
+
+def crop_loader(
+    crops: Sequence[PersonCrop],
+    samples: Sequence[Sample],
+    *,
+    view: View,
+    keypoints: KeypointSet,
+    augmentation: Augmentation,
+    seed: int,
+    cache_bytes: int = 0,
+    **settings: Unpack[LoaderSettings],
+) -> EpochLoader[WarpedCrops]:
+    """Training batches of crops.
+
+    Args:
+        crops: at least one.
+        samples: those that the crops point into.
+        cache_bytes: of decoded images that each process keeps for the next epochs.
+        settings: see `LoaderSettings`.
+    """
+    if not crops:
+        raise PosenasError(
+            "there is nobody to train on: no person of the training split has a labelled keypoint"
         )
-        self._device = device
-        self._unreadable = UnreadableImages(_count_images(crops), limit=max_unreadable, report=on_unreadable)
-
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch."""
-        return len(self._order)
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of one epoch, counted from 0.
-
-        Raises:
-            PosenasError: where too large a share of the images cannot be read.
-        """
-        if self._loader is None:
-            raise RuntimeError("this loader is closed")
-        self._order.epoch = number
-        for warped in self._loader:
-            self._unreadable.note(warped.unreadable)
-            if len(warped.images):
-                yield _finish(warped, self._device)
-
-    def close(self) -> None:
-        """Ends the workers."""
-        with interrupts_deferred():
-            self._loader = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    reader = CropReader(
+        crops,
+        samples,
+        view,
+        seed=seed,
+        augmentation=augmentation,
+        keypoints=keypoints,
+        cache_bytes=cache_bytes,
+    )
+    return EpochLoader(reader, _finish, views=len(crops), files=_count_images(crops), seed=seed, **settings)
 
 
 def load_crops(
@@ -229,33 +201,6 @@ def load_crops(
     )
 
 
-def batches(crops: LoadedCrops, batch_size: int, *, device: torch.device) -> Iterator[Batch]:
-    """The loaded crops in their order; the last batch may be smaller."""
-    for start in range(0, len(crops), batch_size):
-        part = slice(start, start + batch_size)
-        yield Batch(
-            images=_looked_up(crops.images[part], device),
-            keypoints=crops.keypoints[part].to(device),
-            labelled=crops.labelled[part].to(device),
-        )
-
-
-class _EpochOrder:
-    """Iterates over the keys of an epoch's batches: the epoch's number and the positions of the crops."""
-
-    def __init__(self, crops: int, *, batch_size: int, seed: int) -> None:
-        self.epoch = 0
-        self._crops, self._batch_size, self._seed = crops, batch_size, seed
-
-    def __len__(self) -> int:
-        return max(1, self._crops // self._batch_size)
-
-    def __iter__(self) -> Iterator[BatchKey]:
-        order = np.random.default_rng([self._seed, self.epoch]).permutation(self._crops)
-        for start in range(0, len(self) * self._batch_size, self._batch_size):
-            yield self.epoch, order[start : start + self._batch_size].tolist()
-
-
 def _count_images(crops: Sequence[PersonCrop]) -> int:
     return len({crop.sample for crop in crops})
 
@@ -269,7 +214,7 @@ def _finish(warped: WarpedCrops, device: torch.device) -> Batch:
     at_once = 1 if device.type == "cpu" else len(images)
     parts = (torch.split(tensor, at_once) for tensor in (images, colours, finished))
     for image, factors, part in zip(*parts, strict=True):
-        part.copy_(_normalise(change_colours(_to_unit(image), factors)))
+        part.copy_(_normalise(change_colours(to_unit(image), factors)))
     return Batch(
         images=finished,
         keypoints=poses[..., :2].contiguous(),
@@ -283,19 +228,13 @@ def _looked_up(images: Tensor, device: torch.device) -> Tensor:
     A CPU looks each byte up, in a sixth of the time that it takes to compute the same value again.
     """
     if device.type != "cpu":
-        return _normalise(_to_unit(images.to(device)))
+        return _normalise(to_unit(images.to(device)))
     every_byte = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1).repeat(1, 1, 1, 3)
-    table = _normalise(_to_unit(every_byte)).movedim(1, 3)[0].numpy()
+    table = _normalise(to_unit(every_byte)).movedim(1, 3)[0].numpy()
     finished = torch.empty(images.shape)
     for image, target in zip(images.numpy(), finished.numpy(), strict=True):
         cv2.LUT(image, table, dst=target)
     return finished.movedim(3, 1)
-
-
-def _to_unit(images: Tensor) -> Tensor:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float32 from 0 to 1, channels last in memory: convolutions are
-    faster so, and keep it that way to the head."""
-    return images.permute(0, 3, 1, 2).float().div_(255)
 
 
 def _normalise(images: Tensor) -> Tensor:

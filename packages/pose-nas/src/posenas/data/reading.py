@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 """Linux's prctl: the signal that a process gets when its parent ends."""
 
+Read = TypeVar("Read")
 BatchKey: TypeAlias = tuple[int, list[int]]
-"""What makes a batch: the number of its epoch and the positions of its crops."""
+"""What makes a batch: the number of its epoch and the positions of its views."""
 
 
 class WarpedCrops(NamedTuple):
@@ -61,6 +62,26 @@ class WarpedCrops(NamedTuple):
     unreadable: dict[int, str]
 
 
+class DecodedImages:
+    """The images of samples by position; some of them are kept, the first ones read, until so many bytes are
+    full."""
+
+    def __init__(self, samples: Sequence[Sample], cache_bytes: int) -> None:
+        self._sources = [sample.source for sample in samples]
+        self._cache: dict[int, NDArray[np.uint8]] = {}
+        self._cache_left = cache_bytes
+
+    def __getitem__(self, sample: int) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB. Raises UnreadableImageError."""
+        if sample in self._cache:
+            return self._cache[sample]
+        image = self._sources[sample].read()
+        if image.nbytes <= self._cache_left:
+            self._cache[sample] = image
+            self._cache_left -= image.nbytes
+        return image
+
+
 class CropReader(Dataset[WarpedCrops]):
     """Runs in the workers: decodes and warps the crops of one batch; augmented only in training."""
 
@@ -76,10 +97,8 @@ class CropReader(Dataset[WarpedCrops]):
         cache_bytes: int = 0,
     ) -> None:
         """`cache_bytes` of decoded images are kept by each process: the first ones read, until it is full."""
-        self._cache: dict[int, NDArray[np.uint8]] = {}
-        self._cache_left = cache_bytes
         self._crops, self._view, self._seed = crops, view, seed
-        self._sources = [sample.source for sample in samples]
+        self._images = DecodedImages(samples, cache_bytes)
         self._augmentation, self._keypoints = augmentation, keypoints
         self._mirrored = list(keypoints.mirrored) if keypoints else []
 
@@ -120,20 +139,11 @@ class CropReader(Dataset[WarpedCrops]):
                 continue
             try:
                 if sample != current:
-                    image, current = self._decoded(sample), sample
+                    image, current = self._images[sample], sample
             except UnreadableImageError as error:
                 unreadable[sample] = str(error)
                 continue
             yield position, image
-
-    def _decoded(self, sample: int) -> NDArray[np.uint8]:
-        if sample in self._cache:
-            return self._cache[sample]
-        image = self._sources[sample].read()
-        if image.nbytes <= self._cache_left:
-            self._cache[sample] = image
-            self._cache_left -= image.nbytes
-        return image
 
     def _place(self, crop: PersonCrop, change: Change) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The crop's matrix; its (K, 3) keypoints in the view, with 1 where labelled and inside, else 0."""
@@ -165,27 +175,30 @@ class UnreadableImages:
         self._images, self._limit, self._report = images, limit, report
         self._messages: dict[int, str] = {}
 
+    @property
+    def count(self) -> int:
+        return len(self._messages)
+
     def note(self, unreadable: dict[int, str]) -> None:
         for sample, message in unreadable.items():
             if sample not in self._messages:
                 self._messages[sample] = message
                 self._report(message)
-        count = len(self._messages)
-        if count > self._limit * self._images:
-            first = "; ".join([*list(self._messages.values())[:3], *(["..."] if count > 3 else [])])
+        if self.count > self._limit * self._images:
+            first = "; ".join([*list(self._messages.values())[:3], *(["..."] if self.count > 3 else [])])
             raise PosenasError(
-                f"{count} of {self._images} images cannot be read, more than max_unreadable = "
+                f"{self.count} of {self._images} images cannot be read, more than max_unreadable = "
                 f"{self._limit:g} allows: {first}; restore the files or raise the limit"
             )
 
 
 def worker_loader(
-    reader: CropReader,
+    reader: Dataset[Read],
     keys: Iterable[BatchKey],
     *,
     workers: int,
     device: torch.device,
-) -> DataLoader[WarpedCrops]:
+) -> DataLoader[Read]:
     return DataLoader(
         reader,
         batch_size=None,

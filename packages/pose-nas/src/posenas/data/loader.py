@@ -1,0 +1,132 @@
+"""Training batches by the number of their epoch, of whatever kind of view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Generic, NotRequired, Protocol, Self, TypedDict, TypeVar
+
+import numpy as np
+import torch
+
+from posenas.batches import Batch
+from posenas.data.reading import BatchKey, UnreadableImages, interrupts_deferred, worker_loader
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+
+class ReadViews(Protocol):
+    """What a worker sends for one batch.
+
+    Attributes:
+        unreadable: the messages for images that could not be read, by the position of their sample.
+    """
+
+    @property
+    def unreadable(self) -> dict[int, str]: ...
+
+    @property
+    def images(self) -> torch.Tensor: ...
+
+
+Read = TypeVar("Read", bound=ReadViews)
+
+
+class LoaderSettings(TypedDict):
+    """How views are loaded, whatever they show.
+
+    Attributes:
+        batch_size: the rest of an epoch that fills no batch is left out, unless it is the only batch.
+        on_unreadable: called once for each image file that cannot be read; its views are left out.
+        max_unreadable: share of the images above which `epoch` raises PosenasError.
+    """
+
+    batch_size: int
+    workers: int
+    device: torch.device
+    on_unreadable: Callable[[str], None]
+    max_unreadable: NotRequired[float]
+
+
+class EpochLoader(Generic[Read]):
+    """Batches of views, read in worker processes and finished in batch on the device.
+
+    Order, geometry and colours of an epoch derive from the seed, the epoch's number and a view's position
+    alone, so asking for it again gives the same bits, whatever the number of workers. The workers live until
+    `close`.
+    """
+
+    def __init__(
+        self,
+        reader: Dataset[Read],
+        finish: Callable[[Read, torch.device], Batch],
+        *,
+        views: int,
+        files: int,
+        batch_size: int,
+        seed: int,
+        workers: int,
+        device: torch.device,
+        on_unreadable: Callable[[str], None],
+        max_unreadable: float = 0.05,
+    ) -> None:
+        """Opens nothing yet; the first epoch starts the workers.
+
+        Args:
+            reader: reads the views at the positions of a key.
+            finish: makes a batch of what was read.
+            views: how many there are, at least one.
+            files: how many images they are of.
+        """
+        self._order = _EpochOrder(views, batch_size=batch_size, seed=seed)
+        self._loader: Iterable[Read] | None = worker_loader(
+            reader, self._order, workers=workers, device=device
+        )
+        self._finish, self._device = finish, device
+        self._unreadable = UnreadableImages(files, limit=max_unreadable, report=on_unreadable)
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return len(self._order)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of one epoch, counted from 0.
+
+        Raises:
+            PosenasError: where too large a share of the images cannot be read.
+        """
+        if self._loader is None:
+            raise RuntimeError("this loader is closed")
+        self._order.epoch = number
+        for read in self._loader:
+            self._unreadable.note(read.unreadable)
+            if len(read.images):
+                yield self._finish(read, self._device)
+
+    def close(self) -> None:
+        """Ends the workers."""
+        with interrupts_deferred():
+            self._loader = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _EpochOrder:
+    """Iterates over the keys of an epoch's batches: the epoch's number and the positions of the views."""
+
+    def __init__(self, views: int, *, batch_size: int, seed: int) -> None:
+        self.epoch = 0
+        self._views, self._batch_size, self._seed = views, batch_size, seed
+
+    def __len__(self) -> int:
+        return max(1, self._views // self._batch_size)
+
+    def __iter__(self) -> Iterator[BatchKey]:
+        order = np.random.default_rng([self._seed, self.epoch]).permutation(self._views)
+        for start in range(0, len(self) * self._batch_size, self._batch_size):
+            yield self.epoch, order[start : start + self._batch_size].tolist()

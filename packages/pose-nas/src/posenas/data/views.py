@@ -1,0 +1,26 @@
+"""What a network is evaluated on, whatever it shows: people or whole images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+    from posenas.batches import Batch, Poses
+    from posenas.scores import Predictions
+
+
+class EvaluatedViews(Protocol):
+    """The views of a split, to be shown to each candidate of a search."""
+
+    def __len__(self) -> int: ...
+
+    def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:
+        """Always the same; the last one may be smaller."""
+        ...
+
+    def locate(self, poses: Sequence[Poses]) -> Predictions:
+        """The poses decoded from all batches, in their order, in pixels of the images."""
+        ...

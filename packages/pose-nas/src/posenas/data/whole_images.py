@@ -1,0 +1,317 @@
+"""Whole images with everybody in them: read and drawn in worker processes, evaluated as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Unpack
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from posenas.batches import Batch, Poses, View
+from posenas.data.channels import to_unit
+from posenas.data.crop import invert, transform
+from posenas.data.letterbox import letterbox, rectangle
+from posenas.data.loader import EpochLoader, LoaderSettings
+from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
+from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, interrupts_deferred, worker_loader
+from posenas.errors import PosenasError
+from posenas.samples import UnreadableImageError
+from posenas.scores import Predictions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from posenas.keypoints import KeypointSet
+    from posenas.samples import Sample
+
+_LEAST_SIDE = 2.0
+_LEAST_SHARE = 0.1
+_GREATEST_ASPECT = 20.0
+_CROP_PIXELS = 256 * 192
+_KEPT_BYTES = 2**30
+
+
+class People(NamedTuple):
+    """T people of one picture or of several.
+
+    Attributes:
+        boxes: (T, 4) x1, y1, x2, y2 in pixels of the picture.
+        poses: (T, K, 3) pixels of the picture, and 1 where labelled and inside it, else 0.
+    """
+
+    boxes: NDArray[np.float64]
+    poses: NDArray[np.float64]
+
+
+class ReadImages(NamedTuple):
+    """What a worker sends for one batch; n of its pictures could be read.
+
+    Attributes:
+        images: (n, H, W, 3) uint8; a tensor, which comes through shared memory, the rest through a pipe.
+        boxes: (T, 4) float32.
+        poses: (T, K, 3) float32.
+        views: (T,) int64, in which picture each person is.
+        matrices: (n, 2, 3) float64 from the first image of a picture to the picture.
+        positions: (n,) int64 among all samples.
+        unreadable: the messages for images that could not be read, by the position of their sample.
+    """
+
+    images: Tensor
+    boxes: NDArray[np.float32]
+    poses: NDArray[np.float32]
+    views: NDArray[np.int64]
+    matrices: NDArray[np.float64]
+    positions: NDArray[np.int64]
+    unreadable: dict[int, str]
+
+
+class ImageReader(Dataset[ReadImages]):
+    """Runs in the workers: draws the pictures of one batch; augmented only in training."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        view: View,
+        keypoints: KeypointSet,
+        *,
+        seed: int = 0,
+        augmentation: ImageAugmentation | None = None,
+        rectangular: bool = False,
+        cache_bytes: int = 0,
+    ) -> None:
+        self._samples, self._view, self._seed = samples, view, seed
+        self._images = DecodedImages(samples, cache_bytes)
+        self._augmentation, self._rectangular = augmentation, rectangular
+        self._mirrored, self._keypoints = list(keypoints.mirrored), len(keypoints)
+
+    def __getitem__(self, key: BatchKey) -> ReadImages:
+        epoch, wanted = key
+        unreadable: dict[int, str] = {}
+        size = self._size(wanted)
+        pictures, people, matrices, positions = [], [], [], []
+        for position in wanted:
+            drawn = self._picture(position, epoch, size, unreadable)
+            if drawn is not None:
+                picture, matrix, shown = drawn
+                pictures.append(picture)
+                matrices.append(matrix)
+                people.append(shown)
+                positions.append(position)
+        images = np.stack(pictures) if pictures else np.empty((0, *size, 3), np.uint8)
+        together = _together(people, self._keypoints)
+        return ReadImages(
+            torch.from_numpy(images),
+            together.boxes.astype(np.float32),
+            together.poses.astype(np.float32),
+            np.repeat(np.arange(len(people)), [len(each.boxes) for each in people]),
+            np.array(matrices).reshape(-1, 2, 3),
+            np.array(positions, np.int64),
+            unreadable,
+        )
+
+    def _size(self, positions: Sequence[int]) -> tuple[int, int]:
+        if not self._rectangular:
+            return self._view.height, self._view.width
+        sides = [(self._samples[each].width, self._samples[each].height) for each in positions]
+        return rectangle(sides, self._view)
+
+    def _picture(
+        self, position: int, epoch: int, size: tuple[int, int], unreadable: dict[int, str]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], People] | None:
+        """With its map and its people; None where its first image cannot be read."""
+        image = self._read(position, unreadable)
+        if image is None:
+            return None
+        if self._augmentation is None:
+            picture, matrix = letterbox(image, self._view, size)
+            return picture, matrix, self._people(position, matrix, size)
+        rng = np.random.default_rng([self._seed, epoch, position + 1])
+        arrangement = self._augmentation.draw(rng, images=len(self._samples))
+        picture, matrix = blank(self._view), arrangement.matrix(image, 0, self._view)
+        draw_tile(picture, image, matrix)
+        people = [self._augmented(position, matrix, arrangement)]
+        for tile, other in enumerate(arrangement.others, start=1):
+            beside = self._read(other, unreadable)
+            if beside is not None:
+                placed = arrangement.matrix(beside, tile, self._view)
+                draw_tile(picture, beside, placed)
+                people.append(self._augmented(other, placed, arrangement))
+        return recolour(picture, arrangement), matrix, _together(people, self._keypoints)
+
+    def _read(self, position: int, unreadable: dict[int, str]) -> NDArray[np.uint8] | None:
+        try:
+            return self._images[position]
+        except UnreadableImageError as error:
+            unreadable[position] = str(error)
+            return None
+
+    def _people(self, position: int, matrix: NDArray[np.float64], size: tuple[int, int]) -> People:
+        """Everybody annotated in an image but crowds, in the picture; boxes are not cut at its borders."""
+        shown = [person for person in self._samples[position].people if not person.crowd]
+        if not shown:
+            return _together([], self._keypoints)
+        corners = np.array([_corners(person.box) for person in shown])
+        boxes = np.sort(transform(matrix, corners), axis=1).reshape(-1, 4)  # a mirrored box is from right
+        poses = np.array([person.keypoints for person in shown], np.float64)
+        points = transform(matrix, poses[..., :2])
+        inside = ((points >= -0.5) & (points <= np.array(size)[::-1] - 0.5)).all(axis=2)
+        return People(boxes, np.dstack([points, (poses[..., 2] > 0) & inside]))
+
+    def _augmented(self, position: int, matrix: NDArray[np.float64], arrangement: Arrangement) -> People:
+        """Those of whom enough is left in the picture; their boxes are cut at its borders."""
+        size = self._view.height, self._view.width
+        boxes, poses = self._people(position, matrix, size)
+        limits = np.array([size[1], size[0], size[1], size[0]]) - 0.5
+        cut = boxes.clip(-0.5, limits)
+        before, after = (each[:, 2:] - each[:, :2] for each in (boxes, cut))
+        least, greatest = after.min(axis=1), after.max(axis=1)
+        kept = (
+            (least > _LEAST_SIDE)
+            & (after.prod(axis=1) > _LEAST_SHARE * before.prod(axis=1))
+            & (greatest < _GREATEST_ASPECT * least)
+        )
+        return People(cut[kept], poses[kept][:, self._mirrored] if arrangement.flip else poses[kept])
+
+
+def image_loader(
+    samples: Sequence[Sample],
+    *,
+    view: View,
+    keypoints: KeypointSet,
+    augmentation: ImageAugmentation,
+    seed: int,
+    cache_bytes: int = 0,
+    **settings: Unpack[LoaderSettings],
+) -> EpochLoader[ReadImages]:
+    """Training batches of whole images, those without people among them.
+
+    Args:
+        samples: at least one.
+        cache_bytes: of decoded images that each process keeps for the next epochs.
+        settings: see `LoaderSettings`.
+    """
+    reader = ImageReader(
+        samples, view, keypoints, seed=seed, augmentation=augmentation, cache_bytes=cache_bytes
+    )
+    return EpochLoader(reader, _finish, views=len(samples), files=len(samples), seed=seed, **settings)
+
+
+class EvaluatedImages:
+    """Every image of a split. They stay in memory where they take less than a gigabyte there, and are read
+    again in each pass where they take more."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        view: View,
+        keypoints: KeypointSet,
+        *,
+        rectangular: bool,
+        workers: int,
+        on_unreadable: Callable[[str], None],
+        max_unreadable: float = 0.05,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            rectangular: each batch has images of one shape and no more grey around them than it takes to
+                reach a multiple of the view's stride; else all are of the view's size.
+            progress: called with the images read and all images, after each batch of the first pass.
+        """
+        if not samples:
+            raise PosenasError("there is no image to evaluate on: the split is empty")
+        self._samples, self._view, self._workers = samples, view, workers
+        self._keypoints, self._rectangular = keypoints, rectangular
+        self._unreadable = UnreadableImages(len(samples), limit=max_unreadable, report=on_unreadable)
+        self._progress = progress
+        self._kept: dict[int, list[ReadImages]] = {}
+        self._shown: list[ReadImages] = []
+
+    def __len__(self) -> int:
+        return len(self._samples) - self._unreadable.count
+
+    def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:
+        """In batches of about as many pixels as so many people's views of 256x192 have."""
+        size = max(1, size * _CROP_PIXELS // (self._view.height * self._view.width))
+        self._shown = []
+        for read in self._kept[size] if size in self._kept else self._read(size):
+            if len(read.images):
+                self._shown.append(read._replace(images=read.images[:0]))
+                yield _finish(read, device)
+
+    def locate(self, poses: Sequence[Poses]) -> Predictions:
+        located = [_located(each, read) for each, read in zip(poses, self._shown, strict=True)]
+        positions, keypoints, keypoint_scores, scores = (
+            np.concatenate(parts) for parts in zip(*located, strict=True)
+        )
+        ids = np.array([sample.id for sample in self._samples], np.int64)
+        return Predictions(ids[positions], keypoints, keypoint_scores, scores)
+
+    def _read(self, size: int) -> Iterator[ReadImages]:
+        order = list(range(len(self._samples)))
+        if self._rectangular:
+            order.sort(key=lambda each: self._samples[each].height / self._samples[each].width)
+        keys = [(0, order[start : start + size]) for start in range(0, len(order), size)]
+        kept: list[ReadImages] = []
+        done = taken = 0
+        reader = ImageReader(self._samples, self._view, self._keypoints, rectangular=self._rectangular)
+        loader: Iterable[ReadImages] = worker_loader(
+            reader, keys, workers=min(self._workers, len(keys)), device=torch.device("cpu")
+        )
+        for (_, wanted), read in zip(keys, loader, strict=True):
+            self._unreadable.note(read.unreadable)
+            taken += read.images.nbytes
+            if taken <= _KEPT_BYTES:
+                kept.append(read)
+            done += len(wanted)
+            if self._progress:
+                self._progress(done, len(order))
+            yield read
+        with interrupts_deferred():
+            del loader
+        if taken <= _KEPT_BYTES:
+            self._kept[size] = kept
+        self._progress = None
+
+
+def _finish(read: ReadImages, device: torch.device) -> Batch:
+    poses = torch.from_numpy(read.poses).to(device)
+    return Batch(
+        images=to_unit(read.images.to(device, non_blocking=True)),
+        keypoints=poses[..., :2].contiguous(),
+        labelled=poses[..., 2].contiguous(),
+        boxes=torch.from_numpy(read.boxes).to(device),
+        views=torch.from_numpy(read.views).to(device),
+        pitch=torch.from_numpy(1 / np.abs(read.matrices[:, 0, 0])).float().to(device),
+    )
+
+
+def _located(
+    poses: Poses, read: ReadImages
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The poses' samples, keypoints in these images, their scores and the poses' own."""
+    assert poses.views is not None
+    assert poses.scores is not None
+    views = poses.views.cpu().numpy()
+    in_view = poses.keypoints.double().cpu().numpy()
+    return (
+        read.positions[views],
+        transform(invert(read.matrices)[views], in_view),
+        poses.keypoint_scores.double().cpu().numpy(),
+        poses.scores.double().cpu().numpy(),
+    )
+
+
+def _together(people: Sequence[People], keypoints: int) -> People:
+    return People(
+        np.concatenate([each.boxes for each in people] or [np.empty((0, 4))]),
+        np.concatenate([each.poses for each in people] or [np.empty((0, keypoints, 3))]),
+    )
+
+
+def _corners(box: tuple[float, float, float, float]) -> list[tuple[float, float]]:
+    x, y, width, height = box
+    return [(x, y), (x + width, y + height)]
