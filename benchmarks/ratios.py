@@ -28,25 +28,31 @@ class Ratio:
         return f"{self.median:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
-def alternate(first: Callable[[], object], second: Callable[[], object], *, pairs: int = 5) -> Ratio:
+def alternate(
+    first: Callable[[], object],
+    second: Callable[[], object],
+    *,
+    pairs: int = 5,
+    clock: Callable[[], float] = time.process_time,
+) -> Ratio:
     """Runs each once unmeasured, then `pairs` (at least 2) times in turn, the order changing every time.
 
-    Time is that of the process's CPU, so that other work on the machine matters little; set
-    OMP_NUM_THREADS=1, or several threads count several times.
+    Time is that of the process's CPU unless another clock is given, so that other work on the machine matters
+    little; set OMP_NUM_THREADS=1, or several threads count several times.
     """
     first(), second()
     ratios = []
     for index in range(pairs):
         if index % 2:
-            denominator, numerator = _seconds(second), _seconds(first)
+            denominator, numerator = _seconds(second, clock), _seconds(first, clock)
         else:
-            numerator, denominator = _seconds(first), _seconds(second)
+            numerator, denominator = _seconds(first, clock), _seconds(second, clock)
         ratios.append(numerator / denominator)
     low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
     return Ratio(median, low, high, pairs)
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.process_time()
+def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
     work()
-    return time.process_time() - start
+    return clock() - start
