@@ -53,6 +53,11 @@ REFUSED: dict[str, str] = (
         for strategy in ("first-order", "second-order", "synchronous")
         if strategy in each and "cnf" not in each
     }
+    | {
+        " ".join(each): "space 'yolo': no level at 1/4 of the image or finer"
+        for each in COMBINATIONS
+        if "yolo" in each and {"heatmap", "vector"} & set(each)
+    }
 )
 """Combinations that cannot work, by their names joined with spaces, and what the refusal says."""
 

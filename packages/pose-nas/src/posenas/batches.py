@@ -7,7 +7,7 @@ N batch, P predicted people, T true people, K keypoints, C channels, H height, W
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,6 +47,20 @@ class Batch:
     boxes: Tensor | None = None
     views: Tensor | None = None
     pitch: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A head's outputs for the views of a batch at another size, or mirrored.
+
+    Attributes:
+        size: height and width that the views were resized to, without the grey on their right and below.
+        mirrored: left to right.
+    """
+
+    outputs: Any
+    size: tuple[int, int]
+    mirrored: bool
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad
 
-from posenas.batches import Batch, Poses
+from posenas.batches import Batch, Look, Poses
+from posenas.data.letterbox import GREY
 from posenas.data.views import EvaluatedViews
 from posenas.folding import fold_normalisations
 from posenas.network import PoseNetwork
-from posenas.protocols import FlipTest, HeadModule, ImageHeadModule
+from posenas.protocols import FlipTest, HeadModule, ImageHeadModule, ScaleTest
 from posenas.scores import Predictions
 
 
@@ -31,6 +33,9 @@ class EvaluationSettings:
     ranking_people: Annotated[int, "at most so many people rank the candidates", Gt(0)] = 256
     flip_test: Annotated[bool, "average the outputs with those of the mirrored image"] = True
     batch_size: Annotated[int, "people in a forward pass", Gt(0)] = 64
+    scales: Annotated[
+        tuple[float, ...], "times the input size at which whole images are looked at; mirrored ones only at 1"
+    ] = (1.0,)
     rectangular: Annotated[
         bool,
         "whole images in batches of like shapes, with little grey around; false: of the input size",
@@ -39,6 +44,10 @@ class EvaluationSettings:
         str, "a detector's boxes for `val`, a COCO results file; empty uses the annotated ones"
     ] = ""
     box_threshold: Annotated[float, "detections with a lower score are left out", Ge(0)] = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError("scales must be one or more numbers above 0")
 
 
 @torch.no_grad()
@@ -52,20 +61,42 @@ def predict(
     network.eval()
     fold_normalisations(network.backbone)
     return views.locate(
-        [
-            _decode(network, batch, flip_test=settings.flip_test)
-            for batch in views.batches(settings.batch_size, device=device)
-        ]
+        [_decode(network, batch, settings) for batch in views.batches(settings.batch_size, device=device)]
     )
 
 
-def _decode(network: PoseNetwork, batch: Batch, *, flip_test: bool) -> Poses:
-    outputs = network(batch.images)
-    if flip_test and isinstance(network.head, FlipTest):
-        outputs = network.head.average_mirrored(outputs, network(batch.images.flip(3)))
+def _decode(network: PoseNetwork, batch: Batch, settings: EvaluationSettings) -> Poses:
+    outputs = _outputs(network, batch.images, settings)
     if batch.pitch is None:
         return cast(HeadModule, network.head).decode(outputs)
     return cast(ImageHeadModule, network.head).decode(outputs, batch.pitch)
+
+
+def _outputs(network: PoseNetwork, images: Tensor, settings: EvaluationSettings) -> Any:
+    head = network.head
+    if settings.scales != (1.0,) and isinstance(head, ScaleTest):
+        return head.combine(list(_looks(network, head, images, settings)), _sides(images))
+    outputs = network(images)
+    if settings.flip_test and isinstance(head, FlipTest):
+        return head.average_mirrored(outputs, network(images.flip(3)))
+    return outputs
+
+
+def _looks(
+    network: PoseNetwork, head: ScaleTest, images: Tensor, settings: EvaluationSettings
+) -> Iterator[Look]:
+    height, width = _sides(images)
+    for scale in settings.scales:
+        size = max(1, round(scale * height)), max(1, round(scale * width))
+        resized = interpolate(images, size, mode="bilinear", align_corners=False)
+        grey = (0, -size[1] % head.multiple, 0, -size[0] % head.multiple)
+        yield Look(network(pad(resized, grey, value=GREY / 255)), size, mirrored=False)
+    if settings.flip_test:
+        yield Look(network(images.flip(3)), (height, width), mirrored=True)
+
+
+def _sides(images: Tensor) -> tuple[int, int]:
+    return images.shape[2], images.shape[3]
 
 
 @torch.no_grad()

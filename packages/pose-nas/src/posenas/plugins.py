@@ -32,6 +32,8 @@ KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
     ("space", "cnf"): "cnf",
     ("space", "evo"): "evo",
     ("space", "ofa"): "ofa",
+    ("head", "kapao"): "kapao",
+    ("space", "yolo"): "kapao",
     ("strategy", "first-order"): "cnf",
     ("strategy", "neuroevolution"): "evo",
     ("strategy", "sandwich"): "ofa",

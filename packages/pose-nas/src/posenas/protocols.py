@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from posenas.batches import Batch, Poses, View
+    from posenas.batches import Batch, Look, Poses, View
     from posenas.genotype import Dimension, Genotype
     from posenas.keypoints import KeypointSet
     from posenas.levels import Level
@@ -171,6 +171,24 @@ class FlipTest(Protocol):
 
     def average_mirrored(self, outputs: Any, mirrored: Any) -> Any:
         """Outputs for the images, averaged with `mirrored` after undoing the mirror."""
+        ...
+
+
+@runtime_checkable
+class ScaleTest(Protocol):
+    """A head module for whole images that can put together its outputs for several sizes of them."""
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of an input divide by."""
+        ...
+
+    def combine(self, looks: Sequence[Look], view: tuple[int, int]) -> Any:
+        """Outputs for the views as they are.
+
+        Args:
+            view: their height and width.
+        """
         ...
 
 

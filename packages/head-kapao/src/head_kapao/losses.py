@@ -1,0 +1,156 @@
+"""The four losses, and a fifth one for the confidences of a pose's keypoints.
+
+Source: KAPAO (McNally, thesis, 2022), equations 4.2 to 4.9 and table 4.1. Where they leave it open, means
+are taken as in its public code: the class loss over targets and classes, that of keypoints over visible ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+
+from head_kapao.assignment import Assignment
+from head_kapao.channels import Channels
+from head_kapao.overlap import complete_iou
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What the losses weigh, for three grids, an input of 640 pixels and 80 classes."""
+
+    box: float = 0.05
+    objectness: float = 0.7
+    category: float = 0.3
+    keypoints: float = 0.025
+    confidence: float = 0.3
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Weighted means of one batch, and `total`: their sum times the number of images (equation 4.9)."""
+
+    box: Tensor
+    objectness: Tensor
+    category: Tensor
+    keypoints: Tensor
+    confidence: Tensor
+    total: Tensor
+
+
+def scaled_gains(gains: Gains, *, grids: int, input_size: int, keypoints: int) -> Gains:
+    """Table 4.1: gains for so many grids, an input of so many pixels, and K + 1 classes.
+
+    The confidences' gain follows that of the classes, as both average over about K outputs.
+    """
+    share = 3 / grids
+    return replace(
+        gains,
+        box=gains.box * share,
+        objectness=gains.objectness * share * (input_size / 640) ** 2,
+        category=gains.category * share * (keypoints + 1) / 80,
+        keypoints=gains.keypoints * share,
+        confidence=gains.confidence * share * keypoints / 80,
+    )
+
+
+def compute_losses(
+    outputs: Sequence[Tensor],
+    assignments: Sequence[Assignment],
+    *,
+    anchors: Tensor,
+    strides: Sequence[int],
+    balance: Sequence[float],
+    channels: Channels,
+    gains: Gains,
+) -> Losses:
+    """
+    Args:
+        outputs: of each grid, (N, A, H, W, C) as the network made them.
+        anchors: (L, A, 2) width and height, pixels.
+        strides: of each of the L grids.
+        balance: of each grid, its weight in the objectness loss.
+        gains: as of `scaled_gains`.
+    """
+    terms = [
+        _grid_losses(output, assigned, anchors=sizes / stride, channels=channels)
+        for output, assigned, sizes, stride in zip(outputs, assignments, anchors, strides, strict=True)
+    ]
+    box, objectness, category, keypoints, confidence = torch.stack(terms).unbind(1)
+    weighted = (
+        gains.box * box.sum(),
+        gains.objectness * (objectness * objectness.new_tensor(balance)).sum(),
+        gains.category * category.sum(),
+        gains.keypoints * keypoints.sum(),
+        gains.confidence * confidence.sum(),
+    )
+    return Losses(*weighted, total=len(outputs[0]) * torch.stack(weighted).sum())
+
+
+def _grid_losses(outputs: Tensor, assigned: Assignment, *, anchors: Tensor, channels: Channels) -> Tensor:
+    """(5,) unweighted: box, objectness, category, keypoints, confidence.
+
+    Args:
+        anchors: (A, 2) in cells.
+    """
+    found = _full_precision(outputs[assigned.place])
+    sizes = anchors.to(found)[assigned.anchor]
+    overlap = complete_iou(_boxes(found[:, channels.box], sizes), assigned.box.to(found))
+    objectness = _full_precision(outputs[..., channels.objectness])
+    zero = objectness.new_zeros(())
+    classes = found[:, channels.classes]
+    truth = one_hot(assigned.category, channels.keypoints + 1).to(found)
+    return torch.stack(
+        [
+            (1 - overlap).mean() if len(found) else zero,
+            binary_cross_entropy_with_logits(objectness, _objectness_targets(objectness, overlap, assigned)),
+            binary_cross_entropy_with_logits(classes, truth) if len(found) else zero,
+            _keypoint_loss(found[:, channels.offsets], assigned, sizes),
+            _confidence_loss(found[:, channels.confidences], assigned) if channels.confidence else zero,
+        ]
+    )
+
+
+def _boxes(logits: Tensor, sizes: Tensor) -> Tensor:
+    """Equations 4.2 and 4.3: (M, 4) centre and size in cells."""
+    doubled = 2 * logits.sigmoid()
+    return torch.cat([doubled[:, :2] - 0.5, doubled[:, 2:].square() * sizes], dim=1)
+
+
+def _objectness_targets(objectness: Tensor, overlap: Tensor, assigned: Assignment) -> Tensor:
+    """(N, A, H, W): the overlap where there is a target, the last one's where there are several."""
+    targets = objectness.new_zeros(objectness.shape)  # its own layout may be a permuted one
+    _, anchors, rows, columns = objectness.shape
+    image, anchor, row, column = assigned.place
+    place = ((image * anchors + anchor) * rows + row) * columns + column
+    order = torch.arange(len(place), device=place.device)
+    latest = place.new_zeros(targets.numel()).scatter_reduce_(0, place, order, "amax")
+    last = latest[place] == order
+    targets.view(-1)[place[last]] = overlap.detach()[last].clamp(min=0).to(targets)
+    return targets
+
+
+def _keypoint_loss(logits: Tensor, assigned: Assignment, sizes: Tensor) -> Tensor:
+    """Equations 4.4 and 4.8: mean distance of the visible keypoints, in cells; 0 without any."""
+    points = (4 * logits.sigmoid() - 2).reshape(assigned.keypoints.shape) * sizes.unsqueeze(1)
+    visible = assigned.visible
+    distances: Tensor = torch.linalg.vector_norm(
+        points[visible] - assigned.keypoints.to(points)[visible], dim=1
+    )
+    return distances.sum() / visible.sum().clamp(min=1)
+
+
+def _confidence_loss(logits: Tensor, assigned: Assignment) -> Tensor:
+    """Whether a keypoint is labelled and inside, for the poses that can tell; 0 without any."""
+    judged = assigned.judged
+    truth = assigned.visible[judged].to(logits)
+    loss = binary_cross_entropy_with_logits(logits[judged], truth, reduction="sum")
+    return loss / truth.numel() if truth.numel() else loss
+
+
+def _full_precision(values: Tensor) -> Tensor:
+    """Half precision, as of autocast, to float32; others as they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,0 +1,59 @@
+"""A neck for backbones that do not end in four maps from 1/8 to 1/64.
+
+Source: Lin et al., Feature Pyramid Networks (CVPR 2017), section 3; coarser maps by strided convolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from posenas.levels import Level
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from head_kapao.blocks import convolution
+
+
+class Neck(nn.Module):
+    """A backbone's levels to one map at each stride, all with as many channels.
+
+    A stride that the backbone lacks is made of the next finer one by a strided convolution where it is
+    coarser than all others, else of the next coarser one.
+
+    Args:
+        levels: at least one, of different strides.
+        strides: from fine to coarse, each twice the one before.
+    """
+
+    def __init__(self, levels: Sequence[Level], *, strides: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self._names = {level.stride: level.name for level in levels}
+        self._strides = tuple(strides)
+        self._coarsest = max(self._names)
+        self.lateral = nn.ModuleDict(
+            {str(level.stride): convolution(level.channels, channels) for level in levels}
+        )
+        self.halve = nn.ModuleDict(
+            {
+                str(stride): convolution(channels, channels, kernel=3, stride=2)
+                for stride in strides
+                if stride > self._coarsest
+            }
+        )
+        self.smooth = nn.ModuleDict(
+            {str(stride): convolution(channels, channels, kernel=3) for stride in strides}
+        )
+
+    def forward(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        merged: dict[int, Tensor] = {}
+        for stride in reversed([stride for stride in self._strides if stride <= self._coarsest]):
+            terms = (
+                [self.lateral[str(stride)](features[self._names[stride]])] if stride in self._names else []
+            )
+            if 2 * stride in merged:
+                terms.append(interpolate(merged[2 * stride], scale_factor=2.0, mode="nearest"))
+            merged[stride] = sum(terms[1:], terms[0])
+        for stride in self._strides:
+            if stride > self._coarsest:
+                merged[stride] = self.halve[str(stride)](merged[stride // 2])
+        return [self.smooth[str(stride)](merged[stride]) for stride in self._strides]

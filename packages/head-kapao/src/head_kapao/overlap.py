@@ -1,0 +1,40 @@
+"""Complete intersection over union: overlap, distance and shape of two boxes in one number.
+
+Source: Zheng et al., Distance-IoU loss (AAAI 2020), equations 8 to 11.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+_TINY = 1e-7
+
+
+def complete_iou(predicted: Tensor, truth: Tensor) -> Tensor:
+    """(M,) at most 1, which is a perfect match; below 0 for boxes that are far apart.
+
+    The weight of the shape's difference takes no gradient.
+
+    Args:
+        predicted: (M, 4) centre x, y, width, height.
+        truth: likewise, with positive sizes.
+    """
+    centre, size = predicted[:, :2], predicted[:, 2:].clamp(min=_TINY)
+    true_centre, true_size = truth[:, :2], truth[:, 2:]
+    low, high = centre - size / 2, centre + size / 2
+    true_low, true_high = true_centre - true_size / 2, true_centre + true_size / 2
+    shared = (torch.minimum(high, true_high) - torch.maximum(low, true_low)).clamp(min=0).prod(1)
+    iou = shared / (size.prod(1) + true_size.prod(1) - shared + _TINY)
+    around = torch.maximum(high, true_high) - torch.minimum(low, true_low)
+    distance = (centre - true_centre).square().sum(1) / (around.square().sum(1) + _TINY)
+    shape = 4 / math.pi**2 * (_angle(true_size) - _angle(size)).square()
+    with torch.no_grad():
+        weight = shape / (shape - iou + 1).clamp(min=_TINY)
+    return iou - distance - weight * shape
+
+
+def _angle(size: Tensor) -> Tensor:
+    return torch.atan(size[:, 0] / size[:, 1])
