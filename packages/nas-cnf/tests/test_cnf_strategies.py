@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,20 @@ def test_lost_weights_of_a_pruned_network_are_made_again(composed: Compose, tmp_
     journal.write_text("".join(line for number, line in enumerate(lines) if number < last))
     run(composition, tmp_path / "run")
     assert lost.read_bytes() == content
+
+
+@pytest.mark.parametrize("strategy", ["synchronous", "first-order", "second-order"])
+def test_fabrics_that_the_head_does_not_read_are_refused(
+    composed: Compose, tmp_path: Path, strategy: str
+) -> None:
+    """A head for heat maps reads the last part alone."""
+    recipe = replace(
+        composed(strategy).recipe,
+        space=ComponentChoice("cnf", {**SPACE, "parts": 2}),
+        head=ComponentChoice("heatmap", {"input_size": [64, 64]}),
+    )
+    with pytest.raises(PosenasError, match=r"depends on part1\.alpha, part1\.beta, so they cannot be learnt"):
+        run(compose(recipe), tmp_path / "run")
 
 
 class StopAfter:

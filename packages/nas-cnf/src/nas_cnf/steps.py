@@ -14,6 +14,7 @@ import torch
 from posenas.batches import Batch
 from posenas.data.batching import part
 from posenas.entropy import mean_entropy
+from posenas.errors import PosenasError
 from posenas.network import PoseNetwork
 from posenas.protocols import HeadModule, Relaxed
 from posenas.relaxed_training import relax
@@ -35,8 +36,11 @@ class SynchronousStep:
     def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
         head = cast(HeadModule, network.head)
         loss = head.loss(network(batch.images), head.targets(batch))
-        entropy = mean_entropy(list(relax(self.space, network).values()))
-        (loss + self.sparsity * entropy).backward()  # type: ignore[no-untyped-call]
+        values = relax(self.space, network)
+        loss.backward()  # type: ignore[no-untyped-call]
+        check_reached({name: value.grad for name, value in values.items()})
+        entropy = mean_entropy(list(values.values()))
+        (self.sparsity * entropy).backward()  # type: ignore[no-untyped-call]
         return {"loss": float(loss.detach()), "entropy": float(entropy.detach())}
 
 
@@ -56,21 +60,24 @@ class BilevelStep:
     sparsity: float
 
     def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
-        values = list(relax(self.space, network).values())
+        relaxed = relax(self.space, network)
+        values = list(relaxed.values())
         own = {id(value) for value in values}
         weights = {
             name: parameter for name, parameter in network.named_parameters() if id(parameter) not in own
         }
         first, second = _halves(batch)
         loss = _loss(network, first, weights)
-        gradients = torch.autograd.grad(loss, list(weights.values()), create_graph=self.order == 2)
+        gradients = _gradients(loss, list(weights.values()), create_graph=self.order == 2)
         after = {
             name: weight - self.inner_rate * gradient
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
         }
         validation = _loss(network, second, after if self.order == 2 else weights)
+        slopes = torch.autograd.grad(validation, values, allow_unused=True)
+        check_reached(dict(zip(relaxed, slopes, strict=True)))
         entropy = mean_entropy(values)
-        slopes = torch.autograd.grad(validation + self.sparsity * entropy, values)
+        (self.sparsity * entropy).backward()  # type: ignore[no-untyped-call]
         for parameter, gradient in zip([*weights.values(), *values], [*gradients, *slopes], strict=True):
             _add(parameter, gradient.detach())
         return {
@@ -78,6 +85,25 @@ class BilevelStep:
             "validation": float(validation.detach()),
             "entropy": float(entropy.detach()),
         }
+
+
+def check_reached(gradients: Mapping[str, Tensor | None]) -> None:
+    """Raises PosenasError where the loss does not depend on some of the architecture's values at all."""
+    missing = [name for name, gradient in gradients.items() if gradient is None]
+    if missing:
+        raise PosenasError(
+            f"nothing that the head reads depends on {', '.join(missing)}, so they cannot be learnt; choose "
+            "another head, or change the space's options"
+        )
+
+
+def _gradients(loss: Tensor, weights: list[Tensor], *, create_graph: bool) -> list[Tensor]:
+    """Zeros for what the loss does not depend on."""
+    found = torch.autograd.grad(loss, weights, create_graph=create_graph, allow_unused=True)
+    return [
+        torch.zeros_like(weight) if gradient is None else gradient
+        for weight, gradient in zip(weights, found, strict=True)
+    ]
 
 
 def _loss(network: PoseNetwork, batch: Batch, weights: Mapping[str, Tensor]) -> Tensor:

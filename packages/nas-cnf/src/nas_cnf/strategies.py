@@ -44,7 +44,7 @@ class Synchronous:
     it is pruned or made discrete, the whole one is a trial too.
     """
 
-    epochs: SearchEpochs = 12
+    epochs: SearchEpochs = 8
     architecture_rate: Annotated[
         float | None, "learning rate of the architecture, always the same; none: as the weights'", Gt(0)
     ] = None
