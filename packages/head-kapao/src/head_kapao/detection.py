@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from posenas.batches import Poses
+from posenas.batches import Poses, PosesWithout
 from torch import Tensor
 
 from head_kapao.decoding import Rows
@@ -37,25 +38,31 @@ class Detection:
             pitch: (N,) pixels of the image to one of the view, for the fusion's distance.
             seconds: the time of `suppression` and `fusion` is added to these.
         """
+        return _poses([found.fused for found in self._views(rows, pitch, seconds)], like=rows.boxes)
+
+    def compare(
+        self, rows: Rows, *, pitch: Tensor, seconds: MutableMapping[str, float]
+    ) -> tuple[Poses, PosesWithout]:
+        """The same, and the poses without their fusion. Arguments as above."""
+        views = self._views(rows, pitch, seconds)
+        replaced = np.sum([found.replaced.sum(axis=0) for found in views], axis=0)
+        like = rows.boxes
+        without = _poses([found.unfused for found in views], like=like)
+        return (
+            _poses([found.fused for found in views], like=like),
+            PosesWithout(without, torch.from_numpy(replaced).to(like.device)),
+        )
+
+    def _views(self, rows: Rows, pitch: Tensor, seconds: MutableMapping[str, float]) -> list[_Found]:
         arrays = _Arrays.of(rows)
-        found = [
+        return [
             self._in_view(arrays, np.flatnonzero(arrays.image == view), float(pixels), seconds)
             for view, pixels in enumerate(pitch.tolist())
         ]
-        keypoints, scores, poses = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        views = np.repeat(np.arange(len(found)), [len(part[2]) for part in found])
-        device, kind = rows.boxes.device, rows.boxes.dtype
-        return Poses(
-            keypoints=torch.from_numpy(keypoints).to(device, kind),
-            keypoint_scores=torch.from_numpy(scores).to(device, kind),
-            views=torch.from_numpy(views).to(device),
-            scores=torch.from_numpy(poses).to(device, kind),
-        )
 
     def _in_view(
         self, arrays: _Arrays, rows: NDArray[np.intp], pixels: float, seconds: MutableMapping[str, float]
-    ) -> tuple[Doubles, Doubles, Doubles]:
-        """Keypoints in pixels of the view, their scores, and those of the poses."""
+    ) -> _Found:
         started = time.perf_counter()
         poses, objects = (
             rows[kept]
@@ -70,7 +77,8 @@ class Detection:
         )
         suppressed = time.perf_counter()
         seconds["suppression"] += suppressed - started
-        keypoints, scores = arrays.keypoints[poses], np.zeros(arrays.keypoints[poses].shape[:2])
+        unfused = arrays.keypoints[poses]
+        keypoints, scores = unfused, np.zeros(unfused.shape[:2])
         if self.fusion:
             boxes = arrays.boxes[objects]
             keypoints, scores = fuse(
@@ -83,9 +91,39 @@ class Detection:
                 confidence=self.fusion_confidence,
             )
             seconds["fusion"] += time.perf_counter() - suppressed
-        if arrays.confidences is not None:
-            scores = np.where(scores > 0, scores, arrays.confidences[poses])
-        return keypoints, scores, arrays.scores[poses]
+        replaced = scores > 0
+        confidences = np.zeros_like(scores) if arrays.confidences is None else arrays.confidences[poses]
+        return _Found(
+            fused=_InView(keypoints, np.where(replaced, scores, confidences), arrays.scores[poses]),
+            unfused=_InView(unfused, confidences, arrays.scores[poses]),
+            replaced=replaced,
+        )
+
+
+class _InView(NamedTuple):
+    """Of P poses, best first: keypoints in pixels of the view, their scores, and those of the poses."""
+
+    keypoints: Doubles
+    keypoint_scores: Doubles
+    scores: Doubles
+
+
+class _Found(NamedTuple):
+    """The poses of one view with and without fusion, and (P, K) whether it replaced a keypoint."""
+
+    fused: _InView
+    unfused: _InView
+    replaced: NDArray[np.bool_]
+
+
+def _poses(found: Sequence[_InView], *, like: Tensor) -> Poses:
+    """Of all views, on the device and of the type of another tensor."""
+    keypoints, keypoint_scores, scores = (
+        torch.from_numpy(np.concatenate(parts)).to(like.device, like.dtype)
+        for parts in zip(*found, strict=True)
+    )
+    views = np.repeat(np.arange(len(found)), [len(each.scores) for each in found])
+    return Poses(keypoints, keypoint_scores, torch.from_numpy(views).to(like.device), scores)
 
 
 @dataclass(frozen=True)

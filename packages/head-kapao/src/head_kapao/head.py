@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 
 import torch
 from annotated_types import Ge, Gt, Le
-from posenas.batches import Batch, Look, Poses, View
+from posenas.batches import Batch, Look, Poses, PosesWithout, View
 from posenas.errors import PosenasError
 from posenas.keypoints import KeypointSet
 from posenas.levels import Level
@@ -209,10 +209,22 @@ class KapaoModule(nn.Module):
     def decode(self, outputs: list[Tensor] | Looks, pitch: Tensor) -> Poses:
         """Keypoint scores are those of the keypoint objects that took the keypoints' places; elsewhere 0, or
         the keypoint's confidence where it is learnt."""
+        return self._detect(self._timed_rows(outputs), pitch=pitch, seconds=self.seconds)
+
+    def decode_ablated(
+        self, outputs: list[Tensor] | Looks, pitch: Tensor | None
+    ) -> tuple[Poses, Mapping[str, PosesWithout]]:
+        """With and without `fusion`, where the options do not leave it out."""
+        assert pitch is not None
+        rows = self._timed_rows(outputs)
+        poses, unfused = self._detect.compare(rows, pitch=pitch, seconds=self.seconds)
+        return poses, {"fusion": unfused} if self._head.fusion else {}
+
+    def _timed_rows(self, outputs: list[Tensor] | Looks) -> Rows:
         started = time.perf_counter()
         rows = self._rows(outputs)
         self.seconds["decoding"] += time.perf_counter() - started
-        return self._detect(rows, pitch=pitch, seconds=self.seconds)
+        return rows
 
     def _rows(self, outputs: list[Tensor] | Looks) -> Rows:
         if not isinstance(outputs, Looks):

@@ -78,3 +78,17 @@ class Poses:
     keypoint_scores: Tensor
     views: Tensor | None = None
     scores: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class PosesWithout:
+    """The poses of a batch as they are without one step of the decoding.
+
+    Attributes:
+        poses: without it.
+        replaced: (K,) how many of each keypoint the step replaces in the batch's poses; None where it
+            replaces none, or all.
+    """
+
+    poses: Poses
+    replaced: Tensor | None = None

@@ -58,21 +58,39 @@ def predict(
 
     The network can only be evaluated from now on: its batch norms become part of its convolutions.
     """
-    network.eval()
-    fold_normalisations(network.backbone)
     return views.locate(
-        [_decode(network, batch, settings) for batch in views.batches(settings.batch_size, device=device)]
+        [
+            decode(network, batch, outputs)
+            for batch, outputs in compute_outputs(network, views, settings=settings, device=device)
+        ]
     )
 
 
-def _decode(network: PoseNetwork, batch: Batch, settings: EvaluationSettings) -> Poses:
-    outputs = _outputs(network, batch.images, settings)
+def compute_outputs(
+    network: PoseNetwork, views: EvaluatedViews, *, settings: EvaluationSettings, device: torch.device
+) -> Iterator[tuple[Batch, Any]]:
+    """Every batch with the head's outputs for it. To be called without gradients; the network can only be
+    evaluated from now on."""
+    prepare(network)
+    for batch in views.batches(settings.batch_size, device=device):
+        yield batch, outputs_of(network, batch.images, settings)
+
+
+def prepare(network: PoseNetwork) -> None:
+    """For evaluation, and nothing else from now on: its batch norms become part of its convolutions."""
+    network.eval()
+    fold_normalisations(network.backbone)
+
+
+def decode(network: PoseNetwork, batch: Batch, outputs: Any) -> Poses:
+    """The poses in the outputs for a batch."""
     if batch.pitch is None:
         return cast(HeadModule, network.head).decode(outputs)
     return cast(ImageHeadModule, network.head).decode(outputs, batch.pitch)
 
 
-def _outputs(network: PoseNetwork, images: Tensor, settings: EvaluationSettings) -> Any:
+def outputs_of(network: PoseNetwork, images: Tensor, settings: EvaluationSettings) -> Any:
+    """The head's outputs for images, put together with those for mirrored and resized ones."""
     head = network.head
     if settings.scales != (1.0,) and isinstance(head, ScaleTest):
         return head.combine(list(_looks(network, head, images, settings)), _sides(images))

@@ -35,7 +35,7 @@ from posenas.randomness import derive_rng, derive_seed
 from posenas.relaxed_training import Learning, Relaxation, train_relaxed
 from posenas.run import Run
 from posenas.training import Step, SupervisedStep, Watch
-from posenas.trial import Trial
+from posenas.trial import Trial, ablations_from_dict
 from posenas.workshop import NetworkFailedError, Weights, Workshop
 
 __all__ = ["Candidate", "Problem", "Weights"]
@@ -266,14 +266,16 @@ class Problem:
         return Weights(result["weights"], shared=False), Change(**result["change"])
 
     def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
-        """Scores one genotype with its own weights on `val`, and keeps its predictions."""
+        """Scores one genotype with its own weights on `val`, and keeps its predictions; tells what the steps
+        of its decoding are worth, where the head tells them apart."""
         inputs = {"genotype": dict(genotype), "weights": weights.file, "on": "val"}
         file = f"{effect_key('evaluate', inputs)}.json"
 
         def compute() -> Mapping[str, Any]:
-            predictions, truth = self._workshop.predict(self._workshop.load(genotype, weights), on="val")
+            network = self._workshop.load(genotype, weights)
+            predictions, scores = self._workshop.predict_and_score(network, on="val")
             save_predictions(self._run.predictions / file, predictions)
-            return self._workshop.scores(predictions, truth) | {"predictions": file}
+            return scores | {"predictions": file}
 
         result = self._attempt("evaluate", inputs, compute)
         return self._trial(genotype, weights.file, result, stage=stage, on="val")
@@ -468,6 +470,7 @@ class Problem:
             failure=result.get("failure"),
             loss=result.get("loss"),
             inherited=result.get("inherited"),
+            ablations=ablations_from_dict(result.get("ablations", {})),
         )
 
     def _advance(self, task: str, done: int, total: int) -> None:

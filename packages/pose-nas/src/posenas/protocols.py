@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from posenas.batches import Batch, Look, Poses, View
+    from posenas.batches import Batch, Look, Poses, PosesWithout, View
     from posenas.genotype import Dimension, Genotype
     from posenas.keypoints import KeypointSet
     from posenas.levels import Level
@@ -189,6 +189,31 @@ class ScaleTest(Protocol):
         Args:
             view: their height and width.
         """
+        ...
+
+
+@runtime_checkable
+class Ablatable(Protocol):
+    """A head module whose decoding has steps that can be left out, to tell what each of them is worth."""
+
+    def decode_ablated(self, outputs: Any, pitch: Tensor | None) -> tuple[Poses, Mapping[str, PosesWithout]]:
+        """What `decode` gives; and without each step, by the step's name in a word, such as `fusion`.
+
+        Steps that the options leave out are not there. Every batch has the same steps.
+
+        Args:
+            pitch: as in `ImageHeadModule.decode`; None for views of people.
+        """
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A head module that tells where the time of its decoding goes."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Spent so far, by the stages' names."""
         ...
 
 

@@ -25,6 +25,20 @@ class Descent:
 
 
 @dataclass(frozen=True)
+class Ablation:
+    """What the same network scores without one step of its decoding.
+
+    Attributes:
+        metrics: without the step, by qualified name.
+        rates: for each keypoint that is labelled at all, how many the step replaced in all predicted poses,
+            over how many are labelled; may exceed 1. Empty where the step does not replace keypoints.
+    """
+
+    metrics: Mapping[str, float]
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Trial:
     """One genotype with what it scored and what it costs.
 
@@ -43,6 +57,8 @@ class Trial:
         inherited: share of its parameters whose values were another network's when its training began; None
             where all were fresh.
         descent: of an evolved network.
+        ablations: by the names of the steps of the decoding, where the head tells them apart; of networks
+            scored with their final weights.
     """
 
     genotype: Genotype
@@ -57,6 +73,7 @@ class Trial:
     loss: float | None = None
     inherited: float | None = None
     descent: Descent | None = None
+    ablations: Mapping[str, Ablation] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -81,10 +98,22 @@ class Trial:
             "loss": self.loss,
             "inherited": self.inherited,
             "descent": None if self.descent is None else asdict(self.descent),
+            "ablations": {step: asdict(ablation) for step, ablation in self.ablations.items()},
         }
 
 
 def trial_from_dict(record: Mapping[str, Any]) -> Trial:
     """What `as_dict` gave, back. Raises TypeError where it is not that."""
     descent = record.get("descent")
-    return Trial(**{**record, "descent": None if descent is None else Descent(**descent)})
+    return Trial(
+        **{
+            **record,
+            "descent": None if descent is None else Descent(**descent),
+            "ablations": ablations_from_dict(record.get("ablations", {})),
+        }
+    )
+
+
+def ablations_from_dict(record: Mapping[str, Any]) -> Mapping[str, Ablation]:
+    """By step, from plain data. Raises TypeError where it is not that."""
+    return {step: Ablation(**ablation) for step, ablation in dict(record).items()}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from posenas.ablation import predict_ablated, replacement_rates
 from posenas.checkpoint import read_weights, save_weights
 from posenas.compose import Composition, qualified
 from posenas.data.views import EvaluatedViews
@@ -28,6 +30,7 @@ from posenas.run import Run
 from posenas.scores import GroundTruth, Predictions
 from posenas.training import Step, Watch, train
 from posenas.transfer import Transfer, transfer
+from posenas.trial import Ablation
 
 
 @dataclass(frozen=True)
@@ -148,13 +151,37 @@ class Workshop:
         device = composition.compute.device
         truth, views = self.people.evaluated(on)
         calibration = self.people.calibration(calibration_people) if calibration_people else None
-        try:
+        with _failures():
             network.to(device)
             if calibration is not None:
                 recalibrate(network, self._images(calibration))
             return predict(network, views, settings=composition.evaluation, device=device), truth
-        except RuntimeError as error:  # torch's word for everything from a wrong shape to a full memory
-            raise NetworkFailedError(in_one_line(error)) from error
+
+    def predict_and_score(self, network: PoseNetwork, *, on: str) -> tuple[Predictions, dict[str, Any]]:
+        """Predictions, and all that can be told of them: the scores, and what the steps of the decoding are
+        worth where the head tells them apart. The network can only be evaluated afterwards.
+
+        Raises:
+            NetworkFailedError: where it cannot be run.
+        """
+        composition = self.composition
+        device = composition.compute.device
+        truth, views = self.people.evaluated(on)
+        with _failures():
+            network.to(device)
+            predictions, without = predict_ablated(
+                network, views, settings=composition.evaluation, device=device
+            )
+        ablations = {
+            step: asdict(
+                Ablation(
+                    self.scores(ablated.predictions, truth)["metrics"],
+                    replacement_rates(ablated.replaced, truth),
+                )
+            )
+            for step, ablated in without.items()
+        }
+        return predictions, self.scores(predictions, truth) | ({"ablations": ablations} if ablations else {})
 
     def change(self, first: PoseNetwork, second: PoseNetwork, *, on: str) -> Change:
         """Of the outputs, where the second network takes the first one's place."""
@@ -217,6 +244,15 @@ class Workshop:
     def _images(self, views: EvaluatedViews) -> Iterator[Tensor]:
         size = self.composition.evaluation.batch_size
         return (batch.images for batch in views.batches(size, device=self.composition.compute.device))
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Torch's word for everything from a wrong shape to a full memory is RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise NetworkFailedError(in_one_line(error)) from error
 
 
 def in_one_line(error: BaseException) -> str:

@@ -9,8 +9,14 @@ from posenas.evaluation import EvaluationSettings
 from posenas.results import Results
 
 
-def caveats(results: Results, settings: EvaluationSettings, evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """Subjects and sentences, the most important first."""
+def caveats(
+    results: Results, settings: EvaluationSettings, evidence: Evidence, *, view: str | None = "person"
+) -> Iterator[tuple[str, str]]:
+    """Subjects and sentences, the most important first.
+
+    Args:
+        view: the kind of the head's; None where the head cannot be asked.
+    """
     if results.candidates:
         yield "Ranking", _ranking(results, settings)
         if any(trial.descent is not None for trial in results.candidates):
@@ -27,7 +33,8 @@ def caveats(results: Results, settings: EvaluationSettings, evidence: Evidence) 
             "space: better ones may exist.",
         )
     yield "Spread", _spread(results, evidence)
-    yield "Boxes", _boxes(settings)
+    if view == "person":
+        yield "Boxes", _boxes(settings)
     yield "Cost", _cost(results, settings)
     if results.recipe.dataset.name == "synthetic":
         yield "Data", "The people are drawn by a program. The scores say nothing about photographs."

@@ -38,6 +38,8 @@ _COSTS = (
 
 DRAWING = "architecture-"
 """The files of the space's own pictures begin so, and no others."""
+RATES = "rates-"
+"""Those of what a step of the decoding replaces, likewise."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Pictures:
     Attributes:
         drawings: of the shown network, by the space's names.
         entropy: of the architecture while it was learnt.
+        rates: how often a step of the decoding replaces each keypoint, by the step's name.
     """
 
     pareto: bytes | None
@@ -56,6 +59,7 @@ class Pictures:
     losses: bytes | None
     drawings: Mapping[str, bytes]
     entropy: bytes | None
+    rates: Mapping[str, bytes]
     problems: Sequence[str]
 
     def files(self) -> Mapping[str, bytes | None]:
@@ -68,8 +72,9 @@ class Pictures:
             "poses.png": self.poses,
             "entropy.png": self.entropy,
         } | {
-            f"{DRAWING}{name}.png": picture
-            for name, picture in zip(safe_names(self.drawings), self.drawings.values(), strict=True)
+            f"{prefix}{name}.png": picture
+            for prefix, pictures in ((DRAWING, self.drawings), (RATES, self.rates))
+            for name, picture in zip(safe_names(pictures), pictures.values(), strict=True)
         }
 
 
@@ -82,12 +87,14 @@ def render_page(
     pictures: Pictures,
     evidence: Evidence,
     change: Change | None,
+    view: str | None,
 ) -> str:
     """HTML that needs no other file.
 
     Args:
         change: of the outputs, where the answer is a part of the network that was learnt.
         space: of the recipe; None where it cannot be made, or no trial is shown.
+        view: the kind of the head's; None where the head cannot be asked.
     """
     settings = make_component(
         EvaluationSettings, recipe_tables(results.recipe)["evaluation"], where="table [evaluation]"
@@ -117,9 +124,10 @@ def render_page(
         weakest=[] if shown is None else sorted(shown.by_keypoint.items(), key=lambda pair: pair[1])[:3],
         genotype=[] if shown is None else genotype_table(shown.genotype, space),
         failed=[{"id": trial.id, "stage": trial.stage, "reason": reason} for trial, reason in results.failed],
-        caveats=list(caveats(results, settings, evidence)),
+        caveats=list(caveats(results, settings, evidence, view=view)),
         against_chance=[] if evidence.verdict is None else list(evidence.verdict.sentences()),
         checklist=list(checklist(results, evidence, learnt=pictures.entropy is not None)),
+        ablations=[] if shown is None else _ablation_tables(shown, results),
         pruning=_pruning_rows(results),
         change=change,
     )
@@ -185,6 +193,32 @@ def _pruning_rows(results: Results) -> Sequence[Mapping[str, str]]:
         }
         for name, trial in (("as it was learnt", results.learnt), ("the answer", results.answer))
     ]
+
+
+def _ablation_tables(trial: Trial, results: Results) -> Sequence[Mapping[str, Any]]:
+    """For each step of the decoding the metrics without it and with it, and its rates, the highest first."""
+    return [
+        {
+            "step": step,
+            "rows": [
+                _ablation_row(metric, ablation.metrics[metric.name], trial.metrics[metric.name])
+                for metric in results.metrics
+                if metric.name in ablation.metrics and metric.name in trial.metrics
+            ],
+            "rates": sorted(ablation.rates.items(), key=lambda pair: -pair[1]),
+        }
+        for step, ablation in trial.ablations.items()
+    ]
+
+
+def _ablation_row(metric: Metric, without: float, whole: float) -> Mapping[str, str]:
+    return {
+        "name": metric.name,
+        "without": _figure(without, metric),
+        "whole": _figure(whole, metric),
+        "change": f"{whole - without:+.3f}",
+        "better": "higher" if metric.higher_is_better else "lower",
+    }
 
 
 def _front_rows(results: Results) -> Sequence[Mapping[str, Any]]:

@@ -14,15 +14,16 @@ from posenas.hooks import hookimpl
 from posenas.journal import read_records
 from posenas.output_change import Change
 from posenas.predictions import load_predictions
-from posenas.protocols import Dataset, SearchSpace
+from posenas.protocols import Dataset, Head, SearchSpace
 from posenas.report.architecture import draw_genotype
 from posenas.report.course import entropy_picture, read_courses
 from posenas.report.examples import evenly_ranked, find_examples
 from posenas.report.family import read_family
 from posenas.report.family_charts import fitness_picture, losses_picture
 from posenas.report.family_tree import family_picture
-from posenas.report.page import DRAWING, Pictures, render_page
+from posenas.report.page import DRAWING, RATES, Pictures, render_page
 from posenas.report.pictures import pareto_picture, poses_picture
+from posenas.report.rates import in_order, rates_picture
 from posenas.results import Results, read_results
 from posenas.run import Run, open_run
 from posenas.samples import UnreadableImageError
@@ -65,6 +66,7 @@ def write_report(run: Path) -> Path:
         losses=None if family is None else losses_picture(family),
         drawings=drawings,
         entropy=entropy,
+        rates=_draw_rates(results, truth),
         problems=[*problems, *missing, *unmade, *undrawn, *unread],
     )
     evidence = read_evidence(opened, results)
@@ -76,6 +78,7 @@ def write_report(run: Path) -> Path:
         pictures=pictures,
         evidence=evidence,
         change=_read_change(opened),
+        view=_read_view(results),
     )
     _write_pictures(opened.report, pictures)
     write_atomically(opened.report / "report.html", page.encode())
@@ -90,9 +93,10 @@ def _write_pictures(folder: Path, pictures: Pictures) -> None:
             (folder / name).unlink(missing_ok=True)
         else:
             write_atomically(folder / name, picture)
-    for path in folder.glob(f"{DRAWING}*.png"):
-        if path.name not in files:
-            path.unlink()
+    for prefix in (DRAWING, RATES):
+        for path in folder.glob(f"{prefix}*.png"):
+            if path.name not in files:
+                path.unlink()
 
 
 def _read_space(results: Results) -> tuple[SearchSpace | None, Sequence[str]]:
@@ -105,10 +109,29 @@ def _read_space(results: Results) -> tuple[SearchSpace | None, Sequence[str]]:
         return None, [f"The space cannot be asked to draw the network: {error}"]
 
 
+def _read_view(results: Results) -> str | None:
+    """How the head sees the data; None where it cannot be asked, which costs one sentence."""
+    try:
+        return cast(Head, make("head", results.recipe.head)).view().kind
+    except PosenasError:
+        return None
+
+
 def _draw_network(results: Results, space: SearchSpace | None) -> tuple[Mapping[str, bytes], Sequence[str]]:
     if results.shown is None or space is None:
         return {}, []
     return draw_genotype(space, results.shown.genotype)
+
+
+def _draw_rates(results: Results, truth: GroundTruth | None) -> Mapping[str, bytes]:
+    """Pictures by the steps of the decoding that replace keypoints."""
+    ablations = {} if results.shown is None else results.shown.ablations
+    keypoints = None if truth is None else truth.keypoints
+    return {
+        step: rates_picture(in_order(ablation.rates, keypoints), step=step)
+        for step, ablation in ablations.items()
+        if any(ablation.rates.values())
+    }
 
 
 def _draw_entropy(run: Run) -> tuple[bytes | None, Sequence[str]]:
@@ -150,7 +173,7 @@ def _draw_poses(run: Run, results: Results, truth: GroundTruth | None) -> tuple[
     if shown is None or shown.predictions is None or truth is None:
         return None, []
     try:
-        predictions = load_predictions(run.predictions / shown.predictions)
+        predictions = load_predictions(run.predictions / shown.predictions, keypoints=len(truth.keypoints))
     except PosenasError:  # its words hold the run's path, which the report must not depend on
         return None, [f"predictions/{shown.predictions} in the run cannot be read as COCO keypoint results."]
     try:

@@ -1,0 +1,189 @@
+"""Steps of a decoding left out: on the same outputs, counted, remembered and drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from posenas.ablation import predict_ablated, replacement_rates
+from posenas.batches import Batch, Poses, PosesWithout
+from posenas.evaluation import EvaluationSettings, predict
+from posenas.keypoints import KeypointSet
+from posenas.network import PoseNetwork
+from posenas.protocols import Ablatable
+from posenas.report.rates import in_order, rates_picture
+from posenas.samples import Person, Sample
+from posenas.scores import GroundTruth, Predictions
+from posenas.trial import Ablation, Trial, trial_from_dict
+from torch import Tensor, nn
+
+CPU = torch.device("cpu")
+SETTINGS = EvaluationSettings(batch_size=2, flip_test=False)
+THREE = KeypointSet("three", ("a", "b", "c"), (), (0.05, 0.05, 0.05), ())
+
+
+class Backbone(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.passes += isinstance(images, Tensor)  # not torch.fx, which looks for what can be folded
+        return images.mean((1, 2, 3))
+
+
+class Rounding(nn.Module):
+    """A head that finds all keypoints at the brightness; `rounding` and `doubling` are its steps."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+    def decode(self, outputs: Tensor) -> Poses:
+        return self._poses(2 * outputs.round())
+
+    def decode_ablated(
+        self, outputs: Tensor, pitch: Tensor | None
+    ) -> tuple[Poses, Mapping[str, PosesWithout]]:
+        assert pitch is None
+        changed = (outputs != outputs.round()).sum()
+        return self.decode(outputs), {
+            "rounding": PosesWithout(
+                self._poses(2 * outputs), torch.stack([changed, changed * 0, changed * 2])
+            ),
+            "doubling": PosesWithout(self._poses(outputs.round())),
+        }
+
+    def _poses(self, values: Tensor) -> Poses:
+        return Poses(values[:, None, None].expand(-1, 3, 2), torch.ones(len(values), 3))
+
+
+class Plain(nn.Module):
+    """A head without steps to leave out."""
+
+    forward = Rounding.forward
+    decode = Rounding.decode
+    _poses = Rounding._poses
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures of one brightness each."""
+
+    values: Sequence[float]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:
+        for start in range(0, len(self.values), size):
+            values = torch.tensor(self.values[start : start + size], device=device)
+            images = values[:, None, None, None].expand(-1, 3, 4, 4)
+            yield Batch(images, torch.zeros(len(values), 3, 2), torch.zeros(len(values), 3))
+
+    def locate(self, poses: Sequence[Poses]) -> Predictions:
+        keypoints = torch.cat([each.keypoints for each in poses]).double().numpy()
+        scores = torch.cat([each.keypoint_scores for each in poses]).double().numpy()
+        return Predictions(np.arange(len(keypoints)), keypoints, scores, scores.mean(axis=1))
+
+
+def test_every_step_is_left_out_of_the_same_outputs() -> None:
+    network, views = PoseNetwork(Backbone(), Rounding()), Views([0.2, 1.0, 2.75, 3.0, 4.5])
+    predictions, without = predict_ablated(network, views, settings=SETTINGS, device=CPU)
+    assert network.backbone.passes == 3  # one for each batch, whatever is left out
+    plain = predict(network, views, settings=SETTINGS, device=CPU)
+    np.testing.assert_array_equal(predictions.keypoints, plain.keypoints)
+    np.testing.assert_array_equal(predictions.image_ids, plain.image_ids)
+    assert list(without) == ["rounding", "doubling"]
+    np.testing.assert_allclose(
+        without["rounding"].predictions.keypoints[:, 0, 0], [0.4, 2, 5.5, 6, 9], rtol=1e-6
+    )
+    np.testing.assert_array_equal(without["doubling"].predictions.keypoints[:, 0, 0], [0, 1, 3, 3, 4])
+    replaced = without["rounding"].replaced
+    assert replaced is not None
+    assert replaced.tolist() == [3, 0, 6]
+    assert without["doubling"].replaced is None
+
+
+def test_a_head_without_steps_is_predicted_as_ever() -> None:
+    network, views = PoseNetwork(Backbone(), Plain()), Views([0.2, 1.0, 2.75])
+    assert not isinstance(network.head, Ablatable)
+    predictions, without = predict_ablated(network, views, settings=SETTINGS, device=CPU)
+    assert network.backbone.passes == 2
+    assert predictions.keypoints[:, 0, 0].tolist() == [0, 2, 6]
+    assert without == {}
+
+
+@dataclass(frozen=True)
+class NoImage:
+    def read(self) -> NDArray[np.uint8]:
+        raise NotImplementedError
+
+
+def person(*visibility: int, crowd: bool = False) -> Person:
+    rows = np.column_stack([np.zeros((3, 2)), visibility]).astype(np.float64)
+    return Person((0, 0, 9, 9), rows, 81, crowd=crowd)
+
+
+def test_rates_are_over_labelled_keypoints() -> None:
+    """Keypoint a is labelled twice and in a crowd, b once, c never."""
+    people = (person(2, 1, 0), person(1, 0, 0), person(2, 2, 2, crowd=True))
+    truth = GroundTruth(THREE, [Sample(1, NoImage(), 9, 9, people), Sample(2, NoImage(), 9, 9, ())])
+    assert replacement_rates(np.array([1, 3, 5]), truth) == {"a": 0.5, "b": 3.0}
+    assert replacement_rates(None, truth) == {}
+
+
+def trial(**changes: Any) -> Trial:
+    return Trial({"width": 1}, stage="final", split="val", metrics={"oks.AP": 0.5}, costs={}, **changes)
+
+
+def test_a_trial_comes_back_from_its_file_with_its_ablations() -> None:
+    ablated = trial(ablations={"fusion": Ablation({"oks.AP": 0.4}, {"nose": 1.25})})
+    for each in (ablated, trial()):
+        assert trial_from_dict(json.loads(json.dumps(each.as_dict()))) == each
+
+
+def test_a_trial_of_an_older_run_has_none() -> None:
+    record = trial().as_dict()
+    del record["ablations"]
+    assert trial_from_dict(record) == trial()
+
+
+@pytest.mark.parametrize("ablations", [{"fusion": {"ap": 1}}, {"fusion": 3}, 3])
+def test_other_data_are_no_trial(ablations: Any) -> None:
+    with pytest.raises(TypeError):
+        trial_from_dict({**trial().as_dict(), "ablations": ablations})
+
+
+def test_bars_are_in_the_order_of_the_keypoint_set() -> None:
+    rates = {"c": 0.1, "other": 0.4, "a": 0.3}
+    assert list(in_order(rates, THREE).items()) == [("a", 0.3), ("c", 0.1), ("other", 0.4)]
+    assert in_order(rates, None) == rates
+
+
+def blue_pixels(picture: bytes) -> NDArray[np.int64]:
+    """In each row of the picture."""
+    image = np.asarray(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR), np.int64)
+    counts: NDArray[np.int64] = (np.abs(image - (0xA8, 0x5F, 0x1F)).sum(axis=2) < 12).sum(axis=1)
+    return counts
+
+
+def test_bars_are_as_long_as_the_rates() -> None:
+    counts = blue_pixels(rates_picture({"a": 1.5, "b": 0.0, "c": 0.75}, step="fusion"))
+    edges = np.flatnonzero(np.diff((counts > 20).astype(int)))
+    assert len(edges) == 4  # the bars of a and c
+    first, second = counts[edges[0] + 3], counts[edges[2] + 3]
+    assert first / second == pytest.approx(2, abs=0.03)
+
+
+def test_many_keypoints_stand_in_columns() -> None:
+    many = {f"keypoint {number}": 1.0 for number in range(133)}
+    counts = blue_pixels(rates_picture(many, step="fusion"))
+    assert np.diff((counts > 20).astype(int)).clip(min=0).sum() == 34  # rows of bars, four in each
+    assert len(counts) < 1500
