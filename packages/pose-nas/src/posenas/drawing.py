@@ -35,6 +35,7 @@ def draw_pose(
     keypoint_set: KeypointSet,
     visible: ArrayLike | None = None,
     enlarge: float = 1.0,
+    line: int | None = None,
 ) -> NDArray[np.uint8]:
     """A copy of the image with a pose on it.
 
@@ -44,6 +45,7 @@ def draw_pose(
         keypoint_set: says what is joined, and which of a flip pair is left: the first.
         visible: (K,) 0 is not drawn, 1 is drawn as a ring, 2 as a disc; None draws everything as discs.
         enlarge: the copy is so many times as large; small crops are easier to judge at 256 pixels or more.
+        line: width of a limb in pixels of the copy; None suits a pose that fills it.
 
     Returns:
         (enlarge * H, enlarge * W, 3) RGB.
@@ -54,7 +56,7 @@ def draw_pose(
     )
     points = (np.asarray(keypoints, np.float64) + 0.5) * enlarge - 0.5
     seen = np.full(len(points), 2) if visible is None else np.asarray(visible)
-    line = max(1, round(max(size) / 128))
+    line = max(1, round(max(size) / 128)) if line is None else line
     sides = keypoint_sides(keypoint_set)
     for width, outlined in ((line + 2, True), (line, False)):
         for start, end in keypoint_set.limbs:

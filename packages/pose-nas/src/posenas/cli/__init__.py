@@ -12,6 +12,7 @@ from posenas.cli.data_commands import data
 from posenas.cli.doctor_command import doctor
 from posenas.cli.info_commands import describe, plugins, show, zoo
 from posenas.cli.latency_commands import latency
+from posenas.cli.predict_command import predict
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
 from posenas.errors import PosenasError
 
@@ -30,6 +31,7 @@ for _command in (
     resume,
     train,
     evaluate,
+    predict,
     compare,
     report,
     plugins,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,13 +11,27 @@ from posenas.data.crops import PersonCrop
 from posenas.errors import PosenasError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from posenas.keypoints import KeypointSet
     from posenas.samples import Sample
 
 COCO_PERSON = 1
+Image = TypeVar("Image")
+
+
+class Detection(NamedTuple, Generic[Image]):
+    """A detector's box.
+
+    Attributes:
+        image: that it is in.
+        box: x, y, width and height in pixels.
+    """
+
+    image: Image
+    box: tuple[float, float, float, float]
+    score: float
 
 
 def detection_crops(
@@ -42,25 +56,45 @@ def detection_crops(
     """
     positions = {sample.id: index for index, sample in enumerate(samples)}
     unlabelled = np.zeros((len(keypoints), 3))
+    found, number = read_detections(path, image=lambda row: int(row["image_id"]), category=category)
+    crops = [
+        PersonCrop(positions[each.image], each.box, unlabelled, each.score)
+        for each in found
+        if each.score >= threshold and each.image in positions
+    ]
+    if not crops:
+        raise PosenasError(
+            f"{path}: none of its {number} boxes is of category {category}, scores at least {threshold} "
+            f"and lies in one of the split's {len(samples)} images; choose another file or a lower threshold"
+        )
+    return crops
+
+
+def read_detections(
+    path: Path, *, image: Callable[[Mapping[str, Any]], Image], category: int = COCO_PERSON
+) -> tuple[list[Detection[Image]], int]:
+    """The boxes of people, those of no size left out, and how many boxes there are in all.
+
+    Args:
+        image: a row's image; raises KeyError, TypeError or ValueError where the row names none.
+
+    Raises:
+        PosenasError: where the file is missing or malformed.
+    """
     rows = read_json(path)
     if not isinstance(rows, list):
         raise PosenasError(f"{path}: not a detector's result, which is a JSON list of boxes with scores")
-    crops = []
+    found = []
     for number, row in enumerate(rows):
         try:
             x, y, width, height = (float(value) for value in row["bbox"])
             if not np.isfinite((x, y, width, height)).all():
                 raise ValueError("bbox is not finite")
-            image, score, person = int(row["image_id"]), float(row["score"]), row["category_id"] == category
+            shown, score, person = image(row), float(row["score"]), row["category_id"] == category
         except (KeyError, TypeError, ValueError) as error:
             raise PosenasError(
                 f"{path}: entry {number} is no box with image_id, category_id, bbox and score ({error!r})"
             ) from None
-        if person and score >= threshold and min(width, height) > 0 and image in positions:
-            crops.append(PersonCrop(positions[image], (x, y, width, height), unlabelled, score))
-    if not crops:
-        raise PosenasError(
-            f"{path}: none of its {len(rows)} boxes is of category {category}, scores at least {threshold} "
-            f"and lies in one of the split's {len(samples)} images; choose another file or a lower threshold"
-        )
-    return crops
+        if person and min(width, height) > 0:
+            found.append(Detection(shown, (x, y, width, height), score))
+    return found, len(rows)

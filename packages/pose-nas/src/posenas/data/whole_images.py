@@ -277,6 +277,11 @@ class EvaluatedImages:
         self._progress = None
 
 
+def size_for(images: int, view: View) -> int:
+    """The batch size, counted in people, at which so many whole images are in one batch."""
+    return -(-images * view.height * view.width // _CROP_PIXELS)
+
+
 def _finish(read: ReadImages, device: torch.device) -> Batch:
     poses = torch.from_numpy(read.poses).to(device)
     return Batch(

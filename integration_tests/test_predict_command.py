@@ -1,0 +1,296 @@
+"""Poses in images and videos with the networks of finished runs, as a user finds them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from head_kapao.space import YoloSpace
+from nas_ofa_elastic.space import ElasticSpace
+from posenas.cli import main
+from posenas.data.crops import person_crops
+from posenas.data.synthetic.dataset import SyntheticDataset
+from posenas.prediction.display import FrameLines
+from running import SMALL, Answer
+
+Posenas = Callable[..., Answer]
+
+DATA = Path(os.environ.get("POSENAS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+# FFmpeg hears of it before its first use alone, and tests write videos before posenas reads any.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+VTEST = DATA / "video" / "vtest.avi"
+VAL = SyntheticDataset(train_images=24, val_images=8).split("val")
+SPACES = {"heatmap": ElasticSpace(), "kapao": YoloSpace()}
+HEADS = tuple(SPACES)
+# Of whole images so little is learnt in a few seconds that every pose has to pass.
+TRAINED = {
+    "heatmap": ("--space", "ofa", "--epochs", "1"),
+    "kapao": (
+        *("--space", "yolo", "--epochs", "3", "-o", "training.learning_rate=0.01"),
+        *("-o", "head.input_size=128,128", "-o", "augmentation.mosaic=0"),
+        *("-o", "head.pose_threshold=0", "-o", "head.limit=20"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Finished runs by their heads."""
+    folder = tmp_path_factory.mktemp("trained")
+    paths = {}
+    for head, space in SPACES.items():
+        genotype, paths[head] = folder / f"{head}.json", folder / head
+        genotype.write_text(json.dumps(space.smallest()))
+        flags = (*SMALL, *TRAINED[head], "--head", head, "--run", str(paths[head]))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["posenas", "train", str(genotype), *flags])
+            main()
+    return paths
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """The synthetic validation images, called by their ids."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for sample in VAL:
+        cv2.imwrite(
+            str(folder / f"{sample.id:04}.png"), cv2.cvtColor(sample.source.read(), cv2.COLOR_RGB2BGR)
+        )
+    return folder
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Eight frames, the synthetic validation images."""
+    path = tmp_path / "people.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5.0, (320, 240))
+    for sample in VAL:
+        writer.write(cv2.cvtColor(sample.source.read(), cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path
+
+
+def rows(path: str | Path) -> list[dict[str, Any]]:
+    read: list[dict[str, Any]] = json.loads(Path(path).read_text())
+    return read
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def frames_of(video: Path) -> int:
+    capture = cv2.VideoCapture(str(video))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count
+
+
+def write_boxes(path: Path) -> Path:
+    """The annotated ones, in the order in which evaluation looks at them."""
+    boxes = [
+        {"file_name": f"{VAL[crop.sample].id:04}.png", "category_id": 1, "bbox": crop.box, "score": 1.0}
+        for crop in person_crops(VAL)
+    ]
+    path.write_text(json.dumps(boxes))
+    return path
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_poses_are_those_that_were_scored(
+    posenas: Posenas, runs: Mapping[str, Path], images: Path, tmp_path: Path, head: str
+) -> None:
+    boxes = ("--boxes", write_boxes(tmp_path / "boxes.json")) if head == "heatmap" else ()
+    answer = posenas("predict", runs[head], images, *boxes, "--batch-size", "8", "--output", "out", "--json")
+    assert answer.status == 0, answer.err
+    told = answer.last_json
+    trial = json.loads((runs[head] / "best" / "trial.json").read_text())
+    scored = rows(runs[head] / "predictions" / trial["predictions"])
+    found = rows("out/predictions.json")
+    assert told["poses"] == len(found) == len(scored) > 0
+    assert told["results"] == "out/predictions.json"
+    for row, other in zip(found, scored, strict=True):
+        assert row["image_id"] == other["image_id"]
+        assert row["file_name"] == f"{row['image_id']:04}.png"
+        assert row["keypoints"] == pytest.approx(other["keypoints"], abs=0.01)
+        assert row["score"] == pytest.approx(other["score"], abs=1e-5)
+    assert names_in(Path("out/drawn")) == names_in(images)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_video_becomes_a_drawn_video(
+    posenas: Posenas, runs: Mapping[str, Path], video: Path, head: str
+) -> None:
+    answer = posenas("predict", runs[head], video, "--threshold", "0", "--json")
+    assert answer.status == 0, answer.err
+    told = answer.last_json
+    assert told["results"] == "predictions/people-1/predictions.json"
+    assert told["frames"] == frames_of(Path(told["drawn"])) == len(VAL)
+    found = rows(told["results"])
+    assert {row["image_id"] for row in found} == set(range(len(VAL)))
+    assert told["drawn_poses"] == told["poses"] == len(found)
+    stages = ["reading", "preparing", "forward", "decoding", "drawing", "writing"]
+    if head == "kapao":
+        stages[4:4] = ["suppression", "fusion"]
+    assert list(told["milliseconds"]) == stages
+    assert min(told["milliseconds"].values()) > 0
+    total = sum(told["milliseconds"].values()) / 1000
+    assert total <= 1 / told["frames_per_second"] * 1.001
+    assert all(stage in answer.err for stage in stages)
+    drawn, plain = (cv2.VideoCapture(str(path)).read()[1] for path in (told["drawn"], video))
+    assert np.abs(drawn.astype(int) - plain).max() > 100
+    again = posenas("predict", runs[head], video, "--frames", "2", "--json").last_json
+    assert (again["results"], again["frames"]) == ("predictions/people-2/predictions.json", 2)
+    assert rows(again["results"]) == [row for row in found if row["image_id"] < 2]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_batches_change_nothing(posenas: Posenas, runs: Mapping[str, Path], images: Path, head: str) -> None:
+    cv2.imwrite(str(images / "0100.png"), np.full((50, 300, 3), 90, np.uint8))  # of another shape
+    results = []
+    for size in ("1", "4"):
+        answer = posenas("predict", runs[head], images, "--batch-size", size, "--output", size)
+        assert answer.status == 0, answer.err
+        assert "milliseconds per frame" in answer.out
+        results.append(rows(f"{size}/predictions.json"))
+    alone, together = (
+        {row["image_id"]: row for row in reversed(each)} for each in results
+    )  # each one's best
+    assert list(alone) == list(together)
+    for image in (*(sample.id for sample in VAL), 100):
+        assert alone[image]["score"] == pytest.approx(together[image]["score"], rel=1e-3)
+        assert alone[image]["keypoints"] == pytest.approx(together[image]["keypoints"], abs=0.1)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_one_pixel(posenas: Posenas, runs: Mapping[str, Path], head: str) -> None:
+    cv2.imwrite("dot.png", np.zeros((1, 1, 3), np.uint8))
+    answer = posenas("predict", runs[head], "dot.png", "--output", "out", "--threshold", "0")
+    assert answer.status == 0, answer.err
+    assert cv2.imread("out/drawn/dot.png").shape == (1, 1, 3)
+    assert np.isfinite([row["keypoints"] for row in rows("out/predictions.json")]).all()
+
+
+def test_a_frame_without_boxes_has_no_poses(
+    posenas: Posenas, runs: Mapping[str, Path], images: Path, tmp_path: Path
+) -> None:
+    box = {"image_id": VAL[1].id, "category_id": 1, "bbox": [10, 10, 50, 90], "score": 0.8}
+    (tmp_path / "boxes.json").write_text(json.dumps([box, box | {"score": 0.1}]))
+    flags = ("--boxes", "boxes.json", "-o", "evaluation.box_threshold=0.5", "--threshold", "2")
+    answer = posenas("predict", runs["heatmap"], images, *flags, "--output", "out")
+    assert [row["image_id"] for row in rows("out/predictions.json")] == [VAL[1].id]
+    assert "no pose is drawn" in answer.err
+    for sample in VAL:
+        drawn = cv2.cvtColor(cv2.imread(f"out/drawn/{sample.id:04}.png"), cv2.COLOR_BGR2RGB)
+        assert (drawn == sample.source.read()).all()
+
+
+def test_unreadable_images_are_named(posenas: Posenas, runs: Mapping[str, Path], images: Path) -> None:
+    (images / "0001.png").write_text("words")
+    answer = posenas("predict", runs["kapao"], images, "--output", "out", "--json")
+    assert answer.status == 0
+    assert answer.err.count("warning: ") == 1
+    assert "0001.png: not an image" in answer.err
+    assert answer.last_json["frames"] == len(VAL) - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("kapao", "absent.jpg"), "absent.jpg: no such file or folder"),
+        (("kapao", "empty"), "empty: no image lies directly in this folder"),
+        (("kapao", "words.png"), "words.png: not an image, and no frame of a video"),
+        (("kapao", "none.avi"), "none.avi: not an image, and no frame of a video"),
+        (("kapao", "dot.png", "--boxes", "boxes.json"), "finds people by itself; leave the boxes out"),
+        (("heatmap", "dot.png", "--boxes", "boxes.json"), "boxes.json: cannot be read"),
+        (("heatmap", "dot.png", "--boxes", "words.png"), "words.png: "),
+        (("heatmap", "dot.png", "--output", "full"), "full: exists and is not an empty folder"),
+        (("heatmap", "dot.png", "--device", "cuds"), "did you mean 'cuda'"),
+        (("heatmap", "dot.png", "-o", "training.workers=0"), "predictions depend on options of the head"),
+        (("heatmap", "dot.png", "-o", "evaluation.held_out=0"), "evaluation.box_threshold alone"),
+        (("heatmap", "dot.png", "-o", "head.sigma=0"), "sigma"),
+        (("unfinished", "dot.png"), "this run has no result yet; `posenas resume"),
+        (("missing", "dot.png"), "head 'gone'"),
+        (("damaged", "dot.png"), "not a whole safetensors file"),
+        (("nowhere", "dot.png"), "no run here (no recipe.toml)"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    posenas: Posenas, runs: Mapping[str, Path], tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    for name in ("empty", "full"):
+        (tmp_path / name).mkdir()
+    for name in ("words.png", "full/mine.txt"):
+        (tmp_path / name).write_text("words")
+    cv2.imwrite("dot.png", np.zeros((1, 1, 3), np.uint8))
+    cv2.VideoWriter("none.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (32, 32)).release()
+    run = runs.get(arguments[0]) or broken(runs["kapao"], tmp_path / arguments[0])
+    before = sorted(tmp_path.rglob("*"))
+    answer = posenas("predict", run, *arguments[1:])
+    assert answer.status == 2
+    assert says in answer.err
+    assert len(answer.err.splitlines()) == 1, answer.err
+    assert answer.out == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def broken(run: Path, path: Path) -> Path:
+    """A copy of the run with what is called so."""
+    if path.name == "nowhere":
+        return path
+    shutil.copytree(run, path)
+    if path.name == "unfinished":
+        (path / "best" / "genotype.json").unlink()
+    if path.name == "missing":
+        recipe = (path / "recipe.toml").read_text()
+        (path / "recipe.toml").write_text(recipe.replace('name = "kapao"', 'name = "gone"'))
+    if path.name == "damaged":
+        (path / "best" / "weights.safetensors").write_bytes(b"no tensors")
+    return path
+
+
+def test_a_video_that_ends_early_is_told(posenas: Posenas, runs: Mapping[str, Path], video: Path) -> None:
+    content = video.read_bytes()
+    video.write_bytes(content[: len(content) * 3 // 4])
+    answer = posenas("predict", runs["kapao"], video, "--json")
+    assert answer.status == 0
+    frames = answer.last_json["frames"]
+    assert 2 < frames < len(VAL)
+    assert f"warning: {video}: ends after {frames} frames; its header tells of {len(VAL)}" in answer.err
+
+
+def test_ctrl_c_leaves_whole_files_and_one_line(
+    posenas: Posenas, runs: Mapping[str, Path], video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def advanced(self: FrameLines, done: int, total: int | None) -> None:  # noqa: ARG001
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(FrameLines, "advanced", advanced)
+    answer = posenas("predict", runs["kapao"], video, "--output", "out")
+    assert answer.status == 2
+    assert answer.err == "posenas: stopped after 3 of 8 frames; out holds what was done\n"
+    assert {row["image_id"] for row in rows("out/predictions.json")} == {0, 1, 2}
+    assert frames_of(Path("out/drawn.avi")) == 3
+    assert names_in(Path("out")) == ["drawn.avi", "predictions.json"]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.skipif(not VTEST.is_file(), reason="no video: POSENAS_TEST_DATA is not set")
+def test_a_real_video(posenas: Posenas, runs: Mapping[str, Path], head: str) -> None:
+    answer = posenas("predict", runs[head], VTEST, "--frames", "4", "--batch-size", "3", "--json")
+    assert answer.status == 0, answer.err
+    assert answer.err.count("warning") == 0
+    assert answer.last_json["frames"] == frames_of(Path(answer.last_json["drawn"])) == 4
+    assert cv2.VideoCapture(answer.last_json["drawn"]).get(cv2.CAP_PROP_FPS) == 10

@@ -1,0 +1,137 @@
+"""The command that uses what a run has found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from posenas.cli.run_commands import json_option
+from posenas.errors import PosenasError
+
+if TYPE_CHECKING:
+    from posenas.prediction.display import FrameBar, FrameLines
+    from posenas.prediction.output import OutputFolder
+    from posenas.prediction.predict import Tally
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for predictions.json and what is drawn.  [default: a new one in predictions/]",
+)
+@click.option(
+    "--boxes",
+    type=click.Path(path_type=Path),
+    help="A detector's boxes, a COCO results file, for heads that look at one person at a time.  "
+    "[default: the whole frame is one box]",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    default=0.3,
+    show_default=True,
+    help="Poses of a lower score are written, and not drawn.",
+)
+@click.option("--frames", type=click.IntRange(min=1), help="Only the first so many.  [default: all]")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Frames at once."
+)
+@click.option("--device", help="auto, cpu or cuda.  [default: the run's]")
+@click.option(
+    "--set",
+    "-o",
+    "assignments",
+    multiple=True,
+    metavar="TABLE.KEY=VALUE",
+    help="Such as evaluation.flip_test=false, which is about twice as fast, or head.pose_threshold=0.1.",
+)
+@json_option
+def predict(
+    run: Path,
+    source: Path,
+    output: Path | None,
+    boxes: Path | None,
+    threshold: float,
+    frames: int | None,
+    batch_size: int,
+    device: str | None,
+    assignments: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Find poses in INPUT, an image, a folder of images or a video, with the network of a finished RUN."""
+    from posenas.devices import keep_freed_memory, use_threads
+    from posenas.prediction.output import check_unused
+    from posenas.prediction.predict import predict_source
+    from posenas.prediction.predictor import make_predictor
+    from posenas.prediction.sources import open_source
+    from posenas.prediction.trained import load_trained
+    from posenas.run import unused_path
+
+    output = output or unused_path(Path("predictions"), source.resolve().stem)
+    check_unused(output)
+    use_threads(0)
+    keep_freed_memory()
+    with _display() as display:
+        opened = open_source(source, limit=frames, warn=display.warned)
+        trained = load_trained(run, assignments=assignments, flags={"device": device})
+        tally, folder = predict_source(
+            make_predictor(trained, opened, boxes=boxes),
+            opened,
+            output,
+            threshold=threshold,
+            batch_size=batch_size,
+            advanced=display.advanced,
+        )
+    if tally.stopped:
+        raise PosenasError(_stopped(tally, opened.total, folder))
+    _tell(tally, folder, threshold=threshold, as_json=as_json)
+
+
+@contextmanager
+def _display() -> Iterator[FrameBar | FrameLines]:
+    """The terminal is put back at the end, and Ctrl-C before the first frame is one line too."""
+    from rich.console import Console
+
+    from posenas.prediction.display import make_frame_display
+
+    display = make_frame_display(Console(stderr=True))
+    try:
+        yield display
+    except KeyboardInterrupt:
+        raise PosenasError("stopped before the first frame; nothing was written") from None
+    finally:
+        display.close()
+
+
+def _stopped(tally: Tally, total: int | None, folder: OutputFolder) -> str:
+    if not tally.frames:
+        return "stopped before the first frame; nothing was written"
+    of = "" if total is None else f" of {total}"
+    return f"stopped after {tally.frames}{of} frames; {folder.path} holds what was done"
+
+
+def _tell(tally: Tally, folder: OutputFolder, *, threshold: float, as_json: bool) -> None:
+    if tally.best is not None and not tally.drawn:
+        click.echo(
+            f"no pose is drawn: the best scores {tally.best:.3g}, below --threshold {threshold:g}", err=True
+        )
+    click.echo(
+        f"{tally.frames} frames, {tally.poses} poses, {tally.drawn} drawn, "
+        f"{tally.frames_per_second:.1f} frames/s; milliseconds per frame:",
+        err=as_json,
+    )
+    result = tally.as_dict()
+    for stage, milliseconds in result["milliseconds"].items():
+        click.echo(f"  {stage:<14}{milliseconds:9.2f}", err=as_json)
+    click.echo(f"results: {folder.results}\ndrawn: {folder.drawn}", err=as_json)
+    if as_json:
+        paths = {"results": str(folder.results), "drawn": str(folder.drawn)}
+        click.echo(json.dumps(paths | result))

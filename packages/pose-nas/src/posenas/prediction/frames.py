@@ -1,0 +1,67 @@
+"""Frames: the pictures that poses are predicted in, whether they come from files or from a video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture. It is its own `ImageSource`.
+
+    Attributes:
+        id: `image_id` in the results.
+        pixels: (H, W, 3) RGB.
+        file_name: empty for a frame of a video.
+    """
+
+    id: int
+    pixels: NDArray[np.uint8]
+    file_name: str = ""
+
+    def read(self) -> NDArray[np.uint8]:
+        return self.pixels
+
+    def __str__(self) -> str:
+        return self.file_name or f"frame {self.id}"
+
+
+class Source(Protocol):
+    """Where frames come from."""
+
+    @property
+    def total(self) -> int | None:
+        """Frames to expect; None where nobody knows. A video may end before."""
+        ...
+
+    @property
+    def rate(self) -> float | None:
+        """Frames per second of a video; None for images."""
+        ...
+
+    def holds(self, image: int | str) -> bool:
+        """Whether a frame of this id or file name is to be expected."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """In their order. Raises PosenasError where there is not a single one that can be read."""
+        ...
+
+
+def batched(frames: Iterable[Frame], size: int) -> Iterator[Sequence[Frame]]:
+    """At most so many neighbours at a time, all of one shape: then no image's poses depend on how much grey
+    another one needs."""
+    batch: list[Frame] = []
+    for frame in chain(frames, [None]):
+        if batch and (frame is None or len(batch) == size or frame.pixels.shape != batch[0].pixels.shape):
+            yield batch
+            batch = []
+        if frame is not None:
+            batch.append(frame)

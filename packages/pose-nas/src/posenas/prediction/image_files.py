@@ -1,0 +1,102 @@
+"""Image files as frames: one, or those of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from posenas.data.images import FileImage
+from posenas.errors import PosenasError
+from posenas.prediction.frames import Frame
+from posenas.samples import UnreadableImageError
+
+ENDINGS = frozenset(
+    (
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".jp2",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    )
+)
+_MOST_DIGITS = 18
+"""Of a number that surely fits into 64 bits."""
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Images and their ids; those of a folder that cannot be read are named and passed over.
+
+    Attributes:
+        place: the folder or the file, for errors.
+        warn: told the name of each file that cannot be read, and why.
+    """
+
+    place: Path
+    files: Sequence[Path]
+    ids: Sequence[int]
+    warn: Callable[[str], None]
+    rate: None = None
+
+    @property
+    def total(self) -> int:
+        return len(self.files)
+
+    def holds(self, image: int | str) -> bool:
+        return image in self.ids or any(file.name == image for file in self.files)
+
+    def frames(self) -> Iterator[Frame]:
+        read = 0
+        for number, file in zip(self.ids, self.files, strict=True):
+            try:
+                pixels = FileImage(file).read()
+            except UnreadableImageError as error:
+                if len(self.files) == 1:
+                    raise PosenasError(str(error)) from None
+                self.warn(str(error))
+                continue
+            read += 1
+            yield Frame(number, pixels, file.name)
+        if not read:
+            raise PosenasError(f"{self.place}: none of its {len(self.files)} images can be read")
+
+
+def one_image(path: Path, *, warn: Callable[[str], None]) -> ImageFiles:
+    return ImageFiles(path, (path,), image_ids([path]), warn)
+
+
+def image_folder(path: Path, *, limit: int | None, warn: Callable[[str], None]) -> ImageFiles:
+    """The files directly in the folder that are called images, by name; hidden ones are left out.
+
+    Raises:
+        PosenasError: where there is none.
+    """
+    files = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in ENDINGS and not file.name.startswith(".") and not file.is_dir()
+    )
+    if not files:
+        raise PosenasError(
+            f"{path}: no image lies directly in this folder (looked for {', '.join(sorted(ENDINGS))})"
+        )
+    return ImageFiles(path, files[:limit], image_ids(files)[:limit], warn)
+
+
+def image_ids(files: Sequence[Path]) -> list[int]:
+    """The numbers that the files are called by, as COCO's are, where all are and differ; else 0, 1, ..."""
+    stems = [file.stem for file in files]
+    if all(stem.isascii() and stem.isdecimal() and len(stem) <= _MOST_DIGITS for stem in stems):
+        numbers = [int(stem) for stem in stems]
+        if len(set(numbers)) == len(numbers):
+            return numbers
+    return list(range(len(files)))

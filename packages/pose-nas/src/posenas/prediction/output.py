@@ -1,0 +1,106 @@
+"""The folder of what was predicted: results, and drawn pictures or a drawn video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import cv2
+
+from posenas.data.reading import interrupts_deferred
+from posenas.errors import PosenasError
+from posenas.files import disk_errors, write_atomically
+from posenas.prediction.results_file import ResultsFile
+from posenas.prediction.video import VideoWriter
+from posenas.predictions import as_results
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from posenas.prediction.frames import Frame, Source
+    from posenas.scores import Predictions
+
+RESULTS = "predictions.json"
+_WRITTEN = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+class Canvases(Protocol):
+    """Where drawn frames go."""
+
+    def add(self, frame: Frame, canvas: NDArray[np.uint8]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class OutputFolder:
+    """Made with the first frame; whole files however it ends, which is what a context is for.
+
+    Attributes:
+        drawn: the folder of the drawn pictures, or the drawn video.
+    """
+
+    def __init__(self, path: Path, source: Source) -> None:
+        self.path = path
+        self.results = path / RESULTS
+        self.drawn = path / ("drawn" if source.rate is None else "drawn.avi")
+        self._rate = source.rate
+        self._results: ResultsFile | None = None
+        self._canvases: Canvases | None = None
+
+    def write(self, frame: Frame, predictions: Predictions, canvas: NDArray[np.uint8]) -> None:
+        if self._results is None:
+            with disk_errors(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+            self._results = ResultsFile(self.results)
+            self._canvases = _Pictures(self.drawn) if self._rate is None else _Film(self.drawn, self._rate)
+        assert self._canvases is not None
+        about = {"file_name": frame.file_name} if frame.file_name else {}
+        self._results.add(result | about for result in as_results(predictions))
+        self._canvases.add(frame, canvas)
+
+    def __enter__(self) -> OutputFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with interrupts_deferred():
+            if self._canvases is not None:
+                self._canvases.close()
+            if self._results is not None:
+                self._results.close()
+
+
+def check_unused(path: Path) -> None:
+    """Raises PosenasError where something lies there that would be overwritten or mixed up."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise PosenasError(f"{path}: exists and is not an empty folder; choose another --output")
+
+
+class _Pictures:
+    """A picture for each image, by the name of its file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def add(self, frame: Frame, canvas: NDArray[np.uint8]) -> None:
+        name = Path(frame.file_name)
+        if name.suffix.lower() not in _WRITTEN:
+            name = name.with_name(name.name + ".png")
+        _, encoded = cv2.imencode(name.suffix.lower(), cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
+        write_atomically(self._folder / name, encoded.tobytes())
+
+    def close(self) -> None:
+        """Every picture is whole already."""
+
+
+class _Film:
+    """One video of all frames."""
+
+    def __init__(self, path: Path, rate: float) -> None:
+        self._writer = VideoWriter(path, rate=rate)
+
+    def add(self, frame: Frame, canvas: NDArray[np.uint8]) -> None:  # noqa: ARG002
+        self._writer.add(canvas)
+
+    def close(self) -> None:
+        self._writer.close()

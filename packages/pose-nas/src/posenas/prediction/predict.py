@@ -1,0 +1,97 @@
+"""A whole source through a network, into a folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from posenas.data.reading import interrupts_deferred
+from posenas.prediction.drawn import draw_poses
+from posenas.prediction.frames import Source, batched
+from posenas.prediction.output import OutputFolder
+from posenas.prediction.predictor import Predictor
+
+
+@dataclass
+class Tally:
+    """What was done, as far as it was.
+
+    Attributes:
+        poses: in the results.
+        drawn: of these, those that scored enough.
+        best: score of a pose; None where there is none.
+        seconds: of the whole.
+        stages: seconds of each stage.
+        stopped: whether Ctrl-C ended it.
+    """
+
+    frames: int = 0
+    poses: int = 0
+    drawn: int = 0
+    best: float | None = None
+    seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict)
+    stopped: bool = False
+
+    def add(self, scores: Sequence[float], threshold: float) -> None:
+        """A frame with poses of these scores."""
+        self.frames += 1
+        self.poses += len(scores)
+        self.drawn += sum(score >= threshold for score in scores)
+        self.best = max([*scores, *([] if self.best is None else [self.best])], default=None)
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.frames / self.seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "frames": self.frames,
+            "poses": self.poses,
+            "drawn_poses": self.drawn,
+            "frames_per_second": round(self.frames_per_second, 3),
+            "milliseconds": {
+                stage: round(1000 * seconds / self.frames, 3) for stage, seconds in self.stages.items()
+            },
+        }
+
+
+def predict_source(
+    predictor: Predictor,
+    source: Source,
+    output: Path,
+    *,
+    threshold: float,
+    batch_size: int,
+    advanced: Callable[[int, int | None], None],
+) -> tuple[Tally, OutputFolder]:
+    """Reads, predicts, draws and writes, a batch after the other, until the frames end or Ctrl-C.
+
+    Args:
+        output: a folder that is not there yet, or empty.
+        threshold: poses of a lower score are in the results, and not drawn.
+        batch_size: frames at once.
+        advanced: told how many frames are done and how many there are.
+    """
+    tally, stages = Tally(), predictor.stages
+    keypoints = predictor.trained.keypoints
+    folder = OutputFolder(output, source)
+    started = time.perf_counter()
+    try:
+        with folder:
+            advanced(0, source.total)
+            for frames in batched(stages.each("reading", source.frames()), batch_size):
+                for frame, predictions in zip(frames, predictor(frames), strict=True):
+                    with stages("drawing"):
+                        canvas = draw_poses(frame.pixels, predictions, keypoints, threshold=threshold)
+                    with interrupts_deferred(), stages("writing"):  # a frame is in all files or in none
+                        folder.write(frame, predictions, canvas)
+                        tally.add(predictions.scores.tolist(), threshold)
+                advanced(tally.frames, source.total)
+    except KeyboardInterrupt:
+        tally.stopped = True
+    tally.seconds, tally.stages = time.perf_counter() - started, stages.seconds
+    return tally, folder

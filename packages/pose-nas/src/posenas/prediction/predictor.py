@@ -1,0 +1,120 @@
+"""Frames to poses, in the same way as a split is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from posenas.batches import Batch, Poses
+from posenas.data.crops import load_crops
+from posenas.data.views import EvaluatedViews
+from posenas.data.whole_images import EvaluatedImages, size_for
+from posenas.errors import PosenasError
+from posenas.evaluation import decode, outputs_of
+from posenas.prediction.boxes import Boxes, WholeFrames, person_crops_of, read_boxes
+from posenas.prediction.frames import Frame, Source
+from posenas.prediction.stages import Stages
+from posenas.prediction.trained import TrainedNetwork
+from posenas.protocols import Timed
+from posenas.samples import Sample
+from posenas.scores import Predictions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network and, for a head that looks at one person at a time, where people are."""
+
+    trained: TrainedNetwork
+    boxes: Boxes | WholeFrames
+    stages: Stages
+
+    @torch.no_grad()
+    def __call__(self, frames: Sequence[Frame]) -> list[Predictions]:
+        """Everybody in each of the frames, in pixels of it."""
+        with self.stages("preparing"):
+            views = self._views(frames)
+        if views is None:
+            return [_nobody(len(self.trained.keypoints)) for _ in frames]
+        size = self.trained.settings.batch_size
+        if self.trained.view.kind == "image":
+            size = size_for(len(frames), self.trained.view)
+        batches = views.batches(size, device=self.trained.device)
+        poses = [self._poses(batch) for batch in self.stages.each("preparing", batches)]
+        located = views.locate(poses)
+        return [_part(located, located.image_ids == frame.id) for frame in frames]
+
+    def _views(self, frames: Sequence[Frame]) -> EvaluatedViews | None:
+        """None where there is no box to look at."""
+        trained = self.trained
+        samples = [
+            Sample(frame.id, frame, frame.pixels.shape[1], frame.pixels.shape[0], ()) for frame in frames
+        ]
+        if trained.view.kind == "image":
+            rectangular = trained.settings.rectangular
+            return EvaluatedImages(
+                samples,
+                trained.view,
+                trained.keypoints,
+                rectangular=rectangular,
+                workers=0,
+                on_unreadable=_never,
+            )
+        crops = person_crops_of(frames, self.boxes, trained.keypoints)
+        return load_crops(crops, samples, trained.view, workers=0, on_unreadable=_never) if crops else None
+
+    def _poses(self, batch: Batch) -> Poses:
+        network = self.trained.network
+        with self.stages("forward"):
+            outputs = outputs_of(network, batch.images, self.trained.settings)
+        head = network.head
+        before = dict(head.seconds) if isinstance(head, Timed) else {}
+        with self.stages("decoding"):
+            poses = decode(network, batch, outputs)
+        if isinstance(head, Timed):
+            spent = {name: seconds - before.get(name, 0.0) for name, seconds in head.seconds.items()}
+            self.stages.divide("decoding", spent)
+        return poses
+
+
+def make_predictor(trained: TrainedNetwork, source: Source, *, boxes: Path | None) -> Predictor:
+    """
+    Args:
+        boxes: a file with people's boxes in the source's frames; None for one box, which is the frame.
+
+    Raises:
+        PosenasError: where the head has no use for the boxes, or they are not for these frames.
+    """
+    stages = Stages(trained.device)
+    if boxes is None:
+        return Predictor(trained, WholeFrames(), stages)
+    if trained.view.kind == "image":
+        raise PosenasError(f"--boxes {boxes}: the run's head finds people by itself; leave the boxes out")
+    found = read_boxes(boxes, source, threshold=trained.settings.box_threshold)
+    return Predictor(trained, found, stages)
+
+
+def _never(message: str) -> None:
+    raise AssertionError(f"a frame in memory is always readable: {message}")
+
+
+def _part(predictions: Predictions, chosen: NDArray[np.bool_]) -> Predictions:
+    return Predictions(
+        predictions.image_ids[chosen],
+        predictions.keypoints[chosen],
+        predictions.keypoint_scores[chosen],
+        predictions.scores[chosen],
+    )
+
+
+def _nobody(keypoints: int) -> Predictions:
+    return Predictions(
+        np.empty(0, np.int64), np.empty((0, keypoints, 2)), np.empty((0, keypoints)), np.empty(0)
+    )

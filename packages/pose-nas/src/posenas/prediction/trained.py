@@ -1,0 +1,76 @@
+"""The network of a finished run, ready to be used without the data that it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from posenas.batches import View
+from posenas.checkpoint import load_tensors
+from posenas.compose import build_network, compute_for, make
+from posenas.errors import PosenasError
+from posenas.evaluation import EvaluationSettings, prepare
+from posenas.keypoints import KeypointSet
+from posenas.network import PoseNetwork
+from posenas.networks import find_network
+from posenas.options import make_component
+from posenas.protocols import Head, SearchSpace
+from posenas.recipe import merge, parse_assignment, recipe_from_tables, recipe_tables
+from posenas.run import open_run
+
+USED = ("flip_test", "scales", "rectangular", "box_threshold")
+"""Options of the table [evaluation] that matter where nothing is scored."""
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network for evaluation, and how it is to be used."""
+
+    network: PoseNetwork
+    view: View
+    keypoints: KeypointSet
+    settings: EvaluationSettings
+    device: torch.device
+
+
+def load_trained(path: Path, *, assignments: Iterable[str], flags: Mapping[str, Any]) -> TrainedNetwork:
+    """The answer of a run, its batch norms folded.
+
+    Args:
+        assignments: changes of the head and of how it is evaluated, such as `evaluation.flip_test=false`.
+        flags: another `device`.
+
+    Raises:
+        PosenasError: where the run has no result yet, a plugin of it is missing, or an assignment would do
+            nothing or does not fit.
+    """
+    run, recipe = open_run(path)
+    found = find_network(str(path))
+    parsed = [parse_assignment(text) for text in assignments]
+    for table, *key in (words for words, _ in parsed):
+        if table != "head" and not (table == "evaluation" and key and key[0] in USED):
+            raise PosenasError(
+                f"--set {'.'.join((table, *key))}: predictions depend on options of the head and on "
+                f"{', '.join(f'evaluation.{name}' for name in USED)} alone"
+            )
+    recipe = recipe_from_tables(merge(recipe_tables(recipe), parsed, flags=flags))
+    space: SearchSpace = make("space", recipe.space)
+    head: Head = make("head", recipe.head)
+    settings: EvaluationSettings = make_component(
+        EvaluationSettings, recipe.evaluation, where="table [evaluation]"
+    )
+    compute = compute_for(recipe, space)
+    network = build_network(space, found.genotype, head=head, keypoints=found.keypoints, compute=compute)
+    try:
+        network.load_state_dict(load_tensors(run.best / "weights.safetensors"))
+    except RuntimeError as error:
+        raise PosenasError(
+            f"{path}: its weights do not fit ({str(error).splitlines()[-1].strip()}); undo what was set, or "
+            f"`posenas resume {path}` to write them anew"
+        ) from error
+    prepare(network.to(compute.device))
+    return TrainedNetwork(network, head.view(), found.keypoints, settings, compute.device)

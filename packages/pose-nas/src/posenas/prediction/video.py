@@ -1,0 +1,150 @@
+"""Videos: read frame by frame, and written so."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from posenas.errors import PosenasError
+from posenas.prediction.frames import Frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_USUAL_RATE = 25.0
+"""Frames per second, where a video does not tell."""
+_QUIET = "-8"
+"""FFmpeg's word for a log without a line."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video's frames, numbered from 0.
+
+    Attributes:
+        rate: frames per second.
+        announced: frames that its header tells of; None where it does not.
+        limit: at most so many are read.
+        warn: told where the frames end before the header says.
+    """
+
+    path: Path
+    rate: float
+    announced: int | None
+    limit: int | None
+    warn: Callable[[str], None]
+
+    @property
+    def total(self) -> int | None:
+        known = [number for number in (self.announced, self.limit) if number is not None]
+        return min(known, default=None)
+
+    def holds(self, image: int | str) -> bool:
+        return isinstance(image, int) and image >= 0 and (self.total is None or image < self.total)
+
+    def frames(self) -> Iterator[Frame]:
+        capture = _capture(self.path)
+        try:
+            for number in count():
+                if number == self.limit:
+                    return
+                read, pixels = capture.read()
+                if not read:
+                    self._tell_end(number)
+                    return
+                yield Frame(number, np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8))
+        finally:
+            capture.release()
+
+    def _tell_end(self, read: int) -> None:
+        if self.announced is not None and read < self.announced:
+            self.warn(f"{self.path}: ends after {read} frames; its header tells of {self.announced}")
+
+
+def open_video(path: Path, *, limit: int | None, warn: Callable[[str], None]) -> Video:
+    """Raises PosenasError where the file is no video with a frame that can be decoded."""
+    capture = _capture(path)
+    try:
+        if not capture.isOpened():
+            raise PosenasError(f"{path}: neither an image nor a video that can be read")
+        if not capture.grab():
+            raise PosenasError(f"{path}: not an image, and no frame of a video in it can be decoded")
+        rate, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    finally:
+        capture.release()
+    return Video(
+        path,
+        rate=rate if math.isfinite(rate) and rate > 0 else _USUAL_RATE,
+        announced=int(frames) if frames > 0 else None,
+        limit=limit,
+        warn=warn,
+    )
+
+
+def _capture(path: Path) -> cv2.VideoCapture:
+    """FFmpeg alone where OpenCV has it: others would take a file's name for that of a row of pictures, and
+    write complaints of their own."""
+    has_ffmpeg = cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG)
+    with _without_remarks():
+        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """OpenCV and FFmpeg say nothing of their own; FFmpeg for good, since it hears of it before its first use
+    alone."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+
+
+class VideoWriter:
+    """Motion JPEG in an AVI file, which every OpenCV can write and which can be played though it was cut off.
+
+    Its size is that of the first frame; one of another size is stretched to it."""
+
+    def __init__(self, path: Path, *, rate: float) -> None:
+        self._path, self._rate = path, rate
+        self._opened: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+
+    def add(self, pixels: NDArray[np.uint8]) -> None:
+        """(H, W, 3) RGB."""
+        height, width = pixels.shape[:2]
+        if self._opened is None:
+            self._size = width, height
+            self._opened = self._open()
+        if (width, height) != self._size:
+            pixels = np.asarray(cv2.resize(pixels, self._size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        self._opened.write(cv2.cvtColor(_even(pixels), cv2.COLOR_RGB2BGR))
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.release()
+
+    def _open(self) -> cv2.VideoWriter:
+        width, height = self._size
+        even = width + width % 2, height + height % 2
+        with _without_remarks():
+            opened = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"MJPG"), self._rate, even)
+        if not opened.isOpened():
+            raise PosenasError(f"{self._path}: no video can be written here; choose another --output")
+        return opened
+
+
+def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The codec cuts an odd side by one, so its last row or column is there twice."""
+    odd = [(0, side % 2) for side in pixels.shape[:2]]
+    return np.pad(pixels, [*odd, (0, 0)], mode="edge") if any(after for _, after in odd) else pixels

@@ -1,0 +1,208 @@
+"""Frames of images, folders and videos, good and bad."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from posenas.errors import PosenasError
+from posenas.prediction.frames import Frame, Source, batched
+from posenas.prediction.image_files import image_ids
+from posenas.prediction.sources import open_source
+from posenas.prediction.video import VideoWriter
+
+
+def write_image(
+    path: Path, *, width: int = 8, height: int = 6, colour: tuple[int, int, int] = (200, 100, 50)
+):
+    """Of one RGB colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((height, width, 3), colour[::-1], np.uint8))
+
+
+def noise(seed: int, *, width: int = 64, height: int = 48) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def write_video(path: Path, frames: int, *, rate: float = 10.0) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (64, 48))
+    for number in range(frames):
+        writer.write(noise(number))
+    writer.release()
+
+
+def opened(path: Path, *, limit: int | None = None) -> tuple[Source, list[str]]:
+    said: list[str] = []
+    return open_source(path, limit=limit, warn=said.append), said
+
+
+def test_an_image_is_known_by_its_content(tmp_path):
+    write_image(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.avi")
+    source, said = opened(tmp_path / "a.avi")
+    (frame,) = source.frames()
+    assert (frame.id, frame.file_name, source.total, source.rate) == (0, "a.avi", 1, None)
+    assert frame.pixels.shape == (6, 8, 3)
+    assert frame.pixels[0, 0].tolist() == [200, 100, 50]
+    assert said == []
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
+    for name in ("b.png", "a.JPG", ".hidden.png", "below/c.png"):
+        write_image(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
+    source, _ = opened(tmp_path)
+    assert [(frame.id, frame.file_name) for frame in source.frames()] == [(0, "a.JPG"), (1, "b.png")]
+    assert source.holds("b.png")
+    assert source.holds(1)
+    assert not source.holds(2)
+    assert not source.holds("c.png")
+    limited, _ = opened(tmp_path, limit=1)
+    assert [frame.file_name for frame in limited.frames()] == ["a.JPG"]
+    assert limited.total == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (["000000000139.jpg", "000000000285.png"], [139, 285]),
+        (["139.jpg", "a.jpg"], [0, 1]),
+        (["1.jpg", "01.jpg"], [0, 1]),
+        (["²3.jpg"], [0]),
+        (["1" * 19 + ".jpg"], [0]),
+        (["1" * 18 + ".jpg"], [int("1" * 18)]),
+    ],
+)
+def test_ids_are_the_numbers_in_names_where_all_have_one(names, ids):
+    assert image_ids([Path(name) for name in names]) == ids
+
+
+def test_unreadable_images_of_a_folder_are_named_and_passed_over(tmp_path):
+    write_image(tmp_path / "1.png")
+    write_image(tmp_path / "4.jpg", width=64, height=64)
+    whole = (tmp_path / "4.jpg").read_bytes()
+    (tmp_path / "4.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "2.png").write_bytes(b"")
+    (tmp_path / "3.png").write_text("words")
+    source, said = opened(tmp_path)
+    assert [frame.id for frame in source.frames()] == [1]
+    assert len(said) == 3
+    assert [Path(line.split(":")[0]).name for line in said] == ["2.png", "3.png", "4.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "no such file or folder"),
+        (b"", "neither an image nor a video"),
+        (b"just words", "neither an image nor a video"),
+        (b"\0\0\0\x18ftypmp42" + b"\0" * 300, "neither an image nor a video"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01", "cut off"),
+    ],
+)
+def test_a_file_that_is_neither_image_nor_video(tmp_path, content, says):
+    path = tmp_path / "x.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(PosenasError, match=says) as caught:
+        list(opened(path)[0].frames())
+    assert str(path) in str(caught.value)
+
+
+def test_opencv_makes_no_remarks_of_its_own(tmp_path):
+    (tmp_path / "x.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"\0" * 300)
+    program = (
+        "import sys, pathlib; from posenas.prediction.sources import open_source\n"
+        "open_source(pathlib.Path(sys.argv[1]), limit=None, warn=print)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "x.mp4")], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("Traceback")
+    assert ended.stderr.splitlines()[-1].startswith("posenas.errors.PosenasError: ")
+
+
+def test_folders_without_a_readable_image(tmp_path):
+    with pytest.raises(PosenasError, match="no image lies directly in this folder"):
+        opened(tmp_path)
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_text("words")
+    source, said = opened(tmp_path)
+    with pytest.raises(PosenasError, match="none of its 2 images can be read"):
+        list(source.frames())
+    assert len(said) == 2
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PosenasError, match="neither a file nor a folder"):
+        opened(tmp_path / "pipe")
+
+
+def test_a_video_gives_its_frames_by_number(tmp_path):
+    write_video(tmp_path / "v.avi", 7, rate=12.5)
+    source, said = opened(tmp_path / "v.avi")
+    frames = list(source.frames())
+    assert [frame.id for frame in frames] == list(range(7))
+    assert (source.total, source.rate, frames[0].file_name) == (7, 12.5, "")
+    # Compressed, but in the right channels.
+    assert np.abs(frames[3].pixels[..., ::-1].mean((0, 1)) - noise(3).mean((0, 1))).max() < 4
+    assert not source.holds(7)
+    assert source.holds(6)
+    assert not source.holds("v.avi")
+    limited, limited_said = opened(tmp_path / "v.avi", limit=3)
+    assert (limited.total, len(list(limited.frames()))) == (3, 3)
+    assert said + limited_said == []
+
+
+def test_a_video_that_ends_early_says_so(tmp_path):
+    write_video(tmp_path / "v.avi", 40)
+    content = (tmp_path / "v.avi").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(content[: len(content) * 6 // 10])
+    source, said = opened(tmp_path / "cut.avi")
+    read = len(list(source.frames()))
+    assert 15 < read < 30
+    assert said == [f"{tmp_path / 'cut.avi'}: ends after {read} frames; its header tells of 40"]
+
+
+def test_a_video_without_frames(tmp_path):
+    write_video(tmp_path / "none.avi", 0)
+    (tmp_path / "words.png").write_text("words")  # which FFmpeg believes
+    for name in ("none.avi", "words.png"):
+        with pytest.raises(PosenasError, match="no frame of a video in it can be decoded"):
+            opened(tmp_path / name)
+
+
+def frame(number: int, height: int, width: int) -> Frame:
+    return Frame(number, np.zeros((height, width, 3), np.uint8))
+
+
+def test_batches_are_neighbours_of_one_shape():
+    frames = [frame(0, 2, 3), frame(1, 2, 3), frame(2, 2, 3), frame(3, 3, 2), frame(4, 2, 3)]
+    batches = [[each.id for each in batch] for batch in batched(frames, 2)]
+    assert batches == [[0, 1], [2], [3], [4]]
+    assert list(batched([], 2)) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 33), (48, 64)])
+def test_written_videos_lose_no_row_or_column(tmp_path, size):
+    pixels = np.zeros((*size, 3), np.uint8)
+    pixels[-1, -1] = pixels[size[0] // 2 :, size[1] // 2 :] = (255, 255, 255)
+    writer = VideoWriter(tmp_path / "v.avi", rate=5.0)
+    for _ in range(3):
+        writer.add(pixels)
+    writer.add(np.zeros((30, 20, 3), np.uint8))  # of another size
+    writer.close()
+    source, _ = opened(tmp_path / "v.avi")
+    frames = list(source.frames())
+    assert len(frames) == 4
+    assert source.rate == 5.0
+    assert frames[0].pixels.shape == (size[0] + size[0] % 2, size[1] + size[1] % 2, 3)
+    assert frames[0].pixels[size[0] - 1, size[1] - 1].min() > 200
+    assert frames[3].pixels.max() < 50
