@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from posenas.candidate_training import Job, train_candidate
-from posenas.checkpoint import read_weights
 from posenas.compose import Composition, offers, qualified
 from posenas.costs import Costs
+from posenas.effects import Effects
 from posenas.errors import PosenasError
 from posenas.genotype import Genotype, genotype_id, middle
 from posenas.hooks import Events
@@ -36,7 +36,7 @@ from posenas.relaxed_training import Learning, Relaxation, train_relaxed
 from posenas.run import Run
 from posenas.training import Step, SupervisedStep, Watch
 from posenas.trial import Trial, ablations_from_dict
-from posenas.workshop import NetworkFailedError, Weights, Workshop
+from posenas.workshop import Weights, Workshop
 
 __all__ = ["Candidate", "Problem", "Weights"]
 
@@ -64,14 +64,13 @@ class Problem:
     def __init__(self, composition: Composition, run: Run, journal: Journal, *, events: Events) -> None:
         self._composition = composition
         self._run = run
-        self._journal = journal
         self._events = events
+        self._effects = Effects(run, journal, warn=self._warn)
         self._workshop = Workshop(
             composition, run, warn=self._warn, advance=self._advance, read=self.read_weights
         )
         self._crew: Crew | None = None
         self._costs: dict[str, Costs] = {}
-        self._train_again: dict[str, Callable[[], str]] = {}
 
     @property
     def space(self) -> SearchSpace:
@@ -113,7 +112,9 @@ class Problem:
         """In milliseconds, by the names of `LatencyCost.figures`: measured, or from the recipe's table."""
         latency = self._composition.latency
         inputs = {"genotype": dict(genotype), **latency.identity()}
-        figures: Mapping[str, float] = self._effect("latency", inputs, lambda: latency.figures(genotype))
+        figures: Mapping[str, float] = self._effects.result(
+            "latency", inputs, lambda: latency.figures(genotype)
+        )
         return figures
 
     def costs(self, genotype: Genotype) -> dict[str, float]:
@@ -239,9 +240,9 @@ class Problem:
             clear()
             return file
 
-        result = self._effect("train relaxed", inputs, compute)
+        result = self._effects.result("train relaxed", inputs, compute)
         clear()
-        self._train_again[result["weights"]] = again
+        self._effects.made(result["weights"], again)
         weights = Weights(result["weights"], shared=False)
         return Relaxation(weights, result["genotype"], tuple(result["course"]))
 
@@ -261,8 +262,8 @@ class Problem:
             change = self._workshop.change(self._workshop.load(whole, weights), part(), on=on)
             return {"weights": again(), "change": asdict(change)}
 
-        result = self._effect("leave out", inputs, compute)
-        self._train_again[result["weights"]] = again
+        result = self._effects.result("leave out", inputs, compute)
+        self._effects.made(result["weights"], again)
         return Weights(result["weights"], shared=False), Change(**result["change"])
 
     def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
@@ -277,7 +278,7 @@ class Problem:
             save_predictions(self._run.predictions / file, predictions)
             return scores | {"predictions": file}
 
-        result = self._attempt("evaluate", inputs, compute)
+        result = self._effects.attempt("evaluate", inputs, compute)
         return self._trial(genotype, weights.file, result, stage=stage, on="val")
 
     def evaluate_many(
@@ -312,7 +313,7 @@ class Problem:
                     *self._workshop.predict(network, on=on, calibration_people=calibration_people)
                 )
 
-            result = self._attempt("evaluate", inputs, compute)
+            result = self._effects.attempt("evaluate", inputs, compute)
             yield self._trial(genotype, weights.file, result, stage=stage, on=on)
             self._advance("evaluating candidates", done, total)
 
@@ -330,13 +331,13 @@ class Problem:
             for candidate in candidates
         ]
         on = self._workshop.people.ranking_split
-        results = self._finish([job for job in jobs if self._journal.find(job.key) is None])
+        results = self._finish([job for job in jobs if not self._effects.knows(job.key)])
         for job in jobs:
-            result = self._effect(job.effect, job.inputs, lambda: next(results))
+            result = self._effects.result(job.effect, job.inputs, lambda: next(results))
             job.clear(self._run)  # only now that the journal knows the result
             file = result.get("weights")
             if file is not None:
-                self._train_again[file] = partial(self._train_candidate_again, job)
+                self._effects.made(file, partial(self._train_candidate_again, job))
             yield self._trial(job.genotype, file, result, stage=stage, on=on)
 
     def _finish(self, jobs: Sequence[Job]) -> Iterator[Mapping[str, Any]]:
@@ -362,7 +363,7 @@ class Problem:
     def discard(self, weights: Weights) -> None:
         """Deletes a weights file that the search no longer needs; one that is read all the same is trained
         again."""
-        (self._run.weights / weights.file).unlink(missing_ok=True)
+        self._effects.discard(weights.file)
 
     def close(self) -> None:
         """Ends the processes that train candidates."""
@@ -376,15 +377,7 @@ class Problem:
         Raises:
             PosenasError: where it is damaged, or training it again gives other weights.
         """
-        path = self._run.weights / file
-        if not path.exists() and file in self._train_again:
-            self._warn(f"{path}: is missing; training it again")
-            if self._train_again[file]() != file:
-                raise PosenasError(
-                    f"{path}: was lost, and training again gave other weights; begin a new run with "
-                    f"`posenas compose --recipe {self._run.recipe_file}`"
-                )
-        return read_weights(self._run.weights, file)
+        return self._effects.read_weights(file)
 
     def _beginning(self, init: Weights | None) -> dict[str, str | None]:
         """What the weights are known by that a training begins with: inputs of its effect."""
@@ -392,15 +385,6 @@ class Problem:
             return {"init": init.file}
         initial = self._workshop.initial
         return {"init": None} | ({} if initial is None else {"initial": initial.digest})
-
-    def _effect(self, effect: str, inputs: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
-        key = effect_key(effect, inputs)
-        known = self._journal.find(key)
-        if known is not None:
-            return known
-        result = compute()
-        self._journal.append(effect, key, inputs=inputs, result=result)
-        return result
 
     def _train_effect(
         self,
@@ -430,24 +414,10 @@ class Problem:
             checkpoint.unlink(missing_ok=True)
             return file
 
-        file: str = self._effect("train", inputs, compute)
-        self._train_again[file] = again
+        file: str = self._effects.result("train", inputs, compute)
+        self._effects.made(file, again)
         checkpoint.unlink(missing_ok=True)  # only now that the journal knows the finished weights
         return file
-
-    def _attempt(
-        self, effect: str, inputs: Mapping[str, Any], compute: Callable[[], Any]
-    ) -> Mapping[str, Any]:
-        """A network that cannot be run is a result too: a failed trial."""
-
-        def attempt() -> Any:
-            try:
-                return compute()
-            except NetworkFailedError as error:
-                return {"failure": str(error)}
-
-        result: Mapping[str, Any] = self._effect(effect, inputs, attempt)
-        return result
 
     def _trial(
         self, genotype: Genotype, weights: str | None, result: Mapping[str, Any], *, stage: str, on: str
