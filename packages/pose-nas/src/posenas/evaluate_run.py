@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from posenas.checkpoint import load_tensors
 from posenas.compose import compose, qualified
 from posenas.errors import PosenasError, suggestion
@@ -15,7 +17,7 @@ from posenas.keypoints import KeypointSet
 from posenas.networks import find_network
 from posenas.people import People
 from posenas.recipe import merge, parse_assignment, recipe_from_tables, recipe_tables
-from posenas.run import open_run
+from posenas.run import Run, open_run
 from posenas.scores import Evaluation
 
 
@@ -50,18 +52,27 @@ def evaluate_run(
         advance=lambda task, done, total: events.tell("advanced", task=task, done=done, total=total),
     )
     network = composition.build(found.genotype).to(composition.compute.device)
-    try:
-        network.load_state_dict(load_tensors(run.best / "weights.safetensors"))
-    except RuntimeError as error:
-        raise PosenasError(
-            f"{path}: its weights do not fit ({str(error).splitlines()[-1].strip()}); undo what was set, or "
-            f"`posenas resume {path}` to write them anew"
-        ) from error
+    load_best(network, run)
     truth, crops = people.evaluated(split)
     predictions = predict(network, crops, settings=composition.evaluation, device=composition.compute.device)
     evaluation = composition.evaluator.evaluate(predictions, truth)
     metrics = {qualified(composition.recipe, name): value for name, value in evaluation.metrics.items()}
     return Evaluation(metrics, evaluation.by_keypoint)
+
+
+def load_best(network: nn.Module, run: Run) -> None:
+    """Fills a network with the weights of a run's answer.
+
+    Raises:
+        PosenasError: where they are of another network.
+    """
+    try:
+        network.load_state_dict(load_tensors(run.best / "weights.safetensors"))
+    except RuntimeError as error:
+        raise PosenasError(
+            f"{run.path}: its weights do not fit ({str(error).splitlines()[-1].strip()}); undo what was set, "
+            f"or `posenas resume {run.path}` to write them anew"
+        ) from error
 
 
 def _names(keypoints: KeypointSet) -> str:

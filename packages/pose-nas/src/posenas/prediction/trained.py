@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from posenas.batches import View
-from posenas.checkpoint import load_tensors
 from posenas.compose import build_network, compute_for, make
 from posenas.errors import PosenasError
+from posenas.evaluate_run import load_best
 from posenas.evaluation import EvaluationSettings, prepare
 from posenas.keypoints import KeypointSet
 from posenas.network import PoseNetwork
@@ -65,12 +65,6 @@ def load_trained(path: Path, *, assignments: Iterable[str], flags: Mapping[str, 
     )
     compute = compute_for(recipe, space)
     network = build_network(space, found.genotype, head=head, keypoints=found.keypoints, compute=compute)
-    try:
-        network.load_state_dict(load_tensors(run.best / "weights.safetensors"))
-    except RuntimeError as error:
-        raise PosenasError(
-            f"{path}: its weights do not fit ({str(error).splitlines()[-1].strip()}); undo what was set, or "
-            f"`posenas resume {path}` to write them anew"
-        ) from error
+    load_best(network, run)
     prepare(network.to(compute.device))
     return TrainedNetwork(network, head.view(), found.keypoints, settings, compute.device)
