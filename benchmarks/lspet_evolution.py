@@ -51,7 +51,11 @@ def ancestors(trial: Trial, candidates: Sequence[Trial]) -> int:
 
 
 def ancestor_alike(problem: Problem, ancestor: Trial, strategy: Neuroevolution, *, times: int) -> Trial:
-    weights = Weights(cast(str, ancestor.weights), shared=False)
+    # The search deletes its weights where it has died out; asked for once more, they can be trained again.
+    (known,) = problem.train_and_evaluate_many(
+        [Candidate(ancestor.genotype)], epochs=strategy.plan.ancestor_epochs, stage="candidate"
+    )
+    weights = Weights(cast(str, known.weights), shared=False)
     for _ in range(times):
         candidate = Candidate(ancestor.genotype, weights)
         (trial,) = problem.train_and_evaluate_many(
