@@ -10,20 +10,15 @@ Every training is a run of its own in the folder, so the script can be stopped a
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments import finish, options, prepared, seeds_of, shown, spread
 from posenas.compose import Composition, compose
-from posenas.devices import keep_freed_memory, use_threads
-from posenas.hooks import Events
 from posenas.problem import Weights
-from posenas.progress import Lines
 from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import Run, create_run
+from posenas.run import Run
 from posenas.search import search
 from posenas.trial import Trial
 from posenas.workshop import Workshop
@@ -51,10 +46,8 @@ def recipe(side: str, seed: int, *, epochs: int, images: int) -> Recipe:
 
 def trained(folder: Path, recipe: Recipe) -> dict[str, Any]:
     composition = compose(recipe)
-    use_threads(composition.training.workers)
-    run = create_run(folder, composition.recipe)
-    events = Events({"display": Lines(print)}, complain=print)
-    trial = search(composition, run, events=events).best
+    run = prepared(composition, folder)
+    trial = search(composition, run, events=shown()).best
     return {
         METRIC: trial.metrics[METRIC],
         "validation_loss": validation_loss(composition, run, trial),
@@ -95,47 +88,27 @@ def difference(
     return {**spread(values), "seeds_above_0": sum(value > 0 for value in values)}
 
 
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    return {
-        "mean": statistics.fmean(values),
-        "standard_deviation": statistics.stdev(values) if len(values) > 1 else None,
-        "seeds": values,
-    }
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=0)
+    parser = options(__doc__)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--images", type=int, default=1000, help="to train on")
-    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    keep_freed_memory()
     scale = {"epochs": arguments.epochs, "images": arguments.images}
-    numbers = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in SPACES}
-    for seed in numbers:
+    for seed in seeds_of(arguments):
         for side, trials in found.items():
             folder = arguments.runs / f"{side.replace(' ', '-')}-seed-{seed}"
             trials.append(trained(folder, recipe(side, seed, **scale)))
             print(f"seed {seed}, {side}: {METRIC} {trials[-1][METRIC]:.3f}", flush=True)
-    result = {
-        "settings": {
-            "space": SPACES,
-            "strategy": "synchronous",
-            "head": "vector",
-            "val_images": VAL_IMAGES,
-            **scale,
-            "seeds": list(numbers),
-        },
-        "summary": summary(found),
-        "found": found,
+    settings = {
+        "space": SPACES,
+        "strategy": "synchronous",
+        "head": "vector",
+        "val_images": VAL_IMAGES,
+        **scale,
+        "seeds": list(seeds_of(arguments)),
     }
-    print(json.dumps(result["summary"], indent=1))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    finish(arguments.json, settings, summary(found), found=found)
 
 
 if __name__ == "__main__":

@@ -10,19 +10,12 @@ over the people as often as the super-network and the winner together did.
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
 from pathlib import Path
 from typing import Any
 
-from posenas.compose import Composition, compose
-from posenas.devices import use_threads
-from posenas.hooks import Events
-from posenas.progress import Lines
+from experiments import finish, options, searched, seeds_of, spread
+from posenas.compose import compose
 from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run
-from posenas.search import search
 from posenas.trial import Trial
 
 METRIC = "pck.PCK@0.2"
@@ -44,15 +37,9 @@ def recipe(root: Path, space: ComponentChoice, strategy: ComponentChoice, **more
     )
 
 
-def run(composition: Composition, folder: Path) -> Trial:
-    use_threads(composition.training.workers)
-    events = Events({"display": Lines(print)}, complain=print)
-    return search(composition, create_run(folder, composition.recipe), events=events).best
-
-
 def alone(root: Path, space: ComponentChoice, genotype: Any, *, seed: int, folder: Path) -> Trial:
     strategy = ComponentChoice("single", {"genotype": dict(genotype), "epochs": ALONE_EPOCHS})
-    return run(compose(recipe(root, space, strategy, seed=seed)), folder)
+    return searched(compose(recipe(root, space, strategy, seed=seed)), folder)
 
 
 def equal_width(root: Path, gmacs: float) -> float:
@@ -74,7 +61,7 @@ def one_seed(root: Path, folder: Path, seed: int) -> dict[str, Any]:
     space = ComponentChoice("ofa")
     strategy = ComponentChoice("sandwich", {"epochs": SUPER_NETWORK_EPOCHS, "final_epochs": FINAL_EPOCHS})
     searching = compose(recipe(root, space, strategy, seed=seed, limits=(LIMIT,)))
-    found = run(searching, folder / f"search-{seed}")
+    found = searched(searching, folder / f"search-{seed}")
     width = equal_width(root, found.costs["gmacs"])
     scaled = ComponentChoice("fixed", {"width": width})
     trials = {
@@ -98,37 +85,21 @@ def one_seed(root: Path, folder: Path, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    numbers = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    seeds = {str(seed): one_seed(arguments.root, arguments.runs, seed) for seed in numbers}
+    seeds = {str(seed): one_seed(arguments.root, arguments.runs, seed) for seed in seeds_of(arguments)}
+    settings = {
+        "limit": LIMIT,
+        "super_network_epochs": SUPER_NETWORK_EPOCHS,
+        "final_epochs": FINAL_EPOCHS,
+        "alone_epochs": ALONE_EPOCHS,
+    }
     summary = {
-        name: {
-            "mean": statistics.mean(scores),
-            "standard_deviation": statistics.stdev(scores) if len(scores) > 1 else None,
-            "scores": scores,
-        }
+        name: spread([seed[name][METRIC] for seed in seeds.values()])
         for name in ("searched", "searched, from scratch", "mobilenetv2")
-        for scores in [[seed[name][METRIC] for seed in seeds.values()]]
     }
-    result = {
-        "settings": {
-            "limit": LIMIT,
-            "super_network_epochs": SUPER_NETWORK_EPOCHS,
-            "final_epochs": FINAL_EPOCHS,
-            "alone_epochs": ALONE_EPOCHS,
-        },
-        "summary": summary,
-        "seeds": seeds,
-    }
-    print(json.dumps(summary, indent=1))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    finish(arguments.json, settings, summary, seeds=seeds)
 
 
 if __name__ == "__main__":

@@ -10,23 +10,16 @@ can be stopped and started again.
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from experiments import finish, opened, options, prepared, seeds_of, shown, spread
 from nas_evo.neuroevolution import Neuroevolution
 from posenas.compose import Composition, compose
-from posenas.devices import use_threads
-from posenas.hooks import Events
 from posenas.problem import Candidate, Problem, Weights
-from posenas.progress import Lines
 from posenas.recipe import read_recipe, recipe_from_tables
-from posenas.run import create_run, locked, open_journal
 from posenas.search import search
 from posenas.trial import Trial
 
@@ -68,16 +61,12 @@ def ancestor_alike(problem: Problem, ancestor: Trial, strategy: Neuroevolution, 
 
 def one_seed(root: Path, folder: Path, seed: int) -> dict[str, Any]:
     composed = composition(root, seed)
-    use_threads(composed.training.workers)
     strategy = cast(Neuroevolution, composed.strategy)
-    run = create_run(folder / f"seed-{seed}", composed.recipe)
-    events = Events({"display": Lines(print)}, complain=print)
-    *candidates, winner = search(composed, run, events=events).trials
+    run = prepared(composed, folder / f"seed-{seed}")
+    *candidates, winner = search(composed, run, events=shown()).trials
     times = ancestors(winner, candidates)
-    with locked(run):
-        journal = open_journal(run, composed.recipe)
-        with closing(Problem(composed, run, journal, events=events)) as problem:
-            ancestor = ancestor_alike(problem, candidates[0], strategy, times=times)
+    with opened(composed, run.path) as problem:
+        ancestor = ancestor_alike(problem, candidates[0], strategy, times=times)
     return {
         "generations_of_ancestors": times,
         "genotype": dict(winner.genotype),
@@ -101,28 +90,14 @@ def figures(final: Trial, candidate: Trial) -> dict[str, float | None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    numbers = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    seeds = {str(seed): one_seed(arguments.root, arguments.runs, seed) for seed in numbers}
+    seeds = {str(seed): one_seed(arguments.root, arguments.runs, seed) for seed in seeds_of(arguments)}
     summary = {
-        name: {
-            "mean": statistics.mean(scores),
-            "standard_deviation": statistics.stdev(scores) if len(scores) > 1 else None,
-            "scores": scores,
-        }
-        for name in ("winner", "ancestor")
-        for scores in [[seed[name][METRIC] for seed in seeds.values()]]
+        name: spread([seed[name][METRIC] for seed in seeds.values()]) for name in ("winner", "ancestor")
     }
-    print(json.dumps(summary, indent=1))
-    if arguments.json:
-        result = {"recipe": RECIPE.name, "summary": summary, "seeds": seeds}
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    finish(arguments.json, {"recipe": RECIPE.name}, summary, seeds=seeds)
 
 
 if __name__ == "__main__":

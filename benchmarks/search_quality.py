@@ -10,26 +10,21 @@ are the smallest that show the effect; they are kept with the figures.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiments import finish, opened, options, seeds_of
 from posenas.comparison.equal_cost import draw_equal_cost
 from posenas.comparison.rank_correlation import kendall_tau, tau_interval
 from posenas.compose import compose
-from posenas.devices import use_threads
 from posenas.genotype import Genotype
-from posenas.hooks import Events
 from posenas.limits import parse_limit
 from posenas.problem import Problem, Weights
-from posenas.progress import Lines
 from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run, locked, open_journal
 from posenas.strategies.evolution import Evolution
 from posenas.strategies.predictor import PredictorSearch
 from posenas.strategies.random_search import RandomSearch
@@ -152,17 +147,13 @@ def alone_score(problem: Problem, genotype: Genotype, repeat: int) -> float:
 
 
 def one_seed(seed: int, folder: Path) -> dict[str, Any]:
-    events = Events({"display": Lines(print)}, complain=print)
-    composition = compose(recipe(seed))
-    use_threads(composition.training.workers)
-    run = create_run(folder / f"seed-{seed}", composition.recipe)
-    with locked(run):
-        journal = open_journal(run, composition.recipe)
-        limited = replace(composition, limits=(parse_limit(LIMIT),))  # the correlation is of the whole space
-        problem = Problem(limited, run, journal, events=events)
+    whole = compose(recipe(seed))
+    limited = replace(whole, limits=(parse_limit(LIMIT),))
+    with opened(limited, folder / f"seed-{seed}") as problem:
         found = searched(problem)
         equal = random_of_equal_cost(problem, found["evolution"]["genotype"])
-        correlation = shared_and_alone(Problem(composition, run, journal, events=events))
+    with opened(whole, folder / f"seed-{seed}") as problem:
+        correlation = shared_and_alone(problem)
     return {"searches": found, "random_of_equal_gmacs": equal, "correlation": correlation}
 
 
@@ -185,35 +176,24 @@ def summary(seeds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    numbers = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    seeds = [one_seed(seed, arguments.runs) for seed in numbers]
-    result = {
-        "settings": {
-            "limit": LIMIT,
-            "evaluations": EVALUATIONS,
-            "super_network_epochs": SUPER_NETWORK_EPOCHS,
-            "correlated_super_network_epochs": SHARED_EPOCHS,
-            "final_epochs": FINAL_EPOCHS,
-            "alone": ALONE,
-            "alone_epochs": ALONE_EPOCHS,
-            "alone_trainings": ALONE_TRAININGS,
-            "random_trained": RANDOM_TRAINED,
-            "dataset": "synthetic, 2000 images to train on, 500 to validate on",
-            "ranking_people": 400,
-            "seeds": list(numbers),
-        },
-        "summary": summary(seeds),
-        "seeds": dict(zip(map(str, numbers), seeds, strict=True)),
+    arguments = options(__doc__).parse_args()
+    seeds = [one_seed(seed, arguments.runs) for seed in seeds_of(arguments)]
+    settings = {
+        "limit": LIMIT,
+        "evaluations": EVALUATIONS,
+        "super_network_epochs": SUPER_NETWORK_EPOCHS,
+        "correlated_super_network_epochs": SHARED_EPOCHS,
+        "final_epochs": FINAL_EPOCHS,
+        "alone": ALONE,
+        "alone_epochs": ALONE_EPOCHS,
+        "alone_trainings": ALONE_TRAININGS,
+        "random_trained": RANDOM_TRAINED,
+        "dataset": "synthetic, 2000 images to train on, 500 to validate on",
+        "ranking_people": 400,
+        "seeds": list(seeds_of(arguments)),
     }
-    print(json.dumps(result["summary"], indent=1))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    by_seed = dict(zip(map(str, seeds_of(arguments)), seeds, strict=True))
+    finish(arguments.json, settings, summary(seeds), seeds=by_seed)
 
 
 if __name__ == "__main__":

@@ -10,24 +10,18 @@ run of its own in the folder, so the script can be stopped and started again.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from experiments import finish, opened, options, seeds_of
 from nas_cnf.cell import Cell
 from nas_cnf.space import CnfSpace
 from posenas.compose import compose
-from posenas.devices import keep_freed_memory, use_threads
 from posenas.genotype import Genotype
-from posenas.hooks import Events
 from posenas.problem import Problem, Weights
-from posenas.progress import Lines
 from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run, locked, open_journal
 from posenas.trial import Trial
 from torch import nn
 
@@ -53,14 +47,9 @@ def recipe(penalty: float, seed: int, *, epochs: int, images: int) -> Recipe:
 def one_run(folder: Path, recipe: Recipe) -> dict[str, Any]:
     """The learnt network, and by each threshold the pruned one."""
     composition = compose(recipe)
-    use_threads(composition.training.workers)
-    run = create_run(folder, composition.recipe)
-    events = Events({"display": Lines(print)}, complain=print)
-    with locked(run):
-        journal = open_journal(run, composition.recipe)
-        with closing(Problem(composition, run, journal, events=events)) as problem:
-            *_, whole = composition.strategy.search(problem)
-            pruned = {str(threshold): left(problem, whole, threshold) for threshold in THRESHOLDS}
+    with opened(composition, folder) as problem:
+        *_, whole = composition.strategy.search(problem)
+        pruned = {str(threshold): left(problem, whole, threshold) for threshold in THRESHOLDS}
     return {"genotype": dict(whole.genotype), **figures(whole), "pruned": pruned}
 
 
@@ -127,39 +116,27 @@ def cut_by(threshold: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=0)
+    parser = options(__doc__)
     parser.add_argument("--penalties", type=float, nargs="+", default=PENALTIES)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--images", type=int, default=1000, help="to train on")
-    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    keep_freed_memory()
     scale = {"epochs": arguments.epochs, "images": arguments.images}
-    numbers = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     found: dict[str, list[dict[str, Any]]] = {str(penalty): [] for penalty in arguments.penalties}
-    for seed in numbers:
+    for seed in seeds_of(arguments):
         for penalty, runs in found.items():
             folder = arguments.runs / f"sparsity-{penalty}-seed-{seed}"
             runs.append(one_run(folder, recipe(float(penalty), seed, **scale)))
-    result = {
-        "settings": {
-            "space": SPACE,
-            "strategy": "synchronous",
-            "head": "vector",
-            "architecture_rate": ARCHITECTURE_RATE,
-            "val_images": VAL_IMAGES,
-            **scale,
-            "seeds": list(numbers),
-        },
-        "summary": summary(found),
-        "found": found,
+    settings = {
+        "space": SPACE,
+        "strategy": "synchronous",
+        "head": "vector",
+        "architecture_rate": ARCHITECTURE_RATE,
+        "val_images": VAL_IMAGES,
+        **scale,
+        "seeds": list(seeds_of(arguments)),
     }
-    print(json.dumps(result["summary"], indent=1))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    finish(arguments.json, settings, summary(found), found=found)
 
 
 if __name__ == "__main__":

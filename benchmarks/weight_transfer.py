@@ -10,22 +10,16 @@ than that. Every seed is a run of its own in the folder, so the script can be st
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from experiments import finish, opened, options, seeds_of
 from nas_evo.space import EvoSpace
 from posenas.compose import compose
-from posenas.devices import use_threads
 from posenas.genotype import Genotype, genotype_id
-from posenas.hooks import Events
 from posenas.problem import Candidate, Problem, Weights
-from posenas.progress import Lines
 from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run, locked, open_journal
 from posenas.trial import Trial
 
 ANCESTOR_EPOCHS = 12
@@ -70,21 +64,16 @@ def losses(trials: list[Trial]) -> list[float]:
 
 def one_seed(seed: int, folder: Path) -> dict[str, Any]:
     composition = compose(recipe(seed))
-    use_threads(composition.training.workers)
-    run = create_run(folder / f"seed-{seed}", composition.recipe)
-    events = Events({"display": Lines(print)}, complain=print)
-    with locked(run):
-        journal = open_journal(run, composition.recipe)
-        with closing(Problem(composition, run, journal, events=events)) as problem:
-            (ancestor,) = trained(problem, [Candidate(EvoSpace(**SPACE).ancestor())], ANCESTOR_EPOCHS)
-            assert ancestor.weights is not None
-            init = Weights(ancestor.weights, shared=False)
-            children = mutations(problem, ancestor.genotype)
-            heirs = trained(problem, [Candidate(child, init) for child in children], CHILD_EPOCHS)
-            scratch = {
-                multiple: trained(problem, [Candidate(child) for child in children], multiple * CHILD_EPOCHS)
-                for multiple in MULTIPLES
-            }
+    with opened(composition, folder / f"seed-{seed}") as problem:
+        (ancestor,) = trained(problem, [Candidate(EvoSpace(**SPACE).ancestor())], ANCESTOR_EPOCHS)
+        assert ancestor.weights is not None
+        init = Weights(ancestor.weights, shared=False)
+        children = mutations(problem, ancestor.genotype)
+        heirs = trained(problem, [Candidate(child, init) for child in children], CHILD_EPOCHS)
+        scratch = {
+            multiple: trained(problem, [Candidate(child) for child in children], multiple * CHILD_EPOCHS)
+            for multiple in MULTIPLES
+        }
     return {
         "ancestor": losses([ancestor])[0],
         "mutations": [changed(ancestor.genotype, child) for child in children],
@@ -121,28 +110,18 @@ def summary(seeds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    seeds = [one_seed(seed, arguments.runs) for seed in range(arguments.seeds)]
-    result = {
-        "settings": {
-            "space": SPACE,
-            "data": DATA,
-            "ancestor_epochs": ANCESTOR_EPOCHS,
-            "child_epochs": CHILD_EPOCHS,
-            "multiples": MULTIPLES,
-            "children": CHILDREN,
-            "seeds": arguments.seeds,
-        },
-        "summary": summary(seeds),
-        "seeds": seeds,
+    arguments = options(__doc__).parse_args()
+    seeds = [one_seed(seed, arguments.runs) for seed in seeds_of(arguments)]
+    settings = {
+        "space": SPACE,
+        "data": DATA,
+        "ancestor_epochs": ANCESTOR_EPOCHS,
+        "child_epochs": CHILD_EPOCHS,
+        "multiples": MULTIPLES,
+        "children": CHILDREN,
+        "seeds": list(seeds_of(arguments)),
     }
-    print(json.dumps(result["summary"], indent=1))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    finish(arguments.json, settings, summary(seeds), seeds=seeds)
 
 
 if __name__ == "__main__":
