@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from nas_ofa_elastic.space import ElasticSpace
 from running import SMALL, SMALL_SEARCH, Answer
 
@@ -229,6 +230,38 @@ def test_a_loss_that_is_no_number(posenas: Posenas, genotype: Callable[..., Path
     assert "training diverged: loss is nan in epoch 1" in message
     assert "lower training.learning_rate" in message
     assert one_line(posenas("resume", "run")) == message
+
+
+def raise_out_of_memory() -> None:
+    """As torch does where a GPU's memory is full."""
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        lambda: torch.empty(2**50),
+        lambda: np.empty(2**50),
+        raise_out_of_memory,
+    ],
+    ids=["torch", "numpy", "cuda"],
+)
+def test_a_full_memory_is_one_line(
+    posenas: Posenas, monkeypatch: pytest.MonkeyPatch, allocate: Callable[[], Any]
+) -> None:
+    monkeypatch.setattr("posenas.cli.posenas.main", lambda **_: allocate())
+    message = one_line(posenas("predict"))
+    assert message.startswith("posenas: out of memory (")
+    assert "allocate" in message
+    assert "--batch-size" in message
+
+
+def test_an_error_of_torch_that_is_no_full_memory_is_a_bug(
+    posenas: Posenas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posenas.cli.posenas.main", lambda **_: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="size"):
+        posenas("predict")
 
 
 @pytest.fixture(scope="module")

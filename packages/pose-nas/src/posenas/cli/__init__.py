@@ -16,6 +16,11 @@ from posenas.cli.predict_command import predict
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
 from posenas.errors import PosenasError
 
+_SMALLER = (
+    "take fewer at once (training.batch_size with training.accumulate, evaluation.batch_size, or "
+    "--batch-size of `posenas predict`) or a smaller head.input_size"
+)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="posenas")
@@ -63,3 +68,15 @@ def main() -> None:
             raise
         click.echo(f"posenas: {error.filename}: {error.strerror}", err=True)
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        click.echo(f"posenas: out of memory ({reason}); {_SMALLER}", err=True)
+        sys.exit(2)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Python's, NumPy's, or torch's, which for a CPU has no type of its own."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "can't allocate memory" in str(error)
