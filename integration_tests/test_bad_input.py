@@ -111,6 +111,8 @@ def test_a_wrong_genotype(
             "annotation 4: its bbox and area must be finite",
         ),
         (("annotations", 3, "area"), -4, "annotation 4: its bbox and area must be finite"),
+        (("annotations", 3, "bbox"), [1, 2, 3], "annotation 4: its bbox must be four numbers"),
+        (("images", 3, "width"), 0, "image 3 is 0 x 128 pixels; mend its width and height"),
         (("images", 3, "id"), [3], "entry 3 of `images`: id must be a whole number"),
         (("images", 3, "id"), "3", "entry 3 of `images`: id must be a whole number"),
         (
@@ -151,6 +153,10 @@ def test_annotations_nested_too_deep(posenas: Posenas, tmp_path: Path) -> None:
         (
             [{"image_id": 0, "category_id": 1, "bbox": [0, 0, float("inf"), 1], "score": 1}],
             "entry 0 is no box",
+        ),
+        (
+            [{"image_id": 1.5, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 1}],
+            "image_id 1.5 is no whole number",
         ),
         ([{"image_id": 77, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 1}], "none of its 1 boxes"),
     ],

@@ -231,3 +231,20 @@ def test_a_small_search(posenas: Posenas, coco: Path, tmp_path: Path, name: str)
     ranked_on = "val" if "evaluation.held_out=0" in more else "ranking"
     assert [trial["split"] for trial in trials] == [ranked_on] * (len(trials) - 1) + ["val"]
     assert (tmp_path / "run" / "report" / "report.html").exists()
+
+
+@pytest.mark.parametrize("strategy", ["synchronous", "first-order"])
+def test_a_space_without_anything_to_learn_is_refused(posenas: Posenas, strategy: str) -> None:
+    answer = posenas("compose", "--space", "cnf", "--strategy", strategy, "-o", "space.parts=0", "--dry-run")
+    assert answer.status == 2
+    assert f"strategy {strategy!r} learns real dimensions, and space 'cnf' has none" in answer.err
+
+
+def test_whole_images_reach_every_fabric(posenas: Posenas) -> None:
+    """A gradient that does not arrive at an architecture is an error."""
+    answer = posenas(
+        "compose", "--space", "cnf", "--strategy", "synchronous", "--head", "kapao", "-o", "space.parts=2",
+        "-o", "dataset.train_images=8", "-o", "dataset.val_images=2", "-o", "training.batch_size=4",
+        "-o", "training.workers=0", "-o", "strategy.epochs=1", "-o", "head.input_size=128,128",
+    )  # fmt: skip
+    assert answer.status == 0, answer.err

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,19 @@ import numpy as np
 import pytest
 from head_kapao.space import YoloSpace
 from nas_ofa_elastic.space import ElasticSpace
+from numpy.typing import NDArray
 from posenas.cli import main
 from posenas.data.crops import person_crops
 from posenas.data.synthetic.dataset import SyntheticDataset
+from posenas.data.whole_images import EvaluatedImages
+from posenas.evaluation import predict
 from posenas.prediction.display import FrameLines
+from posenas.prediction.frames import Frame
+from posenas.prediction.image_files import ImageFiles
+from posenas.prediction.predictor import make_predictor
+from posenas.prediction.trained import load_trained
+from posenas.samples import Sample
+from posenas.scores import Predictions
 from running import SMALL, Answer
 
 Posenas = Callable[..., Answer]
@@ -173,6 +183,62 @@ def test_batches_change_nothing(posenas: Posenas, runs: Mapping[str, Path], imag
         assert alone[image]["keypoints"] == pytest.approx(together[image]["keypoints"], abs=0.1)
 
 
+@dataclass(frozen=True)
+class Memory:
+    """An image that needs no file."""
+
+    pixels: NDArray[np.uint8]
+
+    def read(self) -> NDArray[np.uint8]:
+        return self.pixels
+
+    def __str__(self) -> str:
+        return "memory"
+
+
+def samples_of_many_shapes() -> list[Sample]:
+    """The synthetic validation images, cut to sizes of their own."""
+    rng = np.random.default_rng(0)
+    cut = []
+    for number, sample in enumerate([*VAL, *VAL]):
+        width, height = rng.integers(80, (320, 240)).tolist()
+        pixels = np.ascontiguousarray(sample.source.read()[:height, :width])
+        cut.append(Sample(number, Memory(pixels), width, height, ()))
+    return cut
+
+
+def best_by_image(predictions: Predictions) -> dict[int, tuple[float, NDArray[np.float64]]]:
+    """The score of each image's best pose, and its keypoints."""
+    return {
+        image: (max(predictions.scores[own]), predictions.keypoints[own][predictions.scores[own].argmax()])
+        for image in sorted(set(predictions.image_ids.tolist()))
+        for own in [predictions.image_ids == image]
+    }
+
+
+def test_evaluations_batch_size_changes_nothing(runs: Mapping[str, Path]) -> None:
+    trained = load_trained(runs["kapao"], assignments=(), flags={})
+    samples = samples_of_many_shapes()
+    predictor = make_predictor(trained, ImageFiles(Path(), [], [], warn=print), boxes=None, warn=print)
+    alone = {
+        image: best
+        for sample in samples
+        for found in predictor([Frame(sample.id, sample.source.read())])
+        for image, best in best_by_image(found).items()
+    }
+    assert len(alone) == len(samples)
+    for size in (1, 2, 8, 64):
+        views = EvaluatedImages(
+            samples, trained.view, trained.keypoints, rectangular=True, workers=0, on_unreadable=str
+        )
+        settings = replace(trained.settings, batch_size=size)
+        found = best_by_image(predict(trained.network, views, settings=settings, device=trained.device))
+        assert list(found) == list(alone)
+        for image, (score, keypoints) in found.items():
+            assert score == pytest.approx(alone[image][0], rel=1e-3)
+            np.testing.assert_allclose(keypoints, alone[image][1], atol=0.1)
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_one_pixel(posenas: Posenas, runs: Mapping[str, Path], head: str) -> None:
     cv2.imwrite("dot.png", np.zeros((1, 1, 3), np.uint8))
@@ -196,6 +262,24 @@ def test_a_frame_without_boxes_has_no_poses(
         assert (drawn == sample.source.read()).all()
 
 
+def test_boxes_that_cannot_be_used_are_told(
+    posenas: Posenas, runs: Mapping[str, Path], images: Path, tmp_path: Path
+) -> None:
+    """And boxes far larger than their frame do no harm."""
+    box = {"image_id": VAL[1].id, "category_id": 1, "bbox": [-5e8, -5e8, 1e9, 1e9], "score": 0.8}
+    boxes = [box, box | {"bbox": [400, 0, 9, 9]}, box | {"image_id": 77}, box | {"bbox": [5, 5, 1e9, 1e300]}]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    flags = ("--boxes", "boxes.json", "--threshold", "0")
+    answer = posenas("predict", runs["heatmap"], images, *flags, "--output", "out", "--json")
+    assert answer.status == 0, answer.err
+    assert answer.last_json["poses"] == 2
+    warnings = [line for line in answer.err.splitlines() if "warning" in line]
+    assert warnings == [
+        f"warning: boxes.json: 1 of 4 boxes name none of the {len(VAL)} frames; they are left out",
+        "warning: boxes.json: 1 boxes lie beside their frames; they are left out",
+    ]
+
+
 def test_unreadable_images_are_named(posenas: Posenas, runs: Mapping[str, Path], images: Path) -> None:
     (images / "0001.png").write_text("words")
     answer = posenas("predict", runs["kapao"], images, "--output", "out", "--json")
@@ -216,6 +300,7 @@ def test_unreadable_images_are_named(posenas: Posenas, runs: Mapping[str, Path],
         (("heatmap", "dot.png", "--boxes", "boxes.json"), "boxes.json: cannot be read"),
         (("heatmap", "dot.png", "--boxes", "words.png"), "words.png: "),
         (("heatmap", "dot.png", "--output", "full"), "full: exists and is not an empty folder"),
+        (("heatmap", "dot.png", "--threshold", "nan"), "--threshold nan: this is no number"),
         (("heatmap", "dot.png", "--device", "cuds"), "did you mean 'cuda'"),
         (("heatmap", "dot.png", "-o", "training.workers=0"), "predictions depend on options of the head"),
         (("heatmap", "dot.png", "-o", "evaluation.held_out=0"), "evaluation.box_threshold alone"),
@@ -267,7 +352,33 @@ def test_a_video_that_ends_early_is_told(posenas: Posenas, runs: Mapping[str, Pa
     assert answer.status == 0
     frames = answer.last_json["frames"]
     assert 2 < frames < len(VAL)
-    assert f"warning: {video}: ends after {frames} frames; its header tells of {len(VAL)}" in answer.err
+    assert (
+        f"warning: {video}: ends, or lacks frames: {frames} can be read, and its header tells of {len(VAL)};"
+        in answer.err
+    )
+
+
+class InterruptedImport:
+    """Ctrl-C while a module is looked for."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == self._module:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("module", ["posenas.prediction.predictor", "posenas.prediction.display"])
+def test_ctrl_c_while_modules_are_imported(
+    posenas: Posenas, runs: Mapping[str, Path], video: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "meta_path", [InterruptedImport(module), *sys.meta_path])
+    answer = posenas("predict", runs["kapao"], video, "--output", "out")
+    assert answer.status == 2
+    assert answer.err == "posenas: stopped before the first frame; nothing was written\n"
+    assert not Path("out").exists()
 
 
 def test_ctrl_c_leaves_whole_files_and_one_line(

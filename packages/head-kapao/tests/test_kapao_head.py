@@ -260,7 +260,7 @@ def test_other_backbones_get_a_feature_pyramid(strides: tuple[int, ...]) -> None
     levels = [Level(f"level{number}", stride, 8) for number, stride in enumerate(strides)]
     head = KapaoHead(input_size=(128, 192), neck=16)
     selected = head.select(levels)
-    assert all(level.stride in STRIDES for level in selected)
+    assert {level.stride for level in selected} == set(strides) & set(STRIDES)
     for level in selected:  # the deepest of its stride
         assert level is [each for each in levels if each.stride == level.stride][-1]
     built = head.build(selected, COCO_17)
@@ -273,9 +273,31 @@ def test_other_backbones_get_a_feature_pyramid(strides: tuple[int, ...]) -> None
         assert parameter.grad is not None, name
 
 
+@pytest.mark.parametrize(
+    ("strides", "read"),
+    [((4, 4), (0, 1)), ((2, 4, 8, 32, 4, 4), (2, 3, 4, 5)), ((8, 4, 2), (0, 2)), ((16, 2), (0, 1))],
+)
+def test_a_finer_end_of_the_backbone_is_read_too(strides: tuple[int, ...], read: tuple[int, ...]) -> None:
+    levels = [Level(f"level{number}", stride, 8) for number, stride in enumerate(strides)]
+    head = KapaoHead(input_size=(128, 192), neck=16)
+    selected = head.select(levels)
+    assert {level.name for level in selected} == {f"level{number}" for number in read}
+    built = head.build(selected, COCO_17)
+    features = {level.name: torch.randn(2, 8, 128 // level.stride, 192 // level.stride) for level in levels}
+    for each in features.values():
+        each.requires_grad_()
+    outputs = built(features)
+    assert [grid.shape[2:4] for grid in outputs] == [(128 // s, 192 // s) for s in STRIDES]
+    sum(grid.square().mean() for grid in outputs).backward()
+    assert {name for name, each in features.items() if each.grad is not None} == {
+        level.name for level in selected
+    }
+    assert all(parameter.grad is not None for parameter in built.parameters())
+
+
 def test_a_backbone_without_such_levels_is_refused() -> None:
-    with pytest.raises(PosenasError, match=r"no level at any of 1/8, 1/16, 1/32, 1/64 .* fine \(1/4\)"):
-        KapaoHead().select([Level("fine", 4, 8)])
+    with pytest.raises(PosenasError, match=r"no level at any of 1/8, 1/16, 1/32, 1/64 .* deep \(1/128\)"):
+        KapaoHead().select([Level("deep", 128, 8)])
 
 
 @pytest.mark.parametrize("size", [(320, 300), (32, 64), (0, 64)])

@@ -75,6 +75,12 @@ def reached(layers: Sequence[int], incoming: int, weights: Sequence[Sequence[flo
     return {one for one in maps if leads_on(one)}
 
 
+def test_a_last_cell_that_is_not_heard_is_not_needed() -> None:
+    own_scale = [[1.0, 0.0, 0.0]] * 9
+    needed = needed_cells((3, 3, 3), 3, own_scale, heard=(True, False, True))
+    assert needed == [[True, False, True]] * 4
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_needed_cells_are_those_with_a_path_to_the_end(seed: int) -> None:
     rng = Random(seed)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
+import pickle
+from collections.abc import Callable
 from itertools import pairwise
 from random import Random
 
@@ -149,3 +152,74 @@ def test_a_pruned_genotype_is_legal_and_pruning_it_again_changes_nothing() -> No
     assert sum(p.numel() for p in space.build(once).parameters()) < sum(
         p.numel() for p in space.build(space.ancestor()).parameters()
     )
+
+
+def test_sources_that_are_one_map_have_one_share() -> None:
+    """The finest cell's own scale stands for the finer one too."""
+    shares_of_copies = [[math.log(share) for share in (0.045, 0.045, 0.91)]]
+    assert without_light(shares_of_copies, 0.05, alternatives=[(0, 0, 1)]) == shares_of_copies
+    assert shares(without_light(shares_of_copies, 0.1, alternatives=[(0, 0, 1)])) == [[0.0, 0.0, 1.0]]
+    space = CnfSpace()
+    assert space.dimensions()["part1.beta"].shape[0] == 6
+    tied = {**space.ancestor(), "part1.beta": [[0.0, 0.0, 0.1]] * 6}
+    own, coarser = [0.0, 0.0, NOTHING], [NOTHING, NOTHING, 0.0]
+    found = space.discrete(tied)["part1.beta"]
+    assert found[0] == own  # at 1/4: 0.64 against 0.36
+    assert found[1] == coarser  # at 1/8 there are three maps
+    assert space.prune(tied, 0.5)["part1.beta"][0] == [-0.1, -0.1, NOTHING]
+
+
+ONLY_FINE = {"part1.beta": [[0.0, NOTHING, NOTHING]] * 6}
+"""A part of which only the finest cells are needed, and so the finest map alone."""
+
+
+@pytest.mark.parametrize(
+    ("backbone", "gone", "left"),
+    [
+        ("mobilenetv2", ("stage3", "stage6"), "stage2"),
+        ("resnet50", ("stage2", "stage4"), "stage1"),
+        ("fabric-1", ("layers.2.1", "layers.2.3"), "layers.2.0"),
+        ("hrnet-w32", ("transitions.2",), "transitions.1"),
+        ("mobilenetv2-pose", (), "deconv"),
+    ],
+)
+def test_what_no_part_hears_of_the_backbone_is_not_built(
+    backbone: str, gone: tuple[str, ...], left: str
+) -> None:
+    space = CnfSpace(backbone=backbone, width=None if backbone.endswith("-pose") else 0.1)
+    genotype = space.ancestor() | ONLY_FINE
+    torch.manual_seed(0)
+    whole = trained(space.build(space.ancestor()))
+    pruned = space.build(genotype).double().eval()
+    root = "backbone.network" if hasattr(whole.backbone, "network") else "backbone"
+    modules = dict(pruned.get_submodule(root).named_modules())
+    assert left in modules
+    assert not set(gone) & set(modules)
+    pruned.load_state_dict({key: whole.state_dict()[key] for key in pruned.state_dict()})
+    for network in (whole, pruned):
+        space.set_values(network, genotype)
+    images = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    torch.testing.assert_close(outputs(pruned, images), outputs(whole, images), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("backbone", ["mobilenetv2", "resnet50", "fabric-1", "fabric-2"])
+def test_every_weight_of_a_pruned_network_learns(backbone: str) -> None:
+    space = CnfSpace(backbone=backbone, width=0.1, parts=2, operations=("skip", "sep3"))
+    genotype = space.ancestor() | ONLY_FINE
+    genotype["part2.beta"] = [[0.0, NOTHING, 0.0]] * 3 + [[0.0, NOTHING, NOTHING]] * 3
+    network = space.build(genotype)
+    sum(level.square().sum() for level in network(torch.randn(2, 3, 64, 64)).values()).backward()
+    assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+def test_a_copy_knows_its_own_values(duplicate: Callable[[nn.Module], nn.Module]) -> None:
+    space, images = CnfSpace(channels=2), torch.randn(1, 3, 64, 64)
+    first, second = space.sample(Random(1)), space.sample(Random(2))
+    network = space.build(space.ancestor()).eval()
+    space.set_values(network, first)
+    outputs(network, images)
+    copied = duplicate(network)
+    space.set_values(copied, second)
+    space.set_values(network, second)
+    torch.testing.assert_close(outputs(copied, images), outputs(network, images))

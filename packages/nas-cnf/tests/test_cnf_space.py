@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from nas_cnf.layout import sources_of_cells
 from nas_cnf.network import FabricNetwork
 from nas_cnf.space import CnfSpace
 from posenas.errors import PosenasError
@@ -101,11 +102,14 @@ def test_levels_are_truthful(options: dict[str, Any]) -> None:
     assert list(features) == [level.name for level in network.levels]
     for level in network.levels:
         assert features[level.name].shape == (1, level.channels, 128 // level.stride, 96 // level.stride)
-    strides = [4, 8, 16, 32][: 4 if space.coarsest == 32 else 3]
-    assert [level.stride for level in network.levels] == strides + [4] * space.parts
-    assert {level.channels for level in network.levels if level.name.startswith("part")} <= {
-        4 * space.channels
-    }
+    if space.parts:
+        names = [f"part{number}" for number in range(1, space.parts + 1)]
+        assert [(level.name, level.stride, level.channels) for level in network.levels] == [
+            (name, 4, 4 * space.channels) for name in names
+        ]
+    else:
+        strides = [4, 8, 16, 32][: 4 if space.coarsest == 32 else 3]
+        assert [level.stride for level in network.levels] == strides
 
 
 @pytest.mark.parametrize("name", ["s-vipnas-res50", "s-vipnas-mbv3", "vipnas-hrnet-w32-smallest"])
@@ -126,14 +130,14 @@ def test_a_genotypes_file_is_a_backbone(tmp_path: Path) -> None:
     file.write_text(json.dumps(elastic.smallest()))
     with torch.device("meta"):
         deepest = {level.stride: level.channels for level in elastic.build(elastic.smallest()).levels}
-    network = skeleton(CnfSpace(backbone=str(file), coarsest=16))
-    assert [level.channels for level in network.levels] == [deepest[4], deepest[8], deepest[16], 16]
+    network = skeleton(CnfSpace(backbone=str(file), coarsest=16, parts=0))
+    assert [level.channels for level in network.levels] == [deepest[4], deepest[8], deepest[16]]
     assert "has no level at 1/32" in refusal(CnfSpace(backbone=str(file)))
 
 
 def test_of_another_network_the_deepest_level_at_each_scale_is_read() -> None:
-    network = skeleton(CnfSpace(backbone="mobilenetv2-pose", parts=1))
-    assert [level.channels for level in network.levels[:4]] == [256, 32, 96, 1280]
+    network = skeleton(CnfSpace(backbone="mobilenetv2-pose", parts=0))
+    assert [level.channels for level in network.levels] == [256, 32, 96, 1280]
     assert network.get_submodule("backbone.network.deconv")
 
 
@@ -173,7 +177,7 @@ def test_backbones_without_the_levels_are_refused() -> None:
     message = refusal(CnfSpace(backbone="evopose2d-s"))
     assert "'evopose2d-s' has no level at 1/32 of the image; it offers stem (1/2), module1 (1/2)" in message
     assert "choose another backbone, such as mobilenetv2, resnet50, hrnet-w32, or set coarsest=16" in message
-    assert skeleton(CnfSpace(backbone="evopose2d-s", coarsest=16)).levels[3].name == "part1"
+    assert skeleton(CnfSpace(backbone="evopose2d-s", coarsest=16)).levels[0].name == "part1"
 
 
 def test_width_of_a_network_that_keeps_its_own_is_refused() -> None:
@@ -250,7 +254,15 @@ def test_discrete_genotypes_have_one_choice_everywhere() -> None:
     check_genotype(discrete, space.dimensions())
     weights = {name: torch.tensor(rows).softmax(1) for name, rows in discrete.items()}
     for name, rows in weights.items():
-        assert set(rows.flatten().tolist()) == {0.0, 1.0}, name
+        if name.endswith("alpha"):
+            assert set(rows.flatten().tolist()) == {0.0, 1.0}, name
+    for name, cells in (
+        ("backbone", sources_of_cells((2, 3, 4), 1)),
+        ("part1", sources_of_cells((3, 2, 1), 4)),
+    ):
+        for row, sources in zip(weights[f"{name}.beta"].tolist(), cells, strict=True):
+            (heard,) = {source for source, weight in zip(sources, row, strict=True) if weight}
+            assert all(weight for source, weight in zip(sources, row, strict=True) if source == heard)
         assert rows.sum(1).tolist() == [1.0] * len(rows)
     # Never zero, which weighs most on the first and the third edge; the first of equals on the second one.
     assert weights["part1.alpha"].argmax(1).tolist() == [2, 1, 3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
@@ -10,7 +10,8 @@ import torch
 from nas_cnf.network import FabricNetwork
 from nas_cnf.space import CnfSpace
 from posenas.costs import Costs, measure
-from posenas.networks import describe_network, find_network
+from posenas.errors import PosenasError
+from posenas.networks import changed, describe_network, find_network
 from torch import Tensor, nn
 
 
@@ -215,3 +216,18 @@ def test_zoo_entries_begin_undecided() -> None:
     assert set(genotype) == {f"part{number}.{which}" for number in (1, 2, 3) for which in ("alpha", "beta")}
     assert genotype["part2.alpha"] == [[0.0] * 4] * 3
     assert genotype["part3.beta"] == [[0.0] * 3] * 6
+
+
+@pytest.mark.parametrize("parts", [1, 5, 8])
+def test_a_described_network_may_have_other_parts(parts: int) -> None:
+    network = changed(find_network("posenfs-mobilenetv2"), [f"space.parts={parts}"])
+    costs = costs_of(f"P = {parts}")
+    described = describe_network(network)
+    assert (described["parameters"], described["macs"]) == (costs.parameters, costs.macs)
+
+
+def test_a_decided_network_keeps_its_genotype() -> None:
+    entry = find_network("posenfs-mobilenetv2")
+    decided = replace(entry, genotype={**entry.genotype, "part1.alpha": [[1.0, 0.0, 0.0, 0.0]]})
+    with pytest.raises(PosenasError, match=r"part4\.alpha"):
+        describe_network(changed(decided, ["space.parts=8"]))

@@ -90,7 +90,7 @@ def test_nothing_wrong(good, tmp_path):
         (person(box=(130, 10, 40, 60)), "1 people have a box wholly outside"),
         (person(box=(70, 10, 40, 60)), "1 people have a box that reaches beyond"),
         (person(area=0), "1 people have no area"),
-        (person(keypoints=POSE * (1, 1, 0)), "1 people have no labelled keypoint"),
+        (person(keypoints=POSE * (1, 1, 0)), "1 people have no labelled keypoint: only heads for whole"),
         (
             person(keypoints=POSE + np.array([[0, 0, 0]] * 3 + [[0, 40, 0]])),
             "1 people have labelled keypoints outside",

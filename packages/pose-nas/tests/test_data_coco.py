@@ -184,13 +184,23 @@ def without(key: str, entry: str, changed: dict[str, Any]) -> None:
         (lambda c: without("id", "categories", c), "has no id"),
         (lambda c: without("file_name", "images", c), "entry 0 of `images`"),
         (lambda c: without("width", "images", c), "image 5 has no width"),
+        (lambda c: c["images"][1].update(width=0), "image 3 is 0 x 10 pixels; mend its width and height"),
+        (lambda c: c["images"][1].update(height=-5), "image 3 is 20 x -5 pixels; mend its width and height"),
+        (lambda c: c["images"][1].update(height=float("inf")), "image 3 has no width and height"),
         (lambda c: c["images"][1].update(id=5), "two images have the id 5"),
         (lambda c: c["annotations"][0].update(image_id=99), "image 99"),
         (lambda c: without("image_id", "annotations", c), "annotation 11 has no 'image_id'"),
         (lambda c: c["annotations"][0].update(keypoints=[1, 2]), "annotation 11: 2 keypoint values"),
         (lambda c: c["annotations"][0].update(keypoints=[float("nan")] * 9), "not a finite number"),
-        (lambda c: c["annotations"][0].update(bbox=[1, 2, 3]), "annotation 11"),
-        (lambda c: c["annotations"][0].update(bbox="big"), "annotation 11"),
+        (
+            lambda c: c["annotations"][0].update(bbox=[1, 2, 3]),
+            "annotation 11: its bbox must be four numbers",
+        ),
+        (lambda c: c["annotations"][0].update(bbox="big"), "annotation 11: its bbox must be four numbers"),
+        (
+            lambda c: c["annotations"][0].update(bbox=["a"] * 4),
+            "annotation 11: its bbox must be four numbers",
+        ),
     ],
 )
 def test_wrong_content_is_refused_in_a_line_that_names_the_file(tmp_path, damage, says):

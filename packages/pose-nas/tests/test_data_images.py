@@ -99,3 +99,12 @@ def test_cut_off_png(tmp_path, capfd):
     path.write_bytes(path.read_bytes()[:-200])
     assert "damaged" in message(path)
     capfd.readouterr()
+
+
+@pytest.mark.parametrize("ending", [".tif", ".bmp", ".gif", ".jp2", ".ppm"])
+def test_opencv_makes_no_remarks_of_its_own(tmp_path, capfd, ending):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3)).astype(np.uint8)
+    path = write(tmp_path / f"image{ending}", noise)
+    path.write_bytes(path.read_bytes()[:60])
+    message(path)
+    assert capfd.readouterr().err == ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -162,6 +162,90 @@ def test_what_is_found_in_views_is_located_in_the_images(rectangular: bool, peop
             np.testing.assert_allclose(located, np.array(truth).reshape(-1, 2), atol=1e-3)
             assert (predictions.keypoint_scores[of_image][:, 5] == 1).all()
     assert len(views) == 5
+
+
+def pictures(shown: list[Sample], people_at_once: int) -> dict[int, NDArray[np.uint8]]:
+    """What is looked at, by the id of its sample."""
+    view = View("image", 256, 192, 32)  # as many pixels as a person's
+    views = EvaluatedImages(shown, view, COCO_17, rectangular=True, workers=0, on_unreadable=str)
+    images: list[NDArray[np.uint8]] = []
+    found: list[Poses] = []
+    for batch in views.batches(people_at_once, device=CPU):
+        count = len(batch.images)
+        assert count <= people_at_once
+        poses = Poses(
+            torch.zeros(count, 17, 2), torch.zeros(count, 17), torch.arange(count), torch.ones(count)
+        )
+        images += [image.numpy() for image in batch.images]
+        found.append(poses)
+    return dict(zip(views.locate(found).image_ids.tolist(), images, strict=True))
+
+
+def test_what_is_looked_at_does_not_depend_on_the_batch() -> None:
+    rng = np.random.default_rng(0)
+    shown = [sample(number, *rng.integers(40, 300, 2).tolist()) for number in range(30)]
+    alone = pictures(shown, 1)
+    assert len({image.shape for image in alone.values()}) > 5
+    for people_at_once in (2, 8, 64):
+        together = pictures(shown, people_at_once)
+        assert sorted(together) == sorted(alone)
+        for number, image in together.items():
+            assert np.array_equal(image, alone[number])
+
+
+def annotated(shown: Sample, width: int, height: int) -> Sample:
+    return replace(shown, width=width, height=height)
+
+
+@pytest.mark.parametrize("size", [(100, 200), (200, 99), (10**6, 100), (1, 10**6), (1, 1)])
+@pytest.mark.parametrize("rectangular", [True, False])
+def test_images_of_another_size_than_annotated_are_shown_whole(
+    rectangular: bool, size: tuple[int, int]
+) -> None:
+    told: list[str] = []
+    shown = [annotated(samples()[0], *size), *samples()[1:]]
+    views = evaluated(shown, rectangular=rectangular, on_unreadable=told.append)
+    found: list[Poses] = []
+    for _ in range(2):
+        found = []
+        for batch in views.batches(64, device=CPU):
+            assert batch.views is not None
+            scores = torch.ones(len(batch.views))
+            found.append(Poses(batch.keypoints, batch.labelled, batch.views, scores))
+    predictions = views.locate(found)
+    located = predictions.keypoints[predictions.image_ids == 11][:, 5]
+    np.testing.assert_allclose(located, [(60, 50), (140, 40)], atol=2e-3)
+    (line,) = told
+    assert line.startswith("1 images have another size than annotated")
+    assert f"painted is 200 x 100, not {size[0]} x {size[1]};" in line
+
+
+def test_images_of_another_size_do_not_change_their_neighbours() -> None:
+    shown = samples()
+    right = pictures(shown, 64)
+    wrong = pictures([annotated(shown[0], 90, 180), *shown[1:]], 64)
+    assert all(np.array_equal(right[number], wrong[number]) for number in (12, 13, 14, 15))
+
+
+def test_workers_tell_of_sizes_too() -> None:
+    told: list[str] = []
+    shown = [annotated(one, one.width + 1, one.height) for one in samples()]
+    list(evaluated(shown, workers=1, on_unreadable=told.append).batches(1, device=CPU))
+    (line,) = told
+    assert line.startswith("5 images have another size")
+    assert line.count("painted is") == 3
+
+
+def test_numbers_beyond_all_images_stay_finite() -> None:
+    far = person(1e300, -1e308, box=(-1e308, 1e300, 1.5e308, 1.5e308))
+    shown = [Sample(1, Painted(64, 64, ()), 64, 64, (far,))]
+    (batch,) = evaluated(shown).batches(64, device=CPU)
+    assert batch.boxes is not None
+    assert torch.isfinite(batch.boxes).all()
+    assert torch.isfinite(batch.keypoints).all()
+    assert not batch.labelled.any()
+    with loader(shown, batch_size=1) as source:
+        assert all(torch.isfinite(each.keypoints).all() for each in source.epoch(0))
 
 
 def test_pitch_is_the_images_pixels_to_one_of_the_view() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from posenas.drawing import LEFT, MIDDLE, RIGHT, contact_sheet, draw_pose, keypoint_sides
+from posenas.drawing import LEFT, MIDDLE, RIGHT, add_pose, contact_sheet, draw_pose, keypoint_sides
 from posenas.keypoint_sets import KEYPOINT_SETS, keypoint_set_from_names
 
 PUPPET = keypoint_set_from_names(["head", "left_hand", "right_hand"], limbs=[(0, 1), (0, 2), (1, 2)])
@@ -72,6 +72,13 @@ def test_sides_follow_the_names(keypoint_set):
 def test_pose_far_outside_the_image_is_harmless():
     drawn = draw_pose(BLANK, POSE * 1e9 + 1e9, keypoint_set=PUPPET)
     assert (drawn == BLANK).all()
+
+
+def test_wide_images_are_drawn_on_to_their_end():
+    image = np.full((4, 40_000, 3), 128, np.uint8)
+    add_pose(image, [(35_000, 1)] * 3, keypoint_set=PUPPET, line=1)
+    places = np.flatnonzero((image != 128).any(axis=(0, 2)))
+    assert 34_990 < places[0] < places[-1] < 35_010
 
 
 def test_sheet_shows_every_image_unchanged():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,33 @@ def test_images_are_written_by_their_names(tmp_path):
     assert np.abs(again.keypoints - predictions(0, [0.9, 0.1]).keypoints).max() < 6e-4
 
 
+def written(folder: Path, *images: tuple[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The drawn pictures by their names."""
+    with OutputFolder(folder, IMAGES) as out:
+        for number, (name, pixels) in enumerate(images):
+            out.write(Frame(number, pixels, name), predictions(number, []), pixels)
+    return {path.name: cv2.imread(str(path)) for path in out.drawn.iterdir()}
+
+
+@pytest.mark.parametrize(("name", "width"), [("x.jpg", 70_000), ("z.webp", 20_000)])
+def test_pictures_too_large_for_their_format_become_png(tmp_path, capfd, name, width):
+    drawn = written(tmp_path / "out", (name, np.full((3, width, 3), 7, np.uint8)))
+    assert list(drawn) == [f"{name}.png"]
+    assert drawn[f"{name}.png"].shape == (3, width, 3)
+    assert (drawn[f"{name}.png"] == 7).all()
+    assert capfd.readouterr().err == ""
+
+
+def test_no_drawn_picture_replaces_another(tmp_path):
+    names = ("a.gif", "a.gif.png", "a.gif.png.png", "a.png")
+    drawn = written(
+        tmp_path / "out", *((name, np.full((4, 4, 3), level, np.uint8)) for level, name in enumerate(names))
+    )
+    assert len(drawn) == 4
+    assert sorted(int(image.max()) for image in drawn.values()) == [0, 1, 2, 3]
+    assert drawn["a.gif.png"].max() == 0
+
+
 def test_files_are_whole_where_something_fails(tmp_path):
     video = Video(Path("v.avi"), rate=10.0, announced=None, limit=None, warn=print)
     folder = OutputFolder(tmp_path / "out", video)
@@ -121,6 +149,23 @@ def test_keypoints_that_nothing_confirms_are_rings():
     assert ring[10 * y, 10 * x].max() < 100
 
 
+@pytest.mark.parametrize("factor", [1e9, 1e300])
+def test_huge_poses_are_drawn_as_far_as_the_picture_goes(factor):
+    poses = predictions(0, [0.9])
+    huge = Predictions(poses.image_ids, poses.keypoints * factor, poses.keypoint_scores, poses.scores)
+    assert draw_poses(picture(), huge, COCO_17, threshold=0.0).shape == (60, 100, 3)
+
+
+def test_keypoints_that_are_no_numbers_are_not_drawn():
+    poses = predictions(0, [0.9, 0.8])
+    poses.keypoints[0] = np.nan
+    alone = Predictions(*(each[1:] for each in vars(poses).values()))
+    drawn, expected = (draw_poses(picture(), each, COCO_17, threshold=0.0) for each in (poses, alone))
+    assert (drawn == expected).all()
+    poses.keypoints[1, 3] = np.inf
+    assert (draw_poses(picture(), poses, COCO_17, threshold=0.0) != 128).any()
+
+
 def scaled(poses: Predictions) -> Predictions:
     return Predictions(poses.image_ids, poses.keypoints.round() * 10, poses.keypoint_scores, poses.scores)
 
@@ -139,7 +184,9 @@ def test_boxes_name_their_frame_by_id_or_file(tmp_path):
         row(bbox=[0, 0, 0, 5]),
     ]
     (tmp_path / "boxes.json").write_text(json.dumps(rows))
-    boxes = read_boxes(tmp_path / "boxes.json", IMAGES, threshold=0.0)
+    said: list[str] = []
+    boxes = read_boxes(tmp_path / "boxes.json", IMAGES, threshold=0.0, warn=said.append)
+    assert said == [f"{tmp_path / 'boxes.json'}: 1 of 4 boxes name none of the 2 frames; they are left out"]
     frames = [Frame(0, picture(), "a.png"), Frame(1, picture(), "b.gif")]
     crops = person_crops_of(frames, boxes, COCO_17)
     assert [(crop.sample, crop.box, crop.score) for crop in crops] == [
@@ -147,7 +194,7 @@ def test_boxes_name_their_frame_by_id_or_file(tmp_path):
         (0, (0, 0, 5, 5), 0.9),
         (1, (1, 2, 30, 40), 0.5),
     ]
-    better = read_boxes(tmp_path / "boxes.json", IMAGES, threshold=0.5)
+    better = read_boxes(tmp_path / "boxes.json", IMAGES, threshold=0.5, warn=said.append)
     assert [len(better.of(frame)) for frame in frames] == [1, 1]
 
 
@@ -157,12 +204,34 @@ def test_boxes_name_their_frame_by_id_or_file(tmp_path):
         ({}, "not a detector's result"),
         ([{"category_id": 1, "bbox": [0, 0, 5, 5], "score": 1}], "entry 0"),
         ([row(image_id=5), row(file_name="c.png")], "none of its 2 boxes"),
+        ([row(), row(image_id=True)], "entry 1 is no box .*image_id True is no whole number"),
+        ([row(image_id=1.5)], "entry 0 is no box .*image_id 1.5 is no whole number"),
+        ([row(image_id=float("inf"))], "entry 0 is no box .*image_id inf is no whole number"),
     ],
 )
 def test_wrong_boxes_are_refused(tmp_path, rows, says):
     (tmp_path / "boxes.json").write_text(json.dumps(rows))
     with pytest.raises(PosenasError, match=says):
-        read_boxes(tmp_path / "boxes.json", IMAGES, threshold=0.0)
+        read_boxes(tmp_path / "boxes.json", IMAGES, threshold=0.0, warn=pytest.fail)
+
+
+def test_boxes_beside_their_frame_are_left_out(tmp_path):
+    boxes = [[-5, 0, 5, 9], [100, 0, 5, 9], [0, 60, 5, 9], [0, -9, 5, 9], [99, 59, 1e9, 1e9], [-4, -8, 5, 9]]
+    (tmp_path / "boxes.json").write_text(json.dumps([row(bbox=box) for box in boxes]))
+    found = read_boxes(tmp_path / "boxes.json", IMAGES, threshold=0.0, warn=pytest.fail)
+    assert [list(each.box) for each in found.of(Frame(1, picture(), "b.gif"))] == boxes[4:]
+    assert found.beside == 4
+    assert list(found.of(Frame(0, picture(), "a.png"))) == []
+    assert found.beside == 4
+
+
+def test_many_boxes_of_many_files_are_sorted_out_fast(tmp_path):
+    files = [tmp_path / f"photograph-{number}.jpg" for number in range(5000)]
+    source = ImageFiles(tmp_path, files, list(range(5000)), warn=print)
+    started = time.perf_counter()
+    assert all(source.holds(file.name) for file in files)
+    assert not any(source.holds(number) for number in range(5000, 25_000))
+    assert time.perf_counter() - started < 1
 
 
 def test_the_whole_frame_is_one_box():

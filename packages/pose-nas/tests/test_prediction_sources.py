@@ -168,7 +168,23 @@ def test_a_video_that_ends_early_says_so(tmp_path):
     source, said = opened(tmp_path / "cut.avi")
     read = len(list(source.frames()))
     assert 15 < read < 30
-    assert said == [f"{tmp_path / 'cut.avi'}: ends after {read} frames; its header tells of 40"]
+    assert said == [
+        f"{tmp_path / 'cut.avi'}: ends, or lacks frames: {read} can be read, and its header tells of 40; "
+        "frames after a gap have too low a number"
+    ]
+
+
+def test_a_video_with_damaged_frames_says_so(tmp_path):
+    write_video(tmp_path / "v.avi", 40)
+    content = bytearray((tmp_path / "v.avi").read_bytes())
+    third = len(content) // 3
+    content[third : 2 * third] = np.random.default_rng(0).bytes(third)
+    (tmp_path / "gap.avi").write_bytes(content)
+    source, said = opened(tmp_path / "gap.avi")
+    read = len(list(source.frames()))
+    assert 10 < read < 35
+    (line,) = said
+    assert f"ends, or lacks frames: {read} can be read, and its header tells of 40" in line
 
 
 def test_a_video_without_frames(tmp_path):

@@ -82,20 +82,30 @@ class KapaoHead:
         return View("image", height, width, STRIDES[-1])
 
     def select(self, levels: Sequence[Level]) -> Sequence[Level]:
-        """The deepest level at each of 1/8 to 1/64, where there is one.
+        """The deepest level at each of 1/8 to 1/64, where there is one; and where the backbone ends in finer
+        levels, as fabrics of body parts do, those of the last one's stride too.
 
         Raises:
             PosenasError: where there is none at all.
         """
         deepest = {level.stride: level for level in levels if level.stride in STRIDES}
-        if not deepest:
+        fine = _finer_end(levels)
+        if not deepest and not fine:
             offered = ", ".join(f"{level.name} (1/{level.stride})" for level in levels)
             wanted = ", ".join(f"1/{stride}" for stride in STRIDES)
             raise PosenasError(f"no level at any of {wanted} of the image; the backbone offers {offered}")
-        return [deepest[stride] for stride in sorted(deepest)]
+        return [*fine, *(deepest[stride] for stride in sorted(deepest))]
 
     def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> KapaoModule:
         return KapaoModule(levels, keypoints, head=self)
+
+
+def _finer_end(levels: Sequence[Level]) -> list[Level]:
+    """The last levels, where they are finer than the grids: all of one stride without a coarser one after."""
+    last = levels[-1]
+    coarser = [place for place, level in enumerate(levels) if level.stride > last.stride]
+    end = levels[max(coarser, default=-1) + 1 :]
+    return [level for level in end if level.stride == last.stride] if last.stride < STRIDES[0] else []
 
 
 class Looks(NamedTuple):

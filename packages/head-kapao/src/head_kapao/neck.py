@@ -18,20 +18,31 @@ class Neck(nn.Module):
     """A backbone's levels to one map at each stride, all with as many channels.
 
     A stride that the backbone lacks is made of the next finer one by a strided convolution where it is
-    coarser than all others, else of the next coarser one.
+    coarser than all others, else of the next coarser one. Levels that are finer than all strides are added
+    up, and come to the finest one by strided convolutions.
 
     Args:
-        levels: at least one, of different strides.
+        levels: at least one; of different strides, but for finer ones, which are all of one stride.
         strides: from fine to coarse, each twice the one before.
     """
 
     def __init__(self, levels: Sequence[Level], *, strides: Sequence[int], channels: int) -> None:
         super().__init__()
-        self._names = {level.stride: level.name for level in levels}
+        fine = [level for level in levels if level.stride < strides[0]]
+        self._names = {level.stride: level.name for level in levels if level.stride >= strides[0]}
         self._strides = tuple(strides)
-        self._coarsest = max(self._names)
+        self._coarsest = max(self._names, default=strides[0])
+        self.fine = nn.ModuleDict({level.name: convolution(level.channels, channels) for level in fine})
+        halvings = (strides[0] // fine[0].stride).bit_length() - 1 if fine else 0
+        self.descend = nn.Sequential(
+            *(convolution(channels, channels, kernel=3, stride=2) for _ in range(halvings))
+        )
         self.lateral = nn.ModuleDict(
-            {str(level.stride): convolution(level.channels, channels) for level in levels}
+            {
+                str(level.stride): convolution(level.channels, channels)
+                for level in levels
+                if level not in fine
+            }
         )
         self.halve = nn.ModuleDict(
             {
@@ -50,6 +61,8 @@ class Neck(nn.Module):
             terms = (
                 [self.lateral[str(stride)](features[self._names[stride]])] if stride in self._names else []
             )
+            if stride == self._strides[0] and self.fine:
+                terms.append(self.descend(sum(layer(features[name]) for name, layer in self.fine.items())))
             if 2 * stride in merged:
                 terms.append(interpolate(merged[2 * stride], scale_factor=2.0, mode="nearest"))
             merged[stride] = sum(terms[1:], terms[0])

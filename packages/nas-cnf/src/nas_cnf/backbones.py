@@ -61,14 +61,15 @@ HAND_MADE: Mapping[str, tuple[str, ...]] = {
 class Pyramid(nn.Module):
     """Images to some levels of a network, from fine to coarse."""
 
-    def __init__(self, network: nn.Module, levels: Sequence[Level]) -> None:
+    def __init__(self, network: nn.Module, levels: Sequence[Level | None]) -> None:
         super().__init__()
         self.network = network
-        self._names = [level.name for level in levels]
+        self._names = [level and level.name for level in levels]
 
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor) -> list[Tensor | None]:
+        """None where a level is not heard."""
         features = self.network(images)
-        return [features[name] for name in self._names]
+        return [None if name is None else features[name] for name in self._names]
 
 
 def make_fabric(name: str, *, scales: int, width: float, operations: Sequence[Operation]) -> Fabric:
@@ -94,28 +95,33 @@ def fabric_channels(name: str, *, scales: int, width: float) -> list[int]:
     return [channels_of(scale, factor) for scale in range(scales)]
 
 
-def make_pyramid(name: str, *, scales: int, width: float) -> tuple[Pyramid, list[int]]:
-    """A hand-made network's pyramid and its channels; nothing is built that the pyramid does not need."""
-    wanted = HAND_MADE[name][:scales]
-    network = _hand_made(name, width, scales)
+def make_pyramid(name: str, *, heard: Sequence[bool], width: float) -> tuple[Pyramid, list[int]]:
+    """A hand-made network's pyramid and its channels; nothing is built that nothing heard depends on.
+
+    Args:
+        heard: whether anything depends on the map, of each scale.
+    """
+    wanted = HAND_MADE[name][: len(heard)]
+    network = _hand_made(name, width, len(heard))
     levels = [next(level for level in network.levels if level.name == each) for each in wanted]
-    return _pyramid(network, levels)
+    return _pyramid(network, levels, heard)
 
 
-def find_pyramid(name: str, *, scales: int) -> tuple[Pyramid, list[int]]:
-    """The same of a network that another package offers: its deepest level at each scale.
+def find_pyramid(name: str, *, heard: Sequence[bool]) -> tuple[Pyramid, list[int]]:
+    """The same of a network that another package offers: its deepest level at each scale. One that is no
+    chain of parts is built whole.
 
     Raises:
         PosenasError: where there is no such network, or it lacks a level.
     """
     if name not in zoo_names() and not Path(name).exists():
-        known = [*FABRICS, *HAND_MADE, *zoo_names()]
+        known = list(dict.fromkeys((*FABRICS, *HAND_MADE, *zoo_names())))
         raise PosenasError(f"space cnf: unknown backbone {name!r}; {suggestion(name, known)}")
     found = find_network(name)
     space: SearchSpace = make("space", found.space)
     backbone = space.build(found.genotype)
     deepest = {level.stride: level for level in backbone.levels}
-    strides = [stride_of(scale) for scale in range(scales)]
+    strides = [stride_of(scale) for scale in range(len(heard))]
     missing = [f"1/{stride}" for stride in strides if stride not in deepest]
     if missing:
         offered = ", ".join(f"{level.name} (1/{level.stride})" for level in backbone.levels)
@@ -124,13 +130,16 @@ def find_pyramid(name: str, *, scales: int) -> tuple[Pyramid, list[int]]:
             f"space cnf: backbone {name!r} has no level at {' or '.join(missing)} of the image; it offers "
             f"{offered}; choose another backbone, such as {', '.join(HAND_MADE)}{without}"
         )
-    return _pyramid(cast(nn.Module, backbone), [deepest[stride] for stride in strides])
+    return _pyramid(cast(nn.Module, backbone), [deepest[stride] for stride in strides], heard)
 
 
-def _pyramid(network: nn.Module, levels: Sequence[Level]) -> tuple[Pyramid, list[int]]:
+def _pyramid(network: nn.Module, levels: Sequence[Level], heard: Sequence[bool]) -> tuple[Pyramid, list[int]]:
+    read = [level if is_heard else None for level, is_heard in zip(levels, heard, strict=True)]
     if isinstance(network, Chain):
-        network = _cut(network, levels)
-    return Pyramid(network, levels), [level.channels for level in levels]
+        network = _cut(network, [level for level in read if level is not None])
+    elif isinstance(network, ThreeStages) and read[-1] is None:
+        network.leave_out_coarsest()
+    return Pyramid(network, read), [level.channels for level in levels]
 
 
 def _cut(chain: Chain, levels: Sequence[Level]) -> Chain:
@@ -164,6 +173,11 @@ class ThreeStages(nn.Module):
         self.levels = tuple(
             level for level in network.levels if level.name in HAND_MADE["hrnet-w32"][:scales]
         )
+
+    def leave_out_coarsest(self) -> None:
+        """Deletes the way into the fourth stage."""
+        self.transitions = self.transitions[: len(self.stages)]
+        self.levels = self.levels[: len(self.stages) + 1]
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         features = [self.stage1(self.stem(images))]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nas_cnf.layout import Sources
 from nas_cnf.operations import Operation
-from nas_cnf.pruning import NOTHING
+from nas_cnf.pruning import NOTHING, shares_of
 
 
 def heaviest_operations(
@@ -19,9 +20,14 @@ def heaviest_operations(
     return [_alone(row, eligible) for row in alpha]
 
 
-def heaviest_sources(beta: Sequence[Sequence[float]]) -> list[list[float]]:
-    """One source for each cell."""
-    return [_alone(row, range(len(row))) for row in beta]
+def heaviest_sources(beta: Sequence[Sequence[float]], cells: Sequence[Sources]) -> list[list[float]]:
+    """One map for each cell; where it stands for several sources, all of these."""
+    chosen = []
+    for row, sources in zip(beta, cells, strict=True):
+        shares = shares_of(row, sources)
+        heaviest = sources[shares.index(max(shares))]
+        chosen.append([0.0 if source == heaviest else NOTHING for source in sources])
+    return chosen
 
 
 def _alone(row: Sequence[float], eligible: Sequence[int]) -> list[float]:

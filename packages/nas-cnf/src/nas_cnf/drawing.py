@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, PathPatch
 from matplotlib.path import Path
 from posenas.report.charts import BLUE, INK, RED, new_figure
 
 from nas_cnf.layout import needed_cells, sources_of, stride_of
+from nas_cnf.mixing import shares_in_networks
 from nas_cnf.operations import Operation
 
 if TYPE_CHECKING:
@@ -66,20 +66,30 @@ class Line(NamedTuple):
     share: float
 
 
-def heard_lines(beta: Sequence[Sequence[float]], *, incoming: int, layers: Sequence[int]) -> list[Line]:
-    """What a fabric's needed cells hear with a share above 0; cells by layer, then from fine to coarse."""
-    shares = _shares(beta)
-    needed = needed_cells(layers, incoming, shares)
+def heard_lines(
+    beta: Sequence[Sequence[float]],
+    *,
+    incoming: int,
+    layers: Sequence[int],
+    heard: Sequence[bool] | None = None,
+) -> list[Line]:
+    """What a fabric's needed cells hear with a share above 0; cells by layer, then from fine to coarse.
+
+    Args:
+        heard: which cells of the last layer are; none: all.
+    """
+    shares = shares_in_networks(beta)
+    needed = needed_cells(layers, incoming, shares, heard=heard)
     rows = iter(shares)
     lines = []
     for layer, before in enumerate([incoming, *layers[:-1]], start=1):
         for scale in range(layers[layer - 1]):
-            heard: dict[int, float] = {}
+            by_source: dict[int, float] = {}
             for source, share in zip(sources_of(scale, before), next(rows), strict=True):
-                heard[source] = heard.get(source, 0.0) + share
+                by_source[source] = by_source.get(source, 0.0) + share
             lines += [
                 Line(layer, scale, source, share)
-                for source, share in sorted(heard.items())
+                for source, share in sorted(by_source.items())
                 if share and needed[layer][scale]
             ]
     return lines
@@ -94,6 +104,7 @@ def fabric_figure(
     incoming: int,
     layers: Sequence[int],
     operations: Sequence[Operation],
+    heard: Sequence[bool] | None = None,
 ) -> Figure:
     """The fabric's cells, and below them the operations that they all have.
 
@@ -103,26 +114,21 @@ def fabric_figure(
         entrance: what the maps are called that the first layer hears.
         incoming: how many these are.
         layers: cells of each layer.
+        heard: as in `heard_lines`.
     """
     scales = max(incoming, *layers)
     heights = (_PER_SCALE * scales, _PER_EDGE * len(alpha))
     figure = new_figure(10, sum(heights) + _AROUND)
     cells, edges = figure.subplots(2, 1, height_ratios=heights)
     figure.suptitle(name, x=0.012, horizontalalignment="left", fontweight="bold", fontsize=12)
-    lines = heard_lines(beta, incoming=incoming, layers=layers)
+    lines = heard_lines(beta, incoming=incoming, layers=layers, heard=heard)
     for line in lines:
         _draw_line(cells, line)
     missing = _draw_cells(cells, lines, incoming=incoming, layers=layers)
     _finish_cells(cells, entrance=entrance, columns=len(layers), scales=scales)
     _explain_cells(cells, missing=missing)
-    _draw_edges(edges, _shares(alpha), operations)
+    _draw_edges(edges, shares_in_networks(alpha), operations)
     return figure
-
-
-def _shares(values: Sequence[Sequence[float]]) -> list[list[float]]:
-    """The softmax of each row, in the network's precision: what is exactly 0 here is so there."""
-    shares: list[list[float]] = torch.tensor(values, dtype=torch.float32).softmax(1).tolist()
-    return shares
 
 
 def _draw_line(axes: Axes, line: Line) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from posenas.layers.initialisation import initialise
@@ -63,7 +63,8 @@ class Fabric(nn.Module):
         self._known: tuple[tuple[Tensor, int], tuple[Tensor, int], Mixture] | None = None
         _initialise(self)
 
-    def forward(self, inputs: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, inputs: Tensor | Sequence[Tensor | None]) -> list[Tensor | None]:
+        """None for the last layer's cells that are left out."""
         mixture = self._mixture()
         needed = self._needed(mixture)
         features: list[Tensor | None] = self.entrance(inputs)
@@ -74,16 +75,19 @@ class Fabric(nn.Module):
                 layer[str(scale)](features, row, mixture.operations) if need else None
                 for scale, (row, need) in enumerate(zip(rows, needs, strict=True))
             ]
-        return [feature for feature in features if feature is not None]
+        return features
 
-    def leave_out(self, alpha: Tensor, beta: Tensor) -> None:
+    def leave_out(self, alpha: Tensor, beta: Tensor, heard: Sequence[bool] | None = None) -> None:
         """Deletes the layers of all that these values give a weight of exactly 0, and of all that nothing
         depends on then; the fabric computes the same without them.
+
+        Args:
+            heard: which maps of the last layer are; none: all.
 
         Source: PoseNFS, section IV-C, which makes such cells return zeros.
         """
         mixture = Mixture.of_numbers(alpha, beta)
-        needed = needed_cells(self._layers, self._incoming, _numbers(mixture.sources))
+        needed = needed_cells(self._layers, self._incoming, _numbers(mixture.sources), heard=heard)
         weights, operations = iter(_numbers(mixture.sources)), _numbers(mixture.operations)
         for layer, needs in zip(self._cells(), needed[1:], strict=True):
             for scale, need in enumerate(needs):
@@ -94,6 +98,10 @@ class Fabric(nn.Module):
                     del layer[str(scale)]
         if isinstance(self.entrance, Adapters):
             self.entrance.leave_out(needed[0])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is known of the values: those of a copy count their versions anew."""
+        return self.__dict__ | {"_known": None}
 
     @property
     def is_relaxed(self) -> bool:
@@ -184,7 +192,7 @@ class Adapters(nn.Module):
             }
         )
 
-    def forward(self, pyramid: Sequence[Tensor]) -> list[Tensor | None]:
+    def forward(self, pyramid: Sequence[Tensor | None]) -> list[Tensor | None]:
         """None at a scale that is left out."""
         modules = self.convolutions
         return [

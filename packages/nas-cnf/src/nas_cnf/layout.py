@@ -55,23 +55,39 @@ def sources_of(scale: int, incoming: int) -> Sources:
     return Sources(parallel, above, below)
 
 
+def sources_of_cells(layers: Sequence[int], incoming: int) -> list[Sources]:
+    """Of every cell, layer after layer, as the rows of a beta."""
+    return [
+        sources_of(scale, before)
+        for before, cells in zip([incoming, *layers], layers, strict=False)
+        for scale in range(cells)
+    ]
+
+
 def needed_cells(
-    layers: Sequence[int], incoming: int, weights: Sequence[Sequence[float]]
+    layers: Sequence[int],
+    incoming: int,
+    weights: Sequence[Sequence[float]],
+    *,
+    heard: Sequence[bool] | None = None,
 ) -> list[list[bool]]:
     """Whether anything depends on a map, where a weight of 0 is no dependence: of the maps that the first
     layer hears, then of the cells, layer by layer.
 
     Args:
         weights: of every cell's three sources, layer after layer.
+        heard: which cells of the last layer are; none: all.
 
     Source: PoseNFS's rule for useless cells, section IV-C.
     """
     before = [incoming, *layers]
-    needed = [[False] * maps for maps in before[:-1]] + [[True] * layers[-1]]
-    rows = iter(reversed(weights))
-    for layer in range(len(layers), 0, -1):
-        for scale in range(layers[layer - 1] - 1, -1, -1):
-            for source, weight in zip(sources_of(scale, before[layer - 1]), next(rows), strict=True):
-                if weight and needed[layer][scale]:
-                    needed[layer - 1][source] = True
+    needed = [[False] * maps for maps in before[:-1]] + [
+        [True] * layers[-1] if heard is None else list(heard)
+    ]
+    cells = [(layer, scale) for layer, number in enumerate(layers, 1) for scale in range(number)]
+    rows = zip(cells, sources_of_cells(layers, incoming), weights, strict=True)
+    for (layer, scale), sources, row in reversed(list(rows)):
+        for source, weight in zip(sources, row, strict=True):
+            if weight and needed[layer][scale]:
+                needed[layer - 1][source] = True
     return needed

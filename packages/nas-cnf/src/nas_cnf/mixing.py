@@ -45,6 +45,12 @@ def scaled_softmax(values: Tensor) -> Tensor:
     return values.softmax(1) * values.shape[1]
 
 
+def shares_in_networks(values: Sequence[Sequence[float]]) -> list[list[float]]:
+    """The softmax of each row, in the networks' precision: what is exactly 0 here is so there."""
+    shares: list[list[float]] = torch.tensor(values, dtype=torch.float32, device="cpu").softmax(1).tolist()
+    return shares
+
+
 def is_nothing(weight: Weight) -> bool:
     """Whether what it weighs need not be computed. A learnt weight may change, and has a gradient."""
     return isinstance(weight, float) and weight == 0.0

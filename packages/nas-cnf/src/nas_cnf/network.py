@@ -12,7 +12,8 @@ from nas_cnf.layout import FINEST, channels_of, stride_of
 
 
 class FabricNetwork(nn.Module):
-    """(N, 3, H, W) images to `pyramid4`, `pyramid8`, ... of the backbone, then `part1`, `part2`, ... at 1/4.
+    """(N, 3, H, W) images to `part1`, `part2`, ... at 1/4; without parts, to `pyramid4`, `pyramid8`, ... of
+    the backbone.
 
     H and W are multiples of the coarsest stride.
 
@@ -30,16 +31,13 @@ class FabricNetwork(nn.Module):
         self._parts = tuple(parts)
         for name, part in parts.items():
             self.add_module(name, part)
-        strides = [stride_of(scale) for scale in range(len(pyramid))]
-        self.levels = (
-            *(
-                Level(f"pyramid{stride}", stride, width)
-                for stride, width in zip(strides, pyramid, strict=True)
-            ),
-            *(Level(name, FINEST, channels_of(0, channels)) for name in parts),
+        maps = tuple(
+            Level(f"pyramid{stride_of(scale)}", stride_of(scale), width)
+            for scale, width in enumerate(pyramid)
         )
+        self.levels = tuple(Level(name, FINEST, channels_of(0, channels)) for name in parts) or maps
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         pyramid = self.backbone(images)
-        outputs = [*pyramid, *(self.get_submodule(name)(pyramid)[0] for name in self._parts)]
+        outputs = [self.get_submodule(name)(pyramid)[0] for name in self._parts] or pyramid
         return {level.name: output for level, output in zip(self.levels, outputs, strict=True)}

@@ -13,31 +13,56 @@ NOTHING = -1000.0
 """Beside a 0 the softmax of this is exactly 0, in float64 too."""
 
 
+def shares_of(row: Sequence[float], alternatives: Sequence[int] | None = None) -> list[float]:
+    """Of each entry, what its alternative has of the row's softmax.
+
+    Args:
+        alternatives: which one each entry is; equal ones, such as a map that stands for two sources, have one
+            share together. None: all differ.
+    """
+    greatest = max(row)
+    exponentials = [math.exp(value - greatest) for value in row]
+    total = sum(exponentials)
+    if alternatives is None:
+        return [each / total for each in exponentials]
+    return [
+        sum(each for each, other in zip(exponentials, alternatives, strict=True) if other == alternative)
+        / total
+        for alternative in alternatives
+    ]
+
+
 def without_light(
-    rows: Sequence[Sequence[float]], threshold: float, *, rest: int | None = None
+    rows: Sequence[Sequence[float]],
+    threshold: float,
+    *,
+    rest: int | None = None,
+    alternatives: Sequence[Sequence[int]] | None = None,
 ) -> list[list[float]]:
     """The values of rows whose entries below a share of their softmax weigh nothing; the heaviest stays.
 
     Args:
+        alternatives: of each row, as in `shares_of`.
         rest: an entry without effect, which takes over the weight of those left out, so that the weights of
             the others stay as they are; None where there is none, and the others grow to a sum of 1.
     """
-    return [_without_light(row, threshold, rest) for row in rows]
+    each = [None] * len(rows) if alternatives is None else alternatives
+    return [_without_light(row, threshold, rest, equal) for row, equal in zip(rows, each, strict=True)]
 
 
-def _without_light(row: Sequence[float], threshold: float, rest: int | None) -> list[float]:
-    greatest = max(row)
-    exponentials = [math.exp(value - greatest) for value in row]
-    shares = [each / sum(exponentials) for each in exponentials]
+def _without_light(
+    row: Sequence[float], threshold: float, rest: int | None, alternatives: Sequence[int] | None
+) -> list[float]:
+    shares = shares_of(row, alternatives)
     light = {
         place
         for place, share in enumerate(shares)
-        if 0 < share < threshold and place != rest and row[place] < greatest
+        if 0 < share < threshold and place != rest and share < max(shares)
     }
     if not light:
         return list(row)
+    greatest = max(row)
     shifted = [NOTHING if place in light else value - greatest for place, value in enumerate(row)]
     if rest is not None:
-        gathered = sum(exponentials[place] for place in (*light, rest))
-        shifted[rest] = math.log(gathered)
+        shifted[rest] = math.log(sum(math.exp(row[place] - greatest) for place in (*light, rest)))
     return shifted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, Literal, cast
@@ -15,7 +16,15 @@ from torch import nn
 from nas_cnf.backbones import FABRICS, HAND_MADE, fabric_channels, find_pyramid, make_fabric, make_pyramid
 from nas_cnf.discrete import heaviest_operations, heaviest_sources
 from nas_cnf.fabric import Adapters, Fabric
-from nas_cnf.layout import FINEST, first_layers, last_layers
+from nas_cnf.layout import (
+    FINEST,
+    Sources,
+    first_layers,
+    last_layers,
+    needed_cells,
+    sources_of_cells,
+)
+from nas_cnf.mixing import shares_in_networks
 from nas_cnf.network import FabricNetwork
 from nas_cnf.operations import OPERATIONS, WITHOUT_POOLING, Operation
 from nas_cnf.pruning import without_light
@@ -88,10 +97,11 @@ class CnfSpace:
     def build(self, genotype: Genotype) -> FabricNetwork:
         """Without the layers of what weighs exactly nothing; the others are the same as with them."""
         check_genotype(genotype, self.dimensions())
-        backbone, pyramid = self._backbone()
+        heard = self._heard(genotype)
+        backbone, pyramid = self._backbone(heard)
         parts = {name: self._part(pyramid) for name in self._parts}
         network = FabricNetwork(backbone, pyramid, parts=parts, channels=self.channels)
-        self._leave_out(network, genotype)
+        self._leave_out(network, genotype, heard)
         self.set_values(network, genotype)
         return network
 
@@ -115,7 +125,7 @@ class CnfSpace:
         chosen = {}
         for name, rows in genotype.items():
             if name.endswith("beta"):
-                chosen[name] = heaviest_sources(rows)
+                chosen[name] = heaviest_sources(rows, self._sources_of(name))
             else:
                 chosen[name] = heaviest_operations(rows, self._operations_of(name))
         return chosen
@@ -125,7 +135,10 @@ class CnfSpace:
         `nas_cnf.pruning`."""
         check_genotype(genotype, self.dimensions())
         return {
-            name: without_light(rows, threshold, rest=self._zero(name)) for name, rows in genotype.items()
+            name: without_light(rows, threshold, alternatives=self._sources_of(name))
+            if name.endswith("beta")
+            else without_light(rows, threshold, rest=self._zero(name))
+            for name, rows in genotype.items()
         }
 
     def draw(self, genotype: Genotype) -> dict[str, bytes]:
@@ -146,6 +159,7 @@ class CnfSpace:
                 incoming=1,
                 layers=first_layers(FABRICS[self.backbone].layers, self._scales),
                 operations=self.backbone_operations,
+                heard=self._heard(genotype),
             )
         for name in self._parts:
             figures[name] = fabric_figure(
@@ -161,20 +175,37 @@ class CnfSpace:
 
     def _zero(self, dimension: str) -> int | None:
         """The place of `zero` in the rows of an alpha."""
-        if dimension.endswith("beta") or "zero" not in self._operations_of(dimension):
-            return None
-        return self._operations_of(dimension).index("zero")
+        operations = self._operations_of(dimension)
+        return operations.index("zero") if "zero" in operations else None
 
     def _operations_of(self, dimension: str) -> tuple[Operation, ...]:
         return self.backbone_operations if dimension.startswith("backbone") else self.operations
 
-    def _leave_out(self, network: nn.Module, genotype: Genotype) -> None:
-        for name in self.dimensions():
-            fabric, leaf = _place(network, name)
-            if leaf == "alpha":
-                values = (genotype[f"{name.removesuffix('alpha')}{each}"] for each in ("alpha", "beta"))
-                alpha, beta = (torch.tensor(rows, device="cpu") for rows in values)
-                cast(Fabric, fabric).leave_out(alpha, beta)
+    def _sources_of(self, dimension: str) -> list[Sources]:
+        """Of the cells that a beta's rows are of."""
+        if dimension.startswith("backbone"):
+            return sources_of_cells(first_layers(FABRICS[self.backbone].layers, self._scales), 1)
+        return sources_of_cells(last_layers(self.layers, self._scales), self._scales)
+
+    def _heard(self, genotype: Genotype) -> list[bool]:
+        """Which of the backbone's maps a part depends on; without parts all are there for the head."""
+        if not self.parts:
+            return [True] * self._scales
+        layers = last_layers(self.layers, self._scales)
+        by_part = [
+            needed_cells(layers, self._scales, shares_in_networks(genotype[f"{name}.beta"]))[0]
+            for name in self._parts
+        ]
+        return [any(needs) for needs in zip(*by_part, strict=True)]
+
+    def _leave_out(self, network: nn.Module, genotype: Genotype, heard: Sequence[bool]) -> None:
+        fabrics = {name.rpartition(".")[0] for name in self.dimensions()}
+        for name in fabrics:
+            fabric = cast(Fabric, network.get_submodule(name))
+            alpha, beta = (
+                torch.tensor(genotype[f"{name}.{each}"], device="cpu") for each in ("alpha", "beta")
+            )
+            fabric.leave_out(alpha, beta, heard if name == "backbone" else None)
 
     @property
     def _scales(self) -> int:
@@ -184,8 +215,8 @@ class CnfSpace:
     def _parts(self) -> list[str]:
         return [f"part{number}" for number in range(1, self.parts + 1)]
 
-    def _backbone(self) -> tuple[nn.Module, list[int]]:
-        """And the channels of its pyramid."""
+    def _backbone(self, heard: Sequence[bool]) -> tuple[nn.Module, list[int]]:
+        """And the channels of its pyramid, of what is not heard too."""
         width = _NARROW if self.width is None else self.width
         if self.backbone in FABRICS:
             fabric = make_fabric(
@@ -193,8 +224,8 @@ class CnfSpace:
             )
             return fabric, fabric_channels(self.backbone, scales=self._scales, width=width)
         if self.backbone in HAND_MADE:
-            return make_pyramid(self.backbone, scales=self._scales, width=width)
-        found = find_pyramid(self.backbone, scales=self._scales)
+            return make_pyramid(self.backbone, heard=heard, width=width)
+        found = find_pyramid(self.backbone, heard=heard)
         if self.width is not None:
             raise PosenasError(
                 f"space cnf: option 'width' is of backbones {', '.join((*FABRICS, *HAND_MADE))}; "

@@ -6,13 +6,13 @@ Source: PoseNFS (Yang et al., 2019), section III-F, for `synchronous`; DARTS (Li
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias, cast
 
 from annotated_types import Ge, Gt, Lt
 from posenas.genotype import Genotype
-from posenas.problem import Problem
+from posenas.problem import Problem, Weights
 from posenas.protocols import Relaxed
 from posenas.relaxed_training import Learning, Relaxation
 from posenas.results import FINAL, LEARNT
@@ -65,10 +65,8 @@ class Synchronous:
             epochs=self.epochs,
             learning=Learning(self.architecture_rate),
         )
-        genotype, weights = _simplified(space, found.genotype, self), found.weights
-        if genotype != found.genotype:
-            yield problem.evaluate(found.genotype, weights, stage=LEARNT)
-            weights, _ = problem.leave_out(genotype, weights, whole=found.genotype)
+        genotype = _simplified(space, found.genotype, self)
+        weights = yield from _left_out(problem, found, genotype)
         if self.final_epochs:
             weights = problem.train(genotype, epochs=self.final_epochs, init=weights)
         yield problem.evaluate(genotype, weights, stage=FINAL)
@@ -92,7 +90,7 @@ class FirstOrder:
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         step = BilevelStep(cast(Relaxed, problem.space), 1, 0.0, self.sparsity)
-        yield _trained_anew(problem, _learnt(problem, self, step), self)
+        yield from _trained_anew(problem, _learnt(problem, self, step), self)
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class SecondOrder:
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         step = BilevelStep(cast(Relaxed, problem.space), 2, self.inner_rate, self.sparsity)
-        yield _trained_anew(problem, _learnt(problem, self, step), self)
+        yield from _trained_anew(problem, _learnt(problem, self, step), self)
 
 
 def _learnt(problem: Problem, options: FirstOrder | SecondOrder, step: BilevelStep) -> Relaxation:
@@ -122,11 +120,22 @@ def _learnt(problem: Problem, options: FirstOrder | SecondOrder, step: BilevelSt
     return problem.train_relaxed(step, epochs=options.epochs, learning=learning)
 
 
-def _trained_anew(problem: Problem, found: Relaxation, options: FirstOrder | SecondOrder) -> Trial:
+def _trained_anew(problem: Problem, found: Relaxation, options: FirstOrder | SecondOrder) -> Iterator[Trial]:
     """The found network with fresh weights, on all training people."""
     genotype = _simplified(cast(Relaxed, problem.space), found.genotype, options)
+    yield from _left_out(problem, found, genotype)
     weights = problem.train(genotype, epochs=options.final_epochs)
-    return problem.evaluate(genotype, weights, stage=FINAL)
+    yield problem.evaluate(genotype, weights, stage=FINAL)
+
+
+def _left_out(problem: Problem, found: Relaxation, genotype: Genotype) -> Generator[Trial, None, Weights]:
+    """The whole network as a trial, where the genotype is a part of it. Returns the part's weights; how far
+    its outputs are from the whole one's is in the run."""
+    if genotype == found.genotype:
+        return found.weights
+    yield problem.evaluate(found.genotype, found.weights, stage=LEARNT)
+    weights, _ = problem.leave_out(genotype, found.weights, whole=found.genotype)
+    return weights
 
 
 def _simplified(

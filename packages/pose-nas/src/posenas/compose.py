@@ -21,7 +21,7 @@ from posenas.data.mosaic import ImageAugmentation
 from posenas.devices import Compute, choose_compute
 from posenas.errors import PosenasError
 from posenas.evaluation import EvaluationSettings
-from posenas.genotype import Genotype
+from posenas.genotype import Genotype, Real
 from posenas.initial_weights import read_initial_weights
 from posenas.keypoints import KeypointSet
 from posenas.latency.cost import LATENCY, UPPER_LATENCY, LatencyCost, make_latency_cost
@@ -31,7 +31,7 @@ from posenas.network import PoseNetwork
 from posenas.objectives import Objective, choose_objectives
 from posenas.options import make_component, option_values
 from posenas.plugins import find_plugins, load
-from posenas.protocols import Dataset, Evaluator, Head, HeadModule, SearchSpace, Strategy
+from posenas.protocols import Dataset, Evaluator, Head, HeadModule, Relaxed, SearchSpace, Strategy
 from posenas.recipe import ComponentChoice, Recipe
 from posenas.scores import GroundTruth, Predictions
 from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
@@ -264,6 +264,13 @@ def _check_strategy(
             f"{recipe.head.name!r} does not offer; spaces for it: {fitting('space', strategy, None, head)}; "
             f"heads for it: {fitting('head', strategy, space, None)}; "
             f"strategies for them: {fitting('strategy', None, space, head)}"
+        )
+    if Relaxed in strategy.requires() and not any(
+        isinstance(dimension, Real) for dimension in space.dimensions().values()
+    ):
+        raise PosenasError(
+            f"strategy {recipe.strategy.name!r} learns real dimensions, and space {recipe.space.name!r} has "
+            f"none with these options; see `posenas show space {recipe.space.name}`, or take another strategy"
         )
 
 

@@ -24,6 +24,7 @@ _INK: Colour = (40, 40, 40)
 _CAPTION_HEIGHT = 18
 _GAP = 8
 _DENSE = 40
+_FAR = 1e4
 # OpenCV draws at sub-pixel places given as integers of 1/16 pixel.
 _SUBPIXEL_BITS = 4
 
@@ -41,9 +42,7 @@ def draw_pose(
 
     Args:
         image: (H, W, 3) RGB.
-        keypoints: (K, 2) pixels of the image.
-        keypoint_set: says what is joined, and which of a flip pair is left: the first.
-        visible: (K,) 0 is not drawn, 1 is drawn as a ring, 2 as a disc; None draws everything as discs.
+        keypoints, keypoint_set, visible: see `add_pose`.
         enlarge: the copy is so many times as large; small crops are easier to judge at 256 pixels or more.
         line: width of a limb in pixels of the copy; None suits a pose that fills it.
 
@@ -55,8 +54,31 @@ def draw_pose(
         cv2.resize(image, size, interpolation=cv2.INTER_LINEAR) if enlarge != 1 else image, np.uint8
     )
     points = (np.asarray(keypoints, np.float64) + 0.5) * enlarge - 0.5
-    seen = np.full(len(points), 2) if visible is None else np.asarray(visible)
     line = max(1, round(max(size) / 128)) if line is None else line
+    add_pose(canvas, points, keypoint_set=keypoint_set, visible=visible, line=line)
+    return canvas
+
+
+def add_pose(
+    canvas: NDArray[np.uint8],
+    keypoints: ArrayLike,
+    *,
+    keypoint_set: KeypointSet,
+    visible: ArrayLike | None = None,
+    line: int,
+) -> None:
+    """Draws a pose on the image itself.
+
+    Args:
+        canvas: (H, W, 3) RGB.
+        keypoints: (K, 2) pixels of the image; those that are drawn must be finite.
+        keypoint_set: says what is joined, and which of a flip pair is left: the first.
+        visible: (K,) 0 is not drawn, 1 is drawn as a ring, 2 as a disc; None draws everything as discs.
+        line: width of a limb in pixels.
+    """
+    # Far outside the canvas OpenCV's integers would overflow.
+    points = np.asarray(keypoints, np.float64).clip(-_FAR, max(canvas.shape) + _FAR)
+    seen = np.full(len(points), 2) if visible is None else np.asarray(visible)
     sides = keypoint_sides(keypoint_set)
     for width, outlined in ((line + 2, True), (line, False)):
         for start, end in keypoint_set.limbs:
@@ -75,7 +97,6 @@ def draw_pose(
     for point, visibility, side in zip(points, seen, sides, strict=True):
         if visibility > 0:
             _draw_point(canvas, point, radius=radius, colour=side, filled=bool(visibility > 1))
-    return canvas
 
 
 def keypoint_sides(keypoint_set: KeypointSet) -> list[Colour]:
@@ -138,8 +159,7 @@ def _draw_point(
 
 
 def _fixed(point: NDArray[np.float64]) -> tuple[int, int]:
-    # Far outside the canvas OpenCV's integers would overflow.
-    x, y = np.clip(point, -1e4, 1e4) * (1 << _SUBPIXEL_BITS)
+    x, y = point * (1 << _SUBPIXEL_BITS)
     return round(x), round(y)
 
 

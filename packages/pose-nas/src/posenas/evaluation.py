@@ -119,7 +119,7 @@ def _sides(images: Tensor) -> tuple[int, int]:
 
 @torch.no_grad()
 def recalibrate(network: nn.Module, batches_of_images: Iterable[Tensor]) -> None:
-    """Replaces batch norm's running statistics by the mean over these batches.
+    """Replaces batch norm's running statistics by the mean over these batches, weighted by their images.
 
     A sub-network's statistics differ from every other's, so shared ones serve none
     (Yu and Huang, Universally Slimmable Networks, section 3.3).
@@ -127,9 +127,12 @@ def recalibrate(network: nn.Module, batches_of_images: Iterable[Tensor]) -> None
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's word for a cumulative average
         norm.train()
+    seen = 0
     for images in batches_of_images:
+        seen += len(images)
+        for norm in norms:
+            norm.momentum = len(images) / seen  # so that the average is cumulative
         network(images)
     for norm in norms:
         norm.momentum = 0.1

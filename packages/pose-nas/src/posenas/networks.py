@@ -11,7 +11,7 @@ from typing import Any, cast
 from posenas.compose import make, network_costs
 from posenas.data.coco import read_json
 from posenas.errors import PosenasError, suggestion
-from posenas.genotype import Genotype, check_genotype, genotype_id
+from posenas.genotype import Genotype, Real, check_genotype, genotype_id, middle
 from posenas.keypoint_sets import COCO_17, KEYPOINT_SETS, keypoint_set_from_names
 from posenas.keypoints import KeypointSet
 from posenas.plugins import find_plugins, load_entry
@@ -83,8 +83,8 @@ def find_network(name: str, *, space: str | None = None) -> NamedNetwork:
 
 
 def changed(network: NamedNetwork, assignments: Iterable[str]) -> NamedNetwork:
-    """The network with other options of its space or head, such as `space.backbone=resnet50`. What is
-    published about it no longer holds.
+    """The network with other options of its space or head, such as `space.backbone=resnet50`. Real choices
+    that all weigh the same do so in the changed space too. What is published about it no longer holds.
 
     Raises:
         PosenasError: for an assignment to anything else.
@@ -102,7 +102,16 @@ def changed(network: NamedNetwork, assignments: Iterable[str]) -> NamedNetwork:
         "head": {"name": network.head.name, **network.head.options},
     }
     recipe = recipe_from_tables(merge(tables, parsed, flags={}))
-    return replace(network, space=recipe.space, head=recipe.head, published={})
+    genotype = _undecided_in(recipe.space) if network.genotype == _undecided_in(network.space) else None
+    return replace(
+        network, space=recipe.space, head=recipe.head, genotype=genotype or network.genotype, published={}
+    )
+
+
+def _undecided_in(choice: ComponentChoice) -> Genotype | None:
+    """Where all dimensions are real, the genotype whose choices all weigh the same."""
+    dimensions = make("space", choice).dimensions()
+    return middle(dimensions) if all(isinstance(each, Real) for each in dimensions.values()) else None
 
 
 def _of_zoo(name: str) -> NamedNetwork:

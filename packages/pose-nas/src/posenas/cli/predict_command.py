@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from posenas.prediction.display import FrameBar, FrameLines
     from posenas.prediction.output import OutputFolder
     from posenas.prediction.predict import Tally
+
+
+def _number(_: click.Context, __: click.Parameter, value: float) -> float:
+    """What `float` reads but "nan", with which nothing compares."""
+    if math.isnan(value):
+        raise PosenasError("--threshold nan: this is no number; give one that scores can be compared with")
+    return value
 
 
 @click.command()
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--threshold",
     type=float,
+    callback=_number,
     default=0.3,
     show_default=True,
     help="Poses of a lower score are written, and not drawn.",
@@ -67,29 +76,34 @@ def predict(
     as_json: bool,
 ) -> None:
     """Find poses in INPUT, an image, a folder of images or a video, with the network of a finished RUN."""
-    from posenas.devices import keep_freed_memory, use_threads
-    from posenas.prediction.output import check_unused
-    from posenas.prediction.predict import predict_source
-    from posenas.prediction.predictor import make_predictor
-    from posenas.prediction.sources import open_source
-    from posenas.prediction.trained import load_trained
-    from posenas.run import unused_path
-
-    output = output or unused_path(Path("predictions"), source.resolve().stem)
-    check_unused(output)
-    use_threads(0)
-    keep_freed_memory()
     with _display() as display:
+        from posenas.devices import keep_freed_memory, use_threads
+        from posenas.prediction.output import check_unused
+        from posenas.prediction.predict import predict_source
+        from posenas.prediction.predictor import make_predictor
+        from posenas.prediction.sources import open_source
+        from posenas.prediction.trained import load_trained
+        from posenas.run import unused_path
+
+        output = output or unused_path(Path("predictions"), source.resolve().stem)
+        check_unused(output)
+        use_threads(0)
+        keep_freed_memory()
         opened = open_source(source, limit=frames, warn=display.warned)
         trained = load_trained(run, assignments=assignments, flags={"device": device})
+        predictor = make_predictor(trained, opened, boxes=boxes, warn=display.warned)
         tally, folder = predict_source(
-            make_predictor(trained, opened, boxes=boxes),
+            predictor,
             opened,
             output,
             threshold=threshold,
             batch_size=batch_size,
             advanced=display.advanced,
         )
+        if predictor.boxes.beside:
+            display.warned(
+                f"{boxes}: {predictor.boxes.beside} boxes lie beside their frames; they are left out"
+            )
     if tally.stopped:
         raise PosenasError(_stopped(tally, opened.total, folder))
     _tell(tally, folder, threshold=threshold, as_json=as_json)
@@ -97,18 +111,21 @@ def predict(
 
 @contextmanager
 def _display() -> Iterator[FrameBar | FrameLines]:
-    """The terminal is put back at the end, and Ctrl-C before the first frame is one line too."""
-    from rich.console import Console
-
-    from posenas.prediction.display import make_frame_display
-
-    display = make_frame_display(Console(stderr=True))
+    """The terminal is put back at the end, and Ctrl-C before the first frame is one line too, though it comes
+    while modules are imported."""
+    display = None
     try:
+        from rich.console import Console
+
+        from posenas.prediction.display import make_frame_display
+
+        display = make_frame_display(Console(stderr=True))
         yield display
     except KeyboardInterrupt:
         raise PosenasError("stopped before the first frame; nothing was written") from None
     finally:
-        display.close()
+        if display is not None:
+            display.close()
 
 
 def _stopped(tally: Tally, total: int | None, folder: OutputFolder) -> str:

@@ -185,7 +185,7 @@ def _check_people(samples: Sequence[Sample]) -> Iterator[str]:
         "people have a box wholly outside their image": _box_is_outside,
         "people have a box that reaches beyond their image": _box_reaches_beyond,
         "people have no area, so OKS cannot judge them": lambda _, person: person.area <= 0,
-        "people have no labelled keypoint and are not trained on": lambda _, person: (
+        "people have no labelled keypoint: only heads for whole images learn from them": lambda _, person: (
             not (person.keypoints[:, 2] > 0).any()
         ),
         "people have labelled keypoints outside their image": _keypoint_is_outside,

@@ -238,8 +238,8 @@ def _person(annotation: Mapping[str, Any], keypoints: int) -> Person:
     pose = np.array(values, np.float64).reshape(keypoints, 3)
     if not np.isfinite(pose).all():
         raise ValueError("a keypoint is not a finite number")
-    x, y, width, height = (float(value) for value in annotation.get("bbox") or (0, 0, 0, 0))
-    box = (x, y, width, height)
+    box = _box(annotation)
+    width, height = box[2:]
     if min(width, height) <= 0 and (pose[:, 2] > 0).any():
         box = _box_around(pose)
     area = float(annotation.get("area") or box[2] * box[3])
@@ -253,6 +253,18 @@ def _person(annotation: Mapping[str, Any], keypoints: int) -> Person:
         id=int(annotation.get("id", 0)),
         head_box=_head_box(annotation),
     )
+
+
+def _box(annotation: Mapping[str, Any]) -> tuple[float, float, float, float]:
+    """All zero where there is none."""
+    values = annotation.get("bbox") or (0, 0, 0, 0)
+    if not isinstance(values, list | tuple) or len(values) != 4:
+        raise ValueError("its bbox must be four numbers")
+    try:
+        x, y, width, height = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise ValueError("its bbox must be four numbers") from None
+    return x, y, width, height
 
 
 def _head_box(annotation: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
@@ -275,10 +287,14 @@ def _box_around(pose: NDArray[np.float64]) -> tuple[float, float, float, float]:
 def _sample(image: Mapping[str, Any], folder: Path, people: Sequence[Person], path: Path) -> Sample:
     try:
         width, height = int(image["width"]), int(image["height"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise PosenasError(
             f"{path}: image {image['id']} has no width and height in pixels; add them"
         ) from None
+    if min(width, height) <= 0:
+        raise PosenasError(
+            f"{path}: image {image['id']} is {width} x {height} pixels; mend its width and height"
+        )
     return Sample(
         id=int(image["id"]),
         source=FileImage(folder / str(image["file_name"])),

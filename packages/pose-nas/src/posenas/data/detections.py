@@ -56,7 +56,7 @@ def detection_crops(
     """
     positions = {sample.id: index for index, sample in enumerate(samples)}
     unlabelled = np.zeros((len(keypoints), 3))
-    found, number = read_detections(path, image=lambda row: int(row["image_id"]), category=category)
+    found, number = read_detections(path, image=image_id, category=category)
     crops = [
         PersonCrop(positions[each.image], each.box, unlabelled, each.score)
         for each in found
@@ -68,6 +68,14 @@ def detection_crops(
             f"and lies in one of the split's {len(samples)} images; choose another file or a lower threshold"
         )
     return crops
+
+
+def image_id(row: Mapping[str, Any]) -> int:
+    """That of a row of a results file. Raises KeyError, TypeError or ValueError where it has none."""
+    value = row["image_id"]
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(f"image_id {value!r} is no whole number")
+    return int(value)
 
 
 def read_detections(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,12 +44,23 @@ class FileImage:
         if _is_cut_off(data):
             raise UnreadableImageError(f"{self.path}: the file is cut off")
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            with without_remarks():
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         except cv2.error as error:
             raise UnreadableImageError(f"{self.path}: {error}") from None
         if image is None:
             raise UnreadableImageError(f"{self.path}: not an image, or damaged")
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """OpenCV writes nothing of its own to standard error. Libraries below it, such as libpng, still may."""
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)
 
 
 def _is_cut_off(data: bytes) -> bool:

@@ -7,6 +7,7 @@ view's.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -34,13 +35,21 @@ def letterbox(
 
     Args:
         view: the image is as large as it fits in it.
-        size: not below what the image has there.
+        size: an image that would be larger there is as large as it fits in this.
     """
-    shown = resized(image, fitted_size(image.shape[1], image.shape[0], view))
+    shown = resized(image, _size_within(image, view, size))
     top, left = (size[0] - shown.shape[0]) // 2, (size[1] - shown.shape[1]) // 2
     picture = np.full((*size, 3), GREY, np.uint8)
     picture[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
     return picture, scaling(image.shape[:2], shown.shape[:2], (left, top))
+
+
+def _size_within(image: NDArray[np.uint8], view: View, size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height; only an image whose size was told wrongly does not fit in the picture."""
+    width, height = fitted_size(image.shape[1], image.shape[0], view)
+    if height <= size[0] and width <= size[1]:
+        return width, height
+    return fitted_size(image.shape[1], image.shape[0], replace(view, height=size[0], width=size[1]))
 
 
 def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

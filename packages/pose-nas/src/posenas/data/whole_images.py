@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import numpy as np
@@ -32,6 +33,9 @@ _LEAST_SHARE = 0.1
 _GREATEST_ASPECT = 20.0
 _CROP_PIXELS = 256 * 192
 _KEPT_BYTES = 2**30
+_FARTHEST = 1e6
+"""Pixels from an image's corner. No image reaches so far, and beyond it numbers become infinite."""
+_EXAMPLES = 3
 
 
 class People(NamedTuple):
@@ -46,6 +50,18 @@ class People(NamedTuple):
     poses: NDArray[np.float64]
 
 
+class Remarks(NamedTuple):
+    """Messages by the position of their sample.
+
+    Attributes:
+        unreadable: of images that could not be read.
+        resized: of images that have another size than annotated.
+    """
+
+    unreadable: dict[int, str]
+    resized: dict[int, str]
+
+
 class ReadImages(NamedTuple):
     """What a worker sends for one batch; n of its pictures could be read.
 
@@ -56,7 +72,7 @@ class ReadImages(NamedTuple):
         views: (T,) int64, in which picture each person is.
         matrices: (n, 2, 3) float64 from the first image of a picture to the picture.
         positions: (n,) int64 among all samples.
-        unreadable: the messages for images that could not be read, by the position of their sample.
+        unreadable, resized: see `Remarks`.
     """
 
     images: Tensor
@@ -66,6 +82,7 @@ class ReadImages(NamedTuple):
     matrices: NDArray[np.float64]
     positions: NDArray[np.int64]
     unreadable: dict[int, str]
+    resized: dict[int, str]
 
 
 class ImageReader(Dataset[ReadImages]):
@@ -89,11 +106,11 @@ class ImageReader(Dataset[ReadImages]):
 
     def __getitem__(self, key: BatchKey) -> ReadImages:
         epoch, wanted = key
-        unreadable: dict[int, str] = {}
+        remarks = Remarks({}, {})
         size = self._size(wanted)
         pictures, people, matrices, positions = [], [], [], []
         for position in wanted:
-            drawn = self._picture(position, epoch, size, unreadable)
+            drawn = self._picture(position, epoch, size, remarks)
             if drawn is not None:
                 picture, matrix, shown = drawn
                 pictures.append(picture)
@@ -109,20 +126,19 @@ class ImageReader(Dataset[ReadImages]):
             np.repeat(np.arange(len(people)), [len(each.boxes) for each in people]),
             np.array(matrices).reshape(-1, 2, 3),
             np.array(positions, np.int64),
-            unreadable,
+            *remarks,
         )
 
     def _size(self, positions: Sequence[int]) -> tuple[int, int]:
         if not self._rectangular:
             return self._view.height, self._view.width
-        sides = [(self._samples[each].width, self._samples[each].height) for each in positions]
-        return rectangle(sides, self._view)
+        return rectangle([_annotated_size(self._samples[each]) for each in positions], self._view)
 
     def _picture(
-        self, position: int, epoch: int, size: tuple[int, int], unreadable: dict[int, str]
+        self, position: int, epoch: int, size: tuple[int, int], remarks: Remarks
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64], People] | None:
         """With its map and its people; None where its first image cannot be read."""
-        image = self._read(position, unreadable)
+        image = self._read(position, remarks)
         if image is None:
             return None
         if self._augmentation is None:
@@ -134,29 +150,34 @@ class ImageReader(Dataset[ReadImages]):
         draw_tile(picture, image, matrix)
         people = [self._augmented(position, matrix, arrangement)]
         for tile, other in enumerate(arrangement.others, start=1):
-            beside = self._read(other, unreadable)
+            beside = self._read(other, remarks)
             if beside is not None:
                 placed = arrangement.matrix(beside, tile, self._view)
                 draw_tile(picture, beside, placed)
                 people.append(self._augmented(other, placed, arrangement))
         return recolour(picture, arrangement), matrix, _together(people, self._keypoints)
 
-    def _read(self, position: int, unreadable: dict[int, str]) -> NDArray[np.uint8] | None:
+    def _read(self, position: int, remarks: Remarks) -> NDArray[np.uint8] | None:
         try:
-            return self._images[position]
+            image = self._images[position]
         except UnreadableImageError as error:
-            unreadable[position] = str(error)
+            remarks.unreadable[position] = str(error)
             return None
+        sample, found = self._samples[position], (image.shape[1], image.shape[0])
+        if found != _annotated_size(sample):
+            wanted = f"{sample.width} x {sample.height}"
+            remarks.resized[position] = f"{sample.source} is {found[0]} x {found[1]}, not {wanted}"
+        return image
 
     def _people(self, position: int, matrix: NDArray[np.float64], size: tuple[int, int]) -> People:
         """Everybody annotated in an image but crowds, in the picture; boxes are not cut at its borders."""
         shown = [person for person in self._samples[position].people if not person.crowd]
         if not shown:
             return _together([], self._keypoints)
-        corners = np.array([_corners(person.box) for person in shown])
+        corners = np.array([_corners(person.box) for person in shown]).clip(-_FARTHEST, _FARTHEST)
         boxes = np.sort(transform(matrix, corners), axis=1).reshape(-1, 4)  # a mirrored box is from right
         poses = np.array([person.keypoints for person in shown], np.float64)
-        points = transform(matrix, poses[..., :2])
+        points = transform(matrix, poses[..., :2].clip(-_FARTHEST, _FARTHEST))
         inside = ((points >= -0.5) & (points <= np.array(size)[::-1] - 0.5)).all(axis=2)
         return People(boxes, np.dstack([points, (poses[..., 2] > 0) & inside]))
 
@@ -218,7 +239,10 @@ class EvaluatedImages:
         """
         Args:
             rectangular: each batch has images of one shape and no more grey around them than it takes to
-                reach a multiple of the view's stride; else all are of the view's size.
+                reach a multiple of the view's stride; else all are of the view's size. What is found in an
+                image does not depend on the others of its batch.
+            on_unreadable: told of each image that cannot be read; and once of those, all together, that are
+                not of the size that is annotated.
             progress: called with the images read and all images, after each batch of the first pass.
         """
         if not samples:
@@ -226,6 +250,7 @@ class EvaluatedImages:
         self._samples, self._view, self._workers = samples, view, workers
         self._keypoints, self._rectangular = keypoints, rectangular
         self._unreadable = UnreadableImages(len(samples), limit=max_unreadable, report=on_unreadable)
+        self._warn, self._warned = on_unreadable, False
         self._progress = progress
         self._kept: dict[int, list[ReadImages]] = {}
         self._shown: list[ReadImages] = []
@@ -251,11 +276,9 @@ class EvaluatedImages:
         return Predictions(ids[positions], keypoints, keypoint_scores, scores)
 
     def _read(self, size: int) -> Iterator[ReadImages]:
-        order = list(range(len(self._samples)))
-        if self._rectangular:
-            order.sort(key=lambda each: self._samples[each].height / self._samples[each].width)
-        keys = [(0, order[start : start + size]) for start in range(0, len(order), size)]
+        keys = [(0, positions) for positions in self._divided(size)]
         kept: list[ReadImages] = []
+        resized: dict[int, str] = {}
         done = taken = 0
         reader = ImageReader(self._samples, self._view, self._keypoints, rectangular=self._rectangular)
         loader: Iterable[ReadImages] = worker_loader(
@@ -263,18 +286,38 @@ class EvaluatedImages:
         )
         for (_, wanted), read in zip(keys, loader, strict=True):
             self._unreadable.note(read.unreadable)
+            resized |= read.resized
             taken += read.images.nbytes
             if taken <= _KEPT_BYTES:
                 kept.append(read)
             done += len(wanted)
             if self._progress:
-                self._progress(done, len(order))
+                self._progress(done, len(self._samples))
             yield read
         with interrupts_deferred():
             del loader
         if taken <= _KEPT_BYTES:
             self._kept[size] = kept
         self._progress = None
+        self._tell_resized(list(resized.values()))
+
+    def _divided(self, size: int) -> list[list[int]]:
+        """Positions of at most so many images at a time; where batches are rectangular, all of one shape."""
+        shapes = [(self._view.height, self._view.width)] * len(self._samples)
+        if self._rectangular:
+            shapes = [rectangle([_annotated_size(sample)], self._view) for sample in self._samples]
+        order = sorted(range(len(shapes)), key=lambda each: shapes[each])
+        groups = [list(group) for _, group in groupby(order, key=lambda each: shapes[each])]
+        return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
+
+    def _tell_resized(self, found: Sequence[str]) -> None:
+        if found and not self._warned:
+            self._warned = True
+            shown = "; ".join([*found[:_EXAMPLES], *(["..."] if len(found) > _EXAMPLES else [])])
+            self._warn(
+                f"{len(found)} images have another size than annotated, so people may be annotated elsewhere "
+                f"than they are: {shown}; mend the annotations or the images"
+            )
 
 
 def size_for(images: int, view: View) -> int:
@@ -308,6 +351,10 @@ def _located(
         poses.keypoint_scores.double().cpu().numpy(),
         poses.scores.double().cpu().numpy(),
     )
+
+
+def _annotated_size(sample: Sample) -> tuple[int, int]:
+    return sample.width, sample.height
 
 
 def _together(people: Sequence[People], keypoints: int) -> People:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from posenas.data.crops import PersonCrop
-from posenas.data.detections import COCO_PERSON, Detection, read_detections
+from posenas.data.detections import COCO_PERSON, Detection, image_id, read_detections
 from posenas.errors import PosenasError
 from posenas.keypoints import KeypointSet
 from posenas.prediction.frames import Frame, Source
@@ -18,45 +17,66 @@ from posenas.prediction.frames import Frame, Source
 PersonBox: TypeAlias = "Detection[int | str]"
 
 
-@dataclass(frozen=True)
 class Boxes:
-    """A detector's boxes by the id or the file name of their frame."""
+    """A detector's boxes.
 
-    found: Mapping[int | str, Sequence[PersonBox]]
+    Attributes:
+        beside: how many did not meet the frames that they were asked for.
+    """
+
+    def __init__(self, found: Mapping[int | str, Sequence[PersonBox]]) -> None:
+        """
+        Args:
+            found: by the id or the file name of their frame.
+        """
+        self._found = found
+        self.beside = 0
 
     def of(self, frame: Frame) -> Sequence[PersonBox]:
-        by_name = self.found.get(frame.file_name, ()) if frame.file_name else ()
-        return [*self.found.get(frame.id, ()), *by_name]
+        """Those that show a part of the frame."""
+        by_name = self._found.get(frame.file_name, ()) if frame.file_name else ()
+        named = [*self._found.get(frame.id, ()), *by_name]
+        meeting = [each for each in named if _meets(each, frame)]
+        self.beside += len(named) - len(meeting)
+        return meeting
 
 
 class WholeFrames:
     """One box, which is the frame."""
+
+    beside = 0
 
     def of(self, frame: Frame) -> Sequence[PersonBox]:
         height, width = frame.pixels.shape[:2]
         return [Detection(frame.id, (0.0, 0.0, float(width), float(height)), 1.0)]
 
 
-def read_boxes(path: Path, source: Source, *, threshold: float) -> Boxes:
+def read_boxes(path: Path, source: Source, *, threshold: float, warn: Callable[[str], None]) -> Boxes:
     """Those of people, from a file in COCO's results format, in which a box may name its image by `file_name`
     in place of `image_id`.
 
     Args:
         threshold: boxes with a lower score are left out.
+        warn: told how many of the others are in no frame of the source.
 
     Raises:
         PosenasError: where the file is missing or malformed, or no box is in a frame of the source.
     """
     found: dict[int | str, list[PersonBox]] = {}
     people, rows = read_detections(path, image=_image)
-    for detection in people:
-        if detection.score >= threshold and source.holds(detection.image):
+    wanted = [detection for detection in people if detection.score >= threshold]
+    for detection in wanted:
+        if source.holds(detection.image):
             found.setdefault(detection.image, []).append(detection)
     if not found:
         raise PosenasError(
             f"{path}: none of its {rows} boxes is of category {COCO_PERSON}, scores at least {threshold} and "
             "has a frame's file_name or image_id; choose another file or a lower evaluation.box_threshold"
         )
+    lost = len(wanted) - sum(map(len, found.values()))
+    if lost:
+        frames = "" if source.total is None else f"{source.total} "
+        warn(f"{path}: {lost} of {len(wanted)} boxes name none of the {frames}frames; they are left out")
     return Boxes(found)
 
 
@@ -72,4 +92,9 @@ def person_crops_of(
 
 
 def _image(row: Mapping[str, Any]) -> int | str:
-    return str(row["file_name"]) if "file_name" in row else int(row["image_id"])
+    return str(row["file_name"]) if "file_name" in row else image_id(row)
+
+
+def _meets(detection: PersonBox, frame: Frame) -> bool:
+    x, y, width, height = detection.box
+    return x < frame.pixels.shape[1] and y < frame.pixels.shape[0] and x + width > 0 and y + height > 0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posenas.drawing import draw_pose
+from posenas.drawing import add_pose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,16 +23,21 @@ def draw_poses(
     pixels: NDArray[np.uint8], predictions: Predictions, keypoints: KeypointSet, *, threshold: float
 ) -> NDArray[np.uint8]:
     """A copy of the frame with its poses that score at least the threshold; better ones on top, lines as
-    wide as suits each pose's size."""
+    wide as suits the size of what the frame shows of each. A keypoint that is no number is not drawn."""
     canvas = pixels.copy()
+    last = np.array(pixels.shape[1::-1]) - 1
     shown = np.flatnonzero(predictions.scores >= threshold)
     for pose in shown[np.argsort(predictions.scores[shown], kind="stable")]:
         points = predictions.keypoints[pose]
-        canvas = draw_pose(
+        finite = np.isfinite(points).all(axis=1)
+        if not finite.any():
+            continue
+        extent = np.ptp(points[finite].clip(0, last), axis=0).max()
+        add_pose(
             canvas,
             points,
             keypoint_set=keypoints,
-            visible=np.where(predictions.keypoint_scores[pose] < HIDDEN, 1, 2),
-            line=max(1, round(np.ptp(points, axis=0).max() / _POSE_TO_LINE)),
+            visible=np.where(predictions.keypoint_scores[pose] < HIDDEN, 1, 2) * finite,
+            line=max(1, round(extent / _POSE_TO_LINE)),
         )
     return canvas

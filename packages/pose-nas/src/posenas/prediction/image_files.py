@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from posenas.data.images import FileImage
@@ -52,7 +53,11 @@ class ImageFiles:
         return len(self.files)
 
     def holds(self, image: int | str) -> bool:
-        return image in self.ids or any(file.name == image for file in self.files)
+        return image in self._known
+
+    @cached_property
+    def _known(self) -> frozenset[int | str]:
+        return frozenset((*self.ids, *(file.name for file in self.files)))
 
     def frames(self) -> Iterator[Frame]:
         read = 0

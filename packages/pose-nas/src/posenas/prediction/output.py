@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import cv2
+import numpy as np
 
+from posenas.data.images import without_remarks
 from posenas.data.reading import interrupts_deferred
 from posenas.errors import PosenasError
 from posenas.files import disk_errors, write_atomically
@@ -15,7 +17,6 @@ from posenas.prediction.video import VideoWriter
 from posenas.predictions import as_results
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from posenas.prediction.frames import Frame, Source
@@ -77,20 +78,35 @@ def check_unused(path: Path) -> None:
 
 
 class _Pictures:
-    """A picture for each image, by the name of its file."""
+    """A picture for each image, by the name of its file; a PNG, called so besides, where its own format is
+    only read or has no room for so many pixels in a row."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._names: set[str] = set()
 
     def add(self, frame: Frame, canvas: NDArray[np.uint8]) -> None:
-        name = Path(frame.file_name)
-        if name.suffix.lower() not in _WRITTEN:
-            name = name.with_name(name.name + ".png")
-        _, encoded = cv2.imencode(name.suffix.lower(), cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
-        write_atomically(self._folder / name, encoded.tobytes())
+        name = frame.file_name
+        content = _encoded(canvas, Path(name).suffix.lower())
+        if content is None:
+            name, content = name + ".png", _encoded(canvas, ".png")
+        assert content is not None
+        while name in self._names:  # where a.gif and a.gif.png lie in one folder
+            name += ".png"
+        self._names.add(name)
+        write_atomically(self._folder / name, content)
 
     def close(self) -> None:
         """Every picture is whole already."""
+
+
+def _encoded(canvas: NDArray[np.uint8], ending: str) -> bytes | None:
+    """None where the format cannot be written, or not of this size."""
+    if ending not in _WRITTEN:
+        return None
+    with without_remarks():
+        done, encoded = cv2.imencode(ending, cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
+    return np.asarray(encoded).tobytes() if done else None
 
 
 class _Film:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,10 +84,13 @@ class Predictor:
         return poses
 
 
-def make_predictor(trained: TrainedNetwork, source: Source, *, boxes: Path | None) -> Predictor:
+def make_predictor(
+    trained: TrainedNetwork, source: Source, *, boxes: Path | None, warn: Callable[[str], None]
+) -> Predictor:
     """
     Args:
         boxes: a file with people's boxes in the source's frames; None for one box, which is the frame.
+        warn: told of boxes that are in no frame.
 
     Raises:
         PosenasError: where the head has no use for the boxes, or they are not for these frames.
@@ -97,7 +100,7 @@ def make_predictor(trained: TrainedNetwork, source: Source, *, boxes: Path | Non
         return Predictor(trained, WholeFrames(), stages)
     if trained.view.kind == "image":
         raise PosenasError(f"--boxes {boxes}: the run's head finds people by itself; leave the boxes out")
-    found = read_boxes(boxes, source, threshold=trained.settings.box_threshold)
+    found = read_boxes(boxes, source, threshold=trained.settings.box_threshold, warn=warn)
     return Predictor(trained, found, stages)
 
 

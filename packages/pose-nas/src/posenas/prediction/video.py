@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from posenas.data.images import without_remarks
 from posenas.errors import PosenasError
 from posenas.prediction.frames import Frame
 
@@ -34,7 +34,8 @@ class Video:
         rate: frames per second.
         announced: frames that its header tells of; None where it does not.
         limit: at most so many are read.
-        warn: told where the frames end before the header says.
+        warn: told where there are fewer frames than the header says: cut off, or damaged ones among them,
+            which decoders pass over without telling where.
     """
 
     path: Path
@@ -67,7 +68,10 @@ class Video:
 
     def _tell_end(self, read: int) -> None:
         if self.announced is not None and read < self.announced:
-            self.warn(f"{self.path}: ends after {read} frames; its header tells of {self.announced}")
+            self.warn(
+                f"{self.path}: ends, or lacks frames: {read} can be read, and its header tells of "
+                f"{self.announced}; frames after a gap have too low a number"
+            )
 
 
 def open_video(path: Path, *, limit: int | None, warn: Callable[[str], None]) -> Video:
@@ -94,20 +98,10 @@ def _capture(path: Path) -> cv2.VideoCapture:
     """FFmpeg alone where OpenCV has it: others would take a file's name for that of a row of pictures, and
     write complaints of their own."""
     has_ffmpeg = cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG)
-    with _without_remarks():
-        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)
-
-
-@contextmanager
-def _without_remarks() -> Iterator[None]:
-    """OpenCV and FFmpeg say nothing of their own; FFmpeg for good, since it hears of it before its first use
-    alone."""
+    # For good: FFmpeg hears of it before its first use alone.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(before)
+    with without_remarks():
+        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)
 
 
 class VideoWriter:
@@ -137,7 +131,7 @@ class VideoWriter:
     def _open(self) -> cv2.VideoWriter:
         width, height = self._size
         even = width + width % 2, height + height % 2
-        with _without_remarks():
+        with without_remarks():
             opened = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"MJPG"), self._rate, even)
         if not opened.isOpened():
             raise PosenasError(f"{self._path}: no video can be written here; choose another --output")
