@@ -278,10 +278,10 @@ def test_other_backbones_get_a_feature_pyramid(strides: tuple[int, ...]) -> None
     [((4, 4), (0, 1)), ((2, 4, 8, 32, 4, 4), (2, 3, 4, 5)), ((8, 4, 2), (0, 2)), ((16, 2), (0, 1))],
 )
 def test_a_finer_end_of_the_backbone_is_read_too(strides: tuple[int, ...], read: tuple[int, ...]) -> None:
-    levels = [Level(f"level{number}", stride, 8) for number, stride in enumerate(strides)]
+    levels = [Level(f"stage.{number}", stride, 8) for number, stride in enumerate(strides)]
     head = KapaoHead(input_size=(128, 192), neck=16)
     selected = head.select(levels)
-    assert {level.name for level in selected} == {f"level{number}" for number in read}
+    assert {level.name for level in selected} == {f"stage.{number}" for number in read}
     built = head.build(selected, COCO_17)
     features = {level.name: torch.randn(2, 8, 128 // level.stride, 192 // level.stride) for level in levels}
     for each in features.values():

@@ -32,7 +32,8 @@ class Neck(nn.Module):
         self._names = {level.stride: level.name for level in levels if level.stride >= strides[0]}
         self._strides = tuple(strides)
         self._coarsest = max(self._names, default=strides[0])
-        self.fine = nn.ModuleDict({level.name: convolution(level.channels, channels) for level in fine})
+        self._fine_names = [level.name for level in fine]
+        self.fine = nn.ModuleList(convolution(level.channels, channels) for level in fine)
         halvings = (strides[0] // fine[0].stride).bit_length() - 1 if fine else 0
         self.descend = nn.Sequential(
             *(convolution(channels, channels, kernel=3, stride=2) for _ in range(halvings))
@@ -62,7 +63,8 @@ class Neck(nn.Module):
                 [self.lateral[str(stride)](features[self._names[stride]])] if stride in self._names else []
             )
             if stride == self._strides[0] and self.fine:
-                terms.append(self.descend(sum(layer(features[name]) for name, layer in self.fine.items())))
+                named = zip(self._fine_names, self.fine, strict=True)
+                terms.append(self.descend(sum(layer(features[name]) for name, layer in named)))
             if 2 * stride in merged:
                 terms.append(interpolate(merged[2 * stride], scale_factor=2.0, mode="nearest"))
             merged[stride] = sum(terms[1:], terms[0])
