@@ -1,4 +1,4 @@
-"""What can be pruned of a fabric, and what does it cost? With and without a penalty on undecided choices.
+"""What can be pruned of a fabric, and what does it cost? With penalties on undecided choices.
 
     python benchmarks/sparsity.py --runs FOLDER [--seeds 3] [--epochs 10] [--images 1000] [--json FILE]
 
@@ -29,8 +29,8 @@ METRIC = "oks.AP"
 VAL_IMAGES = 300
 SPACE: Mapping[str, Any] = {"parts": 3, "channels": 5}
 ARCHITECTURE_RATE = 0.03  # so that so few steps can decide something
-PENALTIES = (0.0, 0.01, 0.1)
-THRESHOLDS = (0.0, 0.02, 0.05, 0.1)
+PENALTIES = (0.1, 0.3)
+THRESHOLDS = (0.0, 0.001, 0.005, 0.02, 0.05, 0.1)
 
 
 def recipe(penalty: float, seed: int, *, epochs: int, images: int) -> Recipe:

@@ -14,7 +14,6 @@ import torch
 from posenas.batches import Batch
 from posenas.data.batching import part
 from posenas.entropy import mean_entropy
-from posenas.errors import PosenasError
 from posenas.network import PoseNetwork
 from posenas.protocols import HeadModule, Relaxed
 from posenas.relaxed_training import relax
@@ -38,7 +37,6 @@ class SynchronousStep:
         loss = head.loss(network(batch.images), head.targets(batch))
         values = relax(self.space, network)
         loss.backward()  # type: ignore[no-untyped-call]
-        check_reached({name: value.grad for name, value in values.items()})
         entropy = mean_entropy(list(values.values()))
         (self.sparsity * entropy).backward()  # type: ignore[no-untyped-call]
         return {"loss": float(loss.detach()), "entropy": float(entropy.detach())}
@@ -60,8 +58,7 @@ class BilevelStep:
     sparsity: float
 
     def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
-        relaxed = relax(self.space, network)
-        values = list(relaxed.values())
+        values = list(relax(self.space, network).values())
         own = {id(value) for value in values}
         weights = {
             name: parameter for name, parameter in network.named_parameters() if id(parameter) not in own
@@ -74,8 +71,7 @@ class BilevelStep:
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
         }
         validation = _loss(network, second, after if self.order == 2 else weights)
-        slopes = torch.autograd.grad(validation, values, allow_unused=True)
-        check_reached(dict(zip(relaxed, slopes, strict=True)))
+        slopes = torch.autograd.grad(validation, values)
         entropy = mean_entropy(values)
         (self.sparsity * entropy).backward()  # type: ignore[no-untyped-call]
         for parameter, gradient in zip([*weights.values(), *values], [*gradients, *slopes], strict=True):
@@ -85,16 +81,6 @@ class BilevelStep:
             "validation": float(validation.detach()),
             "entropy": float(entropy.detach()),
         }
-
-
-def check_reached(gradients: Mapping[str, Tensor | None]) -> None:
-    """Raises PosenasError where the loss does not depend on some of the architecture's values at all."""
-    missing = [name for name, gradient in gradients.items() if gradient is None]
-    if missing:
-        raise PosenasError(
-            f"nothing that the head reads depends on {', '.join(missing)}, so they cannot be learnt; choose "
-            "another head, or change the space's options"
-        )
 
 
 def _gradients(loss: Tensor, weights: list[Tensor], *, create_graph: bool) -> list[Tensor]:

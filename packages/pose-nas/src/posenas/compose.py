@@ -32,6 +32,7 @@ from posenas.objectives import Objective, choose_objectives
 from posenas.options import make_component, option_values
 from posenas.plugins import find_plugins, load
 from posenas.protocols import Dataset, Evaluator, Head, HeadModule, Relaxed, SearchSpace, Strategy
+from posenas.reach import check_reached
 from posenas.recipe import ComponentChoice, Recipe
 from posenas.scores import GroundTruth, Predictions
 from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
@@ -265,13 +266,21 @@ def _check_strategy(
             f"heads for it: {fitting('head', strategy, space, None)}; "
             f"strategies for them: {fitting('strategy', None, space, head)}"
         )
-    if Relaxed in strategy.requires() and not any(
-        isinstance(dimension, Real) for dimension in space.dimensions().values()
-    ):
+    if Relaxed in strategy.requires():
+        _check_learnable(recipe, space, head, keypoints)
+
+
+def _check_learnable(recipe: Recipe, space: SearchSpace, head: Head, keypoints: KeypointSet) -> None:
+    """There are real dimensions, and what the head puts out depends on each."""
+    if not any(isinstance(dimension, Real) for dimension in space.dimensions().values()):
         raise PosenasError(
             f"strategy {recipe.strategy.name!r} learns real dimensions, and space {recipe.space.name!r} has "
             f"none with these options; see `posenas show space {recipe.space.name}`, or take another strategy"
         )
+    with torch.device("meta"):
+        network = build_network(space, space.sample(Random(0)), head=head, keypoints=keypoints)
+        values = cast(Relaxed, space).relax(network.backbone)
+    check_reached(network, values, (head.view().height, head.view().width))
 
 
 def build_head(space: SearchSpace, head: Head, keypoints: KeypointSet) -> HeadModule:
