@@ -1,6 +1,7 @@
 """What a small KAPAO network learns in minutes, and what fusion adds to it.
 
-    python benchmarks/fusion.py --runs FOLDER [--seeds 3] [--epochs 18] [--images 3000] [--json FILE]
+    python benchmarks/fusion.py --runs FOLDER [--seeds 3] [--epochs 18] [--images 3000]
+        [--input-size 320 320] [--json FILE]
 
 The published network at a quarter of its width is trained alone on drawn pictures of one to six people, and
 its outputs for the validation pictures are decoded with and without fusion. Without mosaics, which make the
@@ -25,13 +26,13 @@ VAL_IMAGES = 300
 AUGMENTATION = {"mosaic": 0.0, "scale": 0.25}
 
 
-def recipe(seed: int, *, epochs: int, images: int) -> Recipe:
+def recipe(seed: int, *, epochs: int, images: int, input_size: list[int]) -> Recipe:
     genotype = dict(YoloSpace().ancestor())
     data = {"train_images": images, "val_images": VAL_IMAGES, "max_people": MAX_PEOPLE}
     return Recipe(
         space=ComponentChoice("yolo"),
         strategy=ComponentChoice("single", {"genotype": genotype, "epochs": epochs}),
-        head=ComponentChoice("kapao"),
+        head=ComponentChoice("kapao", {"input_size": input_size}),
         dataset=ComponentChoice("synthetic", data),
         augmentation=AUGMENTATION,
         seed=seed,
@@ -65,8 +66,13 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--images", type=int, default=3000, help="to train on")
+    parser.add_argument("--input-size", type=int, nargs=2, default=[320, 320], metavar=("HEIGHT", "WIDTH"))
     arguments = parser.parse_args()
-    scale = {"epochs": arguments.epochs, "images": arguments.images}
+    scale = {
+        "epochs": arguments.epochs,
+        "images": arguments.images,
+        "input_size": arguments.input_size,
+    }
     seeds = {
         str(seed): one_seed(arguments.runs / f"seed-{seed}", recipe(seed, **scale))
         for seed in seeds_of(arguments)
