@@ -39,11 +39,10 @@ def literal_target(
     near_x, near_y = int(x + 0.5), int(y + 0.5)
     radius = int(3 * sigma)
     target = np.zeros((map_height, map_width))
-    weight = 0.0
+    weight = literal_weight(x, y, encoding, height=map_height, width=map_width, sigma=sigma)
     for row in range(map_height):
         for column in range(map_width):
             in_patch = abs(row - near_y) <= radius and abs(column - near_x) <= radius
-            weight = 1.0 if in_patch else weight
             if encoding != "gaussian":
                 target[row, column] = math.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * sigma**2))
             elif in_patch:
@@ -51,6 +50,16 @@ def literal_target(
                     -((column - near_x) ** 2 + (row - near_y) ** 2) / (2 * sigma**2)
                 )
     return target, weight
+
+
+def literal_weight(x: float, y: float, encoding: Encoding, *, height: int, width: int, sigma: float) -> float:
+    """As the papers' code decides which keypoints count, x and y and the sides in heat-map pixels."""
+    if encoding != "dark":  # DARK has nothing to round
+        x, y = int(x + 0.5), int(y + 0.5)
+    left, top = x - 3 * sigma, y - 3 * sigma
+    right, bottom = x + 3 * sigma + 1, y + 3 * sigma + 1
+    outside = left >= width or top >= height or right < 0 or bottom < 0
+    return 0.0 if outside else 1.0
 
 
 @pytest.mark.parametrize("encoding", ["gaussian", "udp", "dark"])
@@ -70,9 +79,34 @@ def test_equals_a_literal_loop(encoding: Encoding, keypoints: int, sigma: float)
             assert targets.weights[n, k] == weight * batch.labelled[n, k]
 
 
+@pytest.mark.parametrize("encoding", ["gaussian", "udp", "dark"])
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 3.0])
+def test_which_keypoints_count_equals_the_papers_code(encoding: Encoding, sigma: float) -> None:
+    """Along each axis from far before the map to far behind it, in steps of 1/16 of its pixel."""
+    steps = torch.arange(-20.0, 50.0, 1 / 16) + 1 / 64
+    for axis, sides in enumerate([(95, 23), (63, 15)]):
+        points = torch.full((1, len(steps), 2), 30.0)
+        points[..., axis] = steps * (sides[0] / sides[1] if encoding == "udp" else 4.0)
+        batch = Batch(torch.zeros(1, 3, 64, 96), points, torch.ones(1, len(steps)))
+        places = [(step, 8.0) if axis == 0 else (8.0, step) for step in steps.tolist()]
+        expected = [literal_weight(*place, encoding, height=16, width=24, sigma=sigma) for place in places]
+        assert encode(batch, encoding, sigma=sigma).weights[0].tolist() == expected
+        assert 0 < sum(expected) < len(expected)
+
+
+def test_darks_centre_is_not_rounded() -> None:
+    """On a map 24 wide a patch of 6 reaches from -7 to below 30 about DARK's centre."""
+    places = torch.tensor([-7.51, -7.01, -7.0, 29.49, 29.51, 29.99, 30.0])
+    points = torch.stack([places * 4, torch.full_like(places, 20.0)], dim=1).unsqueeze(0)
+    batch = Batch(torch.zeros(1, 3, 64, 96), points, torch.ones(1, len(places)))
+    assert encode(batch, "dark", sigma=2.0).weights.tolist() == [[0, 0, 1, 1, 1, 1, 0]]
+    assert encode(batch, "gaussian", sigma=2.0).weights.tolist() == [[1, 1, 1, 1, 0, 0, 0]]
+
+
 def test_weights_see_the_patch_and_the_view() -> None:
-    """At x = -22 the nearest map pixel is -5, at -28.5 it is -6, at -30 -7: out of reach of a patch of 6."""
-    points = torch.tensor([[[0.0, 0.0], [-0.4, 0.0], [-0.6, 0.0], [-22.0, 0.0], [-28.5, 0.0], [-30.0, 0.0]]])
+    """At x = -30 the nearest map pixel is -7, whose patch of 6 ends beside the map, as published; at -34 it
+    is -8."""
+    points = torch.tensor([[[0.0, 0.0], [-0.4, 0.0], [-0.6, 0.0], [-22.0, 0.0], [-30.0, 0.0], [-34.0, 0.0]]])
     batch = Batch(torch.zeros(1, 3, 64, 64), points, torch.ones(1, 6))
     assert encode(batch, "gaussian", sigma=2.0).weights.tolist() == [[1, 1, 1, 1, 1, 0]]
     assert in_view(batch).tolist() == [[True, True, False, False, False, False]]

@@ -7,6 +7,7 @@ Near the border the window is moved inwards and its filters the other way, so th
 
 from __future__ import annotations
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
@@ -36,7 +37,27 @@ def refine(maps: Tensor, peaks: Tensor, encoding: Encoding, *, sigma: float) -> 
     """
     if encoding == "gaussian":
         return peaks + _quarter_offset(maps, peaks)
-    return peaks + _newton_offset(maps, peaks, sigma=sigma, step={"udp": 1, "dark": 2}[encoding])
+    kernel = blur_kernel(encoding, sigma).to(maps.device)
+    return peaks + _newton_offset(maps, peaks, kernel=kernel, step={"udp": 1, "dark": 2}[encoding])
+
+
+def blur_kernel(encoding: Encoding, sigma: float) -> Tensor:
+    """The (L,) weights of the blur before refining, which sum to 1.
+
+    They are 7, 11 and 17 pixels wide for a sigma of 1, 2 and 3, as published. `dark` leaves the blur's own
+    sigma to OpenCV, as its code does: 2 at a width of 11, but 2.9 at 17. So does `udp`, up to the sigma of
+    the encoding; OpenCV's rule would blur the narrow maps below a sigma of 2 by more than that.
+
+    Args:
+        sigma: of the encoded Gaussians, heat-map pixels.
+    """
+    radius = int(2.5 * sigma + 0.5)
+    width = 2 * radius + 1
+    if encoding == "dark":
+        return torch.from_numpy(cv2.getGaussianKernel(width, 0)[:, 0]).float()
+    opencv = 0.3 * (radius - 1) + 0.8
+    weights = gaussian(torch.tensor(radius), width, sigma=min(sigma, opencv), cut=radius)
+    return normalize(weights, p=1.0, dim=0)
 
 
 def peak_values(maps: Tensor, peaks: Tensor) -> Tensor:
@@ -52,29 +73,32 @@ def peak_masses(maps: Tensor, peaks: Tensor, *, sigma: float) -> Tensor:
 
 
 def _quarter_offset(maps: Tensor, peaks: Tensor) -> Tensor:
-    """A quarter of a pixel towards the larger neighbour over x and over y; none where one is missing."""
+    """A quarter of a pixel towards the larger neighbour over x and over y.
+
+    It is 0 at the border: in the first two columns and rows and in the last ones, as in HRNet's code.
+    """
     steps = peaks.new_tensor([[1, 0], [-1, 0], [0, 1], [0, -1]])
     last = peaks.new_tensor([maps.shape[3] - 1, maps.shape[2] - 1])
     columns, rows = torch.minimum((peaks.unsqueeze(2) + steps).clamp_(min=0), last).unbind(3)
     people, keypoints = (index.unsqueeze(2) for index in _map_indices(maps))
     right, left, below, above = maps[people, keypoints, rows, columns].unbind(2)
     slope = torch.stack([right - left, below - above], dim=2)
-    return 0.25 * slope.sign() * _has_room(maps, peaks, 1)
+    return 0.25 * slope.sign() * _has_room(maps, peaks, before=2, after=1).unsqueeze(2)
 
 
-def _newton_offset(maps: Tensor, peaks: Tensor, *, sigma: float, step: int) -> Tensor:
+def _newton_offset(maps: Tensor, peaks: Tensor, *, kernel: Tensor, step: int) -> Tensor:
     """From the peak to the top of the parabola through the logarithm of the blurred map.
 
     Second differences span `step` pixels to each side: 2 in DARK, 1 in UDP. DARK also rescales the blurred
     map to its old maximum, which adds a constant to the logarithm and so changes nothing. The offset is zero
     where those pixels are not all on the map or are no hilltop, and never leaves them.
     """
-    patch = _blurred_window(maps, peaks, sigma=sigma, reach=step)
+    patch = _blurred_window(maps, peaks, kernel, reach=step)
     highest = patch.amax((2, 3), keepdim=True).clamp(min=torch.finfo(patch.dtype).tiny)
     logs = (patch / highest).clamp(min=_FLOOR).log()
     _, dx, dxx, dy, dxy, _, dyy, _, _ = _differences(logs, step=step).unbind(2)
     determinant = dxx * dyy - dxy**2
-    hilltop = (dxx < 0) & (determinant > 0) & _has_room(maps, peaks, step).all(2)
+    hilltop = (dxx < 0) & (determinant > 0) & _has_room(maps, peaks, before=step, after=step)
     offset = torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], dim=2) / determinant.unsqueeze(2)
     return torch.where(hilltop.unsqueeze(2), offset.clamp(-step, step), 0.0)
 
@@ -97,21 +121,16 @@ def _differences(patch: Tensor, *, step: int) -> Tensor:
         return patch.flatten(2) @ torch.kron(operators, operators).T
 
 
-def _has_room(maps: Tensor, peaks: Tensor, reach: int) -> Tensor:
-    """(N, K, 2) bool: `reach` more pixels to both sides of the peak, over x and over y."""
+def _has_room(maps: Tensor, peaks: Tensor, *, before: int, after: int) -> Tensor:
+    """(N, K) bool: so many pixels lie before the peak and after it, over x and over y."""
     last = peaks.new_tensor([maps.shape[3] - 1, maps.shape[2] - 1])
-    return (peaks >= reach) & (peaks <= last - reach)
+    return ((peaks >= before) & (peaks <= last - after)).all(2)
 
 
-def _blurred_window(maps: Tensor, peaks: Tensor, *, sigma: float, reach: int) -> Tensor:
-    """(N, K, 2 reach + 1, 2 reach + 1) about the peaks, of the maps blurred by a Gaussian of sigma.
-
-    The blur is 11 pixels wide for a sigma of 2 and 17 for 3, as published.
-    """
-    radius = int(2.5 * sigma + 0.5)
-    centres = torch.arange(radius, radius + 2 * reach + 1, device=maps.device)
-    kernels = gaussian(centres, 2 * (radius + reach) + 1, sigma=sigma, cut=radius)
-    return _filter(maps, peaks, normalize(kernels, p=1.0, dim=1))
+def _blurred_window(maps: Tensor, peaks: Tensor, kernel: Tensor, *, reach: int) -> Tensor:
+    """(N, K, 2 reach + 1, 2 reach + 1) about the peaks, of the maps blurred by a (L,) kernel over x and y."""
+    shifted = [pad(kernel, (start, 2 * reach - start)) for start in range(2 * reach + 1)]
+    return _filter(maps, peaks, torch.stack(shifted))
 
 
 def _filter(maps: Tensor, peaks: Tensor, filters: Tensor) -> Tensor:

@@ -55,8 +55,10 @@ class HeatmapTargets:
 def encode(batch: Batch, encoding: Encoding, *, sigma: float, stride: int = QUARTER) -> HeatmapTargets:
     """The targets of a batch, on its device, in float32.
 
-    A keypoint counts if it is labelled and its patch, the square of 3 sigma about the pixel nearest to it,
-    touches the map. `gaussian` is zero outside that patch, as published; the others are not cut.
+    A keypoint counts if it is labelled and its patch, the square of 3 sigma about it, reaches the map: beyond
+    the last pixel by less than 3 sigma, before the first one by 3 sigma + 1 at most, as in the papers' code.
+    The patch is about the pixel nearest to the keypoint, of `dark` about the keypoint itself. `gaussian` is
+    zero outside it, as published; the others are not cut.
 
     Args:
         sigma: heat-map pixels.
@@ -70,12 +72,13 @@ def encode(batch: Batch, encoding: Encoding, *, sigma: float, stride: int = QUAR
         centres, cut = nearest, float(radius)
     else:
         cut = float("inf")
-    last = nearest.new_tensor([width - 1, height - 1])
-    touches = ((nearest >= -radius) & (nearest <= last + radius)).all(2)
+    middles, reach = (centres, 3 * sigma) if encoding == "dark" else (nearest, radius)
+    size = middles.new_tensor([width, height])
+    reaches = ((middles >= -reach - 1) & (middles < size + reach)).all(2)
     return HeatmapTargets(
         rows=gaussian(centres[..., 1], height, sigma=sigma, cut=cut),
         columns=gaussian(centres[..., 0], width, sigma=sigma, cut=cut),
-        weights=batch.labelled.float() * touches,
+        weights=batch.labelled.float() * reaches,
     )
 
 
