@@ -384,10 +384,10 @@ class TestDecoding:
         assert poses.keypoint_scores.min() > 0.93 * height
         assert poses.keypoint_scores.max() <= height + 1e-4
 
-    def test_scores_end_at_1_where_parts_add_up_to_more(self) -> None:
+    def test_scores_are_what_several_parts_add_up_to(self) -> None:
         module = make_module(8)
         scores = module.decode(1.9 * module.targets(make_batch()).maps()).keypoint_scores
-        assert scores.max() == 1.0
+        assert 1.8 < scores.max() <= 1.9
 
     def test_averaging_mirrored_outputs_of_udp_is_the_identity(self) -> None:
         module, batch = make_module(8), make_batch()

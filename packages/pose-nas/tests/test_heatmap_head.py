@@ -176,13 +176,23 @@ def test_decodes_bfloat16_in_float32(encoding: Encoding, loss: Loss) -> None:
     assert torch.equal(poses.keypoint_scores, expected.keypoint_scores)
 
 
-@LOSSES
-def test_scores_stay_within_0_and_1(loss: Loss) -> None:
-    module = make_module(loss=loss)
+def test_scores_of_distributions_stay_within_0_and_1() -> None:
+    module = make_module()
     for scale in (0.0, 10.0, 1e4):
         scores = module.decode(scale * torch.randn(2, 17, 32, 24)).keypoint_scores
         assert scores.min() >= 0.0
         assert scores.max() <= 1.0
+
+
+def test_scores_of_values_are_the_peaks_whatever_they_are() -> None:
+    """As reference tools have it: two people above 1 keep their order, and so does one below 0."""
+    module, batch = make_module(loss="mse"), make_batch()
+    maps = perfect_outputs(module, batch)
+    heights = torch.tensor([1.04, 1.31]).view(2, 1, 1, 1)
+    scores = module.decode(heights * maps).keypoint_scores
+    torch.testing.assert_close(scores, (heights * maps).amax((2, 3)))
+    assert (scores[0] < scores[1]).all()
+    assert module.decode(maps - 2.0).keypoint_scores.max() < 0.0
 
 
 def test_a_doubtful_distribution_scores_lower() -> None:

@@ -180,12 +180,13 @@ class VectorModule(nn.Module):
         return outputs.shape[2:].numel() / (math.pi * self.sigma**2)
 
     def decode(self, outputs: Tensor) -> Poses:
-        """Positions in view pixels; scores are the peak's value, or 1 where several parts add up to more."""
+        """Decodes positions in view pixels; scores are the peak's value, above 1 where several parts add up
+        to more."""
         maps = outputs.float()
         peaks = find_peaks(maps)
         positions = refine(maps, peaks, self.encoding, sigma=self.sigma)
         places = to_view(positions, self.encoding, maps.shape[2:], stride=self.stride)
-        return Poses(places, peak_values(maps, peaks).clamp(0.0, 1.0))
+        return Poses(places, peak_values(maps, peaks))
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
         """The mean of the scores."""

@@ -69,7 +69,7 @@ class Poses:
 
     Attributes:
         keypoints: (P, K, 2) pixels of the view.
-        keypoint_scores: (P, K).
+        keypoint_scores: (P, K), higher where the head is surer; nothing cuts them to 0 to 1.
         views: (P,) int64, in which view of the batch each is. Whole images only, like the following one.
         scores: (P,) of each pose as a whole.
     """

@@ -113,16 +113,20 @@ class HeatmapModule(nn.Module):
         return compare(outputs, teacher)
 
     def decode(self, outputs: Tensor) -> Poses:
-        """Positions in view pixels; scores are the peak's value or, of a distribution, the probability within
-        3 sigma of the peak, which is 1 for a perfect map and so comparable between people."""
+        """Decodes positions in view pixels, and scores that compare people.
+
+        A distribution's score is the probability within 3 sigma of the peak, 1 for a perfect map. Other maps
+        have the peak's value: near 1 where the network is sure, and nothing is cut, so it may be above 1 or
+        below 0. Cut off, the surest people would all score the same, and their order would be lost.
+        """
         maps = probabilities(outputs) if self.distributions else outputs.float()
         peaks = find_peaks(maps)
         positions = refine(maps, peaks, self.encoding, sigma=self.sigma)
-        scores = (
-            peak_masses(maps, peaks, sigma=self.sigma) if self.distributions else peak_values(maps, peaks)
-        )
         places = to_view(positions, self.encoding, maps.shape[2:], stride=self.stride)
-        return Poses(places, scores.clamp(0.0, 1.0))
+        if not self.distributions:
+            return Poses(places, peak_values(maps, peaks))
+        masses = peak_masses(maps, peaks, sigma=self.sigma)
+        return Poses(places, masses.clamp(0.0, 1.0))  # rounding takes their sum past 1
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
         """The mean of the maps, or the logarithm of the mean of the distributions."""
