@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 from posenas.batches import View
-from posenas.data.crop import crop_matrix, invert, transform, warp
+from posenas.data.crop import crop_matrix, invert, shown_area, transform, warp
 
 VIEW = View("person", height=64, width=48)
+STANDARD = View("person", height=64, width=48, crop="standard")
 RNG_SEED = 5
 
 
@@ -25,6 +26,106 @@ def random_changes(rng: np.random.Generator) -> dict[str, object]:
 
 def random_box(rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([rng.uniform(-20, 200, 2), rng.uniform(5, 300, 2)])
+
+
+def turned(point, degrees) -> np.ndarray:
+    angle = math.radians(degrees)
+    x, y = point
+    return np.array([x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)])
+
+
+def third_corner(first, second) -> np.ndarray:
+    """A right angle at the second point."""
+    direction = first - second
+    return second + np.array([-direction[1], direction[0]])
+
+
+def papers_corners(box, size, *, scale=1.0, rotation=0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Three points of the image and of the crop, as HRNet's get_affine_transform has them.
+
+    Args:
+        size: width and height of the crop, pixels.
+        rotation: degrees by which the picture turns anti-clockwise.
+    """
+    x, y, width, height = box
+    centre = np.array([x + width * 0.5, y + height * 0.5])
+    aspect = size[0] / size[1]
+    if width > aspect * height:
+        height = width / aspect
+    elif width < aspect * height:
+        width = height * aspect
+    width = width / 200 * 1.25 * scale * 200
+    middle, up = np.array(size) * 0.5, np.array([0, size[0] * -0.5])
+    source = np.array([centre, centre + turned((0, width * -0.5), rotation)])
+    target = np.array([middle, middle + up])
+    return (
+        np.vstack([source, third_corner(*source)]),
+        np.vstack([target, third_corner(*target)]),
+    )
+
+
+def solved(source, target) -> np.ndarray:
+    """The affine map that takes three points to three others, in float64."""
+    return np.linalg.solve(np.column_stack([source, np.ones(3)]), target).T
+
+
+@pytest.mark.parametrize("size", [(48, 64), (192, 256), (288, 384), (256, 256)])
+def test_standard_rule_is_that_of_the_papers_code(size):
+    rng = np.random.default_rng(RNG_SEED)
+    view = View("person", height=size[1], width=size[0], crop="standard")
+    for _ in range(100):
+        box, scale, rotation = random_box(rng), rng.uniform(0.6, 1.4), rng.uniform(-80, 80)
+        corners = papers_corners(box, size, scale=scale, rotation=rotation)
+        found = crop_matrix(box, view, scale=scale, rotation=-rotation)
+        np.testing.assert_allclose(found, solved(*corners), rtol=0, atol=1e-9)
+        # OpenCV takes the points in float32, so its own map is no better than that.
+        opencv = cv2.getAffineTransform(*(points.astype(np.float32) for points in corners))
+        np.testing.assert_allclose(transform(found, corners[0]), transform(opencv, corners[0]), atol=1e-3)
+
+
+def test_standard_rule_is_opencvs_where_float32_holds_the_points():
+    rng = np.random.default_rng(RNG_SEED)
+    for _ in range(100):
+        box = np.concatenate([rng.integers(-40, 400, 2), 48 * rng.integers(1, 9, 2)]).astype(float)
+        corners = papers_corners(box, (48, 64))
+        opencv = cv2.getAffineTransform(*(points.astype(np.float32) for points in corners))
+        np.testing.assert_allclose(crop_matrix(box, STANDARD), opencv, rtol=0, atol=1e-6)
+
+
+def test_standard_rule_decodes_as_the_papers_code():
+    """Maps of a quarter are taken back by a map of their own, from their middle to the box's."""
+    rng = np.random.default_rng(RNG_SEED)
+    for _ in range(50):
+        box, places = random_box(rng), rng.uniform(0, 16, (17, 2))
+        source, target = papers_corners(box, (48 // 4, 64 // 4))
+        expected = transform(solved(target, source), places)
+        found = transform(invert(crop_matrix(box, STANDARD)), places * 4)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_a_flipped_standard_view_is_the_papers_crop_of_the_flipped_image():
+    """Their code mirrors the image, its keypoints and the box's centre, then crops."""
+    rng = np.random.default_rng(RNG_SEED)
+    image_width = 640
+    for _ in range(50):
+        box, points = random_box(rng), rng.uniform(0, 400, (17, 2))
+        centre = image_width - 1 - (box[0] + box[2] / 2)
+        mirrored = (centre - box[2] / 2, *box[1:])
+        expected = transform(
+            solved(*papers_corners(mirrored, (48, 64))), points * (-1, 1) + (image_width - 1, 0)
+        )
+        found = transform(crop_matrix(box, STANDARD, flip=True), points)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("view", [VIEW, STANDARD], ids=["udp", "standard"])
+def test_shown_area_is_that_of_the_padded_box(view):
+    shape = (47, 63) if view is VIEW else (48, 64)
+    box = (10, 20, shape[0] * 2, shape[1])  # twice as wide as the view's shape
+    expected = (shape[0] * 2 * 1.25) * (shape[1] * 2 * 1.25)
+    assert shown_area(invert(crop_matrix(box, view)), view) == pytest.approx(expected)
+    many = invert(crop_matrix(np.tile(box, (3, 1)), view, rotation=[0, 20, 90]))
+    np.testing.assert_allclose(shown_area(many, view), [expected] * 3)
 
 
 def literal_matrix(box, view, *, scale, rotation, shift, flip) -> np.ndarray:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from posenas.batches import Batch, View
+from posenas.batches import Batch, CropRule, View
 from posenas.errors import PosenasError
-from posenas.heads.heatmap import HeatmapHead, HeatmapModule, Loss
+from posenas.heads.heatmap import Crop, HeatmapHead, HeatmapModule, Loss
 from posenas.heads.heatmap_encoding import Encoding
 from posenas.keypoint_sets import KEYPOINT_SETS
 from posenas.keypoints import KeypointSet
@@ -42,6 +42,20 @@ def make_features() -> Mapping[str, Tensor]:
 def perfect_outputs(module: HeatmapModule, batch: Batch) -> Tensor:
     maps = module.targets(batch).maps()
     return maps.clamp(min=1e-20).log() if module.distributions else maps
+
+
+@pytest.mark.parametrize(
+    ("encoding", "crop", "rule"),
+    [
+        ("udp", "auto", "udp"),
+        ("gaussian", "auto", "standard"),
+        ("dark", "auto", "standard"),
+        ("dark", "udp", "udp"),
+        ("udp", "standard", "standard"),
+    ],
+)
+def test_encodings_bring_their_papers_crop_rule(encoding: Encoding, crop: Crop, rule: CropRule) -> None:
+    assert HeatmapHead(encoding=encoding, crop=crop).view() == View("person", 128, 96, crop=rule)
 
 
 def test_reads_the_deepest_level_at_a_quarter() -> None:

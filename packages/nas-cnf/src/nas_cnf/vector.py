@@ -16,7 +16,7 @@ import torch
 from annotated_types import Ge, Le
 from posenas.batches import Batch, Poses, View
 from posenas.errors import PosenasError
-from posenas.heads.heatmap import Side, check_input_size, undo_mirror
+from posenas.heads.heatmap import Crop, Side, check_input_size, person_view, undo_mirror
 from posenas.heads.heatmap_decoding import find_peaks, peak_values, refine
 from posenas.heads.heatmap_encoding import QUARTER, Encoding, HeatmapTargets, encode, to_view
 from posenas.heads.heatmap_losses import mean_squared_difference, mean_squared_error
@@ -52,6 +52,11 @@ class VectorHead:
     ] = "auto"
     groups_seed: Annotated[int, "another seed draws other random groups", Ge(0)] = 0
     encoding: Annotated[Encoding, "how keypoints become maps and maps keypoints"] = "udp"
+    crop: Annotated[
+        Crop,
+        "how a box meets the view's pixels: its corners at their centres (udp), or as most papers do "
+        "(standard); auto takes the encoding's own, udp for udp and standard for the others",
+    ] = "auto"
     sigma: Annotated[
         float,
         "standard deviation of the targets, quarters of a view's pixel; the paper's 2 is for 256x256",
@@ -60,8 +65,7 @@ class VectorHead:
     ] = 1.0
 
     def view(self) -> View:
-        height, width = self.input_size
-        return View("person", height, width)
+        return person_view(self.input_size, encoding=self.encoding, crop=self.crop)
 
     def select(self, levels: Sequence[Level]) -> Sequence[Level]:
         """The levels `part1`, `part2`, ...; where there are none, the deepest level at 1/4 or finer.

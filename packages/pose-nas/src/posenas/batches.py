@@ -7,10 +7,19 @@ N batch, P predicted people, T true people, K keypoints, C channels, H height, W
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+CropRule: TypeAlias = Literal["udp", "standard"]
+"""How a person's padded box, W0 x H0 pixels of the image, meets the W x H pixels of the view.
+
+- udp: a pixel of the view is W0 / (W - 1) of the image's, so the box's corners are the centres of the view's
+  corner pixels (Huang et al., Unbiased Data Processing, CVPR 2020).
+- standard: it is W0 / W, and the box's centre lies at (W / 2, H / 2), half a pixel right of and below the
+  view's middle (Simple Baselines, HRNet and most papers since).
+"""
 
 
 @dataclass(frozen=True)
@@ -20,12 +29,14 @@ class View:
     Attributes:
         kind: `person` is a crop around one person; `image` the whole image, letterboxed.
         stride: of whole images; the sides are multiples of it, those of rectangular batches too.
+        crop: of people's boxes.
     """
 
     kind: Literal["person", "image"]
     height: int
     width: int
     stride: int = 1
+    crop: CropRule = "udp"
 
 
 @dataclass(frozen=True)

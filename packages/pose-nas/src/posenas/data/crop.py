@@ -1,8 +1,9 @@
 """One affine map for each person: from the pixels of the image to the pixels of the view, and back.
 
-Both ends count from pixel centres, so the padded box's corners land on the centres of the view's corner
-pixels and its width is `W - 1` steps, not `W`: a map followed by its inverse, or a mirrored map followed by a
-mirror, is then exact ("unbiased data processing": Huang et al., The Devil is in the Details, CVPR 2020).
+Both ends count from pixel centres. By the rule `udp` the padded box's corners land on the centres of the
+view's corner pixels and its width is `W - 1` steps, not `W`: a mirrored map is then the map followed by a
+mirror, exactly ("unbiased data processing": Huang et al., The Devil is in the Details, CVPR 2020). By the
+papers' `standard` rule the width is `W` steps, and a mirrored map lies one pixel beside the mirror's.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def crop_matrix(
         (..., 2, 3).
     """
     boxes = np.asarray(box, np.float64)
-    steps = np.array([view.width - 1.0, view.height - 1.0])
+    steps = view_steps(view)
     pitch = (np.maximum(boxes[..., 2:], 1.0) * PADDING / steps).max(axis=-1) * np.asarray(scale)
     centre = boxes[..., :2] + boxes[..., 2:] / 2 + np.asarray(shift) * pitch[..., None] * steps
 
@@ -56,6 +57,18 @@ def crop_matrix(
     linear = np.stack(rows, axis=-1).reshape(*rows[0].shape, 2, 2)
     offset = steps / 2 - np.einsum("...ij,...j->...i", linear, centre)
     return np.concatenate([linear, offset[..., None]], axis=-1)
+
+
+def view_steps(view: View) -> NDArray[np.float64]:
+    """The width and height that a padded box fills of the view, in its pixels."""
+    size = np.array([view.width, view.height], np.float64)
+    return size - 1.0 if view.crop == "udp" else size
+
+
+def shown_area(inverse: NDArray[np.float64], view: View) -> NDArray[np.float64]:
+    """The (...) square pixels of the image that padded boxes fill, of (..., 2, 3) maps from view to image."""
+    area: NDArray[np.float64] = np.abs(np.linalg.det(inverse[..., :2])) * view_steps(view).prod()
+    return area
 
 
 def invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

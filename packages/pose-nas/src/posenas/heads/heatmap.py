@@ -28,6 +28,7 @@ from posenas.levels import Level, deepest_within
 
 Loss: TypeAlias = Literal["cross-entropy", "mse"]
 Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
+Crop: TypeAlias = Literal["auto", "udp", "standard"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class HeatmapHead:
         "height and width of a person's view, pixels; multiples of the coarsest level's stride",
     ] = (128, 96)
     encoding: Annotated[Encoding, "how keypoints become maps and maps keypoints"] = "udp"
+    crop: Annotated[
+        Crop,
+        "how a box meets the view's pixels: its corners at their centres (udp), or as most papers do "
+        "(standard); auto takes the encoding's own, udp for udp and standard for the others",
+    ] = "auto"
     sigma: Annotated[
         float,
         "standard deviation of the targets, quarters of a view's pixel; the papers' 2 is for 256x192",
@@ -50,8 +56,7 @@ class HeatmapHead:
     )
 
     def view(self) -> View:
-        height, width = self.input_size
-        return View("person", height, width)
+        return person_view(self.input_size, encoding=self.encoding, crop=self.crop)
 
     def select(self, levels: Sequence[Level]) -> Sequence[Level]:
         """The deepest level at 1/4 or finer.
@@ -136,6 +141,14 @@ class HeatmapModule(nn.Module):
         return (outputs.float() + undone.float()) / 2
 
 
+def person_view(input_size: Sequence[int], *, encoding: Encoding, crop: Crop) -> View:
+    """The view of a person in which maps of this encoding are made; `input_size` is height and width."""
+    height, width = input_size
+    if crop == "auto":
+        crop = "udp" if encoding == "udp" else "standard"
+    return View("person", height, width, crop=crop)
+
+
 def check_input_size(input_size: Sequence[int], levels: Sequence[Level], *, head: str) -> None:
     """Raises PosenasError where the view's sides do not divide by the coarsest level's stride.
 
@@ -157,6 +170,7 @@ def undo_mirror(maps: Tensor, order: Sequence[int], encoding: Encoding) -> Tenso
 
     Undone, the mirror leaves all but `udp` maps 3/4 of a pixel (at 1/4) left of the others; as in the
     papers they are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel.
+    That is so for either crop rule: the view is mirrored, whatever lies in it.
 
     Args:
         order: K indices, each keypoint's mirror image.
