@@ -121,7 +121,9 @@ def write_boxes(path: Path) -> Path:
 def test_poses_are_those_that_were_scored(
     posenas: Posenas, runs: Mapping[str, Path], images: Path, tmp_path: Path, head: str
 ) -> None:
-    boxes = ("--boxes", write_boxes(tmp_path / "boxes.json")) if head == "heatmap" else ()
+    """The run's boxes are annotated ones, where every keypoint makes up the score and every pose stays."""
+    as_annotated = ("-o", "evaluation.keypoint_threshold=0", "-o", "evaluation.oks_nms=1")
+    boxes = ("--boxes", write_boxes(tmp_path / "boxes.json"), *as_annotated) if head == "heatmap" else ()
     answer = posenas("predict", runs[head], images, *boxes, "--batch-size", "8", "--output", "out", "--json")
     assert answer.status == 0, answer.err
     told = answer.last_json
@@ -246,6 +248,25 @@ def test_one_pixel(posenas: Posenas, runs: Mapping[str, Path], head: str) -> Non
     assert answer.status == 0, answer.err
     assert cv2.imread("out/drawn/dot.png").shape == (1, 1, 3)
     assert np.isfinite([row["keypoints"] for row in rows("out/predictions.json")]).all()
+
+
+def test_a_detectors_boxes_are_judged_as_evaluation_judges_them(
+    posenas: Posenas, runs: Mapping[str, Path], images: Path, tmp_path: Path
+) -> None:
+    """A box that is given twice, and one almost like it, make one pose; another person's stays."""
+    boxes = json.loads(write_boxes(tmp_path / "boxes.json").read_text())[:2]
+    x, y, width, height = boxes[0]["bbox"]
+    near = [x + 0.25, y, width, height]
+    again = [boxes[0] | {"score": 0.5}, boxes[0] | {"bbox": near, "score": 0.75}]
+    (tmp_path / "boxes.json").write_text(json.dumps([*again, *boxes]))
+    found = {}
+    for name, options in {"all": ("-o", "evaluation.oks_nms=1"), "best": ()}.items():
+        flags = ("--boxes", "boxes.json", *options, "-o", "evaluation.keypoint_threshold=0", "--output", name)
+        answer = posenas("predict", runs["heatmap"], images, *flags)
+        assert answer.status == 0, answer.err
+        found[name] = rows(f"{name}/predictions.json")
+    assert len(found["all"]) == 4
+    assert found["best"] == found["all"][2:]
 
 
 def test_a_frame_without_boxes_has_no_poses(

@@ -274,6 +274,9 @@ def test_loaded_crops_keep_their_order_and_lead_back_to_the_image(workers):
     assert loaded.image_ids.tolist() == [100 + index for index in kept]
     assert loaded.box_scores.tolist() == [1.0] * 69
     assert progress == [(64, 70), (70, 70)]
+    boxes = np.array([samples[index].people[0].box for index in kept])
+    pitch = (boxes[:, 2:] * 1.25 / (VIEW.width - 1, VIEW.height - 1)).max(axis=1)
+    np.testing.assert_allclose(loaded.areas, pitch**2 * (VIEW.width - 1) * (VIEW.height - 1))
     in_image = transform(loaded.inverses, loaded.keypoints.double().numpy())
     truth = [samples[index].people[0].keypoints[:, :2] for index in kept]
     np.testing.assert_allclose(in_image, truth, atol=1e-4)

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 import torch
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 from posenas.batches import Batch, Look, Poses
+from posenas.data.detected_poses import DetectionRules
 from posenas.data.letterbox import GREY
 from posenas.data.views import EvaluatedViews
 from posenas.folding import fold_normalisations
+from posenas.keypoints import KeypointSet
 from posenas.network import PoseNetwork
 from posenas.protocols import FlipTest, HeadModule, ImageHeadModule, ScaleTest
 from posenas.scores import Predictions
@@ -44,10 +46,27 @@ class EvaluationSettings:
         str, "a detector's boxes for `val`, a COCO results file; empty uses the annotated ones"
     ] = ""
     box_threshold: Annotated[float, "detections with a lower score are left out", Ge(0)] = 0.0
+    keypoint_threshold: Annotated[
+        float,
+        "a pose in a detector's box scores the box's score times the mean of its keypoints' above this",
+        Ge(0),
+        Lt(1),
+    ] = 0.2
+    oks_nms: Annotated[
+        float,
+        "of two poses in an image, from a detector's boxes, that are more alike than this by OKS only the "
+        "better one stays; 1 keeps all",
+        Gt(0),
+        Le(1),
+    ] = 0.9
 
     def __post_init__(self) -> None:
         if not self.scales or min(self.scales) <= 0:
             raise ValueError("scales must be one or more numbers above 0")
+
+
+def detection_rules(settings: EvaluationSettings, keypoints: KeypointSet) -> DetectionRules:
+    return DetectionRules(settings.keypoint_threshold, settings.oks_nms, keypoints.sigmas)
 
 
 @torch.no_grad()

@@ -11,10 +11,12 @@ from posenas.batches import Batch
 from posenas.compose import Composition
 from posenas.data.batching import joined, part
 from posenas.data.crops import LoadedCrops, PersonCrop, crop_loader, load_crops, person_crops
+from posenas.data.detected_poses import DetectionRules
 from posenas.data.detections import detection_crops
 from posenas.data.loader import LoaderSettings
 from posenas.data.views import EvaluatedViews
 from posenas.data.whole_images import EvaluatedImages, image_loader
+from posenas.evaluation import detection_rules
 from posenas.randomness import derive_rng, derive_seed
 from posenas.samples import Sample
 from posenas.scores import GroundTruth
@@ -122,7 +124,7 @@ class People:
             if self._composition.view.kind == "image":
                 views: EvaluatedViews = self._images(samples, task)
             else:
-                views = self._load(self._boxes(split, samples), samples, task)
+                views = self._load(self._boxes(split, samples), samples, task, rules=self._rules(split))
             self._loaded[split] = GroundTruth(self._composition.keypoints, samples), views
         return self._loaded[split]
 
@@ -155,7 +157,14 @@ class People:
             progress=lambda done, total: self._advance(task, done, total),
         )
 
-    def _load(self, crops: Sequence[PersonCrop], samples: Sequence[Sample], task: str) -> LoadedCrops:
+    def _load(
+        self,
+        crops: Sequence[PersonCrop],
+        samples: Sequence[Sample],
+        task: str,
+        *,
+        rules: DetectionRules | None = None,
+    ) -> LoadedCrops:
         settings = self._composition.training
         return load_crops(
             crops,
@@ -164,12 +173,20 @@ class People:
             workers=settings.workers,
             on_unreadable=self._warn,
             max_unreadable=settings.max_unreadable,
+            rules=rules,
             progress=lambda done, total: self._advance(task, done, total),
         )
 
+    def _rules(self, split: str) -> DetectionRules | None:
+        """For a detector's boxes, which `val` alone may have."""
+        settings = self._composition.evaluation
+        if split != "val" or not settings.boxes:
+            return None
+        return detection_rules(settings, self._composition.keypoints)
+
     def _boxes(self, split: str, samples: Sequence[Sample]) -> list[PersonCrop]:
         settings = self._composition.evaluation
-        if split == "val" and settings.boxes:
+        if self._rules(split):
             return detection_crops(
                 Path(settings.boxes),
                 samples,

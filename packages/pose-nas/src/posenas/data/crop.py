@@ -67,7 +67,8 @@ def view_steps(view: View) -> NDArray[np.float64]:
 
 def shown_area(inverse: NDArray[np.float64], view: View) -> NDArray[np.float64]:
     """The (...) square pixels of the image that padded boxes fill, of (..., 2, 3) maps from view to image."""
-    area: NDArray[np.float64] = np.abs(np.linalg.det(inverse[..., :2])) * view_steps(view).prod()
+    with np.errstate(over="ignore"):  # a box may be as large as its file says
+        area: NDArray[np.float64] = np.abs(np.linalg.det(inverse[..., :2])) * view_steps(view).prod()
     return area
 
 

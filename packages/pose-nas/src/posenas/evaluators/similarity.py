@@ -137,6 +137,30 @@ def keypoint_similarity(
     return _terms(displacement, people.areas[pairs.true], sigmas=sigmas)
 
 
+def similarity_to_poses(
+    keypoints: NDArray[np.float64],
+    others: NDArray[np.float64],
+    *,
+    areas: NDArray[np.float64],
+    sigmas: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """OKS of one predicted pose and each of M others, over all keypoints; NaN where a place is no number.
+
+    Args:
+        keypoints: (K, 2) pixels.
+        others: (M, K, 2) pixels.
+        areas: (M,) square pixels, the scale of each pair.
+        sigmas: (K,) dimensionless, COCO's per-keypoint constants.
+
+    Returns:
+        (M,).
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        terms = _terms(others - keypoints, areas, sigmas=sigmas)
+    similarity: NDArray[np.float64] = terms.sum(axis=1) / terms.shape[1]
+    return similarity
+
+
 def _from_keypoints(
     keypoints: NDArray[np.float64], people: People, *, pairs: Pairs, columns: NDArray[np.int64]
 ) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from posenas.data.crops import load_crops
 from posenas.data.views import EvaluatedViews
 from posenas.data.whole_images import EvaluatedImages, size_for
 from posenas.errors import PosenasError
-from posenas.evaluation import decode, outputs_of
+from posenas.evaluation import decode, detection_rules, outputs_of
 from posenas.prediction.boxes import Boxes, WholeFrames, person_crops_of, read_boxes
 from posenas.prediction.frames import Frame, Source
 from posenas.prediction.stages import Stages
@@ -68,7 +68,17 @@ class Predictor:
                 on_unreadable=_never,
             )
         crops = person_crops_of(frames, self.boxes, trained.keypoints)
-        return load_crops(crops, samples, trained.view, workers=0, on_unreadable=_never) if crops else None
+        if not crops:
+            return None
+        detected = isinstance(self.boxes, Boxes)
+        return load_crops(
+            crops,
+            samples,
+            trained.view,
+            workers=0,
+            on_unreadable=_never,
+            rules=detection_rules(trained.settings, trained.keypoints) if detected else None,
+        )
 
     def _poses(self, batch: Batch) -> Poses:
         network = self.trained.network

@@ -22,7 +22,7 @@ from posenas.protocols import Head, SearchSpace
 from posenas.recipe import merge, parse_assignment, recipe_from_tables, recipe_tables
 from posenas.run import open_run
 
-USED = ("flip_test", "scales", "rectangular", "box_threshold")
+USED = ("flip_test", "scales", "rectangular", "keypoint_threshold", "oks_nms", "box_threshold")
 """Options of the table [evaluation] that matter where nothing is scored."""
 
 

@@ -110,8 +110,9 @@ def _boxes(settings: EvaluationSettings) -> str:
         )
     return (
         f"On val, people were looked for inside a detector's boxes with a score of at least "
-        f"{settings.box_threshold:g}: these scores hold the detector's errors too. All others are in "
-        "annotated boxes."
+        f"{settings.box_threshold:g}: these scores hold the detector's errors too. A pose scores its box's "
+        f"score times the mean of its keypoints' above {settings.keypoint_threshold:g}, and of poses more "
+        f"alike than an OKS of {settings.oks_nms:g} the best one counts. All others are in annotated boxes."
     )
 
 
