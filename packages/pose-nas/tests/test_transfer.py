@@ -85,7 +85,7 @@ def expected(network: nn.Module, parent: Arrays) -> tuple[dict[str, np.ndarray],
         if source is None or parent[source].ndim != own.ndim:
             continue
         result[name], count = by_elements(own, parent[source])
-        if name in normalisations(network):
+        if own.ndim == 1 and (name in parameters or name in normalisations(network)):
             for index in range(len(parent[source]), len(own)):
                 result[name][index] = np.mean(parent[source])
         taken += count if name in parameters else 0
@@ -272,6 +272,23 @@ def test_batch_norm_is_filled_with_the_parents_mean() -> None:
     assert child.num_batches_tracked == 7
 
 
+@pytest.mark.parametrize("layer", [nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.LayerNorm])
+def test_biases_of_every_layer_are_filled_with_the_parents_mean(layer: type[nn.Module]) -> None:
+    """The mean is of the parent's whole vector; it counts as nothing taken over."""
+    sizes = {nn.LayerNorm: ((2,), (5,)), nn.Linear: ((3, 2), (3, 5))}.get(layer, ((3, 2, 1), (3, 5, 1)))
+    parent, child = (layer(*size) for size in sizes)
+    state = parent.state_dict() | {"bias": torch.tensor([0.5, -1.5])}
+    found = transfer(child, state)
+    assert child.get_parameter("bias").tolist() == [0.5, -1.5, -0.5, -0.5, -0.5]
+    assert found.share == 2 / 5
+
+
+def test_a_narrower_childs_biases_are_the_leading_ones() -> None:
+    child = nn.Conv2d(3, 2, 1)
+    transfer(child, {"bias": torch.tensor([0.5, -1.5, 9.0])})
+    assert child.get_parameter("bias").tolist() == [0.5, -1.5]
+
+
 def test_equal_networks_compute_the_same_and_stay_apart() -> None:
     parent, child = randomised(Network(*BASE)), randomised(Network(*BASE))
     images = torch.rand(2, 3, 32, 32)
@@ -283,15 +300,15 @@ def test_equal_networks_compute_the_same_and_stay_apart() -> None:
     assert parent.get_parameter("stem.weight").abs().min() > 0
 
 
-def test_a_wider_child_keeps_its_fresh_values_elsewhere() -> None:
+def test_a_wider_child_keeps_its_fresh_kernels_elsewhere() -> None:
     parent, child = nn.Conv2d(2, 2, 1), nn.Conv2d(3, 4, 1)
     before = {name: value.clone() for name, value in child.state_dict().items()}
     transfer(child, parent.state_dict())
     assert torch.equal(child.weight[2:].detach(), before["weight"][2:])
     assert torch.equal(child.weight[:2, 2:].detach(), before["weight"][:2, 2:])
     bias = child.get_parameter("bias").detach()
-    assert torch.equal(bias[2:], before["bias"][2:])
     assert torch.equal(bias[:2], parent.get_parameter("bias"))
+    assert torch.equal(bias[2:], parent.get_parameter("bias").detach().mean().expand(2))
 
 
 def test_a_new_block_is_its_own_modules_last_one() -> None:

@@ -1,11 +1,13 @@
 """Weight transfer: a network begins with what fits of another network's weights.
 
 Tensors meet by name. Of a kernel the centre is taken, of channels the leading ones, whichever of the two
-networks has more (Eq. 3.1); what the other network lacks keeps the network's own, fresh values. A child that
-differs a little from a trained parent thus computes nearly the same, and trains in few epochs.
+networks has more (Eq. 3.1); what the other network lacks keeps the network's own, fresh values, except in
+vectors such as biases, which go on with the mean. A child that differs a little from a trained parent thus
+computes nearly the same, and trains in few epochs.
 
-Source: McNally, thesis (2022), sections 3.2 and 3.3.3 (EvoPose2D). The authors' code takes nothing where only
-a kernel's size changes, and begins a new block as the network's last one; this follows the text.
+Source: McNally, thesis (2022), sections 3.2 and 3.3.3 (EvoPose2D). Eq. 3.1 speaks of kernels; vectors are
+filled as in the authors' code. That code takes nothing where only a kernel's size changes, and begins a new
+block as the network's last one; this follows the text.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ class Transfer:
 
     Attributes:
         share: of the network's parameters, counted one by one, those whose values are the other network's;
-            buffers do not count, nor what batch norm is filled up with.
+            buffers do not count, nor what vectors are filled up with.
         fresh: names of the parameters that took nothing.
     """
 
@@ -60,7 +62,7 @@ class _Place:
         common = [min(sizes) for sizes in zip(own.shape, source.shape, strict=True)]
         part = own[_part(own.shape, common)]
         part.copy_(source[_part(source.shape, common)])
-        if self.is_normalisation:
+        if own.ndim == 1 and source.numel():
             own[source.numel() :] = source.to(own.dtype).mean()
         return part.numel()
 
@@ -71,8 +73,8 @@ def transfer(network: nn.Module, tensors: Mapping[str, Tensor]) -> Transfer:
 
     - Kernels and other weights: the first two axes' leading entries, the centre of all further axes. Where
       the network's are larger, what it takes lies likewise in its own, the rest stays fresh.
-    - Batch norm: the leading entries; what the other lacks is filled with the mean of the other's.
-    - Other tensors of one axis: the leading entries; the rest stays fresh.
+    - Vectors, which are biases and all of batch norm: the leading entries; what the other lacks is filled
+      with the mean of the other's.
     - Integers, and buffers that are not batch norm's: only where the shapes are equal.
     - An entry of a module list that the other network lacks takes from the other list's last one, if both
       have the same names with the same numbers of axes: a new block begins as its stage's last one.
