@@ -135,6 +135,27 @@ def test_an_object_has_its_cell_and_the_nearer_neighbours() -> None:
 
 def test_a_centre_on_the_border_of_cells_has_the_earlier_neighbour_alone() -> None:
     assert assigned_cells(3.0, 4.5) == [(3, 4), (2, 4)]
+    assert assigned_cells(4.5, 3.0) == [(4, 3), (4, 2)]
+    assert assigned_cells(1.0, 4.5) == [(1, 4)], "the first column's border has none"
+    assert assigned_cells(7.0, 4.5) == [(7, 4), (6, 4)]
+
+
+@pytest.mark.parametrize(
+    ("centre", "cells"),
+    [
+        (0.2, [0]),
+        (1.0, [1]),
+        (3.0, [3, 2]),
+        (3.2, [3, 2]),
+        (3.5, [3]),
+        (3.7, [3, 4]),
+        (7.0, [7, 6]),
+        (7.8, [7]),
+    ],
+)
+def test_cells_are_those_of_the_table_in_the_docs(centre: float, cells: list[int]) -> None:
+    assert assigned_cells(centre, 4.5) == [(column, 4) for column in cells]
+    assert assigned_cells(4.5, centre) == [(4, row) for row in cells]
 
 
 def test_no_neighbour_is_outside_the_grid() -> None:

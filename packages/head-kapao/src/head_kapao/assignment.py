@@ -86,8 +86,8 @@ def _fits(sizes: Tensor, anchors: Tensor) -> Tensor:
 def _neighbours(centres: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """(5, 2) steps in x and y, and (5, M) whether the cell so far from the centre's takes the object.
 
-    A centre on the border of two cells lies in the later one, and the earlier one is its neighbour; a centre
-    in the middle has none.
+    A centre on the border of two cells lies in the later one, and the earlier one is its neighbour, but for
+    the border of the first two, which has none; nor has a centre in the middle.
     """
     size = centres.new_tensor([grid[1], grid[0]])
     fraction = centres - centres.floor()
