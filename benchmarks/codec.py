@@ -78,8 +78,10 @@ def loop_decode(maps: Array, encoding: Encoding) -> Array:
 
 
 def quarter(heatmap: Array, x: int, y: int) -> tuple[float, float]:
-    dx = heatmap[y, x + 1] - heatmap[y, x - 1] if 0 < x < WIDTH - 1 else 0.0
-    dy = heatmap[y + 1, x] - heatmap[y - 1, x] if 0 < y < HEIGHT - 1 else 0.0
+    if not (1 < x < WIDTH - 1 and 1 < y < HEIGHT - 1):
+        return 0.0, 0.0
+    dx = heatmap[y, x + 1] - heatmap[y, x - 1]
+    dy = heatmap[y + 1, x] - heatmap[y - 1, x]
     return 0.25 * np.sign(dx), 0.25 * np.sign(dy)
 
 
@@ -87,7 +89,7 @@ def newton(heatmap: Array, x: int, y: int, encoding: Encoding) -> tuple[float, f
     step = 1 if encoding == "udp" else 2
     if not (step <= x < WIDTH - step and step <= y < HEIGHT - step):
         return 0.0, 0.0
-    blurred = cv2.GaussianBlur(heatmap, (BLUR, BLUR), SIGMA, borderType=cv2.BORDER_CONSTANT)
+    blurred = cv2.GaussianBlur(heatmap, (BLUR, BLUR), 0, borderType=cv2.BORDER_CONSTANT)
     blurred *= heatmap.max() / blurred.max()
     logs = np.log(np.maximum(blurred, 1e-10))
     dx = 0.5 * (logs[y, x + 1] - logs[y, x - 1])

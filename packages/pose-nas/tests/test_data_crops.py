@@ -21,7 +21,10 @@ from posenas.data.crops import _normalise, crop_loader, load_crops, person_crops
 from posenas.data.loader import EpochLoader
 from posenas.data.reading import WarpedCrops
 from posenas.errors import PosenasError
+from posenas.heads.heatmap import Crop, HeatmapHead
+from posenas.heads.heatmap_encoding import Encoding
 from posenas.keypoint_sets import keypoint_set_from_names
+from posenas.levels import Level
 from posenas.samples import Person, Sample, UnreadableImageError
 
 VIEW = View("person", height=32, width=24)
@@ -289,6 +292,23 @@ def test_loaded_crops_keep_their_order_and_lead_back_to_the_image(workers):
         torch.cat([part.images for part in parts]), expected.images, atol=1e-5, rtol=1e-5
     )
     assert torch.equal(torch.cat([part.labelled for part in parts]), expected.labelled)
+
+
+@pytest.mark.parametrize("crop", ["udp", "standard"])
+@pytest.mark.parametrize(("encoding", "allowed"), [("gaussian", 0.5), ("udp", 0.02), ("dark", 0.02)])
+def test_people_come_back_through_crop_maps_and_decoding(
+    encoding: Encoding, allowed: float, crop: Crop
+) -> None:
+    """Within so many pixels of a map, in the image, by either crop rule."""
+    samples = make_samples(8)
+    head = HeatmapHead(input_size=(128, 96), encoding=encoding, crop=crop, loss="mse", sigma=2.0)
+    module = head.build([Level("out", 4, 8)], KEYPOINTS)
+    loaded = load_crops(person_crops(samples), samples, head.view(), workers=0, on_unreadable=str)
+    (batch,) = loaded.batches(8, device=CPU)
+    found = loaded.locate([module.decode(module.targets(batch).maps())])
+    truth = np.array([sample.people[0].keypoints[:, :2] for sample in samples])
+    map_pixel = 4 * 40 * 1.25 / (127 if crop == "udp" else 128)
+    assert np.abs(found.keypoints - truth).max() <= allowed * map_pixel + 1e-4
 
 
 def test_loaded_crops_are_looked_up_to_the_bits_that_training_computes():
