@@ -250,6 +250,44 @@ def test_one_pixel(posenas: Posenas, runs: Mapping[str, Path], head: str) -> Non
     assert np.isfinite([row["keypoints"] for row in rows("out/predictions.json")]).all()
 
 
+def test_poses_in_a_detectors_boxes_are_those_that_were_scored(
+    posenas: Posenas, images: Path, tmp_path: Path
+) -> None:
+    """By the papers' settings: their maps, their crop and their judgement of boxes, here each given twice."""
+    boxes = [
+        {"image_id": VAL[crop.sample].id, "category_id": 1, "bbox": crop.box, "score": score}
+        for score in (0.9, 0.6)
+        for crop in person_crops(VAL)
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    (tmp_path / "genotype.json").write_text(json.dumps(SPACES["heatmap"].smallest()))
+    flags = (
+        *(
+            *SMALL,
+            *TRAINED["heatmap"],
+            "--head",
+            "heatmap",
+            "-o",
+            "head.encoding=gaussian",
+            "-o",
+            "head.loss=mse",
+        ),
+        *("-o", "evaluation.boxes=boxes.json", "-o", "evaluation.keypoint_threshold=0.001", "--run", "run"),
+    )
+    assert posenas("train", "genotype.json", *flags).status == 0
+    answer = posenas("predict", "run", images, "--boxes", "boxes.json", "--output", "out")
+    assert answer.status == 0, answer.err
+    trial = json.loads(Path("run/best/trial.json").read_text())
+    scored, found = rows(Path("run/predictions") / trial["predictions"]), rows("out/predictions.json")
+    scored.sort(key=lambda row: row["image_id"])
+    assert 0 < len(found) == len(scored) <= len(boxes) // 2
+    for row, other in zip(found, scored, strict=True):
+        assert row["image_id"] == other["image_id"]
+        assert row["keypoints"] == pytest.approx(other["keypoints"], abs=0.01)
+        assert row["score"] == pytest.approx(other["score"], abs=1e-5)
+    assert max(row["score"] for row in found) > 0
+
+
 def test_a_detectors_boxes_are_judged_as_evaluation_judges_them(
     posenas: Posenas, runs: Mapping[str, Path], images: Path, tmp_path: Path
 ) -> None:
