@@ -120,7 +120,7 @@ class Literal:
         assert isinstance(total, Tensor)
         nodes = [total.clamp(min=0)]
         edge = 0
-        for _ in range(self.hidden):
+        for number in range(1, self.hidden + 1):
             node = torch.zeros_like(nodes[0])
             for source in list(nodes):
                 alpha = self.state["alpha"][edge]
@@ -128,7 +128,7 @@ class Literal:
                     result = self.operation(kind, source, f"{name}.edges.{edge}.{kind}")
                     node = node + len(alpha) * share * result
                 edge += 1
-            nodes.append(node)
+            nodes.append(node / number if number > 2 else node)
         return self.convolve(torch.cat(nodes[1:], dim=1), f"{name}.output")
 
     def __call__(self, maps: Mapping[int, Tensor], layers: Sequence[int]) -> list[Tensor]:
@@ -389,6 +389,18 @@ def test_relaxed_networks_take_up_weights_of_given_ones_and_the_other_way() -> N
         learnt.part1.alpha.add_(torch.randn_like(learnt.part1.alpha))
         given.load_state_dict(learnt.state_dict())
         torch.testing.assert_close(learnt(images)["part1"], given(images)["part1"], **FLOAT64_NOISE)
+
+
+@pytest.mark.parametrize("hidden", [3, 4, 8])
+def test_more_hidden_nodes_do_not_enlarge_the_maps(hidden: int) -> None:
+    def spread(nodes: int) -> float:
+        torch.manual_seed(0)
+        space = CnfSpace(hidden=nodes)
+        network = space.build(space.ancestor()).train()
+        with torch.no_grad():
+            return float(network(torch.randn(2, 3, 64, 64))["part1"].std())
+
+    assert 0.5 < spread(hidden) / spread(2) < 2
 
 
 def cell_parameters(c: int, hidden: int, *, down: int, up: int) -> float:

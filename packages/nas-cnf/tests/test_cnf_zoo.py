@@ -211,6 +211,26 @@ def test_zoo_has_the_fabrics(name: str) -> None:
     assert [level["stride"] for level in described["levels"]] == [4, 8, 16, 32]
 
 
+@pytest.mark.parametrize("name", [*IN_THE_ZOO, *FABRICS])
+def test_zoo_heads_have_the_papers_targets(name: str) -> None:
+    head = find_network(name).head
+    height = head.options["input_size"][0]
+    assert (head.options["encoding"], head.options["sigma"]) == ("gaussian", {256: 2.0, 384: 3.0}[height])
+
+
+def test_figures_of_test_images_say_so() -> None:
+    published = {name: find_network(name).published for name in IN_THE_ZOO}
+    assert [published[f"posenfs-{number}"]["oks.AP on test-dev"] for number in (1, 2, 3)] == [
+        0.674,
+        0.709,
+        0.723,
+    ]
+    assert {name: figures["oks.AP"] for name, figures in published.items() if "oks.AP" in figures} == {
+        "posenfs-3": 0.730
+    }
+    assert published["posenfs-a"]["pckh.PCKh@0.5 on test"] == 0.902
+
+
 def test_zoo_entries_begin_undecided() -> None:
     genotype = find_network("posenfs-c").genotype
     assert set(genotype) == {f"part{number}.{which}" for number in (1, 2, 3) for which in ("alpha", "beta")}

@@ -15,6 +15,10 @@ from nas_cnf.layout import Sources, channels_of, sources_of
 from nas_cnf.mixing import Weight, is_nothing, weighted_sum
 from nas_cnf.operations import Operation, make_operation
 
+_SUMMED = 2
+"""Hidden nodes of a cell that are sums over their edges, as the paper's networks have; the further ones are
+means. Were they sums too, each would be some four times as large as the one before."""
+
 
 class Cell(nn.Module):
     """The maps of the previous layer to (N, channels, H, W) at this cell's scale.
@@ -26,7 +30,7 @@ class Cell(nn.Module):
         scale: of this cell.
         incoming: scales of the previous layer.
         channels: the fabric's channel factor C.
-        hidden: nodes; each hears the input and all nodes before it.
+        hidden: nodes; each hears the input and all nodes before it. From the third on they are means.
         operations: candidates on each edge.
     """
 
@@ -68,6 +72,8 @@ class Cell(nn.Module):
                 for term in self._mixed(edge, node, operations[edge])
             )
             node = weighted_sum(terms)
+            if node is not None and number > _SUMMED:
+                node = node / number
             nodes.append(torch.zeros_like(nodes[0]) if node is None else node)
         hidden = nodes[1] if self._hidden == 1 else torch.cat(nodes[1:], dim=1)
         output: Tensor = self.output(hidden)

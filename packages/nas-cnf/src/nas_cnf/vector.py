@@ -32,8 +32,9 @@ _LONGEST = 2.0**24 - 1
 """A squared length; the score of a longer vector would be rounded to 1 in float32."""
 
 _FIRST_SQUARE = 0.01
-"""Squared length of fresh vectors, near the mean of a target map. Length 0 is a saddle, where no gradient
-says in which direction to grow; from longer vectors training first empties the maps, and ends up there."""
+"""Squared length of fresh vectors, near the mean of a target map; and value of a fresh plain map. Length 0 is
+a saddle, where no gradient says in which direction to grow; from longer vectors training first empties the
+maps, and ends up there."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class VectorHead:
         tuple[Side, Side],
         "height and width of a person's view, pixels; multiples of the coarsest level's stride",
     ] = (128, 96)
-    dimension: Annotated[int, "of the vectors; 1 is a plain heat map", Ge(1), Le(256)] = 8
+    dimension: Annotated[
+        int, "of the vectors; 1 is the paper's plain heat map, whose values are no lengths", Ge(1), Le(256)
+    ] = 8
     groups: Annotated[
         Groups,
         "keypoints of each part: the body's groups for as many parts as the backbone has levels part1, "
@@ -112,6 +115,7 @@ class VectorHead:
 
 class VectorModule(nn.Module):
     """Outputs are (N, K, H / stride, W / stride) scores, 0 or more; below 1 where one part has the keypoint.
+    Of dimension 1 they are the convolutions' own values, a heat map's without vectors (table IV).
 
     Args:
         levels: one for each group, all of one stride.
@@ -141,9 +145,10 @@ class VectorModule(nn.Module):
             nn.Conv2d(level.channels, len(group.keypoints) * dimension, kernel_size=1)
             for level, group in zip(levels, groups, strict=True)
         )
+        first = _FIRST_SQUARE if dimension == 1 else math.sqrt(_FIRST_SQUARE / dimension)
         for convolution in self.convolutions:
             nn.init.normal_(convolution.weight, std=0.001)  # type: ignore[arg-type]
-            nn.init.constant_(convolution.bias, math.sqrt(_FIRST_SQUARE / dimension))  # type: ignore[arg-type]
+            nn.init.constant_(convolution.bias, first)  # type: ignore[arg-type]
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """In float32 even under autocast: bfloat16 is too coarse to refine a peak by.
@@ -162,6 +167,8 @@ class VectorModule(nn.Module):
         # The meta device, on which costs are counted, has no autocast to switch off.
         with torch.autocast("cpu" if level.is_meta else level.device.type, enabled=False):
             vectors: Tensor = convolution(level.float().relu())
+            if self.dimension == 1:
+                return vectors
             by_keypoint = vectors.unflatten(1, (-1, self.dimension))  # type: ignore[no-untyped-call]
             return squashed_length(by_keypoint, dim=2)
 
