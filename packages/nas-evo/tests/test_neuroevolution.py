@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -160,6 +162,18 @@ def test_children_begin_with_their_parents_weights_and_a_generation_is_one_call(
     assert trials[-1].descent == winner.descent
 
 
+def test_without_inheritance_the_family_is_the_same_and_everybody_begins_fresh() -> None:
+    """The toy's losses do not depend on the first weights."""
+    problem, heirs = ToyProblem(), ToyProblem()
+    trials, expected = evolve(problem, inheritance=False), evolve(heirs)
+    assert [trial.genotype for trial in trials] == [trial.genotype for trial in expected]
+    assert [trial.descent for trial in trials] == [trial.descent for trial in expected]
+    assert {candidate.init for candidates, _ in problem.calls for candidate in candidates} == {None}
+    assert problem.final is not None
+    assert problem.final == heirs.final, "the winner is trained on from its own weights"
+    assert problem.discarded == heirs.discarded
+
+
 def test_only_weights_that_nobody_inherits_any_more_are_deleted() -> None:
     problem = ToyProblem()
     trials = evolve(problem)[:-1]
@@ -250,3 +264,11 @@ def test_of_equals_the_smaller_and_then_the_elder_is_fitter() -> None:
 
     trials = [made("a", 9, 1.0), made("b", 5, 1.0), made("c", 5, 1.0), made("d", 1, None), made("e", 9, 0.5)]
     assert [trial.genotype["x"] for trial in fittest(trials, 9)] == ["e", "b", "c", "a"]
+
+
+def test_the_recipe_has_the_thesis_s_balance_of_loss_and_decay() -> None:
+    """Its L2 of 1e-5 has the gradient 2e-5 x weight, and its maps peak at 255."""
+    recipe = tomllib.loads((Path(__file__).parents[3] / "recipes" / "evopose2d.toml").read_text())
+    assert recipe["head"]["loss"] == "mse"
+    assert recipe["training"]["optimizer"] == "adam", "AdamW's decay is no gradient"
+    assert recipe["training"]["weight_decay"] == pytest.approx(2e-5 / 255**2, rel=1e-4)

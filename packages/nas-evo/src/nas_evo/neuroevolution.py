@@ -73,6 +73,11 @@ class Neuroevolution:
     target_parameters: Annotated[float, "T of the fitness", Gt(0)] = 5e6
     ancestor_epochs: Annotated[int | None, "passes over the people; none: the preset's", Gt(0)] = None
     child_epochs: Annotated[int | None, "passes over the people; none: the preset's", Gt(0)] = None
+    inheritance: Annotated[
+        bool,
+        "whether children begin with what fits of their parents' weights; false is the thesis's control, "
+        "where they begin as the ancestor did",
+    ] = True
     final_epochs: Annotated[int, "passes over the people in training the winner", Gt(0)] = 4
     final_weights: Annotated[Literal["inherited", "fresh"], "what the winner's last training begins with"] = (
         "inherited"
@@ -163,7 +168,8 @@ class Neuroevolution:
         candidates = []
         for child, parent in family:
             assert parent.weights is not None
-            candidates.append(Candidate(child, Weights(parent.weights, shared=False)))
+            init = Weights(parent.weights, shared=False) if self.inheritance else None
+            candidates.append(Candidate(child, init))
         trials = problem.train_and_evaluate_many(candidates, epochs=self.plan.child_epochs, stage="candidate")
         for trial, (_, parent) in zip(trials, family, strict=True):
             yield replace(trial, descent=Descent(generation, parent.id, self.fitness(trial)))
