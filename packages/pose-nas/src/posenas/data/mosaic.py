@@ -1,7 +1,8 @@
 """Training pictures of whole images: several put together, then moved, scaled, mirrored and recoloured.
 
-Source: mosaics are those of Bochkovskiy et al., YOLOv4 (2020), section 3.3; the changes and their defaults
-are KAPAO's (McNally, thesis, 2022, section 4.4.1).
+Source: mosaics are those of Bochkovskiy et al., YOLOv4 (2020), section 3.3. KAPAO (McNally, thesis, 2022,
+section 4.3.1) names the changes and prints no figures; the defaults are its public code's, but for the scale,
+which is 0.9 there.
 """
 
 from __future__ import annotations
