@@ -11,7 +11,7 @@ import torch
 from head_kapao.anchors import BALANCE, scaled_anchors
 from head_kapao.assignment import Assignment, assign
 from head_kapao.channels import Channels
-from head_kapao.losses import Gains, Losses, compute_losses, scaled_gains
+from head_kapao.losses import Gains, Losses, compute_losses, compute_means, scaled_gains
 from head_kapao.objects import Objects, make_objects
 from head_kapao.overlap import complete_iou
 from torch import Tensor
@@ -155,6 +155,45 @@ def test_losses_are_those_of_the_loops(people: int, confidence: bool) -> None:
     if people == 12:
         assert min(found[:4]) > 0
         assert (found[4] > 0) == confidence
+
+
+@pytest.mark.parametrize("confidence", [True, False])
+def test_the_means_add_up_to_the_loss_and_those_of_single_images_to_the_batch_s(confidence: bool) -> None:
+    channels = Channels(KEYPOINTS, confidence)
+    outputs, assignments = make_batch(1, 9, channels)
+    losses = losses_of(outputs, assignments, channels)
+    whole = means_of(outputs, assignments, channels)
+    singles = [
+        means_of([grid[[image]] for grid in outputs], [only(image, each) for each in assignments], channels)
+        for image in range(IMAGES)
+    ]
+    assert float(whole[0].sum()) == pytest.approx(float(losses.total) / IMAGES, rel=1e-12)
+    counts = torch.stack([numbers for _, numbers in singles])
+    assert torch.equal(counts.sum(0), whole[1])
+    together = sum(means * numbers for means, numbers in singles) / whole[1].clamp(min=1)
+    # Objectness's targets are the last ones of a cell, which are the same image by image.
+    torch.testing.assert_close(together, whole[0].double(), rtol=1e-9, atol=1e-12)
+
+
+def means_of(
+    outputs: Sequence[Tensor], assignments: Sequence[Assignment], channels: Channels
+) -> tuple[Tensor, Tensor]:
+    return compute_means(
+        outputs,
+        assignments,
+        anchors=ANCHORS,
+        strides=STRIDES,
+        balance=tuple(BALANCE.values()),
+        channels=channels,
+        gains=GAINS,
+    )
+
+
+def only(image: int, assigned: Assignment) -> Assignment:
+    """The targets of one image, as the first of a batch."""
+    chosen = assigned.image == image
+    kept = {name: value[chosen] for name, value in vars(assigned).items()}
+    return Assignment(**kept | {"image": kept["image"] - image})
 
 
 def test_objectness_follows_the_last_of_several_targets() -> None:

@@ -87,6 +87,35 @@ def test_the_loss_is_that_of_the_kept_weights_on_the_ranking_people(bench: Calla
     assert "oks.AP" in trial.metrics
 
 
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+def test_the_validation_loss_does_not_depend_on_the_batch(tmp_path: Path, loss: str) -> None:
+    losses = []
+    for size in (64, 1, 3):
+        recipe = Recipe(
+            space=ComponentChoice("fixed", {"width": 0.125}),
+            strategy=ComponentChoice("random"),
+            head=ComponentChoice("heatmap", {"input_size": [64, 64], "loss": loss}),
+            dataset=ComponentChoice("synthetic", {"train_images": 8, "val_images": 7, "max_people": 4}),
+            evaluation={"batch_size": size},
+            training={"workers": 0},
+            precision="32",
+        )
+        composition = compose(recipe)
+        run = create_run(tmp_path / str(size), composition.recipe)
+        workshop = Workshop(composition, run, warn=print, advance=lambda *_: None)
+        torch.manual_seed(0)
+        network = composition.build(NETWORK).eval()
+        _, views = workshop.people.evaluated("val")
+        losses.append(workshop.validation_loss(network, views))
+        if size == 64:
+            (batch,) = views.batches(64, device=torch.device("cpu"))
+            module: Any = network.head
+            with torch.no_grad():
+                alone = float(module.loss(network(batch.images), module.targets(batch)))
+            assert losses[0] == alone, "of one batch it is the head's loss"
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+
+
 def test_children_inherit_and_say_how_much(bench: Callable[..., Bench]) -> None:
     made = bench()
     (parent,) = made.trained(Candidate(NETWORK))

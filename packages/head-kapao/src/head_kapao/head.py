@@ -26,7 +26,7 @@ from head_kapao.channels import Channels
 from head_kapao.decoding import Rows, decode, join
 from head_kapao.detection import Detection
 from head_kapao.distillation import distillation_loss
-from head_kapao.losses import Gains, compute_losses, scaled_gains
+from head_kapao.losses import Gains, LossRules, compute_losses, compute_means, scaled_gains
 from head_kapao.neck import Neck
 from head_kapao.objects import make_objects
 from head_kapao.tta import undo_mirror, undo_scale
@@ -190,16 +190,20 @@ class KapaoModule(nn.Module):
 
     def loss(self, outputs: list[Tensor], targets: list[Assignment]) -> Tensor:
         """Equation 4.9 as the mean over images, where the thesis takes their sum."""
-        losses = compute_losses(
-            outputs,
-            targets,
-            anchors=outputs[0].new_tensor(self._anchors, dtype=torch.float32),
-            strides=STRIDES,
-            balance=self._balance,
-            channels=self.channels,
-            gains=self._gains,
-        )
-        return losses.total / len(outputs[0])
+        return compute_losses(outputs, targets, **self._rules(outputs)).total / len(outputs[0])
+
+    def loss_means(self, outputs: list[Tensor], targets: list[Assignment]) -> tuple[Tensor, Tensor]:
+        """Of each grid: boxes, objectness, classes, keypoints, confidences."""
+        return compute_means(outputs, targets, **self._rules(outputs))
+
+    def _rules(self, outputs: list[Tensor]) -> LossRules:
+        return {
+            "anchors": outputs[0].new_tensor(self._anchors, dtype=torch.float32),
+            "strides": STRIDES,
+            "balance": self._balance,
+            "channels": self.channels,
+            "gains": self._gains,
+        }
 
     def distillation_loss(self, outputs: list[Tensor], teacher: list[Tensor]) -> Tensor:
         """Against the teacher's probabilities, where it sees something."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -27,6 +28,23 @@ class Gains:
     category: float = 0.3
     keypoints: float = 0.025
     confidence: float = 0.3
+
+
+class LossRules(TypedDict):
+    """What a loss is made by.
+
+    Attributes:
+        anchors: (L, A, 2) width and height, pixels.
+        strides: of each of the L grids.
+        balance: of each grid, its weight in the objectness loss.
+        gains: as of `scaled_gains`.
+    """
+
+    anchors: Tensor
+    strides: Sequence[int]
+    balance: Sequence[float]
+    channels: Channels
+    gains: Gains
 
 
 @dataclass(frozen=True)
@@ -60,26 +78,15 @@ def scaled_gains(gains: Gains, *, grids: int, input_size: int, keypoints: int) -
 def compute_losses(
     outputs: Sequence[Tensor],
     assignments: Sequence[Assignment],
-    *,
-    anchors: Tensor,
-    strides: Sequence[int],
-    balance: Sequence[float],
-    channels: Channels,
-    gains: Gains,
+    **rules: Unpack[LossRules],
 ) -> Losses:
     """
     Args:
-        outputs: of each grid, (N, A, H, W, C) as the network made them.
-        anchors: (L, A, 2) width and height, pixels.
-        strides: of each of the L grids.
-        balance: of each grid, its weight in the objectness loss.
-        gains: as of `scaled_gains`.
+        outputs: of each of the L grids, (N, A, H, W, C) as the network made them.
     """
-    terms = [
-        _grid_losses(output, assigned, anchors=sizes / stride, channels=channels)
-        for output, assigned, sizes, stride in zip(outputs, assignments, anchors, strides, strict=True)
-    ]
-    box, objectness, category, keypoints, confidence = torch.stack(terms).unbind(1)
+    gains, balance = rules["gains"], rules["balance"]
+    terms = _all_losses(outputs, assignments, rules)
+    box, objectness, category, keypoints, confidence = terms.unbind(1)
     weighted = (
         gains.box * box.sum(),
         gains.objectness * (objectness * objectness.new_tensor(balance)).sum(),
@@ -88,6 +95,46 @@ def compute_losses(
         gains.confidence * confidence.sum(),
     )
     return Losses(*weighted, total=len(outputs[0]) * torch.stack(weighted).sum())
+
+
+def compute_means(
+    outputs: Sequence[Tensor],
+    assignments: Sequence[Assignment],
+    **rules: Unpack[LossRules],
+) -> tuple[Tensor, Tensor]:
+    """(5 L,) the weighted means that a batch's loss is the sum of, and (5 L,) over how many targets, cells or
+    keypoints each is taken. Arguments as of `compute_losses`."""
+    gains, balance = rules["gains"], rules["balance"]
+    terms = _all_losses(outputs, assignments, rules)
+    weights = terms.new_tensor(
+        [
+            [gains.box, gains.objectness * share, gains.category, gains.keypoints, gains.confidence]
+            for share in balance
+        ]
+    )
+    counts = [
+        [
+            len(each.image),
+            output[..., 0].numel(),
+            len(each.image),
+            int(each.visible.sum()),
+            int(each.judged.sum()),
+        ]
+        for output, each in zip(outputs, assignments, strict=True)
+    ]
+    return (terms * weights).flatten(), terms.new_tensor(counts, dtype=torch.float64).flatten()
+
+
+def _all_losses(outputs: Sequence[Tensor], assignments: Sequence[Assignment], rules: LossRules) -> Tensor:
+    """(L, 5) unweighted: of each grid, as of `_grid_losses`."""
+    return torch.stack(
+        [
+            _grid_losses(output, assigned, anchors=sizes / stride, channels=rules["channels"])
+            for output, assigned, sizes, stride in zip(
+                outputs, assignments, rules["anchors"], rules["strides"], strict=True
+            )
+        ]
+    )
 
 
 def _grid_losses(outputs: Tensor, assigned: Assignment, *, anchors: Tensor, channels: Channels) -> Tensor:

@@ -166,6 +166,17 @@ class Distillable(Protocol):
 
 
 @runtime_checkable
+class Averaging(Protocol):
+    """A head module whose loss is made of means over what the targets of a batch have, such as the labelled
+    keypoints. The loss of a whole split then does not depend on how it is divided into batches."""
+
+    def loss_means(self, outputs: Any, targets: Any) -> tuple[Tensor, Tensor]:
+        """(M,) the means whose sum `loss` is, of a batch that has something of each; and (M,) over how many
+        each is taken. A mean over none is 0."""
+        ...
+
+
+@runtime_checkable
 class FlipTest(Protocol):
     """A head module that can average its outputs with those for the mirrored images."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -25,7 +25,7 @@ from posenas.network import PoseNetwork, SharedPoseNetwork
 from posenas.optimizers import Architecture
 from posenas.output_change import Change, measure_change
 from posenas.people import People
-from posenas.protocols import HeadModule, Relaxed, WeightSharing
+from posenas.protocols import Averaging, HeadModule, Relaxed, WeightSharing
 from posenas.run import Run
 from posenas.scores import GroundTruth, Predictions
 from posenas.training import Step, Watch, train
@@ -133,15 +133,15 @@ class Workshop:
         return save_weights(self.run.weights, network)
 
     def validation_loss(self, network: PoseNetwork, views: EvaluatedViews) -> float:
-        """The head's loss, its mean over these people; the network is in evaluation mode."""
+        """The head's loss of all these people together, however they are divided into batches; the network
+        is in evaluation mode."""
         head = cast(HeadModule, network.head)
-        total = 0.0
+        size, device = self.composition.evaluation.batch_size, self.composition.compute.device
         with torch.no_grad():
-            size, device = self.composition.evaluation.batch_size, self.composition.compute.device
-            for batch in views.batches(size, device=device):
-                loss = head.loss(network(batch.images), head.targets(batch))
-                total += float(loss) * len(batch.images)
-        return total / len(views)
+            return pooled_loss(
+                _means(head, network(batch.images), head.targets(batch), views=len(batch.images))
+                for batch in views.batches(size, device=device)
+            )
 
     def predict(
         self, network: PoseNetwork, *, on: str, calibration_people: int = 0
@@ -244,6 +244,22 @@ class Workshop:
     def _images(self, views: EvaluatedViews) -> Iterator[Tensor]:
         size = self.composition.evaluation.batch_size
         return (batch.images for batch in views.batches(size, device=self.composition.compute.device))
+
+
+def _means(head: HeadModule, outputs: Any, targets: Any, *, views: int) -> tuple[Tensor, Tensor]:
+    """As of `Averaging`; other heads' loss is a mean over views."""
+    if isinstance(head, Averaging):
+        return head.loss_means(outputs, targets)
+    return head.loss(outputs, targets).reshape(1), torch.tensor([views])
+
+
+def pooled_loss(batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """The sum of M means over all batches together, from those over each and the numbers they are of."""
+    totals, counts = torch.zeros(1), torch.zeros(1)
+    for means, numbers in batches:
+        numbers = numbers.double().cpu()
+        totals, counts = totals + means.double().cpu() * numbers, counts + numbers
+    return float((totals / counts.clamp(min=1.0)).sum())
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from posenas.errors import PosenasError
 from posenas.heads.heatmap_decoding import find_peaks, peak_masses, peak_values, refine
 from posenas.heads.heatmap_encoding import QUARTER, Encoding, HeatmapTargets, encode, in_view, to_view
 from posenas.heads.heatmap_losses import (
+    counted,
     cross_entropy_to_teacher,
     divergence,
     log_probabilities,
@@ -111,6 +112,12 @@ class HeatmapModule(nn.Module):
 
     def loss(self, outputs: Tensor, targets: HeatmapTargets) -> Tensor:
         return (divergence if self.distributions else mean_squared_error)(outputs, targets)
+
+    def loss_means(self, outputs: Tensor, targets: HeatmapTargets) -> tuple[Tensor, Tensor]:
+        """The loss, and how many keypoints or, of maps as images, people it is the mean of."""
+        people = outputs.new_tensor(len(outputs))
+        count = counted(targets) if self.distributions else people
+        return self.loss(outputs, targets).reshape(1), count.reshape(1)
 
     def distillation_loss(self, outputs: Tensor, teacher: Tensor) -> Tensor:
         """In-place distillation as in ViPNAS; of distributions by cross-entropy, to the teacher's."""

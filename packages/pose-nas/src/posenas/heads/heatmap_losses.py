@@ -39,8 +39,13 @@ def divergence(outputs: Tensor, targets: HeatmapTargets) -> Tensor:
         expected = ((logits @ columns.unsqueeze(3)).squeeze(3) * rows).sum(2)
         entropy = torch.special.entr(rows).sum(2) + torch.special.entr(columns).sum(2)
         errors = logits.logsumexp((2, 3)) - expected - entropy
-        loss: Tensor = (targets.weights * errors).sum() / targets.weights.sum().clamp(min=1.0)
+        loss: Tensor = (targets.weights * errors).sum() / counted(targets).clamp(min=1.0)
         return loss
+
+
+def counted(targets: HeatmapTargets) -> Tensor:
+    """How many keypoints count, a scalar."""
+    return targets.weights.sum()
 
 
 def mean_squared_difference(outputs: Tensor, teacher: Tensor) -> Tensor:
