@@ -114,13 +114,13 @@ def loop(rows: Candidates) -> Result:
 
 def loop_suppression(rows: Candidates) -> tuple[Indices, Indices]:
     kept = {
-        number: loop_category(rows, number, POSE_OVERLAP if number == 0 else KEYPOINT_OVERLAP)
+        number: loop_category(rows, number, POSE_OVERLAP if number == 0 else KEYPOINT_OVERLAP)[:LIMIT]
         for number in range(KEYPOINTS + 1)
     }
     objects = sorted(
         (row for number, found in kept.items() if number for row in found), key=lambda row: -rows.scores[row]
     )
-    return np.array(kept[0][:LIMIT], np.intp), np.array(objects[:LIMIT], np.intp)
+    return np.array(kept[0], np.intp), np.array(objects, np.intp)
 
 
 def loop_category(rows: Candidates, category: int, overlap: float) -> list[int]:
@@ -165,11 +165,13 @@ def plain_suppression(rows: Candidates) -> tuple[Indices, Indices]:
     for row in sorted(range(len(boxes)), key=lambda row: -scores[row]):
         number = category[row]
         overlap = POSE_OVERLAP if number == 0 else KEYPOINT_OVERLAP
-        if all(intersection_over_union(boxes[row], boxes[other]) <= overlap for other in kept[number]):
+        if len(kept[number]) < LIMIT and all(
+            intersection_over_union(boxes[row], boxes[other]) <= overlap for other in kept[number]
+        ):
             kept[number].append(row)
             if number:
                 objects.append(row)
-    return np.array(kept[0][:LIMIT], np.intp), np.array(objects[:LIMIT], np.intp)
+    return np.array(kept[0], np.intp), np.array(objects, np.intp)
 
 
 def intersection_over_union(a: list[float], b: list[float]) -> float:

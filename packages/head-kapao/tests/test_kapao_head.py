@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import Any
 
 import pytest
 import torch
 from head_kapao.anchors import ANCHORS, scaled_anchors
 from head_kapao.decoding import Rows, join
+from head_kapao.detection import Detection
 from head_kapao.head import STRIDES, KapaoHead, KapaoModule, Looks
 from head_kapao.sizes import published
 from head_kapao.space import YoloSpace
@@ -330,3 +332,28 @@ def test_rows_of_no_parts_have_no_confidences() -> None:
     )
     assert join([row, row]).confidences is None
     assert len(join([row, row]).scores) == 2
+
+
+@pytest.mark.parametrize(("people", "keypoints"), [(30, 17), (3, 133), (40, 1)])
+def test_a_crowd_is_fused_whole(people: int, keypoints: int) -> None:
+    """The limit is each keypoint's own: 30 people have 510 keypoint objects, and three of 133 points 399."""
+    corners = 100.0 * torch.stack(torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij"), 2)
+    corners = corners.reshape(-1, 2)[:people]
+    points = corners[:, None] + 5.0 + 80.0 * torch.rand(people, keypoints, 2, generator=torch.manual_seed(0))
+    centres, parts = points.reshape(-1, 2), torch.arange(1, keypoints + 1).repeat(people)
+    rows = Rows(
+        image=torch.zeros(people * (1 + keypoints), dtype=torch.int64),
+        boxes=torch.cat(
+            [torch.cat([corners, corners + 90.0], 1), torch.cat([centres - 2.0, centres + 2.0], 1)]
+        ),
+        category=torch.cat([torch.zeros(people, dtype=torch.int64), parts]),
+        scores=torch.full((people * (1 + keypoints),), 0.9),
+        keypoints=torch.cat([points + 3.0, torch.zeros(people * keypoints, keypoints, 2)]),
+    )
+    options = {name: getattr(KapaoHead(), name) for name in Detection.__dataclass_fields__}
+    poses = Detection(**options)(rows, pitch=torch.ones(1), seconds=defaultdict(float))
+    assert int((poses.keypoint_scores > 0).sum()) == people * keypoints
+    assert (poses.keypoints - points).abs().max() < 1e-3
+    few = Detection(**options | {"limit": 2})(rows, pitch=torch.ones(1), seconds=defaultdict(float))
+    assert len(few.keypoints) == 2
+    assert (few.keypoint_scores > 0).sum(0).max() <= 2
