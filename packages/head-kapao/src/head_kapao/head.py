@@ -18,6 +18,8 @@ from posenas.batches import Batch, Look, Poses, PosesWithout, View
 from posenas.errors import PosenasError
 from posenas.keypoints import KeypointSet
 from posenas.levels import Level
+from posenas.options import AFTER_TRAINING
+from posenas.samples import Sample
 from torch import Tensor, nn
 
 from head_kapao.anchors import ANCHORS, BALANCE, scaled_anchors
@@ -29,6 +31,7 @@ from head_kapao.distillation import distillation_loss
 from head_kapao.losses import Gains, LossRules, compute_losses, compute_means, scaled_gains
 from head_kapao.neck import Neck
 from head_kapao.objects import make_objects
+from head_kapao.slots import slot_warning
 from head_kapao.tta import undo_mirror, undo_scale
 
 STRIDES = tuple(ANCHORS)
@@ -95,6 +98,11 @@ class KapaoHead:
             wanted = ", ".join(f"1/{stride}" for stride in STRIDES)
             raise PosenasError(f"no level at any of {wanted} of the image; the backbone offers {offered}")
         return [*fine, *(deepest[stride] for stride in sorted(deepest))]
+
+    def foresee(self, samples: Sequence[Sample], keypoints: KeypointSet) -> Sequence[str]:
+        """How many keypoint objects have no anchor slot of their own, where they are many."""
+        warning = slot_warning(samples, keypoints.names, view=self.view(), keypoint_size=self.keypoint_size)
+        return [] if warning is None else [warning]
 
     def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> KapaoModule:
         return KapaoModule(levels, keypoints, head=self)

@@ -31,12 +31,24 @@ from posenas.network import PoseNetwork
 from posenas.objectives import Objective, choose_objectives
 from posenas.options import make_component, option_values
 from posenas.plugins import find_plugins, load
-from posenas.protocols import Dataset, Evaluator, Head, HeadModule, Relaxed, SearchSpace, Strategy
+from posenas.protocols import (
+    Dataset,
+    Evaluator,
+    Foreseeing,
+    Head,
+    HeadModule,
+    Relaxed,
+    SearchSpace,
+    Strategy,
+)
 from posenas.reach import check_reached
 from posenas.recipe import ComponentChoice, Recipe
 from posenas.scores import GroundTruth, Predictions
 from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
 from posenas.training import TrainingSettings
+
+_FORESEEN = 100
+"""Training images that a head is asked about."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +215,17 @@ def check_measured_limits(composition: Composition) -> None:
     """
     if composition.latency.table is None and composition.asks_latency:
         _check_limits(composition, composition.limits)
+
+
+def foreseen(composition: Composition) -> list[str]:
+    """What the head foresees that it will not learn of the training people, of at most 256 images."""
+    head = composition.head
+    if not isinstance(head, Foreseeing):
+        return []
+    shown = [sample for sample in composition.dataset.split("train") if person_crops([sample])]
+    step = max(1, len(shown) / _FORESEEN)
+    some = [shown[int(number * step)] for number in range(min(len(shown), _FORESEEN))]
+    return list(head.foresee(some, composition.keypoints))
 
 
 def _check_limits(composition: Composition, limits: Sequence[Limit]) -> None:

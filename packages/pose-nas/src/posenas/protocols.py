@@ -244,6 +244,19 @@ class Head(Protocol):
 
 
 @runtime_checkable
+class Foreseeing(Head, Protocol):
+    """A head that tells before the training what it will not learn of some people."""
+
+    def foresee(self, samples: Sequence[Sample], keypoints: KeypointSet) -> Sequence[str]:
+        """Warnings, one line each, with figures and with what helps; no picture is read.
+
+        Args:
+            samples: some of the training images, with somebody in each.
+        """
+        ...
+
+
+@runtime_checkable
 class Dataset(Protocol):
     """Images with people, in one keypoint set."""
 

@@ -106,6 +106,7 @@ def compose(
 
     composition = check(_recipe_from_flags(flags))
     check_measured_limits(composition)
+    _tell_foreseen(composition)
     if not _go_on(composition.recipe, dry_run=dry_run, save=save, as_json=as_json):
         return
     path = path or _new_path(composition.recipe)
@@ -145,6 +146,7 @@ def train(
     composition = check(recipe)
     check_genotype(found.genotype, composition.space.dimensions())
     check_measured_limits(composition)
+    _tell_foreseen(composition)
     if _go_on(composition.recipe, dry_run=dry_run, save=None, as_json=as_json):
         _begin(composition, path or _new_path(composition.recipe), as_json=as_json)
 
@@ -175,6 +177,13 @@ def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None 
     chosen = {name: flags[name] for name in (*KINDS, *_RECIPE_FLAGS)}
     assignments = [parse_assignment(text) for text in flags["assignments"]]
     return recipe_from_tables(merge(tables | dict(network or {}), assignments, flags=chosen))
+
+
+def _tell_foreseen(composition: Composition) -> None:
+    from posenas.compose import foreseen
+
+    for warning in foreseen(composition):
+        click.echo(f"warning: {warning}", err=True)
 
 
 def _go_on(recipe: Recipe, *, dry_run: bool, save: Path | None, as_json: bool) -> bool:

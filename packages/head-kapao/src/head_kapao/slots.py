@@ -1,0 +1,101 @@
+"""How many keypoint objects have an anchor slot of their own: a grid's anchor in a cell says one class.
+
+Where two objects share all their slots, the network can say one of them at most; the other keypoint is found
+by its pose alone. That happens to eyes and noses where the input is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from posenas.batches import View
+from posenas.data.crop import transform
+from posenas.data.letterbox import fitted_size, scaling
+from posenas.samples import Person, Sample
+
+from head_kapao.anchors import ANCHORS, scaled_anchors
+from head_kapao.assignment import assign
+from head_kapao.objects import Objects, make_objects
+
+MUCH = 0.05
+"""A share of keypoint objects without a slot that is worth a warning."""
+
+
+def slot_warning(
+    samples: Sequence[Sample], names: Sequence[str], *, view: View, keypoint_size: float
+) -> str | None:
+    """One line with the share, the keypoints it is highest for, and the share at twice the input size.
+
+    Args:
+        names: the keypoints'.
+        view: of the head.
+
+    Returns:
+        None where nearly every keypoint object has a slot of its own.
+    """
+    found, shared = count_shared(samples, len(names), view=view, keypoint_size=keypoint_size)
+    share = shared.sum() / max(found.sum(), 1)
+    if share <= MUCH:
+        return None
+    larger = View("image", 2 * view.height, 2 * view.width, view.stride)
+    found_larger, shared_larger = count_shared(samples, len(names), view=larger, keypoint_size=keypoint_size)
+    rates = shared / np.maximum(found, 1)
+    worst = ", ".join(f"{names[index]} {rates[index]:.0%}" for index in np.argsort(-rates, kind="stable")[:3])
+    return (
+        f"{share:.0%} of the keypoint objects of {len(samples)} training images have no anchor slot of their "
+        f"own at head.input_size={view.height},{view.width} ({worst}) and cannot be told from others there; "
+        f"at {larger.height},{larger.width} it is {shared_larger.sum() / max(found_larger.sum(), 1):.1%}"
+    )
+
+
+def count_shared(
+    samples: Sequence[Sample], keypoints: int, *, view: View, keypoint_size: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(K,) the keypoint objects of each keypoint in the letterboxed images, and (K,) those of them that have
+    no slot, or none that is not another object's too."""
+    found, shared = (np.zeros(keypoints + 1, np.int64) for _ in range(2))
+    for sample in samples:
+        people = [person for person in sample.people if not person.crowd]
+        if people:
+            objects = _objects(sample, people, view, keypoint_size)
+            category = objects.category.numpy()
+            found += np.bincount(category, minlength=keypoints + 1)
+            shared += np.bincount(category[~_have_own(objects, view)], minlength=keypoints + 1)
+    return found[1:], shared[1:]
+
+
+def _objects(sample: Sample, people: Sequence[Person], view: View, keypoint_size: float) -> Objects:
+    width, height = fitted_size(sample.width, sample.height, view)
+    corner = (view.width - width) // 2, (view.height - height) // 2
+    matrix = scaling((sample.height, sample.width), (height, width), corner)
+    boxes = np.array([person.box for person in people])
+    boxes[:, 2:] += boxes[:, :2]
+    poses = np.array([person.keypoints for person in people])
+    return make_objects(
+        torch.zeros(len(people), dtype=torch.int64),
+        torch.from_numpy(transform(matrix, boxes.reshape(-1, 2, 2)).reshape(-1, 4)),
+        keypoints=torch.from_numpy(transform(matrix, poses[..., :2])),
+        visibility=torch.from_numpy(poses[..., 2]),
+        view=(view.height, view.width),
+        keypoint_size=keypoint_size,
+    )
+
+
+def _have_own(objects: Objects, view: View) -> NDArray[np.bool_]:
+    """(O,) whether an object has a slot that no other one has."""
+    own = torch.zeros(len(objects.image), dtype=torch.bool)
+    anchors = scaled_anchors(tuple(ANCHORS), input_size=max(view.height, view.width))
+    # With each object's place for its image's, targets tell whose they are.
+    numbered = replace(objects, image=torch.arange(len(objects.image)))
+    for stride, sizes in zip(ANCHORS, anchors, strict=True):
+        targets = assign(
+            numbered, anchors=sizes, stride=stride, grid=(view.height // stride, view.width // stride)
+        )
+        place = torch.stack([targets.anchor, targets.row, targets.column], dim=1)
+        _, slot, takers = torch.unique(place, dim=0, return_inverse=True, return_counts=True)
+        own[targets.image[takers[slot] == 1]] = True
+    return own.numpy()
