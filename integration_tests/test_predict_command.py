@@ -464,3 +464,50 @@ def test_a_real_video(posenas: Posenas, runs: Mapping[str, Path], head: str) -> 
     assert answer.err.count("warning") == 0
     assert answer.last_json["frames"] == frames_of(Path(answer.last_json["drawn"])) == 4
     assert cv2.VideoCapture(answer.last_json["drawn"]).get(cv2.CAP_PROP_FPS) == 10
+
+
+CHANGED = {
+    "heatmap": ("head.input_size=128,128", "head.sigma=2", "head.encoding=gaussian", "head.name=kapao"),
+    "kapao": ("head.input_size=256,256", "head.keypoint_size=0.1", "head.box_gain=1", "space.size=s"),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_what_the_weights_depend_on_is_refused_and_the_line_says_what_can_change(
+    posenas: Posenas, runs: Mapping[str, Path], images: Path, head: str
+) -> None:
+    for assignment in CHANGED[head]:
+        evaluated = posenas("evaluate", runs[head], "-o", assignment)
+        predicted = posenas("predict", runs[head], images, "-o", assignment, "--output", "out")
+        for answer in (evaluated, predicted) if assignment.startswith("head") else (evaluated,):
+            (line,) = answer.err.splitlines()
+            assert answer.status == 2
+            assert assignment in line
+            assert "was trained with" in line
+            assert ("evaluation.scales" in line) == (head == "kapao")
+            assert ("head.pose_threshold" in line) == (head == "kapao")
+            assert "flip_test" in line
+
+
+def test_what_they_do_not_depend_on_can_change(
+    posenas: Posenas, runs: Mapping[str, Path], images: Path
+) -> None:
+    same = posenas("evaluate", runs["heatmap"], "-o", "head.input_size=64,64", "--json")
+    assert same.status == 0, same.err
+    free = ("evaluation.scales=2.0", "head.fusion=false", "head.pose_threshold=0", "head.limit=7")
+    flags = [flag for assignment in free for flag in ("-o", assignment)]
+    assert posenas("evaluate", runs["kapao"], *flags).status == 0
+    assert posenas("predict", runs["kapao"], images, *flags, "--output", "out").status == 0
+    assert (
+        max(sum(row["image_id"] == image for row in rows("out/predictions.json")) for image in range(9)) <= 7
+    )
+
+
+def test_a_head_of_whole_images_tells_the_anchor_slots_that_are_shared(posenas: Posenas) -> None:
+    crowd = ("--space", "yolo", "--head", "kapao", "--dry-run", "-o", "dataset.max_people=6")
+    small = posenas("compose", *crowd, "-o", "dataset.train_images=24")
+    assert small.status == 0, small.err
+    assert "keypoint objects of 24 training images have no anchor slot of their own" in small.err
+    large = posenas("compose", *crowd, "-o", "dataset.train_images=24", "-o", "head.input_size=1280,1280")
+    assert "anchor slot" not in large.err
+    assert "anchor slot" not in posenas("compose", "--dry-run").err

@@ -16,7 +16,7 @@ from annotated_types import Ge, Interval, Len, MaxLen, MinLen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from posenas.errors import PosenasError
-from posenas.options import Option, describe_options, make_component, option_values
+from posenas.options import AFTER_TRAINING, Option, describe_options, make_component, option_values
 from posenas.recipe import parse_value
 
 if TYPE_CHECKING:
@@ -85,6 +85,15 @@ def test_descriptions() -> None:
     assert describe_options(Needy) == (
         Option("root", "text", None, True, "folder of images", ("at least 1 long", "at most 9 long")),
     )
+
+
+def test_a_mark_is_no_constraint() -> None:
+    @dataclass(frozen=True)
+    class Marked:
+        limit: Annotated[int, "of poses", Ge(1), AFTER_TRAINING] = 3
+
+    assert describe_options(Marked) == (Option("limit", "int", 3, False, "of poses", (">= 1",), True),)
+    assert not any(option.after_training for option in describe_options(Everything))
 
 
 @pytest.mark.parametrize(

@@ -57,17 +57,36 @@ class KapaoHead:
         bool,
         "also learn whether each keypoint of a pose can be seen: its score where nothing is fused",
     ] = False
-    pose_threshold: Annotated[float, "poses of a lower score are left out", Ge(0), Le(1)] = 0.001
-    keypoint_threshold: Annotated[float, "keypoint objects of a lower score are left out", Ge(0), Le(1)] = 0.2
+    pose_threshold: Annotated[float, "poses of a lower score are left out", Ge(0), Le(1), AFTER_TRAINING] = (
+        0.001
+    )
+    keypoint_threshold: Annotated[
+        float, "keypoint objects of a lower score are left out", Ge(0), Le(1), AFTER_TRAINING
+    ] = 0.2
     pose_overlap: Annotated[
-        float, "intersection over union above which the worse of two poses goes", Ge(0), Le(1)
+        float,
+        "intersection over union above which the worse of two poses goes",
+        Ge(0),
+        Le(1),
+        AFTER_TRAINING,
     ] = 0.65
-    keypoint_overlap: Annotated[float, "the same of two keypoint objects", Ge(0), Le(1)] = 0.25
-    limit: Annotated[int, "most poses, and most keypoint objects, in an image", Ge(1)] = 300
-    fusion: Annotated[bool, "whether keypoint objects take the places of poses' keypoints"] = True
-    fusion_confidence: Annotated[float, "poses of a lower score stay as they are", Ge(0), Le(1)] = 0.3
+    keypoint_overlap: Annotated[float, "the same of two keypoint objects", Ge(0), Le(1), AFTER_TRAINING] = (
+        0.25
+    )
+    limit: Annotated[
+        int, "most poses, and most objects of each keypoint, in an image", Ge(1), AFTER_TRAINING
+    ] = 300
+    fusion: Annotated[
+        bool, "whether keypoint objects take the places of poses' keypoints", AFTER_TRAINING
+    ] = True
+    fusion_confidence: Annotated[
+        float, "poses of a lower score stay as they are", Ge(0), Le(1), AFTER_TRAINING
+    ] = 0.3
     fusion_distance: Annotated[
-        float, "pixels of the image within which a keypoint object takes a keypoint's place", Ge(0)
+        float,
+        "pixels of the image within which a keypoint object takes a keypoint's place",
+        Ge(0),
+        AFTER_TRAINING,
     ] = 50.0
     box_gain: Annotated[float, "weight of the boxes' loss", Ge(0)] = 0.05
     objectness_gain: Annotated[float, "weight of the objectness's loss", Ge(0)] = 0.7

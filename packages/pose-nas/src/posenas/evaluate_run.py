@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from posenas.after_training import check_changes
 from posenas.checkpoint import load_tensors
 from posenas.compose import compose, qualified
 from posenas.errors import PosenasError, suggestion
@@ -31,14 +32,17 @@ def evaluate_run(
         flags: another dataset or evaluator, by kind.
 
     Raises:
-        PosenasError: where the run has no result yet, or the dataset has other keypoints.
+        PosenasError: where the run has no result yet, the dataset has other keypoints, or a change is one
+            that the weights depend on.
     """
     run, recipe = open_run(path)
     found = find_network(str(path))
     # Another evaluator has other metrics, and nothing is trained.
     tables = recipe_tables(recipe) | {"maximize": [], "minimize": [], "init": ""}
     tables = merge(tables, [parse_assignment(text) for text in assignments], flags=flags)
-    composition = compose(recipe_from_tables(tables))
+    changed = recipe_from_tables(tables)
+    check_changes(path, trained=recipe, used=changed)
+    composition = compose(changed)
     if split not in composition.dataset.splits():
         raise PosenasError(f"no split {split!r}; {suggestion(split, composition.dataset.splits())}")
     if composition.keypoints.names != found.keypoints.names:

@@ -1,7 +1,8 @@
 """Options: the fields of a frozen dataclass, described, checked and written down.
 
 A field is `name: Annotated[type, "what it does", Ge(1)] = default`. Values come in as plain TOML or
-JSON data and go out the same way. TOML has no null, so None is spelled "none".
+JSON data and go out the same way. TOML has no null, so None is spelled "none". An option of a head or a space
+that a trained network may be used with another value of is marked with `AFTER_TRAINING` beside its bounds.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"), ("multiple_of",
 
 
 @dataclass(frozen=True)
+class AfterTraining:
+    """Marks an option that may be changed after training, since the weights mean the same with any value."""
+
+
+AFTER_TRAINING = AfterTraining()
+
+
+@dataclass(frozen=True)
 class Option:
     """One field of a component.
 
@@ -34,6 +43,7 @@ class Option:
         type: in words, such as "int" or "one of gaussian, udp, dark".
         default: plain data, as `option_values` gives it; None where the option is required.
         constraints: in words, such as ">= 1".
+        after_training: whether it is marked with `AFTER_TRAINING`.
     """
 
     name: str
@@ -42,6 +52,7 @@ class Option:
     required: bool
     help: str
     constraints: tuple[str, ...]
+    after_training: bool = False
 
     def expected(self) -> str:
         return ", ".join((self.type, *self.constraints))
@@ -108,6 +119,7 @@ def _describe(field: dataclasses.Field[Any], hint: Any) -> Option:
         required=required,
         help=next((extra for extra in extras if isinstance(extra, str)), ""),
         constraints=tuple(_constraint_texts(extras)),
+        after_training=AFTER_TRAINING in extras,
     )
 
 
@@ -150,7 +162,7 @@ def _constraint_texts(extras: tuple[Any, ...]) -> Iterator[str]:
             yield from _length_texts(extra.min_length, None)
         elif isinstance(extra, annotated_types.MaxLen):
             yield from _length_texts(0, extra.max_length)
-        elif not isinstance(extra, str):
+        elif not isinstance(extra, str | AfterTraining):
             bounds = [f"{word} {getattr(extra, key)}" for key, word in _BOUNDS if hasattr(extra, key)]
             yield from bounds or [str(extra)]
 

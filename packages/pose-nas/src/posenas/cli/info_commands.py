@@ -54,6 +54,7 @@ def show(kind: str, name: str, as_json: bool) -> None:
                 "default": option.default,
                 "help": option.help,
                 "constraints": list(option.constraints),
+                "after_training": option.after_training,
             }
             for option in options
         ]
@@ -71,7 +72,7 @@ def show(kind: str, name: str, as_json: bool) -> None:
         constraints = "".join(f", {constraint}" for constraint in option.constraints)
         default = "(required)" if option.required else option.default
         click.echo(f"  {kind}.{option.name} = {default}    ({option.type}{constraints})")
-        click.echo(f"      {option.help}")
+        click.echo(f"      {option.help}{' [may change after training]' if option.after_training else ''}")
 
 
 def _component(kind: str, name: str) -> tuple[type[Any], str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from posenas.after_training import check_changes
 from posenas.batches import View
 from posenas.compose import build_network, compute_for, make
 from posenas.errors import PosenasError
@@ -46,7 +47,7 @@ def load_trained(path: Path, *, assignments: Iterable[str], flags: Mapping[str, 
 
     Raises:
         PosenasError: where the run has no result yet, a plugin of it is missing, or an assignment would do
-            nothing or does not fit.
+            nothing, does not fit, or is one that the weights depend on.
     """
     run, recipe = open_run(path)
     found = find_network(str(path))
@@ -57,7 +58,8 @@ def load_trained(path: Path, *, assignments: Iterable[str], flags: Mapping[str, 
                 f"--set {'.'.join((table, *key))}: predictions depend on options of the head and on "
                 f"{', '.join(f'evaluation.{name}' for name in USED)} alone"
             )
-    recipe = recipe_from_tables(merge(recipe_tables(recipe), parsed, flags=flags))
+    trained, recipe = recipe, recipe_from_tables(merge(recipe_tables(recipe), parsed, flags=flags))
+    check_changes(path, trained=trained, used=recipe)
     space: SearchSpace = make("space", recipe.space)
     head: Head = make("head", recipe.head)
     settings: EvaluationSettings = make_component(
