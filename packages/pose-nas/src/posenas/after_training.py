@@ -50,7 +50,7 @@ def _changes(kind: str, trained: Recipe, used: Recipe) -> Iterator[tuple[str, An
 def _free(trained: Recipe) -> str:
     """Options that can be changed and have an effect, such as `evaluation.scales, .flip_test, head.limit`."""
     head: Head = make("head", trained.head)
-    own = ("scales", "rectangular") if head.view().kind == "image" else ("boxes", "box_threshold")
+    own = ("scales", "rectangular") if head.view().kind == "image" else ("boxes", "box_threshold", "oks_nms")
     free: dict[str, tuple[str, ...]] = {"evaluation": (*own, "flip_test")}
     for kind in ("space", "head"):
         options = describe_options(type(make(kind, getattr(trained, kind))))
