@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from head_kapao.pairs import Indices, following_pairs
 
-_BLOCK = 640
+_BLOCK = 1280
 """Rows: more would mean pairs of rows that the limit never reaches, fewer would mean more calls."""
 
 Floats = NDArray[np.floating]
