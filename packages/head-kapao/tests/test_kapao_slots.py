@@ -101,7 +101,7 @@ def test_the_head_tells_the_share_and_what_a_larger_input_makes_of_it() -> None:
     assert line.startswith(("1", "2"))
     assert "of 24 training images" in line
     assert "head.input_size=320,320" in line
-    assert "at 640,640 it is" in line
+    assert "with 640,640 it would be" in line
     assert "eye" in line
     assert len(line) < 400
     assert KapaoHead(input_size=(1280, 1280)).foresee(samples, COCO_17) == []

@@ -48,7 +48,7 @@ def slot_warning(
     return (
         f"{share:.0%} of the keypoint objects of {len(samples)} training images have no anchor slot of their "
         f"own at head.input_size={view.height},{view.width} ({worst}) and cannot be told from others there; "
-        f"at {larger.height},{larger.width} it is {shared_larger.sum() / max(found_larger.sum(), 1):.1%}"
+        f"with {larger.height},{larger.width} it would be {shared_larger.sum() / max(found_larger.sum(), 1):.1%}"
     )
 
 
