@@ -24,6 +24,9 @@ from head_kapao.objects import Objects, make_objects
 MUCH = 0.05
 """A share of keypoint objects without a slot that is worth a warning."""
 
+_FARTHEST = 1e6
+"""Pixels: no image reaches so far, and beyond it numbers become infinite."""
+
 
 def slot_warning(
     samples: Sequence[Sample], names: Sequence[str], *, view: View, keypoint_size: float
@@ -38,18 +41,21 @@ def slot_warning(
         None where nearly every keypoint object has a slot of its own.
     """
     found, shared = count_shared(samples, len(names), view=view, keypoint_size=keypoint_size)
-    share = shared.sum() / max(found.sum(), 1)
-    if share <= MUCH:
+    if _share(found, shared) <= MUCH:
         return None
     larger = View("image", 2 * view.height, 2 * view.width, view.stride)
-    found_larger, shared_larger = count_shared(samples, len(names), view=larger, keypoint_size=keypoint_size)
+    then = _share(*count_shared(samples, len(names), view=larger, keypoint_size=keypoint_size))
     rates = shared / np.maximum(found, 1)
     worst = ", ".join(f"{names[index]} {rates[index]:.0%}" for index in np.argsort(-rates, kind="stable")[:3])
     return (
-        f"{share:.0%} of the keypoint objects of {len(samples)} training images have no anchor slot of their "
-        f"own at head.input_size={view.height},{view.width} ({worst}) and cannot be told from others there; "
-        f"with {larger.height},{larger.width} it would be {shared_larger.sum() / max(found_larger.sum(), 1):.1%}"
+        f"{_share(found, shared):.0%} of the keypoint objects of {len(samples)} training images have no "
+        f"anchor slot of their own at head.input_size={view.height},{view.width} ({worst}) and cannot be "
+        f"told from others there; with {larger.height},{larger.width} it would be {then:.1%}"
     )
+
+
+def _share(found: NDArray[np.int64], shared: NDArray[np.int64]) -> float:
+    return float(shared.sum() / max(found.sum(), 1))
 
 
 def count_shared(
@@ -72,9 +78,9 @@ def _objects(sample: Sample, people: Sequence[Person], view: View, keypoint_size
     width, height = fitted_size(sample.width, sample.height, view)
     corner = (view.width - width) // 2, (view.height - height) // 2
     matrix = scaling((sample.height, sample.width), (height, width), corner)
-    boxes = np.array([person.box for person in people])
+    boxes = np.array([person.box for person in people]).clip(-_FARTHEST, _FARTHEST)
     boxes[:, 2:] += boxes[:, :2]
-    poses = np.array([person.keypoints for person in people])
+    poses = np.array([person.keypoints for person in people]).clip(-_FARTHEST, _FARTHEST)
     return make_objects(
         torch.zeros(len(people), dtype=torch.int64),
         torch.from_numpy(transform(matrix, boxes.reshape(-1, 2, 2)).reshape(-1, 4)),
