@@ -252,3 +252,17 @@ def test_refuses_a_set_without_a_torso() -> None:
 def test_refuses_poses_of_other_images() -> None:
     with pytest.raises(PosenasError, match="id 9 the first"):
         PckEvaluator().evaluate(poses(moved(0, 0, 0, 0), image=9), scene(person()))
+
+
+def test_a_negative_visibility_is_no_label():
+    """As written by tools that mark missing keypoints with -1: the diagonal that is left has 50 pixels."""
+    truth = [scene(person((missing, 2, 2, 2))) for missing in (0, -1)]
+    far = [poses(person().keypoints[:, :2] + (offset, 0)) for offset in (9, 11)]
+    scores = [[PckEvaluator().evaluate(each, one).metrics["PCK@0.2"] for each in far] for one in truth]
+    assert scores == [[1, 0], [1, 0]]
+
+
+def test_the_greatest_image_id():
+    last = GroundTruth(SQUARE, [Sample(2**63 - 1, NoImage(), 64, 64, (person(),))])
+    predictions = poses(person().keypoints[:, :2], image=2**63 - 1)
+    assert PckEvaluator().evaluate(predictions, last).metrics == {"PCK@0.2": 1}

@@ -269,3 +269,13 @@ def test_a_set_without_a_head_needs_boxes() -> None:
 def test_refuses_poses_of_other_images() -> None:
     with pytest.raises(PosenasError, match="id 9 the first"):
         HRNET.evaluate(replace(moved(0, 0, 0, 0, 0), image_ids=np.array([9])), scene(person()))
+
+
+def test_a_negative_visibility_is_no_label():
+    """A head whose top is missing has no size, so its person does not count."""
+    metrics = [
+        HRNET.evaluate(moved(0, 0, 0, 0, 0), scene(person((2, missing, 2, 2, 2)), person())).metrics
+        for missing in (0, -1)
+    ]
+    assert repr(metrics[0]) == repr(metrics[1])
+    assert HRNET.evaluate(moved(0, 99, 0, 0, 0), scene(person((2, -1, 2, 2, 2)))).by_keypoint == {}

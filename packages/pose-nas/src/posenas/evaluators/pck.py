@@ -56,7 +56,7 @@ class PckEvaluator:
         order = np.argsort(predictions.image_ids, kind="stable")
         image_ids, keypoints = predictions.image_ids[order], predictions.keypoints[order]
         for sample in truth.samples:
-            first, last = np.searchsorted(image_ids, [sample.id, sample.id + 1])
+            first, last = (int(np.searchsorted(image_ids, sample.id, side)) for side in ("left", "right"))
             for person in sample.people:
                 if not person.crowd:
                     distances = nearest_distances(keypoints[first:last], person)
@@ -75,11 +75,11 @@ class PckEvaluator:
 
 def _torso_size(person: Person, diagonals: Sequence[tuple[int, int]]) -> float:
     """In pixels."""
-    positions, visibility = person.keypoints[:, :2], person.keypoints[:, 2]
+    positions, labelled = person.keypoints[:, :2], person.keypoints[:, 2] > 0
     lengths = [
         float(np.linalg.norm(positions[shoulder] - positions[hip]))
         for shoulder, hip in diagonals
-        if visibility[shoulder] and visibility[hip]
+        if labelled[shoulder] and labelled[hip]
     ]
     return sum(lengths) / len(lengths) if lengths else TORSO_IN_BOX * max(person.box[2:])
 

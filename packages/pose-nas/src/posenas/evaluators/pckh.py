@@ -89,7 +89,7 @@ class PckhEvaluator:
         order = np.argsort(predictions.image_ids, kind="stable")
         image_ids, keypoints = predictions.image_ids[order], predictions.keypoints[order]
         for sample in truth.samples:
-            first, last = np.searchsorted(image_ids, [sample.id, sample.id + 1])
+            first, last = (int(np.searchsorted(image_ids, sample.id, side)) for side in ("left", "right"))
             for person in sample.people:
                 head = _head_size(person, ends)
                 if not person.crowd and head > 0:
@@ -126,7 +126,7 @@ def _head_size(person: Person, ends: tuple[int, int] | None) -> float:
     """In pixels; 0 where nothing tells it."""
     if person.head_box is not None:
         return HEAD_OF_BOX * math.hypot(*person.head_box[2:])
-    if ends is None or not person.keypoints[list(ends), 2].all():
+    if ends is None or not (person.keypoints[list(ends), 2] > 0).all():
         return 0.0
     neck, top = person.keypoints[list(ends), :2]
     return HEAD_OF_NECK_TO_TOP * math.dist(neck, top)
