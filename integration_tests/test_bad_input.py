@@ -113,13 +113,23 @@ def test_a_wrong_genotype(
         (("annotations", 3, "area"), -4, "annotation 4: its bbox and area must be finite"),
         (("annotations", 3, "bbox"), [1, 2, 3], "annotation 4: its bbox must be four numbers"),
         (("images", 3, "width"), 0, "image 3 is 0 x 128 pixels; mend its width and height"),
-        (("images", 3, "id"), [3], "entry 3 of `images`: id must be a whole number"),
-        (("images", 3, "id"), "3", "entry 3 of `images`: id must be a whole number"),
+        (("images", 3, "id"), [3], "entry 3 of `images`: id must be a whole number or text"),
+        (("images", 3, "id"), 3.5, "entry 3 of `images`: id must be a whole number or text"),
+        (("images", 3, "id"), 2, "two images have the id 2"),
         (
             ("images", 3, "file_name"),
             None,
-            "entry 3 of `images`: id must be a whole number and file_name text",
+            "entry 3 of `images`: id must be a whole number or text and file_name text",
         ),
+        (("images", 3, "width"), 10**400, "image 3 is 1000"),
+        (("annotations", 3, "keypoints"), [10**400] * 15, "annotation 4: a keypoint is not a finite number"),
+        (("annotations", 3, "keypoints"), [[1, 2]] * 5, "a list [x, y, v] for each keypoint"),
+        (("annotations", 3, "bbox"), [10**400] * 4, "annotation 4: its bbox and area must be finite"),
+        (("annotations", 3, "area"), 10**400, "annotation 4: its area must be finite"),
+        (("annotations", 3, "area"), "wide", "annotation 4: its area must be a number"),
+        (("annotations", 3, "iscrowd"), "perhaps", "annotation 4: its iscrowd must be 0 or 1, not 'perhaps'"),
+        (("annotations", 3, "id"), {}, "annotation {}: its id must be a whole number or text"),
+        (("annotations", 3, "category_id"), [[[]]] * 90, "its category_id must be a whole number or text"),
         (("annotations",), [], "no person is annotated"),
         (("categories", 0, "keypoints"), "abcde", "must be a list of names"),
     ],
@@ -136,6 +146,13 @@ def test_wrong_annotations(
     message = one_line(posenas("compose", "--dataset", "coco", "-o", f"dataset.root={root}", "--dry-run"))
     assert says in message
     assert str(root) in message
+    assert len(message) <= 400
+
+
+def test_a_number_of_thousands_of_digits(posenas: Posenas, tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "data", '{"images": [' + "9" * 5000 + "]}")
+    answer = posenas("compose", "--dataset", "coco", "-o", f"dataset.root={root}", "--dry-run")
+    assert "a number in it has thousands of digits" in one_line(answer)
 
 
 def test_annotations_nested_too_deep(posenas: Posenas, tmp_path: Path) -> None:
@@ -157,6 +174,14 @@ def test_annotations_nested_too_deep(posenas: Posenas, tmp_path: Path) -> None:
         (
             [{"image_id": 1.5, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 1}],
             "image_id 1.5 is no whole number",
+        ),
+        (
+            [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 10**400, 9], "score": 1}],
+            "entry 0 is no box",
+        ),
+        (
+            [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "score": float("inf")}],
+            "bbox and score must be finite",
         ),
         ([{"image_id": 77, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 1}], "none of its 1 boxes"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,42 @@ def test_boxes_of_people_in_the_split_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("categories", "kept"), [((0,), [0.1]), (("1",), [0.2]), ((0, 1), [0.1, 0.2]), (("person",), [0.3])]
+)
+def test_boxes_of_the_datasets_own_category_are_kept(tmp_path, categories, kept):
+    rows = [
+        box(category_id=0, score=0.1),
+        box(category_id=1, score=0.2),
+        box(category_id="person", score=0.3),
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(rows))
+    keypoints = replace(COCO_17, categories=categories)
+    crops = detection_crops(tmp_path / "boxes.json", SAMPLES, keypoints=keypoints)
+    assert [crop.score for crop in crops] == kept
+
+
+def test_images_are_named_as_in_their_file(tmp_path):
+    huge = replace(SAMPLES[0], id=0, file_id=2**127)
+    text = replace(SAMPLES[1], id=1, file_id="000041")
+    rows = [box(image_id=each) for each in (41, "41", "000041", str(2**127), 2**127, 0)]
+    (tmp_path / "boxes.json").write_text(json.dumps(rows))
+    crops = detection_crops(tmp_path / "boxes.json", [huge, text], keypoints=COCO_17)
+    assert [crop.sample for crop in crops] == [1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
     ("rows", "says"),
     [
         ({"images": []}, "not a detector's result"),
         ([box(), {"image_id": 41}], "entry 1"),
         ([box(bbox=[1, 2, 3])], "entry 0"),
         ([box(score=None)], "entry 0"),
+        ([box(score=float("inf"))], "entry 0 .* must be finite"),
+        ([box(score=float("nan"))], "entry 0 .* must be finite"),
+        ([box(score=10**400)], "entry 0"),
+        ([box(bbox=[0, 0, 10**400, 1])], "entry 0"),
+        ([box(category_id=[1])], "entry 0"),
+        ([box(image_id=[[]] * 999)], "entry 0 .* is no whole number or text"),
         ([3], "entry 0"),
         ([box(image_id=7)], "none of its 1 boxes"),
         ([], "none of its 0 boxes"),
@@ -60,6 +91,7 @@ def test_wrong_files_are_refused(tmp_path, rows, says):
     with pytest.raises(PosenasError, match=says) as caught:
         read(tmp_path / "boxes.json", rows)
     assert str(tmp_path / "boxes.json") in str(caught.value)
+    assert len(str(caught.value)) <= 400
 
 
 def test_missing_file(tmp_path):

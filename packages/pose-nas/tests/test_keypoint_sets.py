@@ -20,6 +20,7 @@ from posenas.keypoint_sets import (
     POSETRACK_15,
     POSETRACK_17,
     keypoint_set_from_names,
+    parse_pairs,
 )
 from posenas.keypoints import KeypointSet
 
@@ -190,3 +191,54 @@ def test_given_sigmas_are_kept() -> None:
 def test_misfits_are_explained(arguments: dict[str, list[object]], message: str) -> None:
     with pytest.raises(PosenasError, match=message):
         keypoint_set_from_names(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("names", "unpaired"),
+    [
+        (list("01234"), list("01234")),
+        (["鼻", "左眼", "右眼"], ["鼻", "左眼", "右眼"]),
+        (["left_hand", "lefthand", "right_hand"], ["left_hand", "lefthand", "right_hand"]),
+        (["nose", "left_eye", "right_eye", "7", "8", "9"], ["nose", "7", "8", "9"]),
+        (["neck", "left_hip", "right_hip", "left_knee"], ["left_knee"]),
+        (["neck", "left", "l_hip", "r_hip"], ["left"]),
+        (["neck", "left_hip", "right_hip"], []),
+        (["head"], []),
+    ],
+)
+def test_keypoints_without_a_known_mirror_image(names: list[str], unpaired: list[str]) -> None:
+    assert list(keypoint_set_from_names(names).unpaired) == unpaired
+    assert keypoint_set_from_names(names, pairs=[]).unpaired == ()
+
+
+@pytest.mark.parametrize("known", KEYPOINT_SETS.values(), ids=lambda each: each.name)
+def test_known_sets_have_all_their_pairs(known: KeypointSet) -> None:
+    assert known.unpaired == ()
+
+
+def test_pairs_can_be_given_or_denied() -> None:
+    names = ["1", "2", "eye:l", "eye:r"]
+    pairs = parse_pairs(["1:2", "eye:l : eye:r"], names)
+    assert pairs == ((0, 1), (2, 3))
+    given = keypoint_set_from_names(names, pairs=pairs)
+    assert given.flip_pairs == pairs
+    assert keypoint_set_from_names(COCO_17.names, pairs=((1, 2),)).flip_pairs == ((1, 2),)
+    denied = keypoint_set_from_names(COCO_17.names, pairs=parse_pairs(["none"], COCO_17.names))
+    assert denied.flip_pairs == denied.unpaired == ()
+    assert parse_pairs([], names) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        (["1:3"], "'3' is none"),
+        (["12"], "is no pair LEFT:RIGHT"),
+        (["1:2", "2:4"], "'2' is named twice"),
+        (["1:1"], "'1' is named twice"),
+        (["none", "1:2"], "'none' is no pair"),
+    ],
+)
+def test_wrong_pairs_are_one_line(texts: list[str], says: str) -> None:
+    with pytest.raises(PosenasError, match=says) as caught:
+        parse_pairs(texts, ["1", "2", "4"])
+    assert len(str(caught.value)) <= 400

@@ -8,12 +8,17 @@ and necks.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from posenas.errors import PosenasError
+from posenas.errors import PosenasError, suggestion
 from posenas.keypoints import KeypointSet
+
+if TYPE_CHECKING:
+    from posenas.data.identity import FileId
 
 DEFAULT_SIGMA = 0.067
 """The mean of COCO's 17 sigmas: for a keypoint whose name holds no known body part."""
@@ -58,6 +63,7 @@ _HEAD_WORDS = frozenset(
 _ARM_WORDS = frozenset({"shoulder", "elbow", "wrist", "arm", "forearm", "hand"})
 _LEG_WORDS = frozenset({"hip", "knee", "ankle", "leg", "thigh", "foot", "toe", "heel"})
 _TORSO_WORDS = frozenset({"shoulder", "hip", "thorax", "chest", "pelvis", "spine", "torso", "belly", "back"})
+_SIDES_ALONE = (("left",), ("right",))
 _SIDES = MappingProxyType({"left": "left", "l": "left", "right": "right", "r": "right"})
 
 
@@ -67,6 +73,8 @@ def keypoint_set_from_names(
     limbs: Sequence[tuple[int, int]] = (),
     sigmas: Sequence[float] | None = None,
     name: str = "custom",
+    pairs: Sequence[tuple[int, int]] | None = None,
+    categories: Sequence[FileId] = (1,),
 ) -> KeypointSet:
     """The set of a dataset that names its own K keypoints.
 
@@ -81,32 +89,93 @@ def keypoint_set_from_names(
         sigmas: K dimensionless OKS constants; without them a known set's own, else COCO's by body part,
             else DEFAULT_SIGMA.
         name: of a set that is not a known one.
+        pairs: indices, the person's left first, in place of those that the names tell; empty says that there
+            are none. Without them, and where the names do not tell them all, some stay `unpaired`.
+        categories: see `KeypointSet`.
 
     Raises:
         PosenasError: where names repeat, or limbs or sigmas do not fit them.
     """
     _check_names(names, sigmas)
+    found = known_set(names)
+    if found is None:
+        _check_limbs(limbs, len(names))
+        found = _named(name, names, sigmas=sigmas, limbs=limbs)
+    elif sigmas is not None:
+        found = replace(found, sigmas=tuple(sigmas))
+    if pairs is not None:
+        found = replace(found, flip_pairs=tuple(pairs), unpaired=())
+    return found if found.categories == tuple(categories) else replace(found, categories=tuple(categories))
+
+
+def known_set(names: Sequence[str]) -> KeypointSet | None:
+    """The known set with these names, whatever the spelling of left and right; None where there is none."""
     words = _sided_words(names)
-    for known in KEYPOINT_SETS.values():
-        if _sided_words(known.names) == words:
-            return known if sigmas is None else replace(known, sigmas=tuple(sigmas))
-    _check_limbs(limbs, len(names))
-    return _named(name, names, sigmas=sigmas, limbs=limbs)
+    return next((each for each in KEYPOINT_SETS.values() if _sided_words(each.names) == words), None)
+
+
+def parse_pairs(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
+    """Pairs of indices from texts such as `left_eye:right_eye`; empty for `none`, None without a text.
+
+    Raises:
+        PosenasError: where a name is unknown, or in two pairs.
+    """
+    if not texts:
+        return None
+    if tuple(texts) == ("none",):
+        return ()
+    pairs = tuple(_parse_pair(text, list(names)) for text in texts)
+    twice = [index for index, count in Counter(end for pair in pairs for end in pair).items() if count > 1]
+    if twice:
+        raise PosenasError(f"pairs: {names[twice[0]]!r:.40} is named twice; a keypoint has one mirror image")
+    return pairs
+
+
+def _parse_pair(text: str, names: list[str]) -> tuple[int, int]:
+    parts = text.split(":")
+    for split in range(1, len(parts)):  # a name may hold a colon itself
+        left, right = (":".join(part).strip() for part in (parts[:split], parts[split:]))
+        if left in names and right in names:
+            return names.index(left), names.index(right)
+    unknown = next((part.strip() for part in parts if part.strip() not in names), text)
+    hint = suggestion(unknown[:40], names)
+    raise PosenasError(
+        f"pairs: {text!r:.60} is no pair LEFT:RIGHT of keypoint names: {unknown!r:.40} is none; {hint:.200}"
+    )
 
 
 def _named(
     name: str, names: Sequence[str], *, sigmas: Sequence[float] | None, limbs: Sequence[tuple[int, int]]
 ) -> KeypointSet:
     words = _sided_words(names)
+    pairs = _flip_pairs(words)
     return KeypointSet(
         name=name,
         names=tuple(names),
-        flip_pairs=_flip_pairs(words),
+        flip_pairs=pairs,
         sigmas=tuple(sigmas or (_sigma(part) for _, part in words)),
         limbs=tuple((first, second) for first, second in limbs),
         parts=_parts(words),
         upper_body=_upper_body(words),
+        unpaired=_unpaired(names, words, pairs),
     )
+
+
+def _unpaired(
+    names: Sequence[str], words: Sequence[_Words], pairs: Sequence[tuple[int, int]]
+) -> tuple[str, ...]:
+    """Keypoints whose mirror image the names do not tell: those with a side and without a partner.
+
+    Where most keypoints are in no pair, as with numbers or words of another language, it is all of these:
+    a body has more keypoints beside its middle line than on it.
+    """
+    paired = {end for pair in pairs for end in pair}
+    alone = [index for index in range(len(names)) if index not in paired]
+    if len(names) < 2:
+        return ()
+    if len(alone) > len(paired):
+        return tuple(names[index] for index in alone)
+    return tuple(names[index] for index in alone if words[index][0] or words[index][1] in _SIDES_ALONE)
 
 
 def _check_names(names: Sequence[str], sigmas: Sequence[float] | None) -> None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from posenas.data.identity import FileId
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,9 @@ class KeypointSet:
         limbs: pairs of indices to draw a line between.
         parts: named groups of indices (head, arms, ...); every keypoint is in at least one.
         upper_body: indices that half-body augmentation keeps together.
+        unpaired: names of the keypoints whose mirror image nobody told. While there is one, compositions
+            mirror nothing, in training or in the flip test.
+        categories: ids by which COCO files and detectors know these people; results have the first.
     """
 
     name: str
@@ -31,6 +38,8 @@ class KeypointSet:
     limbs: tuple[tuple[int, int], ...]
     parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     upper_body: tuple[int, ...] = ()
+    unpaired: tuple[str, ...] = ()
+    categories: tuple[FileId, ...] = (1,)
 
     def __len__(self) -> int:
         return len(self.names)

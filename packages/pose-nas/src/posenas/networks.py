@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from posenas.compose import make, network_costs
-from posenas.data.coco import read_json
 from posenas.errors import PosenasError, suggestion
 from posenas.genotype import Genotype, Real, check_genotype, genotype_id, middle
-from posenas.keypoint_sets import COCO_17, KEYPOINT_SETS, keypoint_set_from_names
+from posenas.keypoint_files import read_keypoints
+from posenas.keypoint_sets import COCO_17, KEYPOINT_SETS
 from posenas.keypoints import KeypointSet
 from posenas.plugins import find_plugins, load_entry
 from posenas.protocols import Head, SearchSpace
@@ -147,7 +147,7 @@ def _of_run(path: Path) -> NamedNetwork:
     if not file.exists():
         raise PosenasError(f"{path}: this run has no result yet; `posenas resume {path}` finishes it")
     found = _of_file(file, recipe.space)
-    keypoints = keypoint_set_from_names(read_json(path / "best" / "keypoints.json"))
+    keypoints = read_keypoints(path / "best" / "keypoints.json")
     return NamedNetwork(found.name, recipe.space, found.genotype, recipe.head, keypoints, recipe=recipe)
 
 

@@ -275,7 +275,13 @@ class Problem:
         def compute() -> Mapping[str, Any]:
             network = self._workshop.load(genotype, weights)
             predictions, scores = self._workshop.predict_and_score(network, on="val")
-            save_predictions(self._run.predictions / file, predictions)
+            composition = self._composition
+            save_predictions(
+                self._run.predictions / file,
+                predictions,
+                category=composition.keypoints.categories[0],
+                samples=[each for each in composition.dataset.split("val") if each.file_id is not None],
+            )
             return scores | {"predictions": file}
 
         result = self._effects.attempt("evaluate", inputs, compute)

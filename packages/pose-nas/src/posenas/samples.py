@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from posenas.data.identity import FileId
+
 
 class ImageSource(Protocol):
     """Where an image's pixels come from; picklable, so that worker processes can read it."""
@@ -32,10 +34,11 @@ class Person:
 
     Attributes:
         box: (x, y, width, height) in pixels.
-        keypoints: (K, 3) float64: x, y in pixels and visibility 0, 1 or 2.
+        keypoints: (K, 3) float64: x, y in pixels and visibility. 0 is not labelled, 1 hidden, 2 visible. What
+            a file holds beside these is kept: a keypoint is labelled where it is above 0, and nowhere else.
         area: of the person's segment (or box), in square pixels; the scale of OKS.
         crowd: a group of people under one box; never trained on, and detections in it are ignored.
-        id: the annotation's.
+        id: the annotation's; 0 where it has none.
         head_box: (x, y, width, height) of the head in pixels, where it is annotated; the scale of PCKh.
     """
 
@@ -43,7 +46,7 @@ class Person:
     keypoints: NDArray[np.float64]
     area: float
     crowd: bool = False
-    id: int = 0
+    id: FileId = 0
     head_box: tuple[float, float, float, float] | None = None
 
 
@@ -52,7 +55,9 @@ class Sample:
     """One image and everybody annotated in it (possibly nobody).
 
     Attributes:
+        id: a 64-bit number, unique in its split.
         crowd_index: CrowdPose's measure of how crowded the image is, where its file tells it.
+        file_id: the id that the annotation file has, where that is no such number; None where it is `id`.
     """
 
     id: int
@@ -61,3 +66,9 @@ class Sample:
     height: int
     people: tuple[Person, ...]
     crowd_index: float | None = None
+    file_id: FileId | None = None
+
+    @property
+    def written_id(self) -> FileId:
+        """The id that results, boxes and messages know the image by."""
+        return self.id if self.file_id is None else self.file_id

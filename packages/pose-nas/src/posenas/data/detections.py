@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from posenas.data.coco import read_json
+from posenas.data.coco_values import quoted
 from posenas.data.crops import PersonCrop
+from posenas.data.identity import FileId, IdIndex, file_id, same_id
 from posenas.errors import PosenasError
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from posenas.keypoints import KeypointSet
     from posenas.samples import Sample
 
-COCO_PERSON = 1
 Image = TypeVar("Image")
 
 
@@ -40,51 +41,58 @@ def detection_crops(
     *,
     keypoints: KeypointSet,
     threshold: float = 0.0,
-    category: int = COCO_PERSON,
 ) -> list[PersonCrop]:
     """The boxes of the samples' images; boxes of other images, other categories and no size are left out.
 
     Args:
         path: JSON, a list of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}.
         samples: of the split that is evaluated.
-        keypoints: the set that poses will be predicted in.
+        keypoints: the set that poses will be predicted in; its categories are those of people.
         threshold: boxes with a lower score are left out.
-        category: the category_id of people.
 
     Raises:
         PosenasError: where the file is missing or malformed, or no box is left.
     """
-    positions = {sample.id: index for index, sample in enumerate(samples)}
+    images = IdIndex([sample.written_id for sample in samples])
     unlabelled = np.zeros((len(keypoints), 3))
-    found, number = read_detections(path, image=image_id, category=category)
+    found, number = read_detections(path, image=image_id, categories=keypoints.categories)
+    placed = [(images.find(each.image), each) for each in found if each.score >= threshold]
     crops = [
-        PersonCrop(positions[each.image], each.box, unlabelled, each.score)
-        for each in found
-        if each.score >= threshold and each.image in positions
+        PersonCrop(position, each.box, unlabelled, each.score)
+        for position, each in placed
+        if position is not None
     ]
     if not crops:
         raise PosenasError(
-            f"{path}: none of its {number} boxes is of category {category}, scores at least {threshold} "
-            f"and lies in one of the split's {len(samples)} images; choose another file or a lower threshold"
+            f"{path}: none of its {number} boxes is of category {in_words(keypoints.categories)}, scores at "
+            f"least {threshold} and lies in one of the split's {len(samples)} images; choose another file or "
+            "a lower threshold"
         )
     return crops
 
 
-def image_id(row: Mapping[str, Any]) -> int:
-    """That of a row of a results file. Raises KeyError, TypeError or ValueError where it has none."""
+def in_words(categories: Sequence[FileId]) -> str:
+    """Ids of categories for a message."""
+    return " or ".join(str(each)[:40] for each in categories[:4])
+
+
+def image_id(row: Mapping[str, Any]) -> FileId:
+    """That of a row of a results file. Raises KeyError or ValueError where it has none."""
     value = row["image_id"]
-    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-        raise ValueError(f"image_id {value!r} is no whole number")
-    return int(value)
+    try:
+        return file_id(value)
+    except ValueError:
+        raise ValueError(f"image_id {quoted(value)} is no whole number or text") from None
 
 
 def read_detections(
-    path: Path, *, image: Callable[[Mapping[str, Any]], Image], category: int = COCO_PERSON
+    path: Path, *, image: Callable[[Mapping[str, Any]], Image], categories: Sequence[FileId] = (1,)
 ) -> tuple[list[Detection[Image]], int]:
     """The boxes of people, those of no size left out, and how many boxes there are in all.
 
     Args:
         image: a row's image; raises KeyError, TypeError or ValueError where the row names none.
+        categories: ids of people.
 
     Raises:
         PosenasError: where the file is missing or malformed.
@@ -93,16 +101,20 @@ def read_detections(
     if not isinstance(rows, list):
         raise PosenasError(f"{path}: not a detector's result, which is a JSON list of boxes with scores")
     found = []
+    person: dict[FileId, bool] = {}
     for number, row in enumerate(rows):
         try:
             x, y, width, height = (float(value) for value in row["bbox"])
-            if not np.isfinite((x, y, width, height)).all():
-                raise ValueError("bbox is not finite")
-            shown, score, person = image(row), float(row["score"]), row["category_id"] == category
-        except (KeyError, TypeError, ValueError) as error:
+            shown, score, category = image(row), float(row["score"]), file_id(row["category_id"])
+            if not np.isfinite((x, y, width, height, score)).all():
+                raise ValueError("bbox and score must be finite")
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise PosenasError(
-                f"{path}: entry {number} is no box with image_id, category_id, bbox and score ({error!r})"
+                f"{path}: entry {number} is no box with image_id, category_id, bbox and score "
+                f"({repr(error)[:100]})"
             ) from None
-        if person and min(width, height) > 0:
+        if category not in person:
+            person[category] = any(same_id(category, each) for each in categories)
+        if person[category] and min(width, height) > 0:
             found.append(Detection(shown, (x, y, width, height), score))
     return found, len(rows)

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from posenas.data.crops import PersonCrop
-from posenas.data.detections import COCO_PERSON, Detection, image_id, read_detections
+from posenas.data.detections import Detection, image_id, in_words, read_detections
+from posenas.data.identity import FileId, as_number
 from posenas.errors import PosenasError
 from posenas.keypoints import KeypointSet
 from posenas.prediction.frames import Frame, Source
@@ -51,11 +52,19 @@ class WholeFrames:
         return [Detection(frame.id, (0.0, 0.0, float(width), float(height)), 1.0)]
 
 
-def read_boxes(path: Path, source: Source, *, threshold: float, warn: Callable[[str], None]) -> Boxes:
+def read_boxes(
+    path: Path,
+    source: Source,
+    *,
+    categories: Sequence[FileId] = (1,),
+    threshold: float,
+    warn: Callable[[str], None],
+) -> Boxes:
     """Those of people, from a file in COCO's results format, in which a box may name its image by `file_name`
     in place of `image_id`.
 
     Args:
+        categories: ids of people.
         threshold: boxes with a lower score are left out.
         warn: told how many of the others are in no frame of the source.
 
@@ -63,15 +72,16 @@ def read_boxes(path: Path, source: Source, *, threshold: float, warn: Callable[[
         PosenasError: where the file is missing or malformed, or no box is in a frame of the source.
     """
     found: dict[int | str, list[PersonBox]] = {}
-    people, rows = read_detections(path, image=_image)
+    people, rows = read_detections(path, image=_image, categories=categories)
     wanted = [detection for detection in people if detection.score >= threshold]
     for detection in wanted:
         if source.holds(detection.image):
             found.setdefault(detection.image, []).append(detection)
     if not found:
         raise PosenasError(
-            f"{path}: none of its {rows} boxes is of category {COCO_PERSON}, scores at least {threshold} and "
-            "has a frame's file_name or image_id; choose another file or a lower evaluation.box_threshold"
+            f"{path}: none of its {rows} boxes is of category {in_words(categories)}, scores at least "
+            f"{threshold} and has a frame's file_name or image_id; choose another file or a lower "
+            "evaluation.box_threshold"
         )
     lost = len(wanted) - sum(map(len, found.values()))
     if lost:
@@ -92,7 +102,11 @@ def person_crops_of(
 
 
 def _image(row: Mapping[str, Any]) -> int | str:
-    return str(row["file_name"]) if "file_name" in row else image_id(row)
+    if "file_name" in row:
+        return str(row["file_name"])
+    identity = image_id(row)
+    number = as_number(identity)
+    return str(identity) if number is None else number
 
 
 def _meets(detection: PersonBox, frame: Frame) -> bool:

@@ -19,6 +19,7 @@ from posenas.predictions import as_results
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from posenas.data.identity import FileId
     from posenas.prediction.frames import Frame, Source
     from posenas.scores import Predictions
 
@@ -41,8 +42,10 @@ class OutputFolder:
         drawn: the folder of the drawn pictures, or the drawn video.
     """
 
-    def __init__(self, path: Path, source: Source) -> None:
+    def __init__(self, path: Path, source: Source, *, category: FileId = 1) -> None:
+        """`category` is the `category_id` of people in the results."""
         self.path = path
+        self._category = category
         self.results = path / RESULTS
         self.drawn = path / ("drawn" if source.rate is None else "drawn.avi")
         self._rate = source.rate
@@ -57,7 +60,7 @@ class OutputFolder:
             self._canvases = _Pictures(self.drawn) if self._rate is None else _Film(self.drawn, self._rate)
         assert self._canvases is not None
         about = {"file_name": frame.file_name} if frame.file_name else {}
-        self._results.add(result | about for result in as_results(predictions))
+        self._results.add(result | about for result in as_results(predictions, category=self._category))
         self._canvases.add(frame, canvas)
 
     def __enter__(self) -> OutputFolder:

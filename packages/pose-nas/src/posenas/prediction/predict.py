@@ -78,7 +78,7 @@ def predict_source(
     """
     tally, stages = Tally(), predictor.stages
     keypoints = predictor.trained.keypoints
-    folder = OutputFolder(output, source)
+    folder = OutputFolder(output, source, category=keypoints.categories[0])
     started = time.perf_counter()
     try:
         with folder:

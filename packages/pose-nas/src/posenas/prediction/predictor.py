@@ -110,7 +110,13 @@ def make_predictor(
         return Predictor(trained, WholeFrames(), stages)
     if trained.view.kind == "image":
         raise PosenasError(f"--boxes {boxes}: the run's head finds people by itself; leave the boxes out")
-    found = read_boxes(boxes, source, threshold=trained.settings.box_threshold, warn=warn)
+    found = read_boxes(
+        boxes,
+        source,
+        categories=trained.keypoints.categories,
+        threshold=trained.settings.box_threshold,
+        warn=warn,
+    )
     return Predictor(trained, found, stages)
 
 

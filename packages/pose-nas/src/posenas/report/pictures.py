@@ -128,4 +128,4 @@ def _pair(example: Example, image: NDArray[np.uint8], keypoints: KeypointSet) ->
 
 def _caption(example: Example) -> str:
     found = f"OKS {example.similarity:.3f}" if example.predicted is not None else "no pose predicted"
-    return f"{found}, image {example.sample.id}"
+    return f"{found}, image {example.sample.written_id}"

@@ -173,7 +173,8 @@ def _draw_poses(run: Run, results: Results, truth: GroundTruth | None) -> tuple[
     if shown is None or shown.predictions is None or truth is None:
         return None, []
     try:
-        predictions = load_predictions(run.predictions / shown.predictions, keypoints=len(truth.keypoints))
+        file = run.predictions / shown.predictions
+        predictions = load_predictions(file, keypoints=len(truth.keypoints), samples=truth.samples)
     except PosenasError:  # its words hold the run's path, which the report must not depend on
         return None, [f"predictions/{shown.predictions} in the run cannot be read as COCO keypoint results."]
     try:
@@ -185,5 +186,5 @@ def _draw_poses(run: Run, results: Results, truth: GroundTruth | None) -> tuple[
         try:
             readable.append((example, example.sample.source.read()))
         except UnreadableImageError as error:
-            problems.append(f"Image {example.sample.id} cannot be shown: {error}")
+            problems.append(f"Image {example.sample.written_id} cannot be shown: {error}")
     return poses_picture(readable, truth.keypoints) if readable else None, problems

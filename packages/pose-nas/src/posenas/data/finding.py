@@ -1,0 +1,55 @@
+"""A finding: what is wrong with a dataset, or left out of it, as a value that makes one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_LONGEST = 380
+_LEAST_ROOM = 60
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a user should know before training.
+
+    Attributes:
+        what: words for several cases, such as "images are missing", and what to do where that is not plain.
+        count: of the cases; 0 where it is wrong that there is no case.
+        examples: the first few cases.
+        split: where they are; empty for the dataset as a whole.
+    """
+
+    what: str
+    count: int
+    examples: tuple[str, ...] = ()
+    split: str = ""
+
+    def __str__(self) -> str:
+        """One line: the split, the count, the words, and as much of the examples as there is room for."""
+        line = f"{self.split}: " if self.split else ""
+        line += f"{self.count or 'no'} {self.what}"
+        if not self.examples:
+            return line
+        room = max(_LEAST_ROOM, _LONGEST - len(line)) // len(self.examples)
+        shown = [_cut(example, room) for example in self.examples]
+        return f"{line}: {'; '.join([*shown, *(['...'] if self.count > len(shown) else [])])}"
+
+
+def finding(what: str, cases: Iterable[str], *, split: str = "") -> list[Finding]:
+    """One finding of all the cases; none where there is no case."""
+    found = list(cases)
+    return first_cases(what, len(found), found[:_EXAMPLES], split=split)
+
+
+def first_cases(what: str, count: int, cases: Sequence[str], *, split: str = "") -> list[Finding]:
+    """One finding of so many cases, the first of which are given; none where the count is 0."""
+    return [Finding(what, count, tuple(cases[:_EXAMPLES]), split)] if count else []
+
+
+def _cut(text: str, room: int) -> str:
+    """The text in one line; of a long one the beginning and the end, where a path has its file's name."""
+    text = " ".join(text.split())
+    half = (room - 5) // 2
+    return text if len(text) <= room else f"{text[:half]} ... {text[-half:]}"

@@ -1,0 +1,79 @@
+"""Results files: the dataset's own ids and category go out and come back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from posenas.data.images import FileImage
+from posenas.errors import PosenasError
+from posenas.keypoint_files import keypoints_as_dict, read_keypoints
+from posenas.keypoint_sets import COCO_17, keypoint_set_from_names
+from posenas.predictions import load_predictions, save_predictions
+from posenas.samples import Sample
+from posenas.scores import Predictions
+
+IDS = (2**127, "64b5-f0", 17.0, 4)
+
+
+def predictions(*images: int) -> Predictions:
+    count = len(images)
+    return Predictions(np.array(images), np.ones((count, 2, 2)), np.ones((count, 2)), np.ones(count))
+
+
+def test_ids_are_written_as_they_were_read_and_found_again(tmp_path):
+    samples = [Sample(each, FileImage(Path("a")), 9, 9, (), file_id=name) for each, name in enumerate(IDS)]
+    save_predictions(tmp_path / "a.json", predictions(3, 0, 2, 1), category="person", samples=samples)
+    rows = json.loads((tmp_path / "a.json").read_text())
+    assert [row["image_id"] for row in rows] == [4, 2**127, 17.0, "64b5-f0"]
+    assert '"image_id": 17.0' in (tmp_path / "a.json").read_text()
+    assert {row["category_id"] for row in rows} == {"person"}
+    again = load_predictions(tmp_path / "a.json", keypoints=2, samples=samples)
+    assert again.image_ids.tolist() == [3, 0, 2, 1]
+
+
+def test_ordinary_ids_need_no_samples(tmp_path):
+    save_predictions(tmp_path / "a.json", predictions(5, 3))
+    assert json.loads((tmp_path / "a.json").read_text())[0]["category_id"] == 1
+    assert load_predictions(tmp_path / "a.json", keypoints=2).image_ids.tolist() == [5, 3]
+
+
+def test_unknown_ids_are_one_line(tmp_path):
+    save_predictions(
+        tmp_path / "a.json",
+        predictions(0),
+        samples=[Sample(0, FileImage(Path("a")), 9, 9, (), file_id=2**99)],
+    )
+    with pytest.raises(PosenasError, match="not a COCO keypoint results file"):
+        load_predictions(tmp_path / "a.json", keypoints=2)
+
+
+@pytest.mark.parametrize(
+    "keypoints",
+    [
+        COCO_17,
+        keypoint_set_from_names(["1", "2"], pairs=[(1, 0)], categories=("a", 0)),
+        keypoint_set_from_names(["1", "2"], pairs=[]),
+        keypoint_set_from_names(["1", "2"]),
+    ],
+    ids=["known", "given", "denied", "unknown"],
+)
+def test_keypoints_of_a_run_come_back(tmp_path, keypoints):
+    (tmp_path / "keypoints.json").write_text(json.dumps(keypoints_as_dict(keypoints)))
+    assert read_keypoints(tmp_path / "keypoints.json") == keypoints
+
+
+def test_an_older_run_has_a_list_of_names(tmp_path):
+    (tmp_path / "keypoints.json").write_text(json.dumps(list(COCO_17.names)))
+    assert read_keypoints(tmp_path / "keypoints.json") is COCO_17
+
+
+@pytest.mark.parametrize(
+    "content", [7, [7], {}, [], {"names": ["a"], "pairs": ["a:b"]}, {"names": ["a"], "categories": [[]]}]
+)
+def test_a_damaged_file_is_one_line(tmp_path, content):
+    (tmp_path / "keypoints.json").write_text(json.dumps(content))
+    with pytest.raises(PosenasError, match=r"keypoints\.json: not the keypoints of a run"):
+        read_keypoints(tmp_path / "keypoints.json")
