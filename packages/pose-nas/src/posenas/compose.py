@@ -17,6 +17,8 @@ from posenas.costs import Costs, measure
 from posenas.data.augment import Augmentation
 from posenas.data.crops import person_crops
 from posenas.data.detections import detection_crops
+from posenas.data.finding import Finding
+from posenas.data.findings import crowd_findings, find
 from posenas.data.mosaic import ImageAugmentation
 from posenas.devices import Compute, choose_compute
 from posenas.errors import PosenasError
@@ -83,6 +85,10 @@ class Composition:
     def cost(self, genotype: Genotype) -> Costs:
         return network_costs(self.space, genotype, head=self.head, keypoints=self.keypoints)
 
+    def findings(self) -> tuple[Finding, ...]:
+        """What the dataset's annotations show to be wrong or left out, to be told before training."""
+        return find(self.dataset)
+
     @property
     def asks_latency(self) -> bool:
         """Whether a limit or an objective names it."""
@@ -134,6 +140,9 @@ def compose(recipe: Recipe) -> Composition:
     strategy: Strategy = make("strategy", recipe.strategy)
     dataset: Dataset = make("dataset", recipe.dataset)
     keypoints = dataset.keypoints()
+    if keypoints.unpaired:  # exchanging nothing where left and right are exchanged would teach the wrong side
+        settings["augmentation"] = replace(settings["augmentation"], flip=0.0)
+        settings["evaluation"] = replace(settings["evaluation"], flip_test=False)
     build_head(space, head, keypoints)  # refuses keypoints that it cannot read
     _check_strategy(recipe, strategy, space, head, keypoints)
     evaluator: Evaluator = make("evaluator", recipe.evaluator)
@@ -369,9 +378,11 @@ def _check_people(composition: Composition) -> None:
         images = len({crop.sample for crop in person_crops(composition.dataset.split(split))})
         if images < least:
             hint = "; set evaluation.held_out=0 to rank candidates on `val`" if images else ""
+            left_out = crowd_findings(split, composition.dataset.split(split))
+            crowds = "".join(f"; {each.count} {each.what}" for each in left_out)
             raise PosenasError(
                 f"dataset {composition.recipe.dataset.name!r}: {images} images of `{split}` show somebody "
-                f"with a labelled keypoint, and {least} are needed{hint}"
+                f"with a labelled keypoint, and {least} are needed{hint}{crowds}"
             )
     if composition.evaluation.boxes:
         detection_crops(

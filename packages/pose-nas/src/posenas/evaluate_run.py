@@ -43,6 +43,8 @@ def evaluate_run(
     changed = recipe_from_tables(tables)
     check_changes(path, trained=recipe, used=changed)
     composition = compose(changed)
+    for finding in composition.findings():
+        events.tell("warned", message=str(finding))
     if split not in composition.dataset.splits():
         raise PosenasError(f"no split {split!r}; {suggestion(split, composition.dataset.splits())}")
     if composition.keypoints.names != found.keypoints.names:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from posenas.batches import Batch, Look, Poses, PosesWithout, View
+    from posenas.data.finding import Finding
     from posenas.genotype import Dimension, Genotype
     from posenas.keypoints import KeypointSet
     from posenas.levels import Level
@@ -270,6 +271,16 @@ class Dataset(Protocol):
 
     def instructions(self) -> str:
         """Where the files must lie and how to get them."""
+        ...
+
+
+@runtime_checkable
+class Noticing(Dataset, Protocol):
+    """A dataset that tells what it left out while it read its files."""
+
+    def noticed(self, split: str) -> Sequence[Finding]:
+        """Such as people who are left out by their category. The user is told before anything is trained,
+        beside what the samples themselves show."""
         ...
 
 

@@ -12,6 +12,7 @@ from posenas.compose import Composition
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
 from posenas.hooks import Events
+from posenas.keypoint_files import keypoints_as_dict
 from posenas.objectives import front
 from posenas.problem import Problem
 from posenas.run import Run, locked, open_journal
@@ -38,6 +39,8 @@ def search(composition: Composition, run: Run, *, events: Events) -> Outcome:
     with locked(run):
         journal = open_journal(run, composition.recipe)
         events.tell("run_started", run=run.path, recipe=composition.recipe)
+        for finding in composition.findings():
+            events.tell("warned", message=str(finding))
         problem = Problem(composition, run, journal, events=events)
         trials: list[Trial] = []
         with closing(problem):
@@ -58,7 +61,7 @@ def search(composition: Composition, run: Run, *, events: Events) -> Outcome:
 def _save_results(run: Run, outcome: Outcome, problem: Problem, composition: Composition) -> None:
     best = outcome.best
     _write_json(run.best / "trial.json", best.as_dict())
-    _write_json(run.best / "keypoints.json", list(composition.keypoints.names))
+    _write_json(run.best / "keypoints.json", keypoints_as_dict(composition.keypoints))
     _write_json(run.best / "genotype.json", dict(best.genotype))
     if len(composition.objectives) > 1:
         found = front(outcome.trials[:-1], composition.objectives)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -33,8 +34,17 @@ def data() -> None:
 )
 @click.option("--samples", type=click.IntRange(min=1), default=16, show_default=True, help="People to draw.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--strict", is_flag=True, help="End with status 2 where something is found.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(name: str, assignments: tuple[str, ...], out: Path, samples: int, seed: int, as_json: bool) -> None:
+def check(
+    name: str,
+    assignments: tuple[str, ...],
+    out: Path,
+    samples: int,
+    seed: int,
+    strict: bool,
+    as_json: bool,
+) -> None:
     """Open dataset NAME, draw people and their mirrored twins, and list what is wrong with it."""
     from posenas.compose import make
     from posenas.data.check import check_dataset
@@ -45,6 +55,8 @@ def check(name: str, assignments: tuple[str, ...], out: Path, samples: int, seed
     result = check_dataset(dataset, samples=samples, seed=seed, out=out)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(result) | {"picture": str(out)}, default=str))
-        return
-    click.echo(str(result))
-    click.echo(f"picture: {out}")
+    else:
+        click.echo(str(result))
+        click.echo(f"picture: {out}")
+    if strict and result.findings:
+        sys.exit(2)

@@ -107,7 +107,7 @@ def compose(
     composition = check(_recipe_from_flags(flags))
     check_measured_limits(composition)
     _tell_foreseen(composition)
-    if not _go_on(composition.recipe, dry_run=dry_run, save=save, as_json=as_json):
+    if not _go_on(composition, dry_run=dry_run, save=save, as_json=as_json):
         return
     path = path or _new_path(composition.recipe)
     if seeds is None:
@@ -147,7 +147,7 @@ def train(
     check_genotype(found.genotype, composition.space.dimensions())
     check_measured_limits(composition)
     _tell_foreseen(composition)
-    if _go_on(composition.recipe, dry_run=dry_run, save=None, as_json=as_json):
+    if _go_on(composition, dry_run=dry_run, save=None, as_json=as_json):
         _begin(composition, path or _new_path(composition.recipe), as_json=as_json)
 
 
@@ -186,14 +186,17 @@ def _tell_foreseen(composition: Composition) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
-def _go_on(recipe: Recipe, *, dry_run: bool, save: Path | None, as_json: bool) -> bool:
-    """Whether there is more to do than to save the recipe and to say that it fits."""
+def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_json: bool) -> bool:
+    """Whether there is more to do than to save the recipe and to say that it fits; a run tells what was found
+    in the data, and here it is told where no run begins."""
     from posenas.files import write_atomically
     from posenas.recipe import recipe_text
 
     if save is not None:
-        write_atomically(save, recipe_text(recipe).encode())
+        write_atomically(save, recipe_text(composition.recipe).encode())
     if dry_run:
+        for finding in composition.findings():
+            click.echo(f"warning: {finding}", err=True)
         click.echo("the five components fit together", err=True)
         if as_json:
             click.echo(json.dumps({"fits": True}))

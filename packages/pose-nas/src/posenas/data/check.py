@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,29 +12,26 @@ import numpy as np
 from posenas.batches import View
 from posenas.data.crop import crop_matrix, transform, warp
 from posenas.data.crops import PersonCrop, person_crops
+from posenas.data.finding import Finding, finding
+from posenas.data.findings import overlap_findings, split_findings, unpaired_findings
 from posenas.data.images import FileImage
 from posenas.drawing import contact_sheet, draw_pose
 from posenas.errors import PosenasError
 from posenas.samples import UnreadableImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from posenas.keypoints import KeypointSet
     from posenas.protocols import Dataset
-    from posenas.samples import Person, Sample
+    from posenas.samples import Sample
 
 _VIEW = View("person", height=256, width=224)
 _PAIRS_IN_A_ROW = 4
 _SEAM = 2
-_EXAMPLES = 3
-# Labels are rounded, so a pixel beyond the image is no mistake.
-_TOLERANCE = 1.0
-# Shoulders or hips narrower than this share of the trunk's length are seen from the side: no order to judge.
-_SEEN_FROM_THE_SIDE = 0.2
 
 
 @dataclass(frozen=True)
@@ -97,19 +93,15 @@ def check_dataset(
     rng = np.random.default_rng(seed)
     keypoints = dataset.keypoints()
     splits = {name: dataset.split(name) for name in dataset.splits()}
-    reports, findings = [], _check_names(keypoints) + _check_overlap(splits)
+    reports, findings = [], unpaired_findings(keypoints) + overlap_findings(splits)
     for name, content in splits.items():
         chosen = np.sort(rng.permutation(len(content))[:open_at_most]).tolist()
         reports.append(_report(name, content, opened=len(chosen)))
-        checks = (
-            _check_files(content, chosen),
-            _check_ids(content),
-            _check_people(content),
-            _check_labels(content, keypoints),
-        )
-        findings += [f"{name}: {finding}" for each in checks for finding in each]
+        opened = _open(content, chosen)
+        findings += _file_findings(name, content, opened)
+        findings += split_findings(dataset, name, _as_opened(content, opened))
     _draw(splits, keypoints, samples, rng=rng, out=out)
-    return DatasetReport(keypoints.names, tuple(reports), tuple(findings))
+    return DatasetReport(keypoints.names, tuple(reports), tuple(map(str, findings)))
 
 
 def _report(name: str, samples: Sequence[Sample], *, opened: int) -> SplitReport:
@@ -127,144 +119,88 @@ def _report(name: str, samples: Sequence[Sample], *, opened: int) -> SplitReport
     )
 
 
-def _check_names(keypoints: KeypointSet) -> list[str]:
-    paired = {index for pair in keypoints.flip_pairs for index in pair}
-    alone = [
-        name
-        for index, name in enumerate(keypoints.names)
-        if index not in paired and ("left" in name.lower() or "right" in name.lower())
-    ]
-    return (
-        [f"no mirror image is known for {_examples(alone)}: mirroring keeps the side wrong"] if alone else []
-    )
+class _Opened(NamedTuple):
+    """What became of the image files of a split, by the positions of their samples.
+
+    Attributes:
+        missing: files that are not there.
+        unreadable: messages about files that cannot be read.
+        sizes: width and height of the pictures that were opened.
+    """
+
+    missing: set[int]
+    unreadable: dict[int, str]
+    sizes: dict[int, tuple[int, int]]
 
 
-def _check_overlap(splits: dict[str, Sequence[Sample]]) -> list[str]:
-    counts = Counter(str(source) for content in splits.values() for source in {s.source for s in content})
-    shared = [source for source, count in counts.items() if count > 1]
-    return [f"{len(shared)} images are in more than one split: {_examples(shared)}"] if shared else []
-
-
-def _check_files(samples: Sequence[Sample], chosen: Sequence[int]) -> Iterator[str]:
+def _open(samples: Sequence[Sample], chosen: Sequence[int]) -> _Opened:
     missing = {
         index
         for index, sample in enumerate(samples)
         if isinstance(sample.source, FileImage) and not sample.source.path.is_file()
     }
-    yield from _finding("images are missing", (str(samples[index].source) for index in sorted(missing)))
-    unreadable, resized = [], []
+    opened = _Opened(missing, {}, {})
     for index in chosen:
-        sample = samples[index]
         if index in missing:
             continue
         try:
-            height, width, _ = sample.source.read().shape
+            height, width, _ = samples[index].source.read().shape
         except UnreadableImageError as error:
-            unreadable.append(str(error))
-            continue
-        if (width, height) != (sample.width, sample.height):
-            resized.append(f"{sample.source} is {width} x {height}, not {sample.width} x {sample.height}")
-    yield from _finding("images cannot be read", unreadable)
-    yield from _finding("images have another size than annotated", resized)
+            opened.unreadable[index] = str(error)
+        else:
+            opened.sizes[index] = width, height
+    return opened
 
 
-def _check_ids(samples: Sequence[Sample]) -> Iterator[str]:
-    images = Counter(sample.id for sample in samples)
-    yield from _finding(
-        "image ids are used twice", (str(each) for each, count in images.items() if count > 1)
-    )
-    people = Counter(person.id for sample in samples for person in sample.people)
-    # A person's id is optional: 0 says that there is none.
-    twice = (str(each) for each, count in people.items() if count > 1 and each)
-    yield from _finding("ids of people are used twice", twice)
-
-
-def _check_people(samples: Sequence[Sample]) -> Iterator[str]:
-    tests = {
-        "people have a box of no size": lambda _, person: min(person.box[2:]) <= 0,
-        "people have a box wholly outside their image": _box_is_outside,
-        "people have a box that reaches beyond their image": _box_reaches_beyond,
-        "people have no area, so OKS cannot judge them": lambda _, person: person.area <= 0,
-        "people have no labelled keypoint: only heads for whole images learn from them": lambda _, person: (
-            not (person.keypoints[:, 2] > 0).any()
-        ),
-        "people have labelled keypoints outside their image": _keypoint_is_outside,
+def _file_findings(split: str, samples: Sequence[Sample], opened: _Opened) -> Iterator[Finding]:
+    missing = (str(samples[index].source) for index in sorted(opened.missing))
+    yield from finding("images are missing", missing, split=split)
+    yield from finding("images cannot be read", opened.unreadable.values(), split=split)
+    exchanged = _exchanged(samples, opened)
+    wrong = {index: size for index, size in opened.sizes.items() if size != _annotated(samples[index])}
+    told = {
+        index: f"{samples[index].source} is {width} x {height}, not {samples[index].width} x "
+        f"{samples[index].height}"
+        for index, (width, height) in wrong.items()
     }
-    for what, test in tests.items():
-        yield from _finding(
-            what,
-            (
-                f"{sample.source}, person {person.id}"
-                for sample in samples
-                for person in sample.people
-                if not person.crowd and test(sample, person)
-            ),
-        )
-
-
-def _box_is_outside(sample: Sample, person: Person) -> bool:
-    x, y, width, height = person.box
-    return x + width <= 0 or y + height <= 0 or x >= sample.width or y >= sample.height
-
-
-def _box_reaches_beyond(sample: Sample, person: Person) -> bool:
-    x, y, width, height = person.box
-    beyond = max(-x, -y, x + width - sample.width, y + height - sample.height)
-    return beyond > _TOLERANCE and not _box_is_outside(sample, person)
-
-
-def _keypoint_is_outside(sample: Sample, person: Person) -> bool:
-    points = person.keypoints[person.keypoints[:, 2] > 0, :2]
-    last = np.array([sample.width - 1, sample.height - 1])
-    return bool(((points < -_TOLERANCE) | (points > last + _TOLERANCE)).any())
-
-
-def _check_labels(samples: Sequence[Sample], keypoints: KeypointSet) -> Iterator[str]:
-    people = [(sample, person) for sample in samples for person in sample.people if not person.crowd]
-    labelled = sum((person.keypoints[:, 2] > 0 for _, person in people), np.zeros(len(keypoints), np.int64))
-    if not labelled.any():
-        yield "no keypoint of anybody is labelled"
-        return
-    never = (name for name, count in zip(keypoints.names, labelled, strict=True) if not count)
-    yield from _finding("keypoints are never labelled", never)
-    twisted = (
-        f"{sample.source}, person {person.id}" for sample, person in people if _is_twisted(person, keypoints)
+    yield from finding(
+        "images have width and height exchanged in the annotations",
+        (text for index, text in told.items() if index in exchanged),
+        split=split,
     )
-    yield from _finding(
-        "people have left and right shoulders against left and right hips: twisted, or labels exchanged",
-        twisted,
+    yield from finding(
+        "images have another size than annotated",
+        (text for index, text in told.items() if index not in exchanged),
+        split=split,
     )
 
 
-def _is_twisted(person: Person, keypoints: KeypointSet) -> bool:
-    """Whether shoulders and hips, both clearly seen, run in opposite directions across the trunk."""
-    pairs = {
-        part: pair
-        for part in ("shoulder", "hip")
-        for pair in keypoints.flip_pairs
-        if part in keypoints.names[pair[0]].lower()
+def _annotated(sample: Sample) -> tuple[int, int]:
+    return sample.width, sample.height
+
+
+def _exchanged(samples: Sequence[Sample], opened: _Opened) -> set[int]:
+    """Opened images that are annotated with width and height exchanged."""
+    return {
+        index
+        for index, size in opened.sizes.items()
+        if size != _annotated(samples[index]) and size[::-1] == _annotated(samples[index])
     }
-    indices = [index for pair in pairs.values() for index in pair]
-    if len(pairs) < 2 or not (person.keypoints[indices, 2] > 0).all():
-        return False
-    left_shoulder, right_shoulder, left_hip, right_hip = person.keypoints[indices, :2]
-    trunk = (left_hip + right_hip - left_shoulder - right_shoulder) / 2
-    length = float(trunk @ trunk)
-    across = (_cross(trunk, left_shoulder - right_shoulder), _cross(trunk, left_hip - right_hip))
-    return across[0] * across[1] < 0 and min(map(abs, across)) > _SEEN_FROM_THE_SIDE * length
 
 
-def _cross(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    return float(first[0] * second[1] - first[1] * second[0])
-
-
-def _finding(what: str, cases: Iterable[str]) -> list[str]:
-    found = list(cases)
-    return [f"{len(found)} {what}: {_examples(found)}"] if found else []
-
-
-def _examples(found: Sequence[str]) -> str:
-    return "; ".join([*found[:_EXAMPLES], *(["..."] if len(found) > _EXAMPLES else [])])
+def _as_opened(samples: Sequence[Sample], opened: _Opened) -> Sequence[Sample]:
+    """The samples with width and height put right where they are exchanged; in the unopened ones too, where
+    that is so in all opened ones. Labels are so judged by the picture that they are on."""
+    exchanged = _exchanged(samples, opened)
+    if not exchanged:
+        return samples
+    always = all(index in exchanged or size[0] == size[1] for index, size in opened.sizes.items())
+    return [
+        replace(sample, width=sample.height, height=sample.width)
+        if index in exchanged or (always and index not in opened.sizes)
+        else sample
+        for index, sample in enumerate(samples)
+    ]
 
 
 def _draw(

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from posenas.keypoints import KeypointSet
     from posenas.samples import Sample
 
+_FARTHEST = 1e6
+"""Pixels from an image's corner. No image reaches so far, and beyond it numbers become infinite."""
+
 _PR_SET_PDEATHSIG = 1
 """Linux's prctl: the signal that a process gets when its parent ends."""
 
@@ -156,7 +159,7 @@ class CropReader(Dataset[WarpedCrops]):
             flip=change.flip,
         )
         keypoints = crop.keypoints[self._mirrored] if change.flip else crop.keypoints
-        points = transform(matrix, keypoints[:, :2])
+        points = transform(matrix, keypoints[:, :2].clip(-_FARTHEST, _FARTHEST))
         inside = ((points >= 0) & (points <= (self._view.width - 1, self._view.height - 1))).all(axis=1)
         return matrix, np.column_stack([points, (keypoints[:, 2] > 0) & inside])
 

@@ -1,0 +1,175 @@
+"""What annotations alone show to be wrong: each kind once, and nothing where nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from posenas.data.finding import Finding
+from posenas.data.findings import find
+from posenas.data.images import FileImage
+from posenas.data.synthetic.dataset import SyntheticDataset
+from posenas.keypoint_sets import keypoint_set_from_names
+from posenas.keypoints import KeypointSet
+from posenas.samples import Person, Sample
+
+KEYPOINTS = keypoint_set_from_names(["nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip"])
+POSE = np.array([(50.0, 20, 2), (60, 30, 2), (40, 30, 2), (58, 70, 2), (42, 70, 1)])
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A dataset of given samples, and of what it says that it noticed."""
+
+    train: tuple[Sample, ...]
+    val: tuple[Sample, ...]
+    keypoint_set: KeypointSet = KEYPOINTS
+    remarks: tuple[Finding, ...] = ()
+
+    def keypoints(self) -> KeypointSet:
+        return self.keypoint_set
+
+    def splits(self) -> Sequence[str]:
+        return ("train", "val")
+
+    def split(self, name: str) -> Sequence[Sample]:
+        return self.train if name == "train" else self.val
+
+    def instructions(self) -> str:
+        return ""
+
+    def noticed(self, split: str) -> Sequence[Finding]:
+        return [each for each in self.remarks if each.split == split]
+
+
+def person(number: int, keypoints: NDArray[np.float64] = POSE, **changes: Any) -> Person:
+    return replace(Person((35.0, 15.0, 30.0, 60.0), keypoints, 900.0, id=number), **changes)
+
+
+def sample(number: int, *people: Person) -> Sample:
+    return Sample(number, FileImage(Path(f"{number}.png")), 100, 80, people)
+
+
+def samples(first: int, change: Callable[[Person], Person] = lambda each: each) -> tuple[Sample, ...]:
+    """Six images; every pose is another one."""
+    moved = [POSE + np.array([number / 8, 0, 0]) for number in range(first, first + 6)]
+    return tuple(
+        sample(number, change(person(number, pose))) for number, pose in enumerate(moved, start=first)
+    )
+
+
+def found(change: Callable[[Person], Person] = lambda each: each, **changes: Any) -> list[str]:
+    dataset = replace(Memory(samples(1, change), samples(11)), **changes)
+    return [str(each) for each in find(dataset)]
+
+
+def labels(change: Callable[[NDArray[np.float64]], None]) -> Callable[[Person], Person]:
+    """A change of the labels of everybody."""
+
+    def changed(each: Person) -> Person:
+        keypoints = each.keypoints.copy()
+        change(keypoints)
+        return replace(each, keypoints=keypoints)
+
+    return changed
+
+
+def put(rows: Any, columns: Any, value: Any) -> Callable[[Person], Person]:
+    return labels(lambda keypoints: keypoints.__setitem__((rows, columns), value))
+
+
+def test_nothing_wrong():
+    assert found() == []
+
+
+@pytest.mark.parametrize("points", [17, 133])
+def test_the_built_in_data_has_nothing_wrong(points):
+    assert find(SyntheticDataset(points=points, train_images=300, val_images=100)) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (put(0, slice(0, 2), 0), "6 labelled keypoints lie at exactly (0, 0)"),
+        (put(0, slice(0, 2), 2), "6 people have labelled keypoints far outside their box"),
+        (put(1, 2, 0.37), "6 keypoints have a visibility other than 0, 1 or 2, as of a confidence"),
+        (put(1, 2, -1), "6 keypoints have a visibility below 0"),
+        (labels(lambda each: each.__imul__((0.01, 0.01, 1))), "6 people have keypoints or a box within 0..1"),
+        (
+            lambda each: replace(each, box=(0.3, 0.2, 0.3, 0.7)),
+            "6 people have keypoints or a box within 0..1",
+        ),
+        (lambda each: replace(each, box=(35.0, 15.0, 70.0, 78.0)), "6 people have a box that fits"),
+        (lambda each: replace(each, box=(50.0, 50.0, 1.0, 1.5)), "6 people have a box below 2 pixels"),
+        (lambda each: replace(each, area=1e300), "6 people have an area larger than their image"),
+        (lambda each: replace(each, area=7300.0), "6 people have an area larger than their image"),
+        (lambda each: replace(each, area=0.11), "6 people have an area of at most one square pixel"),
+        (lambda each: replace(each, area=0.0), "6 people have no area"),
+        (
+            lambda each: replace(each, box=(35.0, 15.0, 1e300, 60.0)),
+            "6 people have a box that reaches beyond",
+        ),
+        (put(0, 0, -1e300), "6 people have labelled keypoints outside their image"),
+        (
+            lambda each: replace(each, crowd=True),
+            "6 people are left out because iscrowd is 1, though 30 keypoints of theirs are labelled",
+        ),
+        (put(slice(None), 2, 0), "no keypoint of anybody is labelled"),
+    ],
+)
+def test_each_wrong_is_told(change, says):
+    assert any(finding.startswith(f"train: {says}") for finding in found(change)), found(change)
+
+
+def test_labels_in_the_files_usual_forms_are_not_wrong():
+    assert found(put(0, slice(None), (0, 0, 0))) == ["train: 1 keypoints are never labelled: nose"]
+    assert found(put(slice(None), 2, 1)) == []
+
+
+def test_the_same_picture_in_both_splits_whatever_its_name():
+    train, val = samples(1), samples(11)
+    assert found(val=(*val, train[0])) == ["1 images are in more than one split: 1.png"]
+    copied = replace(train[0], source=FileImage(Path("copies/a.png")))
+    (finding,) = found(val=(*val, copied))
+    assert finding.startswith("2 images of different splits have other names and the same labels")
+
+
+def test_one_picture_under_two_ids():
+    train = samples(1)
+    (finding,) = found(train=(*train, replace(train[0], id=99, people=())))
+    assert finding == "train: 1 images are listed under more than one id: 1.png"
+
+
+def test_width_and_height_that_are_exchanged_are_told_without_a_picture():
+    """The people reach beyond 80 x 100 in x, and fit 100 x 80."""
+    right = lambda each: replace(each, box=(60.0, 15.0, 35.0, 60.0))  # noqa: E731
+    people = samples(1, right)
+    turned = tuple(replace(each, width=80, height=100) for each in people)
+    (finding,) = found(train=turned)
+    assert finding.startswith("train: 6 images have width and height exchanged, as far as labels tell")
+    (finding,) = found(train=(*turned[:2], *people[2:]))
+    assert finding.startswith("train: 2 people have a box that reaches beyond"), "two are too few to tell"
+
+
+def test_what_the_dataset_noticed_is_told_with_its_split():
+    remarks = (Finding("annotations are left out", 4, split="train"), Finding("more", 1, split="val"))
+    assert found(remarks=remarks) == ["train: 4 annotations are left out", "val: 1 more"]
+
+
+def test_unknown_pairs_name_the_option():
+    (finding,) = found(keypoint_set=keypoint_set_from_names(list("12345")))
+    assert finding.startswith("5 keypoints have no known mirror image")
+    assert "dataset.pairs=LEFT:RIGHT" in finding
+    assert "dataset.pairs=none" in finding
+
+
+def test_a_line_is_one_line_of_at_most_400_characters():
+    line = str(Finding("images are missing", 9, ("/a" * 900 + "/name.jpg", "b\n" * 500, "c"), "train"))
+    assert len(line) <= 400
+    assert "\n" not in line
+    assert "name.jpg" in line
