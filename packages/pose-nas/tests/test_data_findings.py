@@ -104,7 +104,14 @@ def test_the_built_in_data_has_nothing_wrong(points):
             lambda each: replace(each, box=(0.3, 0.2, 0.3, 0.7)),
             "6 people have keypoints or a box within 0..1",
         ),
-        (lambda each: replace(each, box=(35.0, 15.0, 70.0, 78.0)), "6 people have a box that fits"),
+        (
+            lambda each: replace(each, box=(35.0, 15.0, 70.0, 78.0)),
+            "6 people have a box that fits their keypoints only as two corners",
+        ),
+        (
+            lambda each: replace(each, box=(50.0, 45.0, 30.0, 60.0)),
+            "6 people have a box that fits their keypoints only as centre and size",
+        ),
         (lambda each: replace(each, box=(50.0, 50.0, 1.0, 1.5)), "6 people have a box below 2 pixels"),
         (lambda each: replace(each, area=1e300), "6 people have an area larger than their image"),
         (lambda each: replace(each, area=7300.0), "6 people have an area larger than their image"),
@@ -147,13 +154,16 @@ def test_one_picture_under_two_ids():
 
 def test_width_and_height_that_are_exchanged_are_told_without_a_picture():
     """The people reach beyond 80 x 100 in x, and fit 100 x 80."""
-    right = lambda each: replace(each, box=(60.0, 15.0, 35.0, 60.0))  # noqa: E731
-    people = samples(1, right)
+
+    def to_the_right(each: Person) -> Person:
+        return replace(each, box=(65.0, 15.0, 30.0, 60.0), keypoints=np.add(each.keypoints, (30, 0, 0)))
+
+    people = samples(1, to_the_right)
     turned = tuple(replace(each, width=80, height=100) for each in people)
     (finding,) = found(train=turned)
     assert finding.startswith("train: 6 images have width and height exchanged, as far as labels tell")
-    (finding,) = found(train=(*turned[:2], *people[2:]))
-    assert finding.startswith("train: 2 people have a box that reaches beyond"), "two are too few to tell"
+    few = found(train=(*turned[:2], *people[2:]))
+    assert few[0].startswith("train: 2 people have a box that reaches beyond"), "two are too few to tell"
 
 
 def test_what_the_dataset_noticed_is_told_with_its_split():

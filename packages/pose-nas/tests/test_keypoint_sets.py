@@ -202,6 +202,8 @@ def test_misfits_are_explained(arguments: dict[str, list[object]], message: str)
         (["nose", "left_eye", "right_eye", "7", "8", "9"], ["nose", "7", "8", "9"]),
         (["neck", "left_hip", "right_hip", "left_knee"], ["left_knee"]),
         (["neck", "left", "l_hip", "r_hip"], ["left"]),
+        (["left_hip", "right_hip", "l_knee", "r_knee", "膝", "5"], ["膝", "5"]),
+        (["left_hip", "right_hip", "5"], []),
         (["neck", "left_hip", "right_hip"], []),
         (["head"], []),
     ],

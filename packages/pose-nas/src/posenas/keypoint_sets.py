@@ -164,7 +164,8 @@ def _named(
 def _unpaired(
     names: Sequence[str], words: Sequence[_Words], pairs: Sequence[tuple[int, int]]
 ) -> tuple[str, ...]:
-    """Keypoints whose mirror image the names do not tell: those with a side and without a partner.
+    """Keypoints whose mirror image the names do not tell: those with a side and without a partner, and those
+    whose names hold no letter from a to z, where these are more than one.
 
     Where most keypoints are in no pair, as with numbers or words of another language, it is all of these:
     a body has more keypoints beside its middle line than on it.
@@ -175,7 +176,10 @@ def _unpaired(
         return ()
     if len(alone) > len(paired):
         return tuple(names[index] for index in alone)
-    return tuple(names[index] for index in alone if words[index][0] or words[index][1] in _SIDES_ALONE)
+    sided = {index for index in alone if words[index][0] or words[index][1] in _SIDES_ALONE}
+    wordless = {index for index in alone if not re.search("[A-Za-z]", names[index])}
+    unknown = sided | wordless if len(wordless) > 1 else sided
+    return tuple(names[index] for index in sorted(unknown))
 
 
 def _check_names(names: Sequence[str], sigmas: Sequence[float] | None) -> None:

@@ -21,7 +21,7 @@ _SMALLEST_BOX = 2.0
 # Of the box's longer side. COCO's labels lie outside their box too, by less.
 _FAR = 0.5
 _BOXES_IN_AN_AREA = 4.0
-_CORNERS_FIT_BETTER = 1.2
+_FITS_BETTER = 1.2
 # Shoulders or hips narrower than this share of the trunk's length are seen from the side: no order to judge.
 _SEEN_FROM_THE_SIDE = 0.2
 # A trunk shorter than this share of the box points at the camera; both ends of it may turn either way.
@@ -29,7 +29,7 @@ _SEEN_FROM_AN_END = 0.2
 
 
 def box_findings(table: PeopleTable) -> Iterator[Finding]:
-    """Boxes of no size, in corners, and outside their image; areas that OKS cannot work with."""
+    """Boxes of no size, of another form, and outside their image; areas that OKS cannot work with."""
     sizes = table.boxes[:, 2:].min(axis=1, initial=np.inf)
     outside, beyond = _box_outside(table), _box_beyond(table) > _TOLERANCE
     unit = _in_unit_square(table)
@@ -38,11 +38,16 @@ def box_findings(table: PeopleTable) -> Iterator[Finding]:
         f"people have a box below {_SMALLEST_BOX:g} pixels, which shows nothing",
         (sizes > 0) & (sizes < _SMALLEST_BOX) & ~unit,
     )
-    yield from table.finding(
-        "people have a box that fits their keypoints only as two corners (x1, y1, x2, y2), and it is read as "
-        "x, y, width, height",
-        _in_corners(table),
-    )
+    corner, size = table.boxes[:, :2], table.boxes[:, 2:]
+    readings = {
+        "two corners (x1, y1, x2, y2)": (corner, size),
+        "centre and size": (corner - size / 2, corner + size / 2),
+    }
+    for reading, (first, last) in readings.items():
+        yield from table.finding(
+            f"people have a box that fits their keypoints only as {reading}; it is read as corner and size",
+            _fits_better(table, first, last),
+        )
     yield from table.finding("people have a box wholly outside their image", outside)
     yield from table.finding("people have a box that reaches beyond their image", beyond & ~outside)
     yield from table.finding("people have no area, so OKS cannot judge them", table.areas <= 0)
@@ -146,14 +151,17 @@ def _in_unit_square(table: PeopleTable) -> NDArray[np.bool_]:
     return np.asarray(keypoints | boxes)
 
 
-def _in_corners(table: PeopleTable) -> NDArray[np.bool_]:
-    """(T,) people whose box fits their labels clearly better as corners; nobody, where that is a minority."""
+def _fits_better(
+    table: PeopleTable, first: NDArray[np.float64], last: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """(T,) people whose labels clearly fit a box from `first` to `last`, (T, 2) each, better than their own;
+    nobody, where that is a minority."""
     judged = (table.labelled.sum(axis=1) > 2) & (table.boxes[:, 2:] > 0).all(axis=1)
     judged &= (table.highest > table.lowest).all(axis=1)
-    corner = table.boxes[judged, :2]
-    as_size, as_corner = corner + table.boxes[judged, 2:], table.boxes[judged, 2:]
     labels = table.lowest[judged], table.highest[judged]
-    better = _overlap(*labels, corner, as_corner) > _CORNERS_FIT_BETTER * _overlap(*labels, corner, as_size)
+    corner = table.boxes[judged, :2]
+    own = _overlap(*labels, corner, corner + table.boxes[judged, 2:])
+    better = _overlap(*labels, first[judged], last[judged]) > _FITS_BETTER * own
     chosen = np.zeros(len(table), np.bool_)
     if np.count_nonzero(better) >= max(2, 0.5 * len(better)):
         chosen[np.flatnonzero(judged)[better]] = True
