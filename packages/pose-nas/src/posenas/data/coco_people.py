@@ -115,7 +115,10 @@ def _turned(box: Box) -> Box:
 
 def _head_box(annotation: Mapping[str, Any]) -> Box | None:
     """None where there is none, or one without extent."""
-    box = _four(annotation, "bbox_head")
+    try:
+        box = _four(annotation, "bbox_head")
+    except ValueError:
+        raise ValueError("its bbox_head must be four finite numbers") from None
     return None if box is None or max(box[2:]) <= 0 else box
 
 
