@@ -261,6 +261,13 @@ def test_windows_file_names(tmp_path):
     assert str(dataset.split("val")[0].source) == str(tmp_path / "below" / "a.png")
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "\ud800"])
+def test_a_name_that_no_file_can_have_is_a_missing_image(tmp_path, name):
+    changed = content()
+    changed["images"][0]["file_name"] = name
+    assert len(write(tmp_path, val=changed).split("val")) == 2
+
+
 def test_pairs_can_be_given(tmp_path):
     names = ["1", "2", "3"]
     changed = with_keypoints(names, [])

@@ -54,3 +54,11 @@ def _flush_folder(folder: Path) -> None:
 def content_name(content: bytes) -> str:
     """Sixteen hexadecimal digits that name this content."""
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False for a name that no file can have, such as one of 5,000 letters."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -17,6 +17,7 @@ from posenas.data.findings import overlap_findings, split_findings, unpaired_fin
 from posenas.data.images import FileImage
 from posenas.drawing import contact_sheet, draw_pose
 from posenas.errors import PosenasError
+from posenas.files import is_file
 from posenas.samples import UnreadableImageError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _open(samples: Sequence[Sample], chosen: Sequence[int]) -> _Opened:
     missing = {
         index
         for index, sample in enumerate(samples)
-        if isinstance(sample.source, FileImage) and not sample.source.path.is_file()
+        if isinstance(sample.source, FileImage) and not is_file(sample.source.path)
     }
     opened = _Opened(missing, {}, {})
     for index in chosen:

@@ -24,6 +24,7 @@ from posenas.data.finding import Finding, finding
 from posenas.data.identity import IdIndex, file_id, numbered
 from posenas.data.images import FileImage
 from posenas.errors import PosenasError, suggestion
+from posenas.files import is_file
 from posenas.samples import Person, Sample
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class CocoDataset:
         named = {"train": self.train, "val": self.val}[split]
         tried = [root / named] if named else [root / usual for usual in _usual_annotations(split)]
         for path in tried:
-            if path.is_file():
+            if is_file(path):
                 return path
         names = named or ", ".join(_usual_annotations(split))
         raise PosenasError(f"{root}: no annotations for {split}: there is no {names}; set dataset.{split}")
@@ -164,7 +165,7 @@ class CocoDataset:
         named = {"train": self.train_images, "val": self.val_images}[split]
         folders = (named,) if named else _usual_folders(split)
         for folder in folders:
-            if any(_file(root / folder, name).is_file() for name in names[:_IMAGES_TRIED]):
+            if any(is_file(_file(root / folder, name)) for name in names[:_IMAGES_TRIED]):
                 return root / folder
         raise PosenasError(
             f"{annotations}: none of its first images ({names[0]}, ...) lies in {root}, folder "
@@ -217,10 +218,8 @@ def _usual_folders(split: str) -> tuple[str, ...]:
 
 def _file(folder: Path, name: str) -> Path:
     """The image file; one with `\\` in its name, as Windows writes paths, where it lies with `/`."""
-    path = folder / name
-    if "\\" in name and not path.exists() and (folder / name.replace("\\", "/")).exists():
-        return folder / name.replace("\\", "/")
-    return path
+    path, other = folder / name, folder / name.replace("\\", "/")
+    return other if path != other and not is_file(path) and is_file(other) else path
 
 
 def _sample(image: Mapping[str, Any], folder: Path, people: Sequence[Person], *, number: int) -> Sample:
