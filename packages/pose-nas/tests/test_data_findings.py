@@ -97,6 +97,7 @@ def test_the_built_in_data_has_nothing_wrong(points):
     [
         (put(0, slice(0, 2), 0), "6 labelled keypoints lie at exactly (0, 0)"),
         (put(0, slice(0, 2), 2), "6 people have labelled keypoints far outside their box"),
+        (put(0, slice(0, 2), (18, 40)), "6 people have labelled keypoints far outside their box"),
         (put(1, 2, 0.37), "6 keypoints have a visibility other than 0, 1 or 2, as of a confidence"),
         (put(1, 2, -1), "6 keypoints have a visibility below 0"),
         (labels(lambda each: each.__imul__((0.01, 0.01, 1))), "6 people have keypoints or a box within 0..1"),

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 # Labels are rounded, so a pixel beyond the image is no mistake.
 _TOLERANCE = 1.0
 _SMALLEST_BOX = 2.0
-# Of the box's longer side. COCO's labels lie outside their box too, by less.
+# Of the box's side along the axis, and at least of its longer side. COCO's labels lie outside too, by less.
 _FAR = 0.5
+_FAR_OF_LONGER_SIDE = 0.25
 _BOXES_IN_AN_AREA = 4.0
 _FITS_BETTER = 1.2
 # Shoulders or hips narrower than this share of the trunk's length are seen from the side: no order to judge.
@@ -99,9 +100,9 @@ def _place_findings(table: PeopleTable) -> Iterator[Finding]:
         "labelled keypoints lie at exactly (0, 0): missing ones need visibility 0", zero & ~unit[:, None]
     )
     yield from table.finding("people have labelled keypoints outside their image", _labels_beyond(table))
-    measured = (table.boxes[:, 2:].min(axis=1, initial=np.inf) > 0) & ~_box_outside(table) & ~unit
-    far = _labels_outside_box(table) > _FAR * table.boxes[:, 2:].max(axis=1, initial=0)
-    yield from table.finding("people have labelled keypoints far outside their box", far & measured)
+    measured = (table.boxes[:, 2:].min(axis=1, initial=np.inf) > 0) & ~unit
+    measured &= _box_beyond(table) <= _TOLERANCE  # where the box itself is wrong, that is told
+    yield from table.finding("people have labelled keypoints far outside their box", _far(table) & measured)
 
 
 def _visibility_findings(table: PeopleTable) -> Iterator[Finding]:
@@ -136,10 +137,13 @@ def _box_beyond(table: PeopleTable) -> NDArray[np.float64]:
     return np.asarray(np.maximum(-first, last - table.sizes).max(axis=1, initial=-np.inf))
 
 
-def _labels_outside_box(table: PeopleTable) -> NDArray[np.float64]:
-    """(T,) pixels from the box to the labelled keypoint that is farthest outside, along one axis."""
+def _far(table: PeopleTable) -> NDArray[np.bool_]:
+    """(T,) people with a labelled keypoint far outside their box along one axis."""
     first, last = table.boxes[:, :2], table.boxes[:, :2] + table.boxes[:, 2:]
-    return np.asarray(np.maximum(first - table.lowest, table.highest - last).max(axis=1, initial=-np.inf))
+    outside = np.maximum(first - table.lowest, table.highest - last)
+    longer = table.boxes[:, 2:].max(axis=1, keepdims=True, initial=0)
+    allowed = np.maximum(_FAR * table.boxes[:, 2:], _FAR_OF_LONGER_SIDE * longer)
+    return np.asarray((outside > allowed).any(axis=1))
 
 
 def _in_unit_square(table: PeopleTable) -> NDArray[np.bool_]:
