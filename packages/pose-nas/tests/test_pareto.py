@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from operator import ge
 from random import Random
 
 import pytest
+from posenas.objectives import Objective, front
 from posenas.pareto import pareto_front
+from posenas.trial import Trial
 
 
 def front_by_definition(points: list[tuple[float, float]], higher_is_better: bool) -> set[int]:
@@ -26,6 +29,38 @@ def test_front_is_what_nothing_dominates(values: int, higher_is_better: bool) ->
         assert set(front) == front_by_definition(points, higher_is_better)
         assert len(set(front)) == len(front)
         assert [points[index][1] for index in front] == sorted(points[index][1] for index in front)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("values", [3, 1000])
+def test_the_front_of_objectives_is_what_nothing_dominates(number: int, values: int) -> None:
+    objectives = [
+        Objective(name, maximize=name == "AP", is_cost=name != "AP")
+        for name in ("AP", "gmacs", "macs")[:number]
+    ]
+    rng = Random(values)
+    for _ in range(100):
+        trials = [
+            Trial(
+                {"n": index},
+                "candidate",
+                "ranking",
+                {} if index == 5 else {"AP": rng.randrange(values)},
+                {"gmacs": rng.randrange(values), "macs": rng.randrange(values)},
+            )
+            for index in range(rng.randrange(14))
+        ]
+        points = [
+            None if not trial.metrics else [objective.value(trial) for objective in objectives]
+            for trial in trials
+        ]
+        known = [point for point in points if point is not None]
+        expected = [
+            trial
+            for trial, point in zip(trials, points, strict=True)
+            if point is not None and not any(other != point and all(map(ge, other, point)) for other in known)
+        ]
+        assert front(trials, objectives) == expected
 
 
 def test_equal_points_are_all_kept_in_their_order() -> None:

@@ -80,11 +80,16 @@ def front(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Tria
     """The trials that no other one dominates: at least as good in every objective, better in one."""
     candidates = scored(trials, objectives)
     points = values(candidates, objectives)
-    return [
-        trial
-        for trial, point in zip(candidates, points, strict=True)
-        if not (np.all(points >= point, axis=1) & np.any(points > point, axis=1)).any()
-    ]
+    found = np.zeros(len(points), dtype=bool)
+    kept = points[:0]  # those of the front so far, each point once
+    # From the best by the first objective on, equal ones by the next: what dominates a point comes before it.
+    for index in np.lexsort(-points.T[::-1]):
+        point = points[index]
+        better = np.all(kept >= point, axis=1)
+        found[index] = not better.any() or bool((kept[better] == point).all(axis=1).any())
+        if not better.any():
+            kept = np.vstack([kept, point])
+    return [trial for trial, on_front in zip(candidates, found, strict=True) if on_front]
 
 
 def best_trial(trials: Iterable[Trial], objectives: Sequence[Objective]) -> Trial | None:
