@@ -46,8 +46,9 @@ def opened(composition: Composition, folder: Path) -> Iterator[Problem]:
     """For experiments that are not a search."""
     run = prepared(composition, folder)
     with locked(run):
-        journal = open_journal(run, composition.recipe)
-        with closing(Problem(composition, run, journal, events=shown())) as problem:
+        events = shown()
+        journal = open_journal(run, composition, warn=events.warn)
+        with closing(Problem(composition, run, journal, events=events)) as problem:
             yield problem
 
 

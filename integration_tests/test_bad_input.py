@@ -323,6 +323,7 @@ def largest_weights(run: Path) -> Path:
 def forget_after(run: Path, records: int) -> None:
     journal = run / "journal.jsonl"
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:records]))
+    (run / "journal.head").unlink()
 
 
 def test_lost_weights_are_trained_again(posenas: Posenas, run: Path, finished: Path) -> None:
@@ -362,7 +363,7 @@ def test_a_damaged_journal_is_named(posenas: Posenas, run: Path) -> None:
     journal.write_bytes(b"".join([*lines[:2], b"garbage\n", *lines[3:]]))
     assert "journal.jsonl, line 3" in one_line(posenas("resume", "run"))
     journal.write_bytes(b"".join(lines[1:]))
-    assert "first line is missing" in one_line(posenas("resume", "run"))
+    assert "journal.jsonl, line 1" in one_line(posenas("resume", "run"))
 
 
 def test_a_report_that_cannot_be_written_is_not_announced(posenas: Posenas, run: Path) -> None:

@@ -366,7 +366,7 @@ def test_unreadable_images_are_named(posenas: Posenas, runs: Mapping[str, Path],
         (("heatmap", "dot.png", "-o", "head.sigma=0"), "sigma"),
         (("unfinished", "dot.png"), "this run has no result yet; `posenas resume"),
         (("missing", "dot.png"), "head 'gone'"),
-        (("damaged", "dot.png"), "not a whole safetensors file"),
+        (("damaged", "dot.png"), "weights.safetensors: is damaged"),
         (("nowhere", "dot.png"), "no run here (no recipe.toml)"),
     ],
 )
@@ -397,6 +397,7 @@ def broken(run: Path, path: Path) -> Path:
     if path.name == "unfinished":
         (path / "best" / "genotype.json").unlink()
     if path.name == "missing":
+        (path / "journal.jsonl").unlink()  # which knows the recipe
         recipe = (path / "recipe.toml").read_text()
         (path / "recipe.toml").write_text(recipe.replace('name = "kapao"', 'name = "gone"'))
     if path.name == "damaged":

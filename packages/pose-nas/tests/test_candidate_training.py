@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from posenas.compose import Composition, compose
+from posenas.errors import PosenasError
 from posenas.hooks import Events
 from posenas.problem import Candidate, Problem, Weights
 from posenas.recipe import ComponentChoice, Recipe
@@ -37,7 +39,7 @@ class Bench:
         """As a run that is opened, works and is closed."""
         run = create_run(self.folder, self.composition.recipe)
         with locked(run):
-            journal = open_journal(run, self.composition.recipe)
+            journal = open_journal(run, self.composition, warn=print)
             events = Events({}, complain=print)
             with closing(Problem(self.composition, run, journal, events=events)) as problem:
                 return list(problem.train_and_evaluate_many(candidates, epochs=epochs, stage="candidate"))
@@ -200,6 +202,26 @@ def test_what_was_finished_is_not_trained_again(
     assert not list((made.folder / "checkpoints").iterdir())
 
 
+def test_a_damaged_result_of_a_candidate_is_refused(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench()
+    with monkeypatch.context() as patch:
+        patch.setattr("posenas.problem.Journal.append", stop_at("train and evaluate"))
+        with pytest.raises(KeyboardInterrupt):
+            made.trained(Candidate(NETWORK))
+    (file,) = (made.folder / "checkpoints").glob("*.json")
+    content = file.read_text()
+    loss = json.loads(content)["loss"]
+    for damaged in (content.replace(str(loss), str(loss / 2)), content[:40], "[]", ""):
+        file.write_text(damaged)
+        with pytest.raises(PosenasError, match=r"\.json: this candidate's result is damaged.*delete it"):
+            made.trained(Candidate(NETWORK))
+    file.unlink()
+    (trial,) = made.trained(Candidate(NETWORK))
+    assert trial.loss == loss
+
+
 def stop_at(wanted: str) -> Callable[..., None]:
     from posenas.journal import Journal
 
@@ -239,7 +261,8 @@ def test_lost_weights_of_a_parent_are_trained_again(bench: Callable[..., Bench])
     run = create_run(made.folder, made.recipe())
     with locked(run):
         events = Events({}, complain=print)
-        problem = Problem(made.composition, run, open_journal(run, made.recipe()), events=events)
+        journal = open_journal(run, made.composition, warn=print)
+        problem = Problem(made.composition, run, journal, events=events)
 
         def trained(candidate: Candidate) -> Trial:
             trials: Iterator[Trial] = problem.train_and_evaluate_many(

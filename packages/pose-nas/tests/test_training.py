@@ -1,3 +1,4 @@
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -12,8 +13,8 @@ from posenas.batches import Batch
 from posenas.errors import PosenasError
 from posenas.randomness import derive_rng, derive_seed
 from posenas.schedule import schedule
-from posenas.training import DivergedError, TrainingSettings, Watch, make_optimizer, train
-from safetensors.torch import save
+from posenas.training import DivergedError, Notes, TrainingSettings, Watch, make_optimizer, train
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 SETTINGS = TrainingSettings(batch_size=4, learning_rate=0.05)
@@ -123,7 +124,7 @@ def test_resuming_keeps_moving_what_an_epochs_first_step_has_no_gradient_for(tmp
     assert run_branches(tmp_path / "a", (6,)) == run_branches(tmp_path / "b", (1, 2, 3, 4, 5, 6))
 
 
-def frozen_training(settings: TrainingSettings, *, epochs: int, seed: int) -> bytes:
+def frozen_training(settings: TrainingSettings, *, epochs: int, seed: int) -> dict[str, Tensor]:
     """The training loop as it was before gradients could be accumulated, and the checkpoint that it wrote."""
 
     def factor(progress: float) -> float:
@@ -158,7 +159,7 @@ def frozen_training(settings: TrainingSettings, *, epochs: int, seed: int) -> by
     tensors: dict[str, Tensor] = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for number, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{slot}": tensor for slot, tensor in slots.items()}
-    return save(tensors | {"epoch": torch.tensor(epochs)})
+    return tensors | {"epoch": torch.tensor(epochs)}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,9 @@ def test_defaults_give_the_bits_of_the_loop_before_accumulation(
         checkpoint=tmp_path / "c",
         watch=Watch(step=lambda *_: None, epoch=lambda *_: None),
     )
-    assert (tmp_path / "c").read_bytes() == frozen_training(settings, epochs=5, seed=7)
+    found, expected = load_file(tmp_path / "c"), frozen_training(settings, epochs=5, seed=7)
+    assert set(found) == {*expected, "checksum"}
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
 def test_another_seed_gives_other_bits(tmp_path: Path) -> None:
@@ -214,6 +217,41 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "c").write_bytes(b"rubbish")
     with pytest.raises(PosenasError, match=r"/c: not a whole safetensors file"):
         run(tmp_path / "c")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_flipped_bit_of_a_checkpoint_is_told(tmp_path: Path, seed: int) -> None:
+    run(tmp_path / "c")
+    content = bytearray((tmp_path / "c").read_bytes())
+    start = 8 + int.from_bytes(content[:8], "little")  # of the tensors
+    rng = Random(seed)
+    content[rng.randrange(start, len(content)) if seed % 2 else rng.randrange(start)] ^= 1 << rng.randrange(8)
+    (tmp_path / "c").write_bytes(content)
+    with pytest.raises(PosenasError, match=r"/c: .*delete it and resume the run"):
+        run(tmp_path / "c")
+
+
+def test_notes_of_earlier_epochs_are_kept_with_the_checkpoint(tmp_path: Path) -> None:
+    def taken(path: Path, epochs: int) -> list[Any]:
+        notes = Notes(lambda: {"is": next(numbers)})
+        watch = Watch(step=lambda *_: None, epoch=lambda *_: None)
+        train(
+            make_network(),
+            Points(),
+            step=regress,
+            epochs=epochs,
+            settings=SETTINGS,
+            seed=7,
+            checkpoint=path,
+            watch=watch,
+            notes=notes,
+        )
+        return notes.taken
+
+    numbers = itertools.count()
+    assert taken(tmp_path / "c", 2) == [{"is": 0}, {"is": 1}]
+    assert taken(tmp_path / "c", 3) == [{"is": 0}, {"is": 1}, {"is": 2}]
+    assert taken(tmp_path / "c", 3) == [{"is": 0}, {"is": 1}, {"is": 2}]
 
 
 def test_only_weights_with_more_than_one_axis_decay() -> None:

@@ -6,7 +6,6 @@ process, or whose neighbours, are killed is never done twice.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +14,13 @@ from typing import Any, ClassVar, cast
 
 import torch
 
-from posenas.files import write_atomically
-from posenas.genotype import Genotype, canonical_json
+from posenas.errors import PosenasError
+from posenas.genotype import Genotype
 from posenas.journal import effect_key
 from posenas.network import PoseNetwork
 from posenas.randomness import derive_seed
 from posenas.run import Run
+from posenas.sealed import read_sealed, write_sealed
 from posenas.training import DivergedError, SupervisedStep, Watch
 from posenas.workshop import NetworkFailedError, Workshop, in_one_line
 
@@ -69,8 +69,7 @@ def train_candidate(workshop: Workshop, job: Job, watch: Watch) -> Mapping[str, 
     metrics and keypoints' figures; or why the candidate failed. Written to the job's file, too."""
     file = job.result(workshop.run)
     if file.exists():
-        known: Mapping[str, Any] = json.loads(file.read_bytes())
-        return known
+        return _read_result(file)
     try:
         result = _train_candidate(workshop, job, watch)
     except (NetworkFailedError, DivergedError) as error:
@@ -79,8 +78,17 @@ def train_candidate(workshop: Workshop, job: Job, watch: Watch) -> Mapping[str, 
         if "DataLoader worker" in str(error):  # no fault of the candidate's
             raise
         result = {"failure": in_one_line(error)}
-    write_atomically(file, canonical_json(result).encode())
+    write_sealed(file, result)
     return result
+
+
+def _read_result(file: Path) -> Mapping[str, Any]:
+    try:
+        return read_sealed(file)
+    except ValueError as error:
+        raise PosenasError(
+            f"{file}: this candidate's result is damaged ({error}); delete it and resume the run"
+        ) from error
 
 
 def _train_candidate(workshop: Workshop, job: Job, watch: Watch) -> dict[str, Any]:

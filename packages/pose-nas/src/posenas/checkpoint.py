@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError
@@ -14,11 +16,14 @@ from torch import Tensor, nn
 
 from posenas.errors import PosenasError
 from posenas.files import content_name, write_atomically
+from posenas.genotype import canonical_json
 
 _OPTIMIZER = "optimizer."
 _NETWORK = "network."
 _BEST = "best."
 _BEST_LOSS = "best_loss"
+_NOTES = "notes"
+_CHECKSUM = "checksum"
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,10 @@ def read_weights(folder: Path, name: str) -> bytes:
     return content
 
 
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Raises PosenasError, naming the file, where it is missing or damaged."""
+def tensors_of(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a file's content. Raises PosenasError, naming the file, where it is damaged."""
     try:
-        return load(path.read_bytes())
-    except FileNotFoundError as error:
-        raise PosenasError(f"{path}: this file is missing; resume the run") from error
+        return load(content)
     except SafetensorError as error:
         raise PosenasError(
             f"{path}: not a whole safetensors file ({error}); delete it and resume the run"
@@ -79,8 +82,13 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     epoch: int,
     best: BestEpoch | None = None,
+    notes: Sequence[Any] = (),
 ) -> None:
-    """One file with all that training needs to go on after `epoch` finished epochs, replaced atomically."""
+    """One file with all that training needs to go on after `epoch` finished epochs, replaced atomically.
+
+    Args:
+        notes: plain data that was noted after each epoch, kept beside the tensors.
+    """
     tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"{_OPTIMIZER}{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
@@ -88,26 +96,48 @@ def save_checkpoint(
     if best is not None:
         tensors |= {_BEST + name: tensor for name, tensor in best.weights.items()}
         tensors[_BEST_LOSS] = torch.tensor(best.loss, dtype=torch.float64)  # reads back as the same float
-    write_atomically(path, save(_plain(tensors)))
+    if notes:
+        tensors[_NOTES] = _as_tensor(canonical_json(list(notes)).encode())
+    tensors = _plain(tensors)
+    tensors[_CHECKSUM] = _as_tensor(_checksum(tensors))
+    write_atomically(path, save(tensors))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training has done.
+
+    Attributes:
+        epoch: how many epochs are finished; 0 without a file.
+        best: the best one of a validated training.
+        notes: what was noted after each epoch.
+    """
+
+    epoch: int
+    best: BestEpoch | None
+    notes: list[Any]
 
 
 def load_checkpoint(
     path: Path, *, network: nn.Module, optimizer: torch.optim.Optimizer, validated: bool = False
-) -> tuple[int, BestEpoch | None]:
+) -> Checkpoint:
     """Restores network and optimizer in place.
 
     Args:
         validated: whether the training looks for its best epoch.
 
-    Returns:
-        The number of finished epochs, 0 without a file, and the best one of a validated training.
-
     Raises:
         PosenasError: where the file is damaged, or another training's.
     """
     if not path.exists():
-        return 0, None
-    tensors = load_tensors(path)
+        return Checkpoint(0, None, [])
+    tensors = tensors_of(path.read_bytes(), path)
+    written = tensors.pop(_CHECKSUM, None)
+    if written is None or _as_bytes(written) != _checksum(tensors):
+        raise PosenasError(
+            f"{path}: this checkpoint is damaged; delete it and resume the run: "
+            "this training begins anew and ends the same"
+        )
     try:
         epoch = int(tensors.pop("epoch"))
         network.load_state_dict(_with_prefix(tensors, _NETWORK))
@@ -121,7 +151,26 @@ def load_checkpoint(
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     for parameter in optimizer.state:  # as a step leaves them: one without a gradient would be passed over
         parameter.grad = torch.zeros_like(parameter)
-    return epoch, best
+    notes = json.loads(_as_bytes(tensors[_NOTES])) if _NOTES in tensors else []
+    return Checkpoint(epoch, best, notes)
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> bytes:
+    """SHA-256 of the tensors with their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.digest()
+
+
+def _as_tensor(content: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
+
+
+def _as_bytes(tensor: Tensor) -> bytes:
+    return tensor.numpy().tobytes()
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -9,7 +9,8 @@ from typing import Any
 from torch import nn
 
 from posenas.after_training import check_changes
-from posenas.checkpoint import load_tensors
+from posenas.checkpoint import tensors_of
+from posenas.checksums import read_result
 from posenas.compose import compose, qualified
 from posenas.errors import PosenasError, suggestion
 from posenas.evaluation import predict
@@ -72,8 +73,11 @@ def load_best(network: nn.Module, run: Run) -> None:
     Raises:
         PosenasError: where they are of another network.
     """
+    name = "best/weights.safetensors"
     try:
-        network.load_state_dict(load_tensors(run.best / "weights.safetensors"))
+        network.load_state_dict(tensors_of(read_result(run.path, name), run.path / name))
+    except OSError as error:
+        raise PosenasError(f"{run.path / name}: cannot be read ({error.strerror}); resume the run") from error
     except RuntimeError as error:
         raise PosenasError(
             f"{run.path}: its weights do not fit ({str(error).splitlines()[-1].strip()}); undo what was set, "

@@ -28,7 +28,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes beside the target, flushes to disk, then renames over it."""
-    temporary = path.parent / (path.name + ".partial")
+    temporary = partial(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -41,6 +41,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
         _flush_folder(path.parent)
+
+
+def partial(path: Path) -> Path:
+    """The file that the target's content is written to first."""
+    return path.parent / (path.name + ".partial")
 
 
 def _flush_folder(folder: Path) -> None:

@@ -70,6 +70,9 @@ class Events:
                 del self._managers[name]
                 self._complain(f"listener {name!r} failed in {event} and is left out from now on: {error!r}")
 
+    def warn(self, message: str) -> None:
+        self.tell("warned", message=message)
+
 
 def _manager_of(listener: object) -> pluggy.PluginManager:
     if isinstance(listener, type):

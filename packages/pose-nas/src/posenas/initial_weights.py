@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from posenas.checksums import read_result
 from posenas.errors import PosenasError
 from posenas.transfer import transfer
 
@@ -77,7 +78,7 @@ def read_initial_weights(path: Path) -> InitialWeights:
     """
     file = path / "best" / "weights.safetensors" if path.is_dir() else path
     try:
-        content = file.read_bytes()
+        content = read_result(path, "best/weights.safetensors") if path.is_dir() else path.read_bytes()
     except FileNotFoundError as error:
         hint = (
             "this folder is no finished run" if path.is_dir() else "give a file of weights or a run's folder"

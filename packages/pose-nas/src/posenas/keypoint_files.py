@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from posenas.data.coco import read_json
 from posenas.data.identity import file_id
 from posenas.errors import PosenasError
 from posenas.keypoint_sets import keypoint_set_from_names, parse_pairs
@@ -26,23 +26,23 @@ def keypoints_as_dict(keypoints: KeypointSet) -> dict[str, Any]:
     }
 
 
-def read_keypoints(path: Path) -> KeypointSet:
-    """The set of a file that holds what `keypoints_as_dict` gives, or a list of names, as older ones do.
+def keypoints_from(content: bytes, path: Path) -> KeypointSet:
+    """Returns the set of what `keypoints_as_dict` gives, or of a list of names, as in older files.
 
     Raises:
-        PosenasError: where the file is missing or damaged.
+        PosenasError: where the content is damaged; it names the path.
     """
-    content = read_json(path)
-    table = content if isinstance(content, dict) else {"names": content}
-    names, pairs, categories = table.get("names"), table.get("pairs", []), table.get("categories", [1])
     try:
+        value = json.loads(content)
+        table = value if isinstance(value, dict) else {"names": value}
+        names, pairs, categories = table.get("names"), table.get("pairs", []), table.get("categories", [1])
         if not isinstance(names, list) or not isinstance(pairs, list) or not isinstance(categories, list):
             raise ValueError("no lists of names, pairs and categories")
         if not names or not all(isinstance(each, str) for each in (*names, *pairs)):
             raise ValueError("no names of keypoints")
         ids = [file_id(each) for each in categories] or [1]
         return keypoint_set_from_names(names, pairs=parse_pairs(pairs, names), categories=ids)
-    except (PosenasError, ValueError) as error:
+    except (PosenasError, ValueError, RecursionError) as error:
         raise PosenasError(
             f"{path}: not the keypoints of a run ({error!s:.100}); restore the file, or train again"
         ) from None

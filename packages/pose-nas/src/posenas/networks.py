@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from posenas.checksums import read_result
 from posenas.compose import make, network_costs
 from posenas.errors import PosenasError, suggestion
 from posenas.genotype import Genotype, Real, check_genotype, genotype_id, middle
-from posenas.keypoint_files import read_keypoints
+from posenas.keypoint_files import keypoints_from
 from posenas.keypoint_sets import COCO_17, KEYPOINT_SETS
 from posenas.keypoints import KeypointSet
 from posenas.plugins import find_plugins, load_entry
@@ -132,11 +133,18 @@ def _of_zoo(name: str) -> NamedNetwork:
 
 def _of_file(path: Path, space: ComponentChoice) -> NamedNetwork:
     try:
-        genotype = json.loads(path.read_text())
+        return _of_genotype(path.read_bytes(), path, space)
+    except OSError as error:
+        raise PosenasError(f"{path}: not a genotype's JSON file ({error})") from error
+
+
+def _of_genotype(content: bytes, path: Path, space: ComponentChoice) -> NamedNetwork:
+    try:
+        genotype = json.loads(content)
         if not isinstance(genotype, dict):
             raise PosenasError(f"{path}: a genotype is one JSON object with a value for each dimension")
         name = genotype_id(genotype)
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise PosenasError(f"{path}: not a genotype's JSON file ({error})") from error
     return NamedNetwork(name, space, genotype, ComponentChoice("heatmap"), COCO_17)
 
@@ -146,8 +154,8 @@ def _of_run(path: Path) -> NamedNetwork:
     file = path / "best" / "genotype.json"
     if not file.exists():
         raise PosenasError(f"{path}: this run has no result yet; `posenas resume {path}` finishes it")
-    found = _of_file(file, recipe.space)
-    keypoints = read_keypoints(path / "best" / "keypoints.json")
+    found = _of_genotype(read_result(path, "best/genotype.json"), file, recipe.space)
+    keypoints = keypoints_from(read_result(path, "best/keypoints.json"), path / "best" / "keypoints.json")
     return NamedNetwork(found.name, recipe.space, found.genotype, recipe.head, keypoints, recipe=recipe)
 
 

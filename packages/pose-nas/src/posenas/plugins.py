@@ -42,7 +42,7 @@ KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
 }
 """Which extra of pose-nas brings a component that is not installed."""
 
-_CORE = "pose-nas"
+CORE = "pose-nas"
 _GROUP = "posenas."
 _ENTRY_POINT = re.compile(r"(?P<module>\w+(\.\w+)*)(\s*:\s*(?P<attribute>\w+(\.\w+)*))?(\s*\[.*\])?")
 _PROTOCOLS: Mapping[str, type[Any]] = {
@@ -101,6 +101,11 @@ def load(kind: str, name: str) -> type[Any]:
     return component
 
 
+def offering(kind: str, name: str) -> Plugin:
+    """Returns the plugin of a component that was loaded."""
+    return next(plugin for plugin in _offered((kind,)) if plugin.name == name)
+
+
 def load_entry(plugin: Plugin) -> object:
     """What the entry point names, of any kind.
 
@@ -124,7 +129,7 @@ def load_entry(plugin: Plugin) -> object:
 def _unknown(kind: str, name: str, installed: set[str]) -> str:
     extra = KNOWN_EXTRAS.get((kind, name))
     if extra:
-        return f"{kind} {name} is not installed: pip install {_CORE}[{extra}]"
+        return f"{kind} {name} is not installed: pip install {CORE}[{extra}]"
     known = installed | {known_name for known_kind, known_name in KNOWN_EXTRAS if known_kind == kind}
     listed = ", ".join(sorted(installed)) or "none"
     return f"unknown {kind} {name!r} (installed: {listed}); {suggestion(name, known)}"
@@ -199,18 +204,18 @@ def _describe(distribution: metadata.Distribution) -> tuple[str, str, Status, st
 
 
 def _requirement_problem(name: str, texts: Iterable[str]) -> tuple[Status, str]:
-    if canonicalize_name(name) == _CORE:  # it runs, so its own requirements are no question
+    if canonicalize_name(name) == CORE:  # it runs, so its own requirements are no question
         return "ok", ""
     missing = []
     for requirement in map(Requirement, texts):
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
-        if canonicalize_name(requirement.name) != _CORE:
+        if canonicalize_name(requirement.name) != CORE:
             missing += [] if _installed(requirement.name) else [requirement.name]
         elif not requirement.specifier.contains(posenas.__version__, prereleases=True):
             needed = ",".join(sorted(map(str, requirement.specifier), reverse=True))
             upgrade = f"pip install --upgrade {name}"
-            return "outdated", f"needs {_CORE}{needed}, this is {posenas.__version__}: {upgrade}"
+            return "outdated", f"needs {CORE}{needed}, this is {posenas.__version__}: {upgrade}"
     if missing:
         names = " ".join(missing)
         return "broken", f"needs {names}, not installed: pip install {names}"

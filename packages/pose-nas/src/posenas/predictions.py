@@ -11,7 +11,7 @@ import numpy as np
 
 from posenas.data.identity import IdIndex
 from posenas.errors import PosenasError
-from posenas.files import write_atomically
+from posenas.files import content_name, write_atomically
 from posenas.scores import Predictions
 
 if TYPE_CHECKING:
@@ -22,14 +22,32 @@ if TYPE_CHECKING:
 def save_predictions(
     path: Path, predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
 ) -> None:
-    """Rounded to a thousandth of a pixel, which no metric sees.
+    """Writes predictions, rounded to a thousandth of a pixel, which no metric sees.
 
     Args:
         category: the people's `category_id`.
         samples: those that have an id of their own in their file, which is written then.
     """
-    results = as_results(predictions, category=category, samples=samples)
-    write_atomically(path, json.dumps(results).encode())
+    write_atomically(path, _content(predictions, category=category, samples=samples))
+
+
+def keep_predictions(
+    folder: Path, predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
+) -> str:
+    """Writes predictions; returns the file's name, which is a hash of its content. See `save_predictions`."""
+    content = _content(predictions, category=category, samples=samples)
+    name = f"{content_name(content)}.json"
+    write_atomically(folder / name, content)
+    return name
+
+
+def are_kept(path: Path) -> bool:
+    """Returns whether a file holds what `keep_predictions` wrote there."""
+    return path.is_file() and content_name(path.read_bytes()) == path.stem
+
+
+def _content(predictions: Predictions, *, category: FileId, samples: Sequence[Sample]) -> bytes:
+    return json.dumps(as_results(predictions, category=category, samples=samples)).encode()
 
 
 def as_results(
@@ -50,16 +68,28 @@ def as_results(
 
 
 def load_predictions(path: Path, *, keypoints: int, samples: Sequence[Sample] = ()) -> Predictions:
-    """
+    """Returns what a file holds, as `predictions_from`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PosenasError(f"{path}: not a COCO keypoint results file ({error})") from error
+    return predictions_from(content, path, keypoints=keypoints, samples=samples)
+
+
+def predictions_from(
+    content: bytes, path: Path, *, keypoints: int, samples: Sequence[Sample] = ()
+) -> Predictions:
+    """Returns what the content of a file says.
+
     Args:
         keypoints: how many a pose has, where nobody was predicted and the file does not say so.
         samples: of the predicted split, for ids that are no 64-bit numbers.
 
     Raises:
-        PosenasError: where the file is missing or not a COCO keypoint results file.
+        PosenasError: where the file is not a COCO keypoint results file.
     """
     try:
-        results = json.loads(path.read_text())
+        results = json.loads(content)
         poses = [result["keypoints"] for result in results]
         count = len(poses[0]) // 3 if poses else keypoints
         rows = np.array(poses, dtype=np.float64).reshape(len(results), count, 3)
@@ -69,7 +99,7 @@ def load_predictions(path: Path, *, keypoints: int, samples: Sequence[Sample] = 
             keypoint_scores=rows[:, :, 2],
             scores=np.array([result["score"] for result in results], dtype=np.float64),
         )
-    except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
         raise PosenasError(f"{path}: not a COCO keypoint results file ({error!s:.100})") from error
 
 

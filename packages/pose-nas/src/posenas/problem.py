@@ -29,7 +29,7 @@ from posenas.network import PoseNetwork
 from posenas.objectives import Objective, best_trial
 from posenas.output_change import Change
 from posenas.parallel_training import Crew, processes
-from posenas.predictions import save_predictions
+from posenas.predictions import are_kept, keep_predictions
 from posenas.protocols import SearchSpace
 from posenas.randomness import derive_rng, derive_seed
 from posenas.relaxed_training import Learning, Relaxation, train_relaxed
@@ -231,17 +231,13 @@ class Problem:
                 watch=self._watch("training network and architecture"),
             )
 
-        def clear() -> None:
-            checkpoint.unlink(missing_ok=True)
-            checkpoint.with_suffix(".course.json").unlink(missing_ok=True)
-
         def again() -> str:
             file = str(compute()["weights"])
-            clear()
+            checkpoint.unlink(missing_ok=True)
             return file
 
         result = self._effects.result("train relaxed", inputs, compute)
-        clear()
+        checkpoint.unlink(missing_ok=True)
         self._effects.made(result["weights"], again)
         weights = Weights(result["weights"], shared=False)
         return Relaxation(weights, result["genotype"], tuple(result["course"]))
@@ -270,14 +266,13 @@ class Problem:
         """Scores one genotype with its own weights on `val`, and keeps its predictions; tells what the steps
         of its decoding are worth, where the head tells them apart."""
         inputs = {"genotype": dict(genotype), "weights": weights.file, "on": "val"}
-        file = f"{effect_key('evaluate', inputs)}.json"
 
         def compute() -> Mapping[str, Any]:
             network = self._workshop.load(genotype, weights)
             predictions, scores = self._workshop.predict_and_score(network, on="val")
             composition = self._composition
-            save_predictions(
-                self._run.predictions / file,
+            file = keep_predictions(
+                self._run.predictions,
                 predictions,
                 category=composition.keypoints.categories[0],
                 samples=[each for each in composition.dataset.split("val") if each.file_id is not None],
@@ -285,6 +280,10 @@ class Problem:
             return scores | {"predictions": file}
 
         result = self._effects.attempt("evaluate", inputs, compute)
+        kept = self._run.predictions / result.get("predictions", "")
+        if "predictions" in result and not are_kept(kept):
+            self._warn(f"{kept}: is missing or damaged; predicting again")
+            compute()
         return self._trial(genotype, weights.file, result, stage=stage, on="val")
 
     def evaluate_many(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from posenas.files import write_atomically
-from posenas.genotype import Genotype, canonical_json
+from posenas.genotype import Genotype
 from posenas.network import PoseNetwork
 from posenas.optimizers import Architecture
 from posenas.protocols import Relaxed
-from posenas.training import Step, Watch
+from posenas.training import Notes, Step, Watch
 from posenas.workshop import Weights, Workshop
 
 
@@ -64,13 +62,7 @@ def train_relaxed(
     network = workshop.fresh(start)
     network.to(workshop.composition.compute.device)
     values = relax(workshop.composition.space, network)
-    course_file = checkpoint.with_suffix(".course.json")
-    course: list[Genotype] = json.loads(course_file.read_bytes()) if course_file.exists() else []
-
-    def note(epoch: int) -> None:
-        course[epoch - 1 :] = [_genotype(values)]
-        write_atomically(course_file, canonical_json(course).encode())
-
+    course = Notes(lambda: _genotype(values))
     workshop.train(
         network,
         step=step,
@@ -80,10 +72,11 @@ def train_relaxed(
         checkpoint=checkpoint,
         watch=watch,
         architecture=Architecture(list(values.values()), learning.learning_rate, learning.weight_decay),
-        before_checkpoint=note,
+        notes=course,
     )
-    found = workshop.part(course[-1], network.state_dict())  # without what came to weigh nothing
-    return {"weights": workshop.save(found), "genotype": course[-1], "course": course}
+    learnt = course.taken[-1]
+    found = workshop.part(learnt, network.state_dict())  # without what came to weigh nothing
+    return {"weights": workshop.save(found), "genotype": learnt, "course": course.taken}
 
 
 def relax(space: object, network: PoseNetwork) -> Mapping[str, nn.Parameter]:

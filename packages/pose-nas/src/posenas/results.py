@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import cast
 
+from posenas.chain import read_chain
+from posenas.checksums import read_result
 from posenas.compose import make, qualified
 from posenas.errors import PosenasError
 from posenas.objectives import Objective, best_trial, choose_objectives
@@ -16,8 +19,10 @@ from posenas.recipe import Recipe
 from posenas.run import Run
 from posenas.scores import Metric
 from posenas.trial import Trial, trial_from_dict
+from posenas.trial_log import TRIAL_LOG
 
 FINAL = "final"
+TRIALS = "trials.json"
 LEARNT = "learnt"
 """A network as an architecture was learnt in it, before the answer is made of it; no candidate."""
 
@@ -35,32 +40,32 @@ class Results:
     metrics: tuple[Metric, ...]
     trials: tuple[Trial, ...]
 
-    @property
+    @cached_property
     def objectives(self) -> tuple[Objective, ...]:
         return choose_objectives(self.metrics, maximize=self.recipe.maximize, minimize=self.recipe.minimize)
 
-    @property
+    @cached_property
     def objective(self) -> Metric:
         """The first objective that is a metric."""
         names = [objective.name for objective in self.objectives if not objective.is_cost]
         return next(metric for metric in self.metrics if metric.name == names[0])
 
-    @property
+    @cached_property
     def answer(self) -> Trial | None:
         """The search's answer; None until it is there."""
         return self.trials[-1] if self.trials and self.trials[-1].stage == FINAL else None
 
-    @property
+    @cached_property
     def candidates(self) -> Sequence[Trial]:
         return [trial for trial in self.trials if trial is not self.answer and trial.stage != LEARNT]
 
-    @property
+    @cached_property
     def learnt(self) -> Trial | None:
         """The network of which the answer is a part; None where the answer is all of it, or not there."""
         trials = [trial for trial in self.trials if trial.stage == LEARNT]
         return trials[-1] if trials and self.answer is not None else None
 
-    @property
+    @cached_property
     def ranked(self) -> Sequence[Trial]:
         """The candidates that have the objective."""
         return [trial for trial in self.candidates if self.objective.name in trial.metrics]
@@ -108,12 +113,16 @@ def read_results(run: Run, recipe: Recipe) -> Results:
 
 
 def _read_trials(run: Run) -> tuple[Trial, ...]:
-    file = run.path / "trials.json"
-    if not file.exists():
-        return ()
+    """Those of a run in progress, or of a finished one."""
+    log, file = run.path / TRIAL_LOG, run.path / TRIALS
+    again = f"`posenas resume {run.path}` writes it anew"
     try:
-        return tuple(trial_from_dict(record) for record in json.loads(file.read_bytes()))
+        if log.exists():
+            return tuple(trial_from_dict(record) for record in read_chain(log, remedy=again).records)
+        return tuple(trial_from_dict(record) for record in json.loads(read_result(run.path, TRIALS)))
+    except FileNotFoundError:
+        return ()
     except (OSError, ValueError, TypeError) as error:
         raise PosenasError(
-            f"{file}: cannot be read as trials ({error}); `posenas resume {run.path}` writes it anew"
+            f"{log if log.exists() else file}: cannot be read as trials ({error}); {again}"
         ) from error

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from posenas.checksums import write_results
 from posenas.compose import Composition
 from posenas.errors import PosenasError
-from posenas.files import write_atomically
 from posenas.hooks import Events
 from posenas.keypoint_files import keypoints_as_dict
 from posenas.objectives import front
 from posenas.problem import Problem
 from posenas.run import Run, locked, open_journal
 from posenas.trial import Trial
+from posenas.trial_log import TRIAL_LOG, TrialLog
 
 
 @dataclass(frozen=True)
@@ -30,45 +30,58 @@ class Outcome:
         return self.trials[-1]
 
 
-def search(composition: Composition, run: Run, *, events: Events) -> Outcome:
+def search(composition: Composition, run: Run, *, events: Events, accept_changes: bool = False) -> Outcome:
     """Begins or continues the run, and returns when it is complete.
 
+    Args:
+        accept_changes: whether to continue with other data or code than before, which is noted.
+
     Raises:
-        PosenasError: where the run is another recipe's, or in use, or has no answer.
+        PosenasError: where the run is another recipe's, or in use, or has no answer; or where data or code
+            are not those of before.
     """
     with locked(run):
-        journal = open_journal(run, composition.recipe)
+        journal = open_journal(run, composition, warn=events.warn, accept_changes=accept_changes)
         events.tell("run_started", run=run.path, recipe=composition.recipe)
         for finding in composition.findings():
             events.tell("warned", message=str(finding))
         problem = Problem(composition, run, journal, events=events)
         trials: list[Trial] = []
-        with closing(problem):
+        log = run.path / TRIAL_LOG
+        with closing(problem), TrialLog(log) as written:
             for trial in composition.strategy.search(problem):
                 trials.append(trial)
-                _write_json(run.path / "trials.json", [trial.as_dict() for trial in trials])
+                written.add(trial)
                 events.tell("trial_finished", trial=trial)
         if not trials:
             raise PosenasError(f"strategy {composition.recipe.strategy.name!r} ended without a trial")
         if trials[-1].failure is not None:
             raise PosenasError(f"the final network failed: {trials[-1].failure}")
         outcome = Outcome(tuple(trials))
-        _save_results(run, outcome, problem, composition)
+        write_results(run.path, _results(run, outcome, problem, composition))
+        log.unlink()
         events.tell("run_finished", run=run.path, trials=outcome.trials)
     return outcome
 
 
-def _save_results(run: Run, outcome: Outcome, problem: Problem, composition: Composition) -> None:
+def _results(run: Run, outcome: Outcome, problem: Problem, composition: Composition) -> dict[str, bytes]:
+    """The files of a finished run by their names."""
     best = outcome.best
-    _write_json(run.best / "trial.json", best.as_dict())
-    _write_json(run.best / "keypoints.json", keypoints_as_dict(composition.keypoints))
-    _write_json(run.best / "genotype.json", dict(best.genotype))
+    files = {
+        "best/trial.json": _json(best.as_dict()),
+        "best/keypoints.json": _json(keypoints_as_dict(composition.keypoints)),
+        "best/genotype.json": _json(dict(best.genotype)),
+        "trials.json": _json([trial.as_dict() for trial in outcome.trials]),
+    }
     if len(composition.objectives) > 1:
         found = front(outcome.trials[:-1], composition.objectives)
-        _write_json(run.path / "front.json", [trial.as_dict() for trial in found])
+        files["front.json"] = _json([trial.as_dict() for trial in found])
     if best.weights is not None:
-        write_atomically(run.best / "weights.safetensors", problem.read_weights(best.weights))
+        files["best/weights.safetensors"] = problem.read_weights(best.weights)
+    if best.predictions is not None:
+        files[f"predictions/{best.predictions}"] = (run.predictions / best.predictions).read_bytes()
+    return files
 
 
-def _write_json(path: Path, value: Any) -> None:
-    write_atomically(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal, Protocol, cast
@@ -112,6 +112,19 @@ class Watch:
     epoch: Callable[[int, int, Mapping[str, float]], None]
 
 
+@dataclass(frozen=True)
+class Notes:
+    """What a training notes after each epoch.
+
+    Attributes:
+        take: gives the note, as plain data.
+        taken: the notes of all finished epochs, those before a kill too.
+    """
+
+    take: Callable[[], Any]
+    taken: list[Any] = field(default_factory=list)
+
+
 def train(
     network: nn.Module,
     source: EpochSource,
@@ -124,7 +137,7 @@ def train(
     watch: Watch,
     validate: Callable[[nn.Module], float] | None = None,
     architecture: Architecture | None = None,
-    before_checkpoint: Callable[[int], None] | None = None,
+    notes: Notes | None = None,
 ) -> float | None:
     """Trains in place, from the checkpoint where there is one.
 
@@ -136,7 +149,7 @@ def train(
             network in evaluation mode. The network ends with the weights and buffers of the epoch in
             which it was least, the first of several.
         architecture: those of the network's parameters that learn in a way of their own.
-        before_checkpoint: told how many epochs are done; what it writes is never behind the checkpoint.
+        notes: what is noted after each epoch, and kept in the checkpoint.
 
     Returns:
         The least validation loss; None where nothing was validated.
@@ -146,9 +159,10 @@ def train(
     """
     network.train()
     optimizer = make_optimizer(network, settings, architecture)
-    done, best = load_checkpoint(
-        checkpoint, network=network, optimizer=optimizer, validated=validate is not None
-    )
+    begun = load_checkpoint(checkpoint, network=network, optimizer=optimizer, validated=validate is not None)
+    done, best = begun.epoch, begun.best
+    if notes:
+        notes.taken[:] = begun.notes
     training = _Training(network, optimizer, source, step, epochs, settings, seed, watch)
     for epoch in range(done, epochs):
         losses = training.epoch(epoch)
@@ -157,9 +171,16 @@ def train(
             _check_finite({"validation": loss}, place=f"epoch {epoch + 1}")
             if best is None or loss < best.loss:
                 best = BestEpoch.of(network, loss, replaced=best)
-        if before_checkpoint:
-            before_checkpoint(epoch + 1)
-        save_checkpoint(checkpoint, network=network, optimizer=optimizer, epoch=epoch + 1, best=best)
+        if notes:
+            notes.taken.append(notes.take())
+        save_checkpoint(
+            checkpoint,
+            network=network,
+            optimizer=optimizer,
+            epoch=epoch + 1,
+            best=best,
+            notes=notes.taken if notes else (),
+        )
         watch.epoch(epoch + 1, epochs, losses)
     if best is None:
         return None

@@ -28,7 +28,7 @@ from posenas.people import People
 from posenas.protocols import Averaging, HeadModule, Relaxed, WeightSharing
 from posenas.run import Run
 from posenas.scores import GroundTruth, Predictions
-from posenas.training import Step, Watch, train
+from posenas.training import Notes, Step, Watch, train
 from posenas.transfer import Transfer, transfer
 from posenas.trial import Ablation
 
@@ -82,7 +82,7 @@ class Workshop:
         watch: Watch,
         validate: Callable[[nn.Module], float] | None = None,
         architecture: Architecture | None = None,
-        before_checkpoint: Callable[[int], None] | None = None,
+        notes: Notes | None = None,
     ) -> float | None:
         """In place, on the run's device; the least validation loss, whose weights the network has then."""
         network.to(self.composition.compute.device)
@@ -98,7 +98,7 @@ class Workshop:
                 watch=watch,
                 validate=validate,
                 architecture=architecture,
-                before_checkpoint=before_checkpoint,
+                notes=notes,
             )
 
     def fresh(self, genotype: Genotype) -> PoseNetwork:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from posenas.cli.run_commands import json_option, run_events, stoppable
+from posenas.cli.run_commands import accept_option, json_option, run_events, stoppable
 
 
 @click.command()
@@ -43,6 +43,7 @@ from posenas.cli.run_commands import json_option, run_events, stoppable
     show_default=True,
     help="How far costs may lie apart and still count as equal, as a share.",
 )
+@accept_option
 @json_option
 def compare(
     run: Path,
@@ -51,6 +52,7 @@ def compare(
     alone: int,
     alone_epochs: int | None,
     tolerance: float,
+    accept_changes: bool,
     as_json: bool,
 ) -> None:
     """Compare the search of a finished RUN with random genotypes of equal cost and with training alone."""
@@ -68,7 +70,7 @@ def compare(
     use_threads(composition.training.workers)
     size = Size(random, trained, alone, alone_epochs, tolerance)
     with stoppable(f"posenas compare {run}"), run_events() as events:
-        comparison = compare_run(composition, opened, size, events=events)
+        comparison = compare_run(composition, opened, size, events=events, accept_changes=accept_changes)
     verdict = judge(comparison, read_results(opened, composition.recipe))
     assert verdict is not None  # a run without one is refused
     for sentence in verdict.sentences():

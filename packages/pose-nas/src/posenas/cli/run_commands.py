@@ -84,11 +84,17 @@ json_option = click.option(
 run_option = click.option(
     "--run", "path", type=click.Path(path_type=Path), help="The run's folder.  [default: a new one in runs/]"
 )
+accept_option = click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="Go on with a run whose data, packages or torch changed since it began; its report will tell.",
+)
 
 
 @click.command()
 @recipe_options
 @run_option
+@accept_option
 @click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the complete recipe to this file.")
 @click.option(
@@ -98,7 +104,13 @@ run_option = click.option(
 )
 @json_option
 def compose(
-    path: Path | None, dry_run: bool, save: Path | None, seeds: int | None, as_json: bool, **flags: Any
+    path: Path | None,
+    accept_changes: bool,
+    dry_run: bool,
+    save: Path | None,
+    seeds: int | None,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Check that five components fit together, then search with them."""
     from posenas.compose import check_measured_limits
@@ -111,20 +123,27 @@ def compose(
         return
     path = path or _new_path(composition.recipe)
     if seeds is None:
-        _begin(composition, path, as_json=as_json)
+        _begin(composition, path, accept_changes=accept_changes, as_json=as_json)
     else:
-        _repeat(composition.recipe, path, seeds=seeds, as_json=as_json)
+        _repeat(composition.recipe, path, seeds=seeds, accept_changes=accept_changes, as_json=as_json)
 
 
 @click.command()
 @click.argument("network")
 @recipe_options
 @run_option
+@accept_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training people.")
 @click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
 @json_option
 def train(
-    network: str, path: Path | None, epochs: int | None, dry_run: bool, as_json: bool, **flags: Any
+    network: str,
+    path: Path | None,
+    accept_changes: bool,
+    epochs: int | None,
+    dry_run: bool,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Train NETWORK alone: a zoo entry, a genotype's JSON file, or a run's folder (its best genotype)."""
     from posenas.compose import check_measured_limits
@@ -148,13 +167,15 @@ def train(
     check_measured_limits(composition)
     _tell_foreseen(composition)
     if _go_on(composition, dry_run=dry_run, save=None, as_json=as_json):
-        _begin(composition, path or _new_path(composition.recipe), as_json=as_json)
+        path = path or _new_path(composition.recipe)
+        _begin(composition, path, accept_changes=accept_changes, as_json=as_json)
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
+@accept_option
 @json_option
-def resume(run: Path, as_json: bool) -> None:
+def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
     """Continue RUN from the instant at which it was stopped."""
     from posenas.comparison.repeats import read_repeats, seed_folder
     from posenas.compose import compose as check
@@ -163,10 +184,10 @@ def resume(run: Path, as_json: bool) -> None:
     repeats = read_repeats(run)
     if repeats is not None:
         recipe = open_run(seed_folder(run, repeats.seeds[0]))[1]
-        _repeat(recipe, run, seeds=len(repeats.seeds), as_json=as_json)
+        _repeat(recipe, run, seeds=len(repeats.seeds), accept_changes=accept_changes, as_json=as_json)
         return
     opened, recipe = open_run(run)
-    _search(check(recipe), opened, as_json=as_json)
+    _search(check(recipe), opened, accept_changes=accept_changes, as_json=as_json)
 
 
 def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None = None) -> Recipe:
@@ -209,13 +230,14 @@ def _new_path(recipe: Recipe) -> Path:
     return unused_path(Path("runs"), "-".join((recipe.space.name, recipe.strategy.name, recipe.dataset.name)))
 
 
-def _begin(composition: Composition, path: Path, *, as_json: bool) -> None:
+def _begin(composition: Composition, path: Path, *, accept_changes: bool, as_json: bool) -> None:
     from posenas.run import create_run
 
-    _search(composition, create_run(path, composition.recipe), as_json=as_json)
+    run = create_run(path, composition.recipe)
+    _search(composition, run, accept_changes=accept_changes, as_json=as_json)
 
 
-def _repeat(recipe: Recipe, path: Path, *, seeds: int, as_json: bool) -> None:
+def _repeat(recipe: Recipe, path: Path, *, seeds: int, accept_changes: bool, as_json: bool) -> None:
     """One run for each seed in the folder, each resumed where it was stopped; then what they say together."""
     from dataclasses import replace
 
@@ -235,7 +257,7 @@ def _repeat(recipe: Recipe, path: Path, *, seeds: int, as_json: bool) -> None:
         repeats = replace(repeats, objective=objective)
         write_repeats(path, repeats)
         click.echo(f"seed {seed}", err=True)
-        outcome = _run(composition, run, resumed_by=f"posenas resume {path}")
+        outcome = _run(composition, run, accept_changes=accept_changes, resumed_by=f"posenas resume {path}")
         repeats = replace(repeats, answers=repeats.answers | {seed: outcome.best})
         write_repeats(path, repeats)
     for seed in numbers:  # each report tells the spread
@@ -245,9 +267,10 @@ def _repeat(recipe: Recipe, path: Path, *, seeds: int, as_json: bool) -> None:
         click.echo(json.dumps({"run": str(path)} | repeats.as_dict()))
 
 
-def _search(composition: Composition, run: Run, *, as_json: bool) -> None:
+def _search(composition: Composition, run: Run, *, accept_changes: bool, as_json: bool) -> None:
     started = time.monotonic()
-    outcome = _run(composition, run, resumed_by=f"posenas resume {run.path}")
+    resumed_by = f"posenas resume {run.path}"
+    outcome = _run(composition, run, accept_changes=accept_changes, resumed_by=resumed_by)
     best = outcome.best
     page = run.report / "report.html"
     click.echo(
@@ -268,14 +291,14 @@ def _search(composition: Composition, run: Run, *, as_json: bool) -> None:
         sys.stdout.flush()
 
 
-def _run(composition: Composition, run: Run, *, resumed_by: str) -> Outcome:
+def _run(composition: Composition, run: Run, *, accept_changes: bool, resumed_by: str) -> Outcome:
     from posenas.devices import keep_freed_memory, use_threads
     from posenas.search import search
 
     use_threads(composition.training.workers)
     keep_freed_memory()
     with stoppable(resumed_by), run_events() as events:
-        return search(composition, run, events=events)
+        return search(composition, run, events=events, accept_changes=accept_changes)
 
 
 @contextmanager

@@ -6,23 +6,21 @@ made larger later, like the search itself. What is compared is trained and score
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from posenas.comparison.equal_cost import draw_equal_cost
 from posenas.comparison.origins import Training, calibration_of, training_of
 from posenas.comparison.record import FILE, TRIALS, Comparison, read_comparison
 from posenas.compose import Composition
 from posenas.errors import PosenasError
-from posenas.files import write_atomically
 from posenas.genotype import Genotype
 from posenas.hooks import Events
 from posenas.journal import Journal
 from posenas.problem import Problem, Weights
 from posenas.results import Results, read_results
 from posenas.run import Run, locked, open_journal
+from posenas.sealed import write_sealed
 from posenas.trial import Trial
 
 
@@ -45,10 +43,18 @@ class Size:
     tolerance: float
 
 
-def compare(composition: Composition, run: Run, size: Size, *, events: Events) -> Comparison:
-    """Raises PosenasError where the run is unfinished or searched nothing."""
+def compare(
+    composition: Composition, run: Run, size: Size, *, events: Events, accept_changes: bool = False
+) -> Comparison:
+    """
+    Args:
+        accept_changes: whether to go on with other data or code than the search's, which is noted.
+
+    Raises:
+        PosenasError: where the run is unfinished or searched nothing, or data or code are not the search's.
+    """
     with locked(run):
-        journal = open_journal(run, composition.recipe)
+        journal = open_journal(run, composition, warn=events.warn, accept_changes=accept_changes)
         results = read_results(run, composition.recipe)
         winner = _winner(run, results)
         assert results.answer is not None
@@ -79,8 +85,8 @@ def compare(composition: Composition, run: Run, size: Size, *, events: Events) -
             for trial in trials:
                 parts[name].append(trial)
                 events.tell("trial_finished", trial=trial)
-                _write(run.path / FILE, result())
-        _write(run.path / FILE, result())
+                write_sealed(run.path / FILE, result().as_dict())
+        write_sealed(run.path / FILE, result().as_dict())
     return result()
 
 
@@ -169,7 +175,3 @@ def _alone(
             calibration_people=0,
             progress=(done, min(number, len(order))),
         )
-
-
-def _write(path: Path, comparison: Comparison) -> None:
-    write_atomically(path, (json.dumps(comparison.as_dict(), indent=1, sort_keys=True) + "\n").encode())

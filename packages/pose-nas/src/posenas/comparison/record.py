@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 from posenas.errors import PosenasError
 from posenas.run import Run
+from posenas.sealed import read_sealed
 from posenas.trial import Trial, trial_from_dict
 
 FILE = "comparison.json"
@@ -66,10 +66,11 @@ def read_comparison(run: Run) -> Comparison | None:
     if not file.exists():
         return None
     try:
-        record = json.loads(file.read_bytes())
+        record = read_sealed(file)
         trials = {name: tuple(trial_from_dict(trial) for trial in record[name]) for name in TRIALS}
         return Comparison(record["cost"], record["tolerance"], record["alone_epochs"], **trials)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise PosenasError(
-            f"{file}: cannot be read as a comparison ({error!r}); `posenas compare {run.path}` writes it anew"
+            f"{file}: cannot be read as a comparison ({error!r}); delete it, and "
+            f"`posenas compare {run.path}` writes it anew"
         ) from error

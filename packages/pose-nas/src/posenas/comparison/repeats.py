@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from posenas.errors import PosenasError
-from posenas.files import write_atomically
+from posenas.sealed import read_sealed, write_sealed
 from posenas.trial import Trial, trial_from_dict
 
 FILE = "seeds.json"
@@ -52,7 +51,7 @@ def seed_folder(parent: Path, seed: int) -> Path:
 
 
 def write_repeats(parent: Path, repeats: Repeats) -> None:
-    write_atomically(parent / FILE, (json.dumps(repeats.as_dict(), indent=1, sort_keys=True) + "\n").encode())
+    write_sealed(parent / FILE, repeats.as_dict())
 
 
 def read_repeats(parent: Path) -> Repeats | None:
@@ -61,7 +60,7 @@ def read_repeats(parent: Path) -> Repeats | None:
     if not file.exists():
         return None
     try:
-        record = json.loads(file.read_bytes())
+        record = read_sealed(file)
         answers = {int(seed): trial_from_dict(trial) for seed, trial in record["answers"].items()}
         return Repeats(tuple(record["seeds"]), record["objective"], answers)
     except (OSError, ValueError, TypeError, KeyError) as error:

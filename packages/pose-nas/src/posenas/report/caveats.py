@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from posenas.comparison.evidence import Evidence
 from posenas.evaluation import EvaluationSettings
+from posenas.provenance import Accepted
 from posenas.results import Results
 
 
 def caveats(
-    results: Results, settings: EvaluationSettings, evidence: Evidence, *, view: str | None = "person"
+    results: Results,
+    settings: EvaluationSettings,
+    evidence: Evidence,
+    *,
+    view: str | None = "person",
+    accepted: Sequence[Accepted] = (),
 ) -> Iterator[tuple[str, str]]:
     """Subjects and sentences, the most important first.
 
     Args:
         view: the kind of the head's; None where the head cannot be asked.
+        accepted: changes that the run went on with.
     """
+    if accepted:
+        yield "Changes", _changes(accepted)
     if results.candidates:
         yield "Ranking", _ranking(results, settings)
         if any(trial.descent is not None for trial in results.candidates):
@@ -38,6 +47,17 @@ def caveats(
     yield "Cost", _cost(results, settings)
     if results.recipe.dataset.name == "synthetic":
         yield "Data", "The people are drawn by a program. The scores say nothing about photographs."
+
+
+def _changes(accepted: Sequence[Accepted]) -> str:
+    told = "; ".join(
+        f"after {change.steps} finished step{'' if change.steps == 1 else 's'} {', '.join(change.changes)}"
+        for change in accepted
+    )
+    return (
+        f"While the run was stopped its data or code changed, and it went on as it was told to: {told}. "
+        "Its figures are of no one state of them, and a new run would give others."
+    )
 
 
 def weights_are_shared(results: Results) -> bool:

@@ -16,6 +16,7 @@ from posenas.keypoints import KeypointSet
 from posenas.options import make_component
 from posenas.output_change import Change
 from posenas.protocols import SearchSpace
+from posenas.provenance import Accepted
 from posenas.recipe import recipe_tables, recipe_text
 from posenas.report.architecture import safe_names
 from posenas.report.caveats import caveats, people_in_words, ranking_people
@@ -88,6 +89,7 @@ def render_page(
     evidence: Evidence,
     change: Change | None,
     view: str | None,
+    accepted: Sequence[Accepted] = (),
 ) -> str:
     """HTML that needs no other file.
 
@@ -95,6 +97,7 @@ def render_page(
         change: of the outputs, where the answer is a part of the network that was learnt.
         space: of the recipe; None where it cannot be made, or no trial is shown.
         view: the kind of the head's; None where the head cannot be asked.
+        accepted: changes that the run went on with.
     """
     settings = make_component(
         EvaluationSettings, recipe_tables(results.recipe)["evaluation"], where="table [evaluation]"
@@ -124,7 +127,7 @@ def render_page(
         weakest=[] if shown is None else sorted(shown.by_keypoint.items(), key=lambda pair: pair[1])[:3],
         genotype=[] if shown is None else genotype_table(shown.genotype, space),
         failed=[{"id": trial.id, "stage": trial.stage, "reason": reason} for trial, reason in results.failed],
-        caveats=list(caveats(results, settings, evidence, view=view)),
+        caveats=list(caveats(results, settings, evidence, view=view, accepted=accepted)),
         against_chance=[] if evidence.verdict is None else list(evidence.verdict.sentences()),
         checklist=list(checklist(results, evidence, learnt=pictures.entropy is not None)),
         ablations=[] if shown is None else _ablation_tables(shown, results),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from posenas.checksums import read_result
 from posenas.comparison.evidence import read_evidence
 from posenas.compose import make
 from posenas.errors import PosenasError
@@ -13,8 +14,9 @@ from posenas.files import write_atomically
 from posenas.hooks import hookimpl
 from posenas.journal import read_records
 from posenas.output_change import Change
-from posenas.predictions import load_predictions
+from posenas.predictions import predictions_from
 from posenas.protocols import Dataset, Head, SearchSpace
+from posenas.provenance import Accepted
 from posenas.report.architecture import draw_genotype
 from posenas.report.course import entropy_picture, read_courses
 from posenas.report.examples import evenly_ranked, find_examples
@@ -25,7 +27,7 @@ from posenas.report.page import DRAWING, RATES, Pictures, render_page
 from posenas.report.pictures import pareto_picture, poses_picture
 from posenas.report.rates import in_order, rates_picture
 from posenas.results import Results, read_results
-from posenas.run import Run, open_run
+from posenas.run import ACCEPTED, Run, open_run
 from posenas.samples import UnreadableImageError
 from posenas.scores import GroundTruth
 
@@ -79,6 +81,7 @@ def write_report(run: Path) -> Path:
         evidence=evidence,
         change=_read_change(opened),
         view=_read_view(results),
+        accepted=_read_accepted(opened),
     )
     _write_pictures(opened.report, pictures)
     write_atomically(opened.report / "report.html", page.encode())
@@ -140,9 +143,19 @@ def _draw_entropy(run: Run) -> tuple[bytes | None, Sequence[str]]:
         courses = read_courses(run.journal_file)
     except PosenasError:  # its words hold the run's path, which the report must not depend on
         return None, [
-            "journal.jsonl in the run cannot be read, so how the architecture was learnt is left out."
+            "journal.jsonl in the run cannot be read, so how the architecture was learnt, and with what "
+            "changes of data or code the run went on, is left out."
         ]
     return entropy_picture(courses) if courses else None, []
+
+
+def _read_accepted(run: Run) -> Sequence[Accepted]:
+    """Changes of data or code that the run went on with."""
+    try:
+        records = read_records(run.journal_file)
+    except PosenasError:
+        return []  # the entropies, of the same journal, are named as missing
+    return [Accepted(**record["inputs"]) for record in records if record.get("effect") == ACCEPTED]
 
 
 def _read_change(run: Run) -> Change | None:
@@ -172,11 +185,14 @@ def _draw_poses(run: Run, results: Results, truth: GroundTruth | None) -> tuple[
     shown = results.shown
     if shown is None or shown.predictions is None or truth is None:
         return None, []
+    name = f"predictions/{shown.predictions}"
     try:
-        file = run.predictions / shown.predictions
-        predictions = load_predictions(file, keypoints=len(truth.keypoints), samples=truth.samples)
-    except PosenasError:  # its words hold the run's path, which the report must not depend on
-        return None, [f"predictions/{shown.predictions} in the run cannot be read as COCO keypoint results."]
+        content = read_result(run.path, name)
+        predictions = predictions_from(
+            content, run.path / name, keypoints=len(truth.keypoints), samples=truth.samples
+        )
+    except (OSError, PosenasError):  # its words hold the run's path, which the report must not depend on
+        return None, [f"{name} in the run cannot be read as COCO keypoint results."]
     try:
         examples = find_examples(predictions, truth)
     except PosenasError as error:

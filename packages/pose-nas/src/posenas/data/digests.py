@@ -1,0 +1,61 @@
+"""Digests of what a dataset gives, through its contract alone, so that they serve every dataset."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posenas.files import content_name
+
+if TYPE_CHECKING:
+    from posenas.keypoints import KeypointSet
+    from posenas.samples import Person, Sample
+
+_DIGITS = 16
+
+
+def keypoints_digest(keypoints: KeypointSet) -> str:
+    """Returns how many keypoints a set has, and a digest of all that it says of them."""
+    return f"{len(keypoints)} keypoints, {content_name(repr(keypoints).encode())}"
+
+
+def annotations_digest(samples: Sequence[Sample]) -> str:
+    """Returns how many people are annotated, and a digest of the images' ids and sizes and of the people."""
+    digest = hashlib.sha256()
+    people = 0
+    for sample in samples:
+        fields = (sample.id, sample.width, sample.height, sample.crowd_index, len(sample.people))
+        digest.update(repr(fields).encode())
+        for person in sample.people:
+            digest.update(_person(person))
+        people += len(sample.people)
+    return f"{people} people, {digest.hexdigest()[:_DIGITS]}"
+
+
+def _person(person: Person) -> bytes:
+    numbers = array("d", (*person.box, person.area, *(person.head_box or ())))
+    keypoints = np.ascontiguousarray(person.keypoints, dtype=np.float64)
+    return f"{person.id!r} {person.crowd}".encode() + numbers.tobytes() + keypoints.tobytes()
+
+
+def images_digest(samples: Sequence[Sample]) -> str:
+    """Returns how many images there are, and a digest of their names and, where these are files, of their
+    sizes in bytes."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        name = str(sample.source)
+        digest.update(f"{name}\0{_size(name)}\n".encode("utf-8", "surrogatepass"))
+    return f"{len(samples)} images, {digest.hexdigest()[:_DIGITS]}"
+
+
+def _size(name: str) -> int | None:
+    """Of a file; None where there is none."""
+    try:
+        return Path(name).stat().st_size
+    except (OSError, ValueError):
+        return None
