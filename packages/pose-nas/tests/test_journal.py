@@ -123,6 +123,15 @@ def test_every_flipped_bit_is_told(tmp_path: Path) -> None:
                 Journal(path)
 
 
+@pytest.mark.parametrize("content", [b"", None])
+def test_an_empty_journal_that_had_lines_is_told(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "journal.jsonl"
+    written(path, 2)
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(PosenasError, match=r"is empty or gone, and journal\.head counts 2 lines"):
+        Journal(path)
+
+
 def test_a_counter_that_is_gone_or_behind_is_written_anew(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     head = path.with_suffix(".head")

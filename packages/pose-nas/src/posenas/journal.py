@@ -116,6 +116,11 @@ def _check_counted(chain: Chain, path: Path, number: int, checksum: str) -> None
     found = len(chain.records)
     if found == number - 1 and chain.torn:
         return
+    if not found:
+        raise PosenasError(
+            f"{path}: is empty or gone, and {head_of(path).name} counts {number} lines; restore the file, or "
+            "begin a new run in another folder"
+        )
     if found < number:
         raise PosenasError(
             f"{path}: lines were lost: it has {found}, and {head_of(path).name} counts {number}; restore the "
