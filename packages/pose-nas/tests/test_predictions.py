@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from posenas.data.images import FileImage
 from posenas.errors import PosenasError
-from posenas.keypoint_files import keypoints_as_dict, read_keypoints
+from posenas.keypoint_files import keypoints_as_dict, keypoints_from
 from posenas.keypoint_sets import COCO_17, keypoint_set_from_names
 from posenas.predictions import load_predictions, save_predictions
 from posenas.samples import Sample
 from posenas.scores import Predictions
 
+FILE = Path("keypoints.json")
 IDS = (2**127, "64b5-f0", 17.0, 4)
 
 
@@ -60,20 +61,18 @@ def test_unknown_ids_are_one_line(tmp_path):
     ],
     ids=["known", "given", "denied", "unknown"],
 )
-def test_keypoints_of_a_run_come_back(tmp_path, keypoints):
-    (tmp_path / "keypoints.json").write_text(json.dumps(keypoints_as_dict(keypoints)))
-    assert read_keypoints(tmp_path / "keypoints.json") == keypoints
+def test_keypoints_of_a_run_come_back(keypoints):
+    content = json.dumps(keypoints_as_dict(keypoints)).encode()
+    assert keypoints_from(content, FILE) == keypoints
 
 
-def test_an_older_run_has_a_list_of_names(tmp_path):
-    (tmp_path / "keypoints.json").write_text(json.dumps(list(COCO_17.names)))
-    assert read_keypoints(tmp_path / "keypoints.json") is COCO_17
+def test_an_older_run_has_a_list_of_names():
+    assert keypoints_from(json.dumps(COCO_17.names).encode(), FILE) is COCO_17
 
 
 @pytest.mark.parametrize(
     "content", [7, [7], {}, [], {"names": ["a"], "pairs": ["a:b"]}, {"names": ["a"], "categories": [[]]}]
 )
-def test_a_damaged_file_is_one_line(tmp_path, content):
-    (tmp_path / "keypoints.json").write_text(json.dumps(content))
+def test_a_damaged_file_is_one_line(content):
     with pytest.raises(PosenasError, match=r"keypoints\.json: not the keypoints of a run"):
-        read_keypoints(tmp_path / "keypoints.json")
+        keypoints_from(json.dumps(content).encode(), FILE)

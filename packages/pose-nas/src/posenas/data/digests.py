@@ -29,7 +29,7 @@ def annotations_digest(samples: Sequence[Sample]) -> str:
     digest = hashlib.sha256()
     people = 0
     for sample in samples:
-        fields = (sample.id, sample.width, sample.height, sample.crowd_index, len(sample.people))
+        fields = (sample.written_id, sample.width, sample.height, sample.crowd_index, len(sample.people))
         digest.update(repr(fields).encode())
         for person in sample.people:
             digest.update(_person(person))
