@@ -6,7 +6,6 @@ process, or whose neighbours, are killed is never done twice.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from posenas.journal import effect_key
 from posenas.network import PoseNetwork
 from posenas.randomness import derive_seed
 from posenas.run import Run
+from posenas.strict_json import read_json
 from posenas.training import DivergedError, SupervisedStep, Watch
 from posenas.workshop import NetworkFailedError, Workshop, in_one_line
 
@@ -69,7 +69,7 @@ def train_candidate(workshop: Workshop, job: Job, watch: Watch) -> Mapping[str, 
     metrics and keypoints' figures; or why the candidate failed. Written to the job's file, too."""
     file = job.result(workshop.run)
     if file.exists():
-        known: Mapping[str, Any] = json.loads(file.read_bytes())
+        known: Mapping[str, Any] = read_json(file, remedy="delete it and resume the run")
         return known
     try:
         result = _train_candidate(workshop, job, watch)

@@ -6,7 +6,6 @@ that was not.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from posenas.errors import PosenasError
 from posenas.files import content_name, disk_errors
 from posenas.genotype import canonical_json
+from posenas.strict_json import parse_json
 
 
 def effect_key(effect: str, inputs: Mapping[str, Any]) -> str:
@@ -76,7 +76,7 @@ def read_records(path: Path) -> list[Mapping[str, Any]]:
     records: list[Mapping[str, Any]] = []
     for number, line in enumerate(content[:whole].splitlines(), start=1):
         try:
-            record = json.loads(line)
+            record = parse_json(line)
             record["key"], record["result"]
         except (ValueError, KeyError, TypeError) as error:
             raise PosenasError(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from posenas.data.coco import read_json
 from posenas.data.identity import file_id
 from posenas.errors import PosenasError
 from posenas.keypoint_sets import keypoint_set_from_names, parse_pairs
+from posenas.strict_json import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path

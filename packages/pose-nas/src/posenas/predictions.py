@@ -13,6 +13,7 @@ from posenas.data.identity import IdIndex
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
 from posenas.scores import Predictions
+from posenas.strict_json import parse_json
 
 if TYPE_CHECKING:
     from posenas.data.identity import FileId
@@ -59,7 +60,7 @@ def load_predictions(path: Path, *, keypoints: int, samples: Sequence[Sample] = 
         PosenasError: where the file is missing or not a COCO keypoint results file.
     """
     try:
-        results = json.loads(path.read_text())
+        results = parse_json(path.read_bytes())
         poses = [result["keypoints"] for result in results]
         count = len(poses[0]) // 3 if poses else keypoints
         rows = np.array(poses, dtype=np.float64).reshape(len(results), count, 3)

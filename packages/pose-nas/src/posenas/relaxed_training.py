@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from posenas.genotype import Genotype, canonical_json
 from posenas.network import PoseNetwork
 from posenas.optimizers import Architecture
 from posenas.protocols import Relaxed
+from posenas.strict_json import read_json
 from posenas.training import Step, Watch
 from posenas.workshop import Weights, Workshop
 
@@ -65,7 +65,7 @@ def train_relaxed(
     network.to(workshop.composition.compute.device)
     values = relax(workshop.composition.space, network)
     course_file = checkpoint.with_suffix(".course.json")
-    course: list[Genotype] = json.loads(course_file.read_bytes()) if course_file.exists() else []
+    course: list[Genotype] = _course(course_file)
 
     def note(epoch: int) -> None:
         course[epoch - 1 :] = [_genotype(values)]
@@ -84,6 +84,13 @@ def train_relaxed(
     )
     found = workshop.part(course[-1], network.state_dict())  # without what came to weigh nothing
     return {"weights": workshop.save(found), "genotype": course[-1], "course": course}
+
+
+def _course(file: Path) -> list[Genotype]:
+    course: list[Genotype] = (
+        read_json(file, remedy="delete it and its checkpoint, and resume the run") if file.exists() else []
+    )
+    return course
 
 
 def relax(space: object, network: PoseNetwork) -> Mapping[str, nn.Parameter]:

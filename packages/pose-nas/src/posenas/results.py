@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -15,9 +14,12 @@ from posenas.protocols import Evaluator
 from posenas.recipe import Recipe
 from posenas.run import Run
 from posenas.scores import Metric
+from posenas.strict_json import parse_json
 from posenas.trial import Trial, trial_from_dict
 
 FINAL = "final"
+_ALWAYS = frozenset(("gmacs", "parameters"))
+"""Costs that are counted for every genotype."""
 LEARNT = "learnt"
 """A network as an architecture was learnt in it, before the answer is made of it; no candidate."""
 
@@ -112,7 +114,11 @@ def _read_trials(run: Run) -> tuple[Trial, ...]:
     if not file.exists():
         return ()
     try:
-        return tuple(trial_from_dict(record) for record in json.loads(file.read_bytes()))
+        trials = tuple(trial_from_dict(record) for record in parse_json(file.read_bytes()))
+        lacking = [trial.id for trial in trials if not trial.costs.keys() >= _ALWAYS]
+        if lacking:
+            raise ValueError(f"trial {lacking[0]} lacks costs that every trial has")
+        return trials
     except (OSError, ValueError, TypeError) as error:
         raise PosenasError(
             f"{file}: cannot be read as trials ({error}); `posenas resume {run.path}` writes it anew"

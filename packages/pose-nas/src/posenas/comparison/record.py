@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 from posenas.errors import PosenasError
 from posenas.run import Run
+from posenas.strict_json import parse_json
 from posenas.trial import Trial, trial_from_dict
 
 FILE = "comparison.json"
@@ -66,7 +66,7 @@ def read_comparison(run: Run) -> Comparison | None:
     if not file.exists():
         return None
     try:
-        record = json.loads(file.read_bytes())
+        record = parse_json(file.read_bytes())
         trials = {name: tuple(trial_from_dict(trial) for trial in record[name]) for name in TRIALS}
         return Comparison(record["cost"], record["tolerance"], record["alone_epochs"], **trials)
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
+from posenas.strict_json import parse_json
 from posenas.trial import Trial, trial_from_dict
 
 FILE = "seeds.json"
@@ -61,10 +62,10 @@ def read_repeats(parent: Path) -> Repeats | None:
     if not file.exists():
         return None
     try:
-        record = json.loads(file.read_bytes())
+        record = parse_json(file.read_bytes())
         answers = {int(seed): trial_from_dict(trial) for seed, trial in record["answers"].items()}
         return Repeats(tuple(record["seeds"]), record["objective"], answers)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (AttributeError, OSError, ValueError, TypeError, KeyError) as error:
         raise PosenasError(
             f"{file}: cannot be read as a repeated search ({error}); run `posenas compose` with the same "
             "recipe, --seeds and --run again"
