@@ -21,9 +21,12 @@ DEEPEST = 100
 MOST_DIGITS = 300
 """Of a whole number; one of 309 fits no float any more."""
 
-# What may be a number beyond a float's. It is sought in C, so that a file without one is read at full speed.
-_LARGE = re.compile(rf"[0-9]{{{MOST_DIGITS - 100}}}|[eE]\+?0*[0-9]{{3}}")
-_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+# A file without anything beyond a float, or deep, is read at full speed: both are sought in C.
+_RUN = b"0" * (MOST_DIGITS - 100)
+_DIGITS_ALONE = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
+_NO_BRACKETS = bytes(byte for byte in range(256) if chr(byte) not in "[]{}")
+_LARGE_EXPONENT = re.compile(r"[eE]\+?0*[0-9]{3}")
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
@@ -37,11 +40,15 @@ def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
         ValueError: says in one line why the content is refused.
     """
     text = _decoded(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
-    if _deepest(text) > DEEPEST and _deepest(_TEXT.sub("", text)) > DEEPEST:
+    plain = text.encode("utf-8", "surrogatepass")
+    if _deepest(plain) > DEEPEST and _deepest(_TEXT.sub(b"", plain)) > DEEPEST:
         raise ValueError(f"nested too deep: more than {DEEPEST} lists and objects within each other")
     hooks: dict[str, Any] = {"parse_constant": _refused_constant} if finite else {}
-    if _LARGE.search(text):
-        hooks |= {"parse_int": _whole_number} | ({"parse_float": _finite_number} if finite else {})
+    has_run = _RUN in plain.translate(_DIGITS_ALONE)
+    if has_run:
+        hooks["parse_int"] = _whole_number
+    if finite and (has_run or _LARGE_EXPONENT.search(text)):
+        hooks["parse_float"] = _finite_number
     try:
         return json.loads(text, **hooks)
     except json.JSONDecodeError as error:
@@ -65,16 +72,11 @@ def _decoded(content: bytes) -> str:
         raise ValueError(f"not JSON: byte {error.start} is no text") from None
 
 
-def _deepest(text: str) -> int:
+def _deepest(content: bytes) -> int:
     """How deep the brackets lie; those in quoted text count too."""
-    characters = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
-    depth = deepest = 0
-    for start in range(0, len(characters), 2**20):
-        part = characters[start : start + 2**20] & ~np.uint8(0x20)  # { is [ and 0x20, } is ] and 0x20
-        course = np.cumsum((part == ord("[")).astype(np.int32) - (part == ord("]")))
-        deepest = max(deepest, depth + int(course.max()))
-        depth += int(course[-1])
-    return deepest
+    brackets = np.frombuffer(content.translate(None, delete=_NO_BRACKETS), np.uint8)
+    opens = (brackets == ord("[")) | (brackets == ord("{"))
+    return int(np.cumsum(np.where(opens, 1, -1)).max(initial=0))
 
 
 def _refused_constant(name: str) -> float:
