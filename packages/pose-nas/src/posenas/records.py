@@ -14,14 +14,14 @@ def check_record(kind: Hashable, record: Any) -> None:
     """Compares plain data with the fields of a dataclass and their types; unknown fields are left alone.
 
     Raises:
-        ValueError: names the first field that does not fit, and why.
+        TypeError: names the first field that does not fit, and why.
     """
     try:
         _adapter(kind).validate_json(json.dumps(record, allow_nan=False, default=dict), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+        raise TypeError(f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
 @functools.cache

@@ -26,6 +26,7 @@ from posenas.data.identity import IdIndex, file_id, numbered
 from posenas.data.image_paths import ImageFolder, find_folder
 from posenas.data.images import MOST_PIXELS, FileImage
 from posenas.errors import PosenasError, suggestion
+from posenas.files import is_file
 from posenas.samples import Person, Sample
 from posenas.strict_json import read_json
 
@@ -99,10 +100,10 @@ class CocoDataset:
 
     def instructions(self) -> str:
         return (
-            "dataset.root is a folder with annotations in COCO's keypoint format and the images. For COCO "
-            "itself, from https://cocodataset.org/#download: annotations/person_keypoints_train2017.json, "
-            "annotations/person_keypoints_val2017.json, images/train2017/*.jpg, images/val2017/*.jpg. Other "
-            "names: dataset.train, dataset.val, dataset.train_images, dataset.val_images, below root."
+            "dataset.root is a folder with annotations in COCO's keypoint format and the images, as COCO's "
+            "from https://cocodataset.org/#download: annotations/person_keypoints_train2017.json, "
+            "images/train2017, and the same for val2017. Other names: dataset.train, .val, .train_images, "
+            ".val_images, below root."
         )
 
     # Kept, since both properties are asked for often and COCO's training file takes seconds to read.
