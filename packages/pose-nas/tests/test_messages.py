@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+from pathlib import Path
 
+import posenas.cli
 import pytest
 from posenas.errors import PosenasError
 from posenas.messages import message, printable
@@ -56,3 +59,14 @@ def test_errors_are_messages_and_travel(error: type[Exception]) -> None:
     assert len(str(raised)) < 400
     assert "\x1b" not in str(raised)
     assert str(pickle.loads(pickle.dumps(raised))) == str(raised)
+
+
+def test_the_command_line_prints_nothing_but_json_by_another_way() -> None:
+    """All else goes through `posenas.cli.terminal`, which makes it printable."""
+    for path in Path(posenas.cli.__file__).parent.glob("*.py"):
+        source = path.read_text()
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        printing = [
+            call for call in calls if ast.unparse(call.func) in ("click.echo", "click.secho", "print")
+        ]
+        assert path.name == "terminal.py" or all("json.dumps" in ast.unparse(call) for call in printing), path

@@ -185,7 +185,7 @@ def _tell_foreseen(composition: Composition) -> None:
     from posenas.compose import foreseen
 
     for warning in foreseen(composition):
-        click.echo(f"warning: {warning}", err=True)
+        tell(f"warning: {warning}", err=True)
 
 
 def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_json: bool) -> bool:
