@@ -68,6 +68,7 @@ def test_a_reader_that_looks_for_itself_gets_what_is_not_finite() -> None:
     nan, infinite = parse_json("[NaN, 1e999]", finite=False)
     assert math.isnan(nan)
     assert infinite == math.inf
+    assert parse_json("9" * 400, finite=False) == 10**400 - 1
     with pytest.raises(ValueError, match="5000 digits"):
         parse_json("9" * 5000, finite=False)
 

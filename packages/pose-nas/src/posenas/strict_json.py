@@ -33,8 +33,8 @@ def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
     """Returns the value.
 
     Args:
-        finite: whether NaN and infinite numbers are refused; otherwise the caller looks for them, and can say
-            what they belong to.
+        finite: whether NaN, infinite numbers and those beyond a float are refused; otherwise the caller looks
+            for them, and can say what they belong to.
 
     Raises:
         ValueError: says in one line why the content is refused.
@@ -46,7 +46,7 @@ def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
     hooks: dict[str, Any] = {"parse_constant": _refused_constant} if finite else {}
     has_run = _RUN in plain.translate(_DIGITS_ALONE)
     if has_run:
-        hooks["parse_int"] = _whole_number
+        hooks["parse_int"] = _whole_number if finite else _endless_whole_number
     if finite and (has_run or _LARGE_EXPONENT.search(text)):
         hooks["parse_float"] = _finite_number
     try:
@@ -87,6 +87,14 @@ def _whole_number(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
         raise ValueError(f"holds a number of {len(digits)} digits")
     return int(digits)
+
+
+def _endless_whole_number(digits: str) -> int:
+    """Of as many digits as Python reads; whoever makes a float of it gets an OverflowError."""
+    try:
+        return int(digits)
+    except ValueError:
+        raise ValueError(f"holds a number of {len(digits)} digits") from None
 
 
 def _finite_number(text: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -228,7 +228,7 @@ def _crowd_index(image: Mapping[str, Any]) -> float | None:
     value = image.get("crowdIndex")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
         raise PosenasError(
             f"image {quoted(image['id'])}: crowdIndex must be a number from 0, not {quoted(value)}"
         )

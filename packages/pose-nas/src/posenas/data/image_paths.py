@@ -63,8 +63,6 @@ class ImageFolder:
 
     def _refusal(self, name: str, path: Path, look: _Look) -> str:
         """Why a name is refused; empty where it is not."""
-        if "\0" in name:
-            return "holds a zero byte"
         is_absolute = Path(name).is_absolute()
         if not is_absolute and ".." in path.parts:
             root = os.path.realpath(self.root)
@@ -76,16 +74,16 @@ class ImageFolder:
         """What may not be read in a folder, by its name, and why. One look at the folder tells it for each of
         a hundred thousand files."""
         inside = [os.path.realpath(each) for each in (self.root, self.folder)]
-        leaves = not follows and not _lies_in(os.path.realpath(folder), inside)
         refused = {}
         try:
+            leaves = not follows and not _lies_in(os.path.realpath(folder), inside)
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if leaves:
                         refused[entry.name] = _LINK
                     elif not entry.is_file(follow_symlinks=False):
                         refused[entry.name] = _refusal_of(entry.path, () if follows else inside)
-        except (OSError, ValueError):  # a folder that is missing has missing images
+        except (OSError, ValueError):  # a folder that is missing, or cannot be, has missing images
             return {}
         return refused
 
