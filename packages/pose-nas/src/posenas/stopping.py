@@ -61,10 +61,9 @@ def interrupts_deferred() -> Iterator[None]:
 
 def leave_stopping_to_parent() -> None:
     """In a process that another one has started: Ctrl-C and a lost terminal are for the parent, which ends
-    this one; SIGTERM ends it at once."""
+    this one. SIGTERM stays as it is: torch's loader has a handler of its own for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _handlers() -> dict[int, Callable[[int, Any], Any]]:
