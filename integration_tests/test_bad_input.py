@@ -431,3 +431,91 @@ def test_a_metric_that_is_no_number_is_null_in_json(
     answer = posenas("evaluate", "run", "--json")
     assert "NaN" not in answer.out
     assert answer.last_json["metrics"]["oks.APL"] is None
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "strategy.epochs=" + "[" * 3000,
+        "strategy.epochs=" + "[" * 300 + "]" * 300,
+        "seed=" + "9" * 5000,
+        "seed=1" + "0" * 400,
+        "training.learning_rate=1e999",
+        "augmentation.flip=nan",
+        "dataset.sigmas=nan,1",
+        "space.backbone=\x1b[31mred",
+        "space.backbone=" + "x" * 100_000,
+        "init=\udcff",
+    ],
+    ids=lambda text: text[:24],
+)
+def test_values_without_end_or_without_sense(posenas: Posenas, tmp_path: Path, assignment: str) -> None:
+    message = one_line(posenas("compose", *SMALL, "-o", assignment, "--dry-run"))
+    assert len(message) <= 400
+    assert message.isprintable()
+    table, _, rest = assignment.partition(".")
+    key, _, value = (rest or table).partition("=")
+    recipe = tmp_path / "recipe.toml"
+    text = value if value[0] in "[190in" else json.dumps(value)
+    recipe.write_text((f"[{table}]\n" if rest else "") + f"{key} = {text}\n", errors="replace")
+    assert len(one_line(posenas("compose", *SMALL, "--recipe", recipe, "--dry-run"))) <= 400
+
+
+def test_an_argument_with_a_zero_byte(posenas: Posenas) -> None:
+    assert "zero byte" in one_line(posenas("compose", *SMALL, "--run", "a\0b"))
+
+
+def test_control_characters_of_a_data_set_never_reach_the_terminal(posenas: Posenas, tmp_path: Path) -> None:
+    content = make_annotations()
+    content["images"][3]["file_name"] = "\x1b[31mx\x07.jpg"
+    content["annotations"][3]["id"] = "\x1b[2J"
+    root = make_dataset(tmp_path / "data", content)
+    source = ("coco", "-o", f"dataset.root={root}")
+    refused = one_line(posenas("data", "check", *source))
+    assert "\x1b" not in refused
+    content["annotations"][3]["id"] = 4
+    for split in ("train", "val"):
+        (root / f"{split}.json").write_text(json.dumps(content))
+    told = posenas("data", "check", *source)
+    assert told.status == 0
+    assert r"\x1b[31mx\x07.jpg" in told.out
+    assert "\x1b" not in told.out
+    exact = posenas("data", "check", *source, "--json")
+    assert any("\x1b[31mx\x07.jpg" in finding for finding in exact.json["findings"])
+
+
+def test_file_names_that_lead_elsewhere(posenas: Posenas, tmp_path: Path) -> None:
+    content = make_annotations()
+    content["images"][3]["file_name"] = "../../../../../../etc/hostname"
+    content["images"][4]["file_name"] = "/dev/zero"
+    root = make_dataset(tmp_path / "data", content)
+    message = one_line(posenas("compose", "--dataset", "coco", "-o", f"dataset.root={root}", "--dry-run"))
+    assert "2 of its 12 images are no files that may be read" in message
+    assert "'../../../../../../etc/hostname' leaves the data set's folder" in message
+
+
+def test_damaged_files_of_a_finished_run(posenas: Posenas, tmp_path: Path) -> None:
+    assert posenas("compose", *SMALL_SEARCH, "--run", "run").status == 0
+    run = tmp_path / "run"
+    trials = json.loads((run / "trials.json").read_text())
+    broken: dict[str, list[tuple[str, Any]]] = {
+        "trials.json": [
+            ("report", 7),
+            ("report", [7]),
+            ("report", [trials[0] | {"metrics": None}]),
+            ("report", [trials[0] | {"genotype": []}]),
+            ("report", [trials[0] | {"costs": {"gmacs": float("nan")}}]),
+            ("report", [trials[0] | {"descent": {"generation": "x"}}]),
+            ("report", [trials[0] | {"costs": {}}]),
+        ],
+        "best/keypoints.json": [("predict", 3), ("predict", ["nose", 3]), ("predict", [])],
+        "best/genotype.json": [("describe", 3), ("describe", {"a": float("inf")})],
+    }
+    for name, damages in broken.items():
+        whole = (run / name).read_bytes()
+        for command, content in damages:
+            (run / name).write_text(json.dumps(content))
+            arguments = (command, run, tmp_path) if command == "predict" else (command, run)
+            assert len(one_line(posenas(*arguments))) <= 400
+        (run / name).write_bytes(whole)
+    assert posenas("report", run).status == 0

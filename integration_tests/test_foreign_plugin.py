@@ -248,3 +248,36 @@ def test_bad_neighbours_do_not_harm_a_run(posenas: Posenas, tmp_path: Path) -> N
     assert "there is no module bad_absent" in answer.err
     assert "OSError('no network')" in answer.err
     assert (tmp_path / "run" / "report" / "report.html").exists()
+
+
+BROKEN_ZOO = """
+from posenas.zoo import ZooEntry
+
+DATA = None
+COMMON = dict(space="ofa", options={"backbone": "tiny"}, input_size=(64, 64), published={}, source="nobody")
+BAD = ZooEntry(genotype=None, keypoints="coco-17", **COMMON)
+POINTS = ZooEntry(genotype={}, keypoints="coco-18", **COMMON)
+GENOTYPE = ZooEntry(genotype={"a": 1}, keypoints="coco-17", **COMMON)
+RED = ZooEntry(genotype={"\\x1b[31m": 1}, keypoints="coco-17", **COMMON)
+"""
+
+
+def test_a_broken_zoo_entry_is_a_row_and_harms_nothing(posenas: Posenas, install: Install) -> None:
+    values = ("DATA", "BAD", "POINTS", "GENOTYPE", "RED", "NOTHING")
+    points = {f"a-{value.lower()}": f"evilplug:{value}" for value in values}
+    install("evilplug", BROKEN_ZOO, entry_points={"posenas.zoo": points})
+    answer = posenas("zoo")
+    assert answer.status == 0, answer.err
+    rows = {line.split()[0]: line for line in answer.out.splitlines() if line}
+    assert "evilplug:DATA is of type NoneType, not a posenas.zoo.ZooEntry" in rows["a-data"]
+    assert "has a wrong field: genotype" in rows["a-bad"]
+    assert "names keypoints 'coco-18'" in rows["a-points"]
+    assert "unknown dimension 'a'" in rows["a-genotype"]
+    assert r"\x1b[31m" in rows["a-red"]
+    assert "evilplug defines no NOTHING" in rows["a-nothing"]
+    assert "9,569,809" in rows["mobilenetv2-pose"]
+    assert {entry["name"] for entry in posenas("zoo", "--json").json if "problem" in entry} == set(points)
+    for name in ("a-data", "a-bad", "a-genotype"):
+        assert posenas("train", name, "--dry-run").status == 2
+    assert posenas("describe", "mobilenetv2-pose").status == 0
+    assert "evilplug 1.0 is no zoo entry" in posenas("doctor").out

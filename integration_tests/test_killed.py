@@ -53,6 +53,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        start_new_session=True,
     )
 
 
@@ -137,7 +138,10 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_ctrl_c_says_how_to_resume_and_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 2), (signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)]
+)
+def test_a_stop_says_how_to_resume_and_loses_nothing(tmp_path: Path, number: int, status: int) -> None:
     process = start(tmp_path, "compose", *SEARCH, "-o", "strategy.epochs=200", "--run", "run")
     checkpoints = tmp_path / "run" / "checkpoints"
     deadline = time.monotonic() + 120
@@ -145,9 +149,25 @@ def test_ctrl_c_says_how_to_resume_and_loses_nothing(tmp_path: Path) -> None:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)  # ends once every process of the run has
+    assert process.returncode == status, err
+    assert err.strip().splitlines()[-1] == "posenas: stopped; nothing is lost: `posenas resume run` continues"
+    assert "Traceback" not in err
+
+
+def test_a_stop_of_the_whole_group_of_processes_is_a_stop(tmp_path: Path) -> None:
+    """As a cluster does it: the processes that read images and those that train candidates get it too."""
+    process = start(tmp_path, "compose", *EVOLUTION, "-o", "strategy.child_epochs=200", "--run", "run")
+    checkpoints = tmp_path / "run" / "checkpoints"
+    deadline = time.monotonic() + 120
+    while len(list(checkpoints.glob("*.safetensors"))) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGTERM)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 2, err
+    assert process.returncode == 128 + 15, err
     assert err.strip().splitlines()[-1] == "posenas: stopped; nothing is lost: `posenas resume run` continues"
     assert "Traceback" not in err
 

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from posenas.data.augment import Augmentation
 from posenas.data.channels import to_unit
 from posenas.data.crop import crop_matrix, transform, warp
 from posenas.data.crops import _normalise, crop_loader, load_crops, person_crops
+from posenas.data.images import FileImage
 from posenas.data.loader import EpochLoader
 from posenas.data.reading import WarpedCrops
 from posenas.errors import PosenasError
@@ -360,3 +362,48 @@ def test_interrupt_is_the_main_process_affair():
     assert time.monotonic() - started < 10
     assert errors.count("Traceback") == 1, errors
     assert errors.rstrip().endswith("KeyboardInterrupt"), errors
+
+
+def resized(samples: list[Sample], **size: int) -> list[Sample]:
+    return [replace(sample, **size) for sample in samples]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_images_of_another_size_than_annotated_are_told_once(workers):
+    samples = [*resized(make_samples(5), width=81), *resized(make_samples(3), width=60, height=80)]
+    told: list[str] = []
+    with make_loader(samples, on_unreadable=told.append, batch_size=8, workers=workers) as loader:
+        for epoch in range(2):
+            list(loader.epoch(epoch))
+    other, exchanged = sorted(told, reverse=True)
+    assert other.startswith("5 images have another size than annotated, so people may be annotated elsewhere")
+    assert "is 80 x 60, not 81 x 60" in other
+    assert exchanged.startswith("3 images have another size than annotated: width and height are exchanged: ")
+    evaluated: list[str] = []
+    load_crops(person_crops(samples), samples, VIEW, workers=workers, on_unreadable=evaluated.append)
+    assert [text.split(": ")[0] for text in evaluated] == [other.split(": ")[0], exchanged.split(": ")[0]]
+
+
+def test_an_epoch_that_is_left_tells_what_it_saw():
+    told: list[str] = []
+    with make_loader(resized(make_samples(8), height=61), on_unreadable=told.append, batch_size=4) as loader:
+        next(loader.epoch(0))
+    (line,) = told
+    assert line.startswith("4 images have another size")
+
+
+def test_pictures_of_12_bits_are_told(tmp_path):
+    cv2.imwrite(str(tmp_path / "deep.png"), np.full((60, 80), 4000, np.uint16))
+    (sample,) = make_samples(1)
+    told: list[str] = []
+    loaded = load_crops(
+        person_crops([sample]),
+        [replace(sample, source=FileImage(tmp_path / "deep.png"))],
+        VIEW,
+        workers=0,
+        on_unreadable=told.append,
+    )
+    assert int(loaded.images[0, 16, 12, 0]) == 4000 >> 4
+    (line,) = told
+    assert line.startswith("1 images of 16 bits use fewer of them and are stretched to what they use: ")
+    assert line.split("; ")[0].endswith("deep.png uses 12")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -108,3 +109,58 @@ def test_opencv_makes_no_remarks_of_its_own(tmp_path, capfd, ending):
     path.write_bytes(path.read_bytes()[:60])
     message(path)
     assert capfd.readouterr().err == ""
+
+
+def test_a_bomb_is_refused_from_its_header(tmp_path):
+    """Of 30,000 x 30,000 pixels, which nothing decodes: the header is all that there is."""
+    path = tmp_path / "bomb.png"
+    whole = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
+    path.write_bytes(whole[:16] + (30_000).to_bytes(4, "big") * 2 + whole[24:])
+    assert "30000 x 30000 pixels are more than the 134,217,728" in message(path)
+
+
+def test_the_bound_is_an_option(jpeg):
+    assert FileImage(jpeg, most_pixels=2400).read().shape == (40, 60, 3)
+    with pytest.raises(UnreadableImageError, match="60 x 40 pixels are more than the 2,399"):
+        FileImage(jpeg, most_pixels=2399).read()
+
+
+def test_a_pipe_and_a_device_are_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert "a device or a pipe" in message(tmp_path / "pipe.jpg")
+    assert "a device or a pipe" in message(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif", ".ppm"])
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_fewer_than_16_bits_are_stretched(tmp_path, ending, bits):
+    eight = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    eight[0, 0] = 255
+    path = write(tmp_path / f"deep{ending}", eight.astype(np.uint16) << (bits - 8))
+    pixels, stretched = FileImage(path).decode()
+    assert stretched == bits
+    assert (pixels == eight[..., ::-1]).all()
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif", ".pnm", ".jp2"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_are_read_as_opencv_reads_them(tmp_path, ending, channels):
+    deep = np.random.default_rng(0).integers(0, 65536, (64, 80, channels)).astype(np.uint16)
+    path = write(tmp_path / f"deep{ending}", deep)
+    expected = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    assert FileImage(path).decode().stretched is None
+    assert (FileImage(path).read() == expected[..., ::-1]).all()
+
+
+def test_floats_are_named(tmp_path):
+    path = write(tmp_path / "float.tiff", np.zeros((5, 6), np.float32))
+    assert "an image of floats, which is not read" in message(path)
+
+
+def test_opencvs_words_and_sources_are_not_shown(tmp_path, monkeypatch):
+    def fail(*_):
+        raise cv2.error("OpenCV(5.0.0) /io/opencv/modules/imgcodecs/src/loadsave.cpp:77: error")
+
+    path = write(tmp_path / "image.png", np.zeros((5, 6), np.uint8))
+    monkeypatch.setattr(cv2, "imdecode", fail)
+    assert message(path) == f"{path}: not an image, or damaged"

@@ -171,3 +171,19 @@ def test_a_file_of_which_nothing_fits_is_refused_with_both_sides_names(tmp_path:
     with pytest.raises(PosenasError) as caught:
         initial.fill(network(b=nn.BatchNorm1d(3)))
     assert str(caught.value).endswith(wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "fault"),
+    [
+        ("a.bias", torch.tensor([1.0, float("nan")]), "'a.bias' holds 1 values that are NaN or infinite"),
+        ("a.bias", torch.tensor([float("-inf")] * 3).bfloat16(), "'a.bias' holds 3 values that are NaN or"),
+        ("a.bias", torch.tensor([1e300], dtype=torch.float64), "'a.bias' holds 1 values that are NaN or"),
+        ("a.bias", torch.zeros(0), r"'a.bias' is empty, of shape \[0\]"),
+        ("norm.running_var", torch.tensor([1.0, -1e-6]), "'norm.running_var' is a variance below 0"),
+    ],
+)
+def test_tensors_that_are_no_weights_are_named(tmp_path: Path, name: str, tensor: Tensor, fault: str) -> None:
+    save_file(WEIGHTS | {name: tensor}, tmp_path / "file")
+    with pytest.raises(PosenasError, match=f"1 of its [23] tensors are no weights: {fault}"):
+        read_initial_weights(tmp_path / "file")

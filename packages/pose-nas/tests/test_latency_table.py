@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from posenas.errors import PosenasError
@@ -112,3 +113,38 @@ def test_differences_of_conditions_are_named() -> None:
     assert conditions.differences(conditions) == ""
     other = replace(conditions, precision="32", batch_size=8)
     assert conditions.differences(other) == "precision bf16 and not 32, batch size 1 and not 8"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("sum", "scale"), float("nan")),
+        (("sum", "constant_ms"), -1.0),
+        (("sum", "scale"), "2"),
+        (("sum",), []),
+        (("threads",), 0),
+        (("batch_size",), 10**400),
+        (("subject",), None),
+        (("subject", "head"), {"name": 3}),
+        (("entries", 0, 1), float("inf")),
+        (("entries", 0, 4), 10**30),
+        (("entries", 0, 0), "conv2d " + "9" * 400),
+        (("entries", 0), 7),
+        (("networks", 1, "measured_ms"), "3"),
+        (("networks", 1, "genotype"), None),
+        (("networks", 1, "predicted_ms"), 0.0),
+        (("networks",), {"a": 1}),
+    ],
+)
+def test_a_table_with_anything_else_is_refused_in_one_line(
+    tmp_path: Path, place: tuple[Any, ...], value: Any
+) -> None:
+    TABLE.save(tmp_path / "table.json")
+    content = json.loads((tmp_path / "table.json").read_text())
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    (tmp_path / "table.json").write_text(json.dumps(content))
+    with pytest.raises(PosenasError, match="not a table of this version"):
+        LatencyTable.load(tmp_path / "table.json")

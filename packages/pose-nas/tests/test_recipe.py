@@ -237,9 +237,13 @@ def test_the_layout_of_the_file() -> None:
     )
 
 
-text = st.text(st.characters(exclude_categories=["Cs"]))
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+whole = st.integers(-(2**63), 2**63 - 1)
 plain = st.recursive(
-    st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
     max_leaves=6,
 )
@@ -256,7 +260,7 @@ recipes = st.builds(
     augmentation=options,
     evaluation=options,
     limits=st.lists(text).map(tuple),
-    seed=st.integers(0),
+    seed=st.integers(0, 2**63 - 1),
     device=text.filter(bool),
     precision=text.filter(bool),
 )

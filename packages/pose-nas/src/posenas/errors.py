@@ -5,12 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from posenas.messages import message
+
 
 class PosenasError(Exception):
     """Something the user can mend: what happened, where, and what to do now, in one line.
 
-    The command line prints the message and ends with status 2.
+    The command line prints the message and ends with status 2. Values in it may come from anywhere, so
+    `posenas.messages.message` makes it printable and cuts it.
     """
+
+    def __init__(self, words: object = "") -> None:
+        super().__init__(message(str(words)))
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

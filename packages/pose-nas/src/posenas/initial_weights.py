@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _PREFIXES = ("module.", "shared.largest.")
 
 # What torch raises for bytes that are no torch file, or a damaged one.
 _UNREADABLE = (
+    ArithmeticError,
     AssertionError,
     AttributeError,
     EOFError,
@@ -35,6 +37,7 @@ _UNREADABLE = (
     TypeError,
     UnpicklingError,
     ValueError,
+    struct.error,
 )
 
 
@@ -89,6 +92,13 @@ def read_initial_weights(path: Path) -> InitialWeights:
     tensors = _without_prefixes(_tensors(content, file))
     if not tensors:
         raise PosenasError(f"init {file}: holds no tensors; give a network's state dict")
+    faults = [(name, fault) for name, tensor in tensors.items() if (fault := _fault(name, tensor))]
+    if faults:
+        name, fault = faults[0]
+        raise PosenasError(
+            f"init {file}: {len(faults)} of its {len(tensors)} tensors are no weights: {name!r} {fault}; "
+            "give weights of a training that did not diverge"
+        )
     return InitialWeights(file, hashlib.sha256(content).hexdigest(), tensors)
 
 
@@ -127,6 +137,21 @@ def _is_plain(name: Any, value: Any) -> bool:
         and value.layout is torch.strided
         and not (value.is_meta or value.is_quantized)
     )
+
+
+def _fault(name: str, tensor: Tensor) -> str:
+    """Why a network cannot begin with the tensor; empty where it can."""
+    if not tensor.numel():
+        return f"is empty, of shape {list(tensor.shape)}"
+    if tensor.is_complex():
+        return "holds complex numbers"
+    # As a network holds them: a float of 64 bits may become infinite there.
+    wrong = int((~tensor.float().isfinite()).sum()) if tensor.is_floating_point() else 0
+    if wrong:
+        return f"holds {wrong} values that are NaN or infinite"
+    if name.endswith("running_var") and bool((tensor < 0).any()):
+        return "is a variance below 0"
+    return ""
 
 
 def _without_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from posenas.data.identity import file_id
 from posenas.errors import PosenasError
 from posenas.keypoint_sets import keypoint_set_from_names, parse_pairs
+from posenas.strict_json import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def keypoints_from(content: bytes, path: Path) -> KeypointSet:
         PosenasError: where the content is damaged; it names the path.
     """
     try:
-        value = json.loads(content)
+        value = parse_json(content)
         table = value if isinstance(value, dict) else {"names": value}
         names, pairs, categories = table.get("names"), table.get("pairs", []), table.get("categories", [1])
         if not isinstance(names, list) or not isinstance(pairs, list) or not isinstance(categories, list):
@@ -42,7 +42,7 @@ def keypoints_from(content: bytes, path: Path) -> KeypointSet:
             raise ValueError("no names of keypoints")
         ids = [file_id(each) for each in categories] or [1]
         return keypoint_set_from_names(names, pairs=parse_pairs(pairs, names), categories=ids)
-    except (PosenasError, ValueError, RecursionError) as error:
+    except (PosenasError, ValueError) as error:
         raise PosenasError(
             f"{path}: not the keypoints of a run ({error!s:.100}); restore the file, or train again"
         ) from None

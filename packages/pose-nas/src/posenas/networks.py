@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from posenas.checksums import read_result
 from posenas.compose import make, network_costs
@@ -15,7 +14,8 @@ from posenas.genotype import Genotype, Real, check_genotype, genotype_id, middle
 from posenas.keypoint_files import keypoints_from
 from posenas.keypoint_sets import COCO_17, KEYPOINT_SETS
 from posenas.keypoints import KeypointSet
-from posenas.plugins import find_plugins, load_entry
+from posenas.messages import message
+from posenas.plugins import find_plugins, load_entry, remedy
 from posenas.protocols import Head, SearchSpace
 from posenas.recipe import (
     ComponentChoice,
@@ -26,7 +26,8 @@ from posenas.recipe import (
     recipe_tables,
 )
 from posenas.run import open_run
-from posenas.zoo import ZooEntry
+from posenas.strict_json import parse_json
+from posenas.zoo import ZooEntry, zoo_problem
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,23 @@ def find_network(name: str, *, space: str | None = None) -> NamedNetwork:
     return _of_zoo(name)
 
 
+def describe_zoo() -> list[dict[str, Any]]:
+    """Describes every usable entry, and names every other one with its `problem`, by name."""
+    found = []
+    for plugin in sorted(find_plugins(("zoo",)), key=lambda plugin: plugin.name):
+        if plugin.status != "ok":
+            found.append({"name": plugin.name, "problem": f"{plugin} is {plugin.status}: {plugin.problem}"})
+            continue
+        try:
+            found.append(describe_network(_of_zoo(plugin.name)))
+        except PosenasError as error:
+            found.append({"name": plugin.name, "problem": str(error)})
+        except Exception as error:  # whatever a stranger's entry or space does, it must harm no other
+            reason = f"{plugin} cannot be described: {type(error).__name__}: {error}; {remedy(plugin)}"
+            found.append({"name": plugin.name, "problem": message(reason)})
+    return found
+
+
 def changed(network: NamedNetwork, assignments: Iterable[str]) -> NamedNetwork:
     """The network with other options of its space or head, such as `space.backbone=resnet50`. Real choices
     that all weigh the same do so in the changed space too. What is published about it no longer holds.
@@ -117,7 +135,11 @@ def _undecided_in(choice: ComponentChoice) -> Genotype | None:
 
 def _of_zoo(name: str) -> NamedNetwork:
     plugin = next(plugin for plugin in find_plugins(("zoo",)) if plugin.name == name)
-    entry = cast(ZooEntry, load_entry(plugin))
+    entry = load_entry(plugin)
+    problem = zoo_problem(entry)
+    if problem:
+        raise PosenasError(f"{plugin} is no zoo entry: {plugin.entry_point} {problem}; {remedy(plugin)}")
+    assert isinstance(entry, ZooEntry)
     options = dict(entry.head)
     head = options.pop("name")
     return NamedNetwork(
@@ -140,11 +162,11 @@ def _of_file(path: Path, space: ComponentChoice) -> NamedNetwork:
 
 def _of_genotype(content: bytes, path: Path, space: ComponentChoice) -> NamedNetwork:
     try:
-        genotype = json.loads(content)
+        genotype = parse_json(content)
         if not isinstance(genotype, dict):
             raise PosenasError(f"{path}: a genotype is one JSON object with a value for each dimension")
         name = genotype_id(genotype)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PosenasError(f"{path}: not a genotype's JSON file ({error})") from error
     return NamedNetwork(name, space, genotype, ComponentChoice("heatmap"), COCO_17)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -199,11 +200,17 @@ def _decode(value: Any, hint: Any) -> Any:
     if origin is not tuple:
         return value
     if isinstance(value, str):
-        value = [parse_value(part) for part in value.split(",")] if value else []
+        value = [_finite(parse_value(part)) for part in value.split(",")] if value else []
     if not isinstance(value, list | tuple):
         value = [value]
     elements = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
     return [_decode(*pair) for pair in zip(value, elements, strict=True)]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("numbers must be finite")
+    return value
 
 
 def _plain(value: Any) -> Any:

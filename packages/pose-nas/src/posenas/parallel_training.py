@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +25,7 @@ from posenas.devices import keep_freed_memory
 from posenas.errors import PosenasError
 from posenas.recipe import Recipe, recipe_from_tables, recipe_tables
 from posenas.run import Run
+from posenas.stopping import leave_stopping_to_parent
 from posenas.training import Watch
 from posenas.workshop import Workshop
 
@@ -161,7 +161,7 @@ def _prepare(
 ) -> None:
     """In each process, before its first job."""
     global _workshop, _messages
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which ends this one
+    leave_stopping_to_parent()
     end_with(parent)
     torch.set_num_threads(1)
     keep_freed_memory()

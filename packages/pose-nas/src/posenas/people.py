@@ -39,6 +39,18 @@ class BatchLoader(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
+def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """The same for texts that were not told before: each training of a search reads the same images."""
+    told: set[str] = set()
+
+    def warn_once(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            warn(text)
+
+    return warn_once
+
+
 class PairedLoader:
     """Batches whose first half is of one loader and whose second half of another one."""
 
@@ -81,7 +93,7 @@ class People:
         advance: Callable[[str, int, int], None],
     ) -> None:
         self._composition = composition
-        self._warn = warn
+        self._warn = _once(warn)
         self._advance = advance
         self._loaded: dict[str, tuple[GroundTruth, EvaluatedViews]] = {}
         self._calibration: dict[int, EvaluatedViews] = {}

@@ -96,7 +96,7 @@ def load(kind: str, name: str) -> type[Any]:
     component = load_entry(plugin)
     problem = _nonconformance(component, _PROTOCOLS[kind])
     if problem:
-        raise PosenasError(f"{plugin} is no {kind}: {plugin.entry_point} {problem}; {_remedy(plugin)}")
+        raise PosenasError(f"{plugin} is no {kind}: {plugin.entry_point} {problem}; {remedy(plugin)}")
     assert isinstance(component, type)
     return component
 
@@ -113,7 +113,7 @@ def load_entry(plugin: Plugin) -> object:
         PosenasError: if the plugin cannot be used or its import fails in whatever way.
     """
     if plugin.status == "broken":
-        raise PosenasError(f"{plugin} is broken: {plugin.problem}; {_remedy(plugin)}")
+        raise PosenasError(f"{plugin} is broken: {plugin.problem}; {remedy(plugin)}")
     if plugin.status != "ok":
         raise PosenasError(f"{plugin} is {plugin.status}: {plugin.problem}")
     entry_point = metadata.EntryPoint(plugin.name, plugin.entry_point, _GROUP + plugin.kind)
@@ -123,7 +123,7 @@ def load_entry(plugin: Plugin) -> object:
         raise
     except BaseException as error:  # a foreign module may also leave by SystemExit or a panic
         reason = _one_line(f"{type(error).__name__}: {error}")
-        raise PosenasError(f"{plugin} cannot be imported: {reason}; {_remedy(plugin)}") from error
+        raise PosenasError(f"{plugin} cannot be imported: {reason}; {remedy(plugin)}") from error
 
 
 def _unknown(kind: str, name: str, installed: set[str]) -> str:
@@ -135,7 +135,8 @@ def _unknown(kind: str, name: str, installed: set[str]) -> str:
     return f"unknown {kind} {name!r} (installed: {listed}); {suggestion(name, known)}"
 
 
-def _remedy(plugin: Plugin) -> str:
+def remedy(plugin: Plugin) -> str:
+    """What to do about a plugin that cannot be used: the tail of an error."""
     return f"try pip install --upgrade {plugin.distribution}, or tell its authors"
 
 

@@ -13,6 +13,7 @@ from posenas.data.identity import IdIndex
 from posenas.errors import PosenasError
 from posenas.files import content_name, write_atomically
 from posenas.scores import Predictions
+from posenas.strict_json import parse_json
 
 if TYPE_CHECKING:
     from posenas.data.identity import FileId
@@ -89,7 +90,7 @@ def predictions_from(
         PosenasError: where the file is not a COCO keypoint results file.
     """
     try:
-        results = json.loads(content)
+        results = parse_json(content)
         poses = [result["keypoints"] for result in results]
         count = len(poses[0]) // 3 if poses else keypoints
         rows = np.array(poses, dtype=np.float64).reshape(len(results), count, 3)

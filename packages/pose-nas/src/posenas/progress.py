@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from posenas.hooks import hookimpl
+from posenas.messages import message, printable
 
 if TYPE_CHECKING:
     from posenas.trial import Trial
@@ -51,7 +52,7 @@ class Bars:
     def advanced(self, task: str, done: int, total: int) -> None:
         if task not in self._tasks:
             self._progress.start()
-            self._tasks[task] = self._progress.add_task(task, total=total)
+            self._tasks[task] = self._progress.add_task(printable(task), total=total)
         self._progress.update(self._tasks[task], completed=done)  # type: ignore[arg-type]
         if done >= total:
             self._progress.remove_task(self._tasks.pop(task))  # type: ignore[arg-type]
@@ -71,7 +72,7 @@ class Bars:
         self._say(f"warning: {message}")
 
     def _say(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False)
+        self._console.print(message(line), highlight=False, markup=False)
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
@@ -123,7 +124,7 @@ def make_display(console: Console) -> Bars | Lines:
     """Bars where the console is a terminal."""
     if console.is_terminal:
         return Bars(console)
-    return Lines(lambda line: console.print(line, soft_wrap=True, highlight=False, markup=False))
+    return Lines(lambda line: console.print(message(line), soft_wrap=True, highlight=False, markup=False))
 
 
 def _epoch_line(task: str, epoch: int, epochs: int, losses: Mapping[str, float]) -> str:

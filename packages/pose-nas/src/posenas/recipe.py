@@ -32,6 +32,7 @@ import tomli_w
 
 from posenas.errors import PosenasError, suggestion
 from posenas.genotype import canonical_json
+from posenas.strict_json import DEEPEST
 
 COMPONENTS = ("space", "strategy", "head", "dataset", "evaluator")
 NAMELESS_TABLES = ("training", "augmentation", "evaluation", "latency")
@@ -84,10 +85,12 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """The tables of a recipe file. Raises PosenasError naming the file, and the line where there is one."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise PosenasError(f"recipe {path} is not valid TOML: {error}") from error
     except UnicodeDecodeError as error:
         raise PosenasError(f"recipe {path} is not UTF-8 text: {error}") from error
+    except ValueError as error:  # not TOML, or a number of thousands of digits
+        raise PosenasError(f"recipe {path} is not valid TOML: {error}") from error
+    except RecursionError:
+        raise PosenasError(f"recipe {path} is not valid TOML: it is nested too deep") from None
     except OSError as error:
         raise PosenasError(f"recipe {path} cannot be read: {error.strerror}") from error
     for key, value in tables.items():
@@ -144,7 +147,7 @@ def parse_value(text: str) -> Any:
     for spelling in (text, f"[{text}]") if "," in text else (text,):
         try:
             parsed = tomllib.loads(f"value = {spelling}")
-        except tomllib.TOMLDecodeError:
+        except (RecursionError, ValueError):  # not TOML, or endless
             continue
         if set(parsed) == {"value"} and not isinstance(parsed["value"], date | time):
             return parsed["value"]
@@ -222,18 +225,30 @@ def _misplaced(key: str) -> str:
     return f"{key} is a table, not a single value: give {key}.{'name' if key in COMPONENTS else 'option'}"
 
 
-def _check_plain(value: Any, where: str) -> None:
+def _check_plain(value: Any, where: str, depth: int = 0) -> None:
     """Raises PosenasError for what TOML and JSON do not both hold."""
+    if depth > DEEPEST:
+        raise PosenasError(f"recipe: {where}: nested too deep, more than {DEEPEST} lists and tables")
     if isinstance(value, Mapping):
         for key, element in value.items():
-            _check_plain(element, f"{where}.{key}")
+            _check_plain(key, where)
+            _check_plain(element, f"{where}.{key}", depth + 1)
     elif isinstance(value, list | tuple):
         for element in value:
-            _check_plain(element, where)
+            _check_plain(element, where, depth + 1)
+    elif isinstance(value, str) and not _is_plain_text(value):
+        raise PosenasError(f"recipe: {where} = {value}: text holds a zero byte, or bytes that are not UTF-8")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise PosenasError(f"recipe: {where} is a number beyond 64 bits")
     elif isinstance(value, float) and not math.isfinite(value):
         raise PosenasError(f"recipe: {where} = {value}: numbers must be finite")
     elif not isinstance(value, bool | int | float | str):
         raise PosenasError(f"recipe: {where} = {value}: expected a number, text, true, false, list or table")
+
+
+def _is_plain_text(text: str) -> bool:
+    """Whether files, whose names and content it may become, can hold it."""
+    return "\0" not in text and all(not "\ud800" <= character <= "\udfff" for character in text)
 
 
 def _table(key: str, value: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,11 +17,14 @@ from posenas.protocols import Evaluator
 from posenas.recipe import Recipe
 from posenas.run import Run
 from posenas.scores import Metric
+from posenas.strict_json import parse_json
 from posenas.trial import Trial, trial_from_dict
 from posenas.trial_log import TRIAL_LOG
 
 FINAL = "final"
 TRIALS = "trials.json"
+_ALWAYS = frozenset(("gmacs", "parameters"))
+"""Costs that are counted for every genotype."""
 LEARNT = "learnt"
 """A network as an architecture was learnt in it, before the answer is made of it; no candidate."""
 
@@ -118,8 +120,14 @@ def _read_trials(run: Run) -> tuple[Trial, ...]:
     again = f"`posenas resume {run.path}` writes it anew"
     try:
         if log.exists():
-            return tuple(trial_from_dict(record) for record in read_chain(log, remedy=again).records)
-        return tuple(trial_from_dict(record) for record in json.loads(read_result(run.path, TRIALS)))
+            records = read_chain(log, remedy=again).records
+        else:
+            records = parse_json(read_result(run.path, TRIALS))
+        trials = tuple(trial_from_dict(record) for record in records)
+        lacking = [trial.id for trial in trials if not trial.costs.keys() >= _ALWAYS]
+        if lacking:
+            raise ValueError(f"trial {lacking[0]} lacks costs that every trial has")
+        return trials
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError) as error:

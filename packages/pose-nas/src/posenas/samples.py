@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from posenas.messages import message
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -26,6 +28,9 @@ class ImageSource(Protocol):
 
 class UnreadableImageError(Exception):
     """An image file that is missing, truncated or no image. Its message names the file and the reason."""
+
+    def __init__(self, words: object = "") -> None:
+        super().__init__(message(str(words)))
 
 
 @dataclass(frozen=True)

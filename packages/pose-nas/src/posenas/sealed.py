@@ -9,6 +9,7 @@ from typing import Any
 
 from posenas.files import content_name, write_atomically
 from posenas.genotype import canonical_json
+from posenas.strict_json import parse_json
 
 _CHECKSUM = "checksum"
 
@@ -25,7 +26,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: where the file holds anything else.
     """
-    record = json.loads(path.read_bytes())
+    record = parse_json(path.read_bytes())
     if not isinstance(record, dict) or record.pop(_CHECKSUM, None) != _checksum(path, record):
         raise ValueError("its checksum does not fit")
     return record

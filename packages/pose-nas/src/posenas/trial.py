@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from posenas.genotype import Genotype, genotype_id
+from posenas.records import check_record
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class Trial:
 
 
 def trial_from_dict(record: Mapping[str, Any]) -> Trial:
-    """What `as_dict` gave, back. Raises TypeError where it is not that."""
+    """What `as_dict` gave, back. Raises TypeError or ValueError where it is not that."""
+    check_record(Trial, record)
     descent = record.get("descent")
     return Trial(
         **{

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from posenas.errors import suggestion
+from posenas.keypoint_sets import KEYPOINT_SETS
+from posenas.records import check_record
 
 
 @dataclass(frozen=True)
@@ -30,3 +34,16 @@ class ZooEntry:
     published: Mapping[str, float | str]
     source: str
     head: Mapping[str, Any] = field(default_factory=lambda: {"name": "heatmap"})
+
+
+def zoo_problem(entry: object) -> str:
+    """Why this is no zoo entry, to be put behind its name; empty where it is one."""
+    if not isinstance(entry, ZooEntry):
+        return f"is of type {type(entry).__name__}, not a posenas.zoo.ZooEntry"
+    try:
+        check_record(ZooEntry, {field.name: getattr(entry, field.name) for field in fields(entry)})
+    except (TypeError, ValueError) as error:
+        return f"has a wrong field: {error}"
+    if entry.keypoints not in KEYPOINT_SETS:
+        return f"names keypoints {entry.keypoints!r}; {suggestion(entry.keypoints, KEYPOINT_SETS)}"
+    return "" if isinstance(entry.head.get("name"), str) else "has a head without a name"

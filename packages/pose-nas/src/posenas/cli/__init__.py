@@ -14,7 +14,9 @@ from posenas.cli.info_commands import describe, plugins, show, zoo
 from posenas.cli.latency_commands import latency
 from posenas.cli.predict_command import predict
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
+from posenas.cli.terminal import say, tell
 from posenas.errors import PosenasError
+from posenas.stopping import stop_requests
 
 _SMALLER = (
     "take fewer at once (training.batch_size with training.accumulate, evaluation.batch_size, or "
@@ -51,29 +53,59 @@ for _command in (
 
 
 def main() -> None:
-    """Ends with status 0; 2 for what the user can mend, told in one line; 1 for a bug."""
+    """Ends with status 0; 2 for what the user can mend, told in one line; 128 and the number of a signal that
+    stopped it; 1 for a bug."""
+    with stop_requests() as stopped:
+        try:
+            status = _run()
+        except OSError:  # a terminal that is gone takes no line
+            if not stopped.received:
+                raise
+            status = 2
+    if status:
+        sys.exit(128 + stopped.received[0] if stopped.received else status)
+
+
+def _run() -> int:
     try:
+        _check_arguments()
         posenas.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        return _misused(error)
     except click.Abort:
-        click.echo("posenas: stopped; a run that had begun goes on with `posenas resume RUN`", err=True)
-        sys.exit(2)
+        return _failed("stopped; a run that had begun goes on with `posenas resume RUN`")
     except PosenasError as error:
-        click.echo(f"posenas: {error}", err=True)
-        sys.exit(2)
+        return _failed(str(error))
     except OSError as error:
         if error.filename is None:
             raise
-        click.echo(f"posenas: {error.filename}: {error.strerror}", err=True)
-        sys.exit(2)
+        return _failed(f"{error.filename}: {error.strerror}")
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        click.echo(f"posenas: out of memory ({reason}); {_SMALLER}", err=True)
-        sys.exit(2)
+        return _failed(f"out of memory ({reason:.120}); {_SMALLER}")
+    return 0
+
+
+def _check_arguments() -> None:
+    if any("\0" in argument for argument in sys.argv):
+        raise PosenasError("an argument holds a zero byte, which no file's name can hold; leave it out")
+
+
+def _misused(error: click.ClickException) -> int:
+    """As click shows it, but printable and cut."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        say(context.get_usage(), err=True)
+        say(f"Try '{context.command_path} {context.help_option_names[0]}' for help.\n", err=True)
+    tell(f"Error: {error.format_message()}", err=True)
+    return 2
+
+
+def _failed(reason: str) -> int:
+    tell(f"posenas: {reason}", err=True)
+    return 2
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from posenas.cli.run_commands import accept_option, json_option, run_events, stoppable
+from posenas.cli.terminal import say
 
 
 @click.command()
@@ -74,8 +75,8 @@ def compare(
     verdict = judge(comparison, read_results(opened, composition.recipe))
     assert verdict is not None  # a run without one is refused
     for sentence in verdict.sentences():
-        click.echo(sentence, err=as_json)
+        say(sentence, err=as_json)
     page = write_report(run)
-    click.echo(f"report: {page}", err=True)
+    say(f"report: {page}", err=True)
     if as_json:
         click.echo(json.dumps({"run": str(run)} | verdict.as_dict()))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from posenas.cli.terminal import say, tell
+
 
 @click.group()
 def data() -> None:
@@ -56,7 +58,7 @@ def check(
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(result) | {"picture": str(out)}, default=str))
     else:
-        click.echo(str(result))
-        click.echo(f"picture: {out}")
+        tell(result)
+        say(f"picture: {out}")
     if strict and result.findings:
         sys.exit(2)

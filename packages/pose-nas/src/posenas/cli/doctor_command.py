@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from posenas.cli.terminal import say, tell
+
 
 @click.command()
 @click.option(
@@ -37,7 +39,7 @@ def doctor(recipe: Path | None, dataset: str | None, assignments: tuple[str, ...
         click.echo(json.dumps({**counts, "findings": [dataclasses.asdict(each) for each in findings]}))
     else:
         for finding in findings:
-            click.echo(finding)
-        click.echo(f"{counts['mend']} to mend, {counts['warn']} to consider, {counts['ok']} in order")
+            tell(finding)
+        say(f"{counts['mend']} to mend, {counts['warn']} to consider, {counts['ok']} in order")
     if counts["mend"]:
         sys.exit(2)

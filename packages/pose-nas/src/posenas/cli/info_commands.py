@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from posenas.cli.terminal import say, tell
 from posenas.errors import PosenasError, suggestion
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -26,9 +27,7 @@ def plugins(as_json: bool) -> None:
         return
     for plugin in found:
         origin = f"{plugin.distribution} {plugin.version}"
-        click.echo(
-            f"{plugin.kind:<11}{plugin.name:<26}{origin:<26}{plugin.status:<9}{plugin.problem}".rstrip()
-        )
+        tell(f"{plugin.kind:<11}{plugin.name:<26}{origin:<26}{plugin.status:<9}{plugin.problem}".rstrip())
 
 
 @click.command()
@@ -66,13 +65,13 @@ def show(kind: str, name: str, as_json: bool) -> None:
             )
         )
         return
-    click.echo(f"{f'{kind} {name}'.strip()}, {source}")
-    click.echo(f"\n{summary}\n")
+    say(f"{f'{kind} {name}'.strip()}, {source}")
+    say(f"\n{summary}\n")
     for option in options:
         constraints = "".join(f", {constraint}" for constraint in option.constraints)
         default = "(required)" if option.required else option.default
-        click.echo(f"  {kind}.{option.name} = {default}    ({option.type}{constraints})")
-        click.echo(f"      {option.help}{' [may change after training]' if option.after_training else ''}")
+        say(f"  {kind}.{option.name} = {default}    ({option.type}{constraints})")
+        say(f"      {option.help}{' [may change after training]' if option.after_training else ''}")
 
 
 def _component(kind: str, name: str) -> tuple[type[Any], str]:
@@ -119,7 +118,7 @@ def describe(network: str, space: str | None, assignments: tuple[str, ...], as_j
         click.echo(json.dumps(described))
         return
     _print_networks([described])
-    click.echo(
+    say(
         "\nlevels:   "
         + ", ".join(
             f"{level['name']} 1/{level['stride']} x {level['channels']}" for level in described["levels"]
@@ -127,35 +126,36 @@ def describe(network: str, space: str | None, assignments: tuple[str, ...], as_j
     )
     click.echo("genotype: " + json.dumps(described["genotype"]))
     for name, value in described["published"].items():
-        click.echo(f"published {name}: {value}")
+        say(f"published {name}: {value}")
 
 
 @click.command()
 @json_option
 def zoo(as_json: bool) -> None:
     """List the published networks that the installed packages rebuild, with their costs."""
-    from posenas.networks import describe_network, find_network, zoo_names
+    from posenas.networks import describe_zoo
 
-    described = [describe_network(find_network(name)) for name in zoo_names()]
+    described = describe_zoo()
     if as_json:
         click.echo(json.dumps(described, indent=1))
         return
-    _print_networks(described)
-    click.echo(
-        "\nGMACs are 1e9 multiply-accumulates; papers' GFLOPs are their own rule: multiply-accumulates of"
-    )
-    click.echo("convolutions by output size, over 2^30; thesis GFLOPs are EvoPose2D's, see docs/pose-nas.md.")
-    click.echo("BN stats are batch norm's running means and variances, which some papers count too.")
+    _print_networks([network for network in described if "problem" not in network])
+    for network in described:
+        if "problem" in network:
+            tell(f"{network['name']:<26}{network['problem']}")
+    say("\nGMACs are 1e9 multiply-accumulates; papers' GFLOPs are their own rule: multiply-accumulates of")
+    say("convolutions by output size, over 2^30; thesis GFLOPs are EvoPose2D's, see docs/pose-nas.md.")
+    say("BN stats are batch norm's running means and variances, which some papers count too.")
 
 
 def _print_networks(described: Sequence[Mapping[str, Any]]) -> None:
-    click.echo(
+    say(
         f"{'name':<26}{'space':<8}{'input':<10}{'points':>6}{'parameters':>13}{'with BN stats':>15}"
         f"{'GMACs':>9}{'papers GFLOPs':>15}{'thesis GFLOPs':>15}"
     )
     for network in described:
         size = "x".join(str(side) for side in network["input_size"])
-        click.echo(
+        say(
             f"{network['name']:<26}{network['space']:<8}{size:<10}{network['keypoints']:>6}"
             f"{network['parameters']:>13,}{network['parameters_with_statistics']:>15,}"
             f"{network['macs'] / 1e9:>9.3f}{network['paper_gflops']:>15.3f}"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from posenas.cli.terminal import say
+
 if TYPE_CHECKING:
     from posenas.latency.table import LatencyTable
 
@@ -141,16 +143,16 @@ def _tell(summary: dict[str, Any], *, as_json: bool) -> None:
     height, width = summary["input_size"]
     held_out = summary["held_out"]
     threads = f"{summary['threads']} thread" + ("s" if summary["threads"] > 1 else "")
-    click.echo(f"{summary['file']}: {summary['operators']} operators on {summary['device']}, {threads}")
-    click.echo(
+    say(f"{summary['file']}: {summary['operators']} operators on {summary['device']}, {threads}")
+    say(
         f"precision {summary['precision']}, batch size {summary['batch_size']}, input {height}x{width}, "
         f"torch {summary['torch']}, {summary['clock']}"
     )
     for kind in ("space", "head"):
         options = dict(summary["subject"][kind])
         name = options.pop("name")
-        click.echo(f"{kind} {name}: " + ", ".join(f"{option} {value}" for option, value in options.items()))
-    click.echo(
+        say(f"{kind} {name}: " + ", ".join(f"{option} {value}" for option, value in options.items()))
+    say(
         f"held-out error: median {held_out['median_error']:.1%}, 90th percentile "
         f"{held_out['percentile_90_error']:.1%}, over {held_out['networks']} networks; fitted on "
         f"{held_out['fitted_on']} others"
@@ -161,16 +163,16 @@ def _tell(summary: dict[str, Any], *, as_json: bool) -> None:
 
 def _tell_network(about: dict[str, Any]) -> None:
     predicted = about["predicted"]
-    click.echo(
+    say(
         f"\n{about['name']}: predicted {predicted['ms']:.3f} ms; nine in ten take at most "
         f"{predicted['upper_ms']:.3f} ms; {predicted['unmeasured']} of its {predicted['operators']} "
         "operators are estimated from others"
     )
     if not about["of_the_tables_networks"]:
-        click.echo("it is not of the space and head above: the held-out error says nothing about it")
+        say("it is not of the space and head above: the held-out error says nothing about it")
     if "measured" in about:
         measured = about["measured"]
-        click.echo(
+        say(
             f"measured {measured['median_ms']:.3f} ms (quartiles {measured['first_quartile_ms']:.3f} to "
             f"{measured['third_quartile_ms']:.3f}, {measured['repeats']} calls) on {measured['device']}"
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from posenas.cli.run_commands import json_option
+from posenas.cli.terminal import say
 from posenas.errors import PosenasError
 
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Frames at once."
 )
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=2**27,
+    show_default=True,
+    help="Images with more pixels are not read.",
+)
 @click.option("--device", help="auto, cpu or cuda.  [default: the run's]")
 @click.option(
     "--set",
@@ -71,6 +79,7 @@ def predict(
     threshold: float,
     frames: int | None,
     batch_size: int,
+    max_pixels: int,
     device: str | None,
     assignments: tuple[str, ...],
     as_json: bool,
@@ -89,7 +98,7 @@ def predict(
         check_unused(output)
         use_threads(0)
         keep_freed_memory()
-        opened = open_source(source, limit=frames, warn=display.warned)
+        opened = open_source(source, limit=frames, warn=display.warned, most_pixels=max_pixels)
         trained = load_trained(run, assignments=assignments, flags={"device": device})
         predictor = make_predictor(trained, opened, boxes=boxes, warn=display.warned)
         tally, folder = predict_source(
@@ -137,18 +146,16 @@ def _stopped(tally: Tally, total: int | None, folder: OutputFolder) -> str:
 
 def _tell(tally: Tally, folder: OutputFolder, *, threshold: float, as_json: bool) -> None:
     if tally.best is not None and not tally.drawn:
-        click.echo(
-            f"no pose is drawn: the best scores {tally.best:.3g}, below --threshold {threshold:g}", err=True
-        )
-    click.echo(
+        say(f"no pose is drawn: the best scores {tally.best:.3g}, below --threshold {threshold:g}", err=True)
+    say(
         f"{tally.frames} frames, {tally.poses} poses, {tally.drawn} drawn, "
         f"{tally.frames_per_second:.1f} frames/s; milliseconds per frame:",
         err=as_json,
     )
     result = tally.as_dict()
     for stage, milliseconds in result["milliseconds"].items():
-        click.echo(f"  {stage:<14}{milliseconds:9.2f}", err=as_json)
-    click.echo(f"results: {folder.results}\ndrawn: {folder.drawn}", err=as_json)
+        say(f"  {stage:<14}{milliseconds:9.2f}", err=as_json)
+    say(f"results: {folder.results}\ndrawn: {folder.drawn}", err=as_json)
     if as_json:
         paths = {"results": str(folder.results), "drawn": str(folder.drawn)}
         click.echo(json.dumps(paths | result))

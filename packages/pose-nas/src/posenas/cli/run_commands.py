@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from posenas.cli.terminal import say, tell
 from posenas.errors import PosenasError
+from posenas.stopping import stop_requested
 
 if TYPE_CHECKING:
     from posenas.compose import Composition
@@ -204,7 +206,7 @@ def _tell_foreseen(composition: Composition) -> None:
     from posenas.compose import foreseen
 
     for warning in foreseen(composition):
-        click.echo(f"warning: {warning}", err=True)
+        tell(f"warning: {warning}", err=True)
 
 
 def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_json: bool) -> bool:
@@ -217,8 +219,8 @@ def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_jso
         write_atomically(save, recipe_text(composition.recipe).encode())
     if dry_run:
         for finding in composition.findings():
-            click.echo(f"warning: {finding}", err=True)
-        click.echo("the five components fit together", err=True)
+            tell(f"warning: {finding}", err=True)
+        say("the five components fit together", err=True)
         if as_json:
             click.echo(json.dumps({"fits": True}))
     return not dry_run
@@ -256,13 +258,13 @@ def _repeat(recipe: Recipe, path: Path, *, seeds: int, accept_changes: bool, as_
         objective = next(one.name for one in composition.objectives if not one.is_cost)
         repeats = replace(repeats, objective=objective)
         write_repeats(path, repeats)
-        click.echo(f"seed {seed}", err=True)
+        say(f"seed {seed}", err=True)
         outcome = _run(composition, run, accept_changes=accept_changes, resumed_by=f"posenas resume {path}")
         repeats = replace(repeats, answers=repeats.answers | {seed: outcome.best})
         write_repeats(path, repeats)
     for seed in numbers:  # each report tells the spread
         write_report(seed_folder(path, seed))
-    click.echo(repeats.sentence(), err=as_json)
+    say(repeats.sentence(), err=as_json)
     if as_json:
         click.echo(json.dumps({"run": str(path)} | repeats.as_dict()))
 
@@ -273,9 +275,7 @@ def _search(composition: Composition, run: Run, *, accept_changes: bool, as_json
     outcome = _run(composition, run, accept_changes=accept_changes, resumed_by=resumed_by)
     best = outcome.best
     page = run.report / "report.html"
-    click.echo(
-        f"report: {page}" if page.exists() else f"no report yet: `posenas report {run.path}`", err=True
-    )
+    say(f"report: {page}" if page.exists() else f"no report yet: `posenas report {run.path}`", err=True)
     if as_json:
         result = {
             "run": str(run.path),
@@ -303,13 +303,14 @@ def _run(composition: Composition, run: Run, *, accept_changes: bool, resumed_by
 
 @contextmanager
 def stoppable(continued_by: str) -> Iterator[None]:
-    """Ctrl-C and want of memory end in one line that says what to do."""
+    """Ctrl-C, a signal to stop and want of memory end in one line that says what to do."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise PosenasError(f"stopped; nothing is lost: `{continued_by}` continues") from None
-    except (MemoryError, RuntimeError) as error:
-        advice = _advice(error)
+    except (KeyboardInterrupt, MemoryError, PosenasError, RuntimeError) as error:
+        # A signal to the whole group of processes takes those that read images too, which would be told.
+        if isinstance(error, KeyboardInterrupt) or stop_requested():
+            raise PosenasError(f"stopped; nothing is lost: `{continued_by}` continues") from None
+        advice = None if isinstance(error, PosenasError) else _advice(error)
         if advice is None:
             raise
         reason = " ".join(str(error).split())
@@ -383,7 +384,7 @@ def evaluate(
             events=events,
         )
     for name, value in evaluation.metrics.items():
-        click.echo(f"{name:<16}{value:.4f}", err=as_json)
+        say(f"{name:<16}{value:.4f}", err=as_json)
     if as_json:
         # JSON has no NaN, which a metric is where nobody counts for it.
         metrics = {name: value if isfinite(value) else None for name, value in evaluation.metrics.items()}
@@ -398,4 +399,7 @@ def report(run: Path, as_json: bool) -> None:
     from posenas.report import write_report
 
     page = write_report(run)
-    click.echo(json.dumps({"report": str(page)}) if as_json else str(page))
+    if as_json:
+        click.echo(json.dumps({"report": str(page)}))
+    else:
+        say(page)

@@ -63,7 +63,7 @@ def read_repeats(parent: Path) -> Repeats | None:
         record = read_sealed(file)
         answers = {int(seed): trial_from_dict(trial) for seed, trial in record["answers"].items()}
         return Repeats(tuple(record["seeds"]), record["objective"], answers)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (AttributeError, OSError, ValueError, TypeError, KeyError) as error:
         raise PosenasError(
             f"{file}: cannot be read as a repeated search ({error}); run `posenas compose` with the same "
             "recipe, --seeds and --run again"

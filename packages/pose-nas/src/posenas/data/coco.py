@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from annotated_types import Ge
 
 from posenas.data.coco_annotations import (
     annotation_name,
@@ -22,16 +23,16 @@ from posenas.data.coco_people import has_negative_box
 from posenas.data.coco_values import quoted
 from posenas.data.finding import Finding, finding
 from posenas.data.identity import IdIndex, file_id, numbered
-from posenas.data.images import FileImage
+from posenas.data.image_paths import ImageFolder, find_folder
+from posenas.data.images import MOST_PIXELS, FileImage
 from posenas.errors import PosenasError, suggestion
 from posenas.files import is_file
 from posenas.samples import Person, Sample
+from posenas.strict_json import read_json
 
 if TYPE_CHECKING:
     from posenas.keypoints import KeypointSet
 
-# How many images are looked for before a folder counts as the wrong one; a few may be missing.
-_IMAGES_TRIED = 20
 _LONGEST_SIDE = 2**31 - 1
 
 
@@ -66,6 +67,8 @@ class CocoDataset:
         tuple[str, ...],
         "left and right keypoints, LEFT:RIGHT,LEFT:RIGHT; none says there are none; empty goes by the names",
     ] = ()
+    max_pixels: Annotated[int, "images with more are refused before they are decoded", Ge(1)] = MOST_PIXELS
+    follow_links: Annotated[bool, "whether images may be links to files outside root"] = False
 
     def keypoints(self) -> KeypointSet:
         return self._val.keypoints
@@ -97,10 +100,10 @@ class CocoDataset:
 
     def instructions(self) -> str:
         return (
-            "dataset.root is a folder with annotations in COCO's keypoint format and the images. For COCO "
-            "itself, from https://cocodataset.org/#download: annotations/person_keypoints_train2017.json, "
-            "annotations/person_keypoints_val2017.json, images/train2017/*.jpg, images/val2017/*.jpg. Other "
-            "names: dataset.train, dataset.val, dataset.train_images, dataset.val_images, below root."
+            "dataset.root is a folder with annotations in COCO's keypoint format and the images, as COCO's "
+            "from https://cocodataset.org/#download: annotations/person_keypoints_train2017.json, "
+            "images/train2017, and the same for val2017. Other names: dataset.train, .val, .train_images, "
+            ".val_images, below root."
         )
 
     # Kept, since both properties are asked for often and COCO's training file takes seconds to read.
@@ -114,7 +117,7 @@ class CocoDataset:
 
     def _read(self, split: str) -> _Split:
         path = self._annotations(split)
-        content = read_json(path)
+        content = read_json(path, finite=False)
         if not isinstance(content, dict):
             raise PosenasError(
                 f"{path}: not COCO annotations: no object with images, annotations, categories"
@@ -143,10 +146,13 @@ class CocoDataset:
             negative,
             split=split,
         )
-        folder = self._images(split, [str(image["file_name"]) for image in images], path)
+        names = [str(image["file_name"]) for image in images]
+        files = ImageFolder(self._root(), self._images(split, names, path), self.follow_links).paths(
+            names, path
+        )
         samples = (
-            _sample(image, folder, people.get(position, ()), number=number)
-            for position, (number, image) in enumerate(zip(numbered(ids), images, strict=True))
+            _sample(image, FileImage(files[name], self.max_pixels), people.get(position, ()), number=number)
+            for position, (number, image, name) in enumerate(zip(numbered(ids), images, names, strict=True))
         )
         return _Split(keypoints, tuple(samples), tuple(findings))
 
@@ -164,9 +170,9 @@ class CocoDataset:
         root = self._root()
         named = {"train": self.train_images, "val": self.val_images}[split]
         folders = (named,) if named else _usual_folders(split)
-        for folder in folders:
-            if any(is_file(_file(root / folder, name)) for name in names[:_IMAGES_TRIED]):
-                return root / folder
+        found = find_folder(root, folders, names)
+        if found is not None:
+            return found
         raise PosenasError(
             f"{annotations}: none of its first images ({names[0]}, ...) lies in {root}, folder "
             f"{', '.join(folders)}; set dataset.{split}_images"
@@ -183,26 +189,6 @@ class CocoDataset:
         return root
 
 
-def read_json(path: Path) -> Any:
-    """A file's content. Raises PosenasError, with line and column where it is no JSON."""
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise PosenasError(f"{path}: cannot be read: {error.strerror}") from None
-    except json.JSONDecodeError as error:
-        raise PosenasError(
-            f"{path}: not JSON at line {error.lineno}, column {error.colno}: {error.msg}; get the file again"
-        ) from None
-    except RecursionError:
-        raise PosenasError(
-            f"{path}: not annotations: its JSON is nested too deep; get the file again"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise PosenasError(f"{path}: not JSON: byte {error.start} is no text; get it again") from None
-    except ValueError:  # Python reads no number of more than 4300 digits
-        raise PosenasError(f"{path}: a number in it has thousands of digits; get the file again") from None
-
-
 def _usual_annotations(split: str) -> tuple[str, ...]:
     return (
         f"annotations/person_keypoints_{split}2017.json",
@@ -216,13 +202,7 @@ def _usual_folders(split: str) -> tuple[str, ...]:
     return (f"images/{split}2017", f"{split}2017", f"images/{split}", split, "images", ".")
 
 
-def _file(folder: Path, name: str) -> Path:
-    """The image file; one with `\\` in its name, as Windows writes paths, where it lies with `/`."""
-    path, other = folder / name, folder / name.replace("\\", "/")
-    return other if path != other and not is_file(path) and is_file(other) else path
-
-
-def _sample(image: Mapping[str, Any], folder: Path, people: Sequence[Person], *, number: int) -> Sample:
+def _sample(image: Mapping[str, Any], source: FileImage, people: Sequence[Person], *, number: int) -> Sample:
     identity = file_id(image["id"])
     try:
         width, height = int(image["width"]), int(image["height"])
@@ -235,7 +215,7 @@ def _sample(image: Mapping[str, Any], folder: Path, people: Sequence[Person], *,
         )
     return Sample(
         id=number,
-        source=FileImage(_file(folder, str(image["file_name"]))),
+        source=source,
         width=width,
         height=height,
         people=tuple(people),
@@ -248,7 +228,7 @@ def _crowd_index(image: Mapping[str, Any]) -> float | None:
     value = image.get("crowdIndex")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
         raise PosenasError(
             f"image {quoted(image['id'])}: crowdIndex must be a number from 0, not {quoted(value)}"
         )

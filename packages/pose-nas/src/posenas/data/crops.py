@@ -21,11 +21,12 @@ from posenas.data.reading import (
     CropReader,
     UnreadableImages,
     WarpedCrops,
-    interrupts_deferred,
     worker_loader,
 )
+from posenas.data.remarks import RemarkedImages
 from posenas.errors import PosenasError
 from posenas.scores import Predictions
+from posenas.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,6 +170,7 @@ def load_crops(
 
     Args:
         rules: for a detector's boxes; None where they are annotated.
+        on_unreadable: told of each image that cannot be read, and at the end once of each kind of remark.
         progress: called with the crops done and all crops, after each batch.
 
     Raises:
@@ -179,6 +181,7 @@ def load_crops(
             "there is nobody to evaluate on: the split has no box with a labelled person in it"
         )
     unreadable = UnreadableImages(_count_images(crops), limit=max_unreadable, report=on_unreadable)
+    remarked = RemarkedImages(on_unreadable)
     positions = list(range(len(crops)))
     keys = [
         (0, positions[start : start + _EVALUATION_BATCH]) for start in range(0, len(crops), _EVALUATION_BATCH)
@@ -190,6 +193,7 @@ def load_crops(
     loader = worker_loader(reader, keys, workers=min(workers, len(keys)), device=torch.device("cpu"))
     for done, warped in enumerate(loader, start=1):
         unreadable.note(warped.unreadable)
+        remarked.note(warped.remarks)
         images[filled : filled + len(warped.images)] = warped.images
         filled += len(warped.images)
         parts.append(warped._replace(images=warped.images[:0]))
@@ -197,6 +201,7 @@ def load_crops(
             progress(min(done * _EVALUATION_BATCH, len(crops)), len(crops))
     with interrupts_deferred():
         del loader
+    remarked.tell()
     used = [crops[position] for part in parts for position in part.positions.tolist()]
     poses = torch.from_numpy(np.concatenate([part.poses for part in parts]))
     inverses = invert(np.concatenate([part.matrices for part in parts]))

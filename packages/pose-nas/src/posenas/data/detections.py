@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from posenas.data.coco import read_json
 from posenas.data.coco_values import quoted
 from posenas.data.crops import PersonCrop
 from posenas.data.identity import FileId, IdIndex, file_id, same_id
 from posenas.errors import PosenasError
+from posenas.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +97,7 @@ def read_detections(
     Raises:
         PosenasError: where the file is missing or malformed.
     """
-    rows = read_json(path)
+    rows = read_json(path, finite=False)
     if not isinstance(rows, list):
         raise PosenasError(f"{path}: not a detector's result, which is a JSON list of boxes with scores")
     found = []

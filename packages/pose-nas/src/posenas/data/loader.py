@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from posenas.batches import Batch
-from posenas.data.reading import BatchKey, UnreadableImages, interrupts_deferred, worker_loader
+from posenas.data.reading import BatchKey, UnreadableImages, worker_loader
+from posenas.data.remarks import Remark, RemarkedImages
+from posenas.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -20,10 +22,14 @@ class ReadViews(Protocol):
 
     Attributes:
         unreadable: the messages for images that could not be read, by the position of their sample.
+        remarks: on images that were read for this batch.
     """
 
     @property
     def unreadable(self) -> dict[int, str]: ...
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]: ...
 
     @property
     def images(self) -> torch.Tensor: ...
@@ -37,7 +43,8 @@ class LoaderSettings(TypedDict):
 
     Attributes:
         batch_size: the rest of an epoch that fills no batch is left out, unless it is the only batch.
-        on_unreadable: called once for each image file that cannot be read; its views are left out.
+        on_unreadable: called once for each image file that cannot be read; its views are left out. And once
+            for each kind of remark on the others, when an epoch has ended.
         max_unreadable: share of the images above which `epoch` raises PosenasError.
     """
 
@@ -84,6 +91,7 @@ class EpochLoader(Generic[Read]):
         )
         self._finish, self._device = finish, device
         self._unreadable = UnreadableImages(files, limit=max_unreadable, report=on_unreadable)
+        self._remarked = RemarkedImages(on_unreadable)
 
     @property
     def steps(self) -> int:
@@ -101,11 +109,14 @@ class EpochLoader(Generic[Read]):
         self._order.epoch = number
         for read in self._loader:
             self._unreadable.note(read.unreadable)
+            self._remarked.note(read.remarks)
             if len(read.images):
                 yield self._finish(read, self._device)
+        self._remarked.tell()
 
     def close(self) -> None:
         """Ends the workers."""
+        self._remarked.tell()  # where no epoch was asked for to its end
         with interrupts_deferred():
             self._loader = None
 

@@ -6,9 +6,7 @@ import ctypes
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -20,8 +18,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from posenas.data.augment import Change
 from posenas.data.crop import crop_matrix, transform, warp
+from posenas.data.images import FileImage
+from posenas.data.remarks import Remark, depth_remark, size_remarks
 from posenas.errors import PosenasError
 from posenas.samples import UnreadableImageError
+from posenas.stopping import leave_stopping_to_parent
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -55,6 +56,7 @@ class WarpedCrops(NamedTuple):
         colours: (n, 3) float32 factors of brightness, contrast and saturation.
         positions: (n,) int64 among all crops.
         unreadable: the messages for images that could not be read, by the position of their sample.
+        remarks: on images that were read for this batch.
     """
 
     images: Tensor
@@ -63,14 +65,20 @@ class WarpedCrops(NamedTuple):
     colours: NDArray[np.float32]
     positions: NDArray[np.int64]
     unreadable: dict[int, str]
+    remarks: tuple[Remark, ...]
 
 
 class DecodedImages:
     """The images of samples by position; some of them are kept, the first ones read, until so many bytes are
-    full."""
+    full. What is odd about an image is noted when it is read.
+
+    Attributes:
+        remarks: of the images read since they were last taken away.
+    """
 
     def __init__(self, samples: Sequence[Sample], cache_bytes: int) -> None:
-        self._sources = [sample.source for sample in samples]
+        self.remarks: list[Remark] = []
+        self._samples = samples
         self._cache: dict[int, NDArray[np.uint8]] = {}
         self._cache_left = cache_bytes
 
@@ -78,10 +86,23 @@ class DecodedImages:
         """(H, W, 3) RGB. Raises UnreadableImageError."""
         if sample in self._cache:
             return self._cache[sample]
-        image = self._sources[sample].read()
+        image = self._read(self._samples[sample])
         if image.nbytes <= self._cache_left:
             self._cache[sample] = image
             self._cache_left -= image.nbytes
+        return image
+
+    def take_remarks(self) -> tuple[Remark, ...]:
+        taken, self.remarks = tuple(self.remarks), []
+        return taken
+
+    def _read(self, sample: Sample) -> NDArray[np.uint8]:
+        if isinstance(sample.source, FileImage):
+            image, bits = sample.source.decode()
+            self.remarks += [] if bits is None else [depth_remark(sample.source, bits)]
+        else:
+            image = sample.source.read()
+        self.remarks += size_remarks(sample, image)
         return image
 
 
@@ -129,6 +150,7 @@ class CropReader(Dataset[WarpedCrops]):
             colours[:done],
             positions[:done],
             unreadable,
+            self._images.take_remarks(),
         )
 
     def _read(
@@ -216,30 +238,13 @@ def worker_loader(
     )
 
 
-@contextmanager
-def interrupts_deferred() -> Iterator[None]:
-    """Ctrl-C waits until the end: Python would print and forget it while a loader's destructor waits for
-    the workers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    interrupted: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if interrupted:
-        raise KeyboardInterrupt
-
-
 def _unchanged(warped: Any) -> Any:
     return warped
 
 
 def _prepare_worker(worker: int, *, parent: int) -> None:  # noqa: ARG001
-    """One thread a worker; Ctrl-C is for the main process, which ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """One thread a worker; the main process ends it."""
+    leave_stopping_to_parent()
     sys.excepthook = _report_uncaught
     cv2.setNumThreads(0)
     end_with(parent)

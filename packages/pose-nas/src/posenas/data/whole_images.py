@@ -17,10 +17,12 @@ from posenas.data.crop import invert, transform
 from posenas.data.letterbox import letterbox, rectangle
 from posenas.data.loader import EpochLoader, LoaderSettings
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
-from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, interrupts_deferred, worker_loader
+from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, worker_loader
+from posenas.data.remarks import Remark, RemarkedImages
 from posenas.errors import PosenasError
 from posenas.samples import UnreadableImageError
 from posenas.scores import Predictions
+from posenas.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +37,6 @@ _CROP_PIXELS = 256 * 192
 _KEPT_BYTES = 2**30
 _FARTHEST = 1e6
 """Pixels from an image's corner. No image reaches so far, and beyond it numbers become infinite."""
-_EXAMPLES = 3
 
 
 class People(NamedTuple):
@@ -50,18 +51,6 @@ class People(NamedTuple):
     poses: NDArray[np.float64]
 
 
-class Remarks(NamedTuple):
-    """Messages by the position of their sample.
-
-    Attributes:
-        unreadable: of images that could not be read.
-        resized: of images that have another size than annotated.
-    """
-
-    unreadable: dict[int, str]
-    resized: dict[int, str]
-
-
 class ReadImages(NamedTuple):
     """What a worker sends for one batch; n of its pictures could be read.
 
@@ -72,7 +61,8 @@ class ReadImages(NamedTuple):
         views: (T,) int64, in which picture each person is.
         matrices: (n, 2, 3) float64 from the first image of a picture to the picture.
         positions: (n,) int64 among all samples.
-        unreadable, resized: see `Remarks`.
+        unreadable: the messages for images that could not be read, by the position of their sample.
+        remarks: on images that were read for this batch.
     """
 
     images: Tensor
@@ -82,7 +72,7 @@ class ReadImages(NamedTuple):
     matrices: NDArray[np.float64]
     positions: NDArray[np.int64]
     unreadable: dict[int, str]
-    resized: dict[int, str]
+    remarks: tuple[Remark, ...]
 
 
 class ImageReader(Dataset[ReadImages]):
@@ -106,11 +96,11 @@ class ImageReader(Dataset[ReadImages]):
 
     def __getitem__(self, key: BatchKey) -> ReadImages:
         epoch, wanted = key
-        remarks = Remarks({}, {})
+        unreadable: dict[int, str] = {}
         size = self._size(wanted)
         pictures, people, matrices, positions = [], [], [], []
         for position in wanted:
-            drawn = self._picture(position, epoch, size, remarks)
+            drawn = self._picture(position, epoch, size, unreadable)
             if drawn is not None:
                 picture, matrix, shown = drawn
                 pictures.append(picture)
@@ -126,7 +116,8 @@ class ImageReader(Dataset[ReadImages]):
             np.repeat(np.arange(len(people)), [len(each.boxes) for each in people]),
             np.array(matrices).reshape(-1, 2, 3),
             np.array(positions, np.int64),
-            *remarks,
+            unreadable,
+            self._images.take_remarks(),
         )
 
     def _size(self, positions: Sequence[int]) -> tuple[int, int]:
@@ -135,10 +126,10 @@ class ImageReader(Dataset[ReadImages]):
         return rectangle([_annotated_size(self._samples[each]) for each in positions], self._view)
 
     def _picture(
-        self, position: int, epoch: int, size: tuple[int, int], remarks: Remarks
+        self, position: int, epoch: int, size: tuple[int, int], unreadable: dict[int, str]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64], People] | None:
         """With its map and its people; None where its first image cannot be read."""
-        image = self._read(position, remarks)
+        image = self._read(position, unreadable)
         if image is None:
             return None
         if self._augmentation is None:
@@ -150,24 +141,19 @@ class ImageReader(Dataset[ReadImages]):
         draw_tile(picture, image, matrix)
         people = [self._augmented(position, matrix, arrangement)]
         for tile, other in enumerate(arrangement.others, start=1):
-            beside = self._read(other, remarks)
+            beside = self._read(other, unreadable)
             if beside is not None:
                 placed = arrangement.matrix(beside, tile, self._view)
                 draw_tile(picture, beside, placed)
                 people.append(self._augmented(other, placed, arrangement))
         return recolour(picture, arrangement), matrix, _together(people, self._keypoints)
 
-    def _read(self, position: int, remarks: Remarks) -> NDArray[np.uint8] | None:
+    def _read(self, position: int, unreadable: dict[int, str]) -> NDArray[np.uint8] | None:
         try:
-            image = self._images[position]
+            return self._images[position]
         except UnreadableImageError as error:
-            remarks.unreadable[position] = str(error)
+            unreadable[position] = str(error)
             return None
-        sample, found = self._samples[position], (image.shape[1], image.shape[0])
-        if found != _annotated_size(sample):
-            wanted = f"{sample.width} x {sample.height}"
-            remarks.resized[position] = f"{sample.source} is {found[0]} x {found[1]}, not {wanted}"
-        return image
 
     def _people(self, position: int, matrix: NDArray[np.float64], size: tuple[int, int]) -> People:
         """Everybody annotated in an image but crowds, in the picture; boxes are not cut at its borders."""
@@ -241,8 +227,8 @@ class EvaluatedImages:
             rectangular: each batch has images of one shape and no more grey around them than it takes to
                 reach a multiple of the view's stride; else all are of the view's size. What is found in an
                 image does not depend on the others of its batch.
-            on_unreadable: told of each image that cannot be read; and once of those, all together, that are
-                not of the size that is annotated.
+            on_unreadable: told of each image that cannot be read; and once of each kind of remark on the
+                others, such as those that are not of the size that is annotated.
             progress: called with the images read and all images, after each batch of the first pass.
         """
         if not samples:
@@ -250,7 +236,7 @@ class EvaluatedImages:
         self._samples, self._view, self._workers = samples, view, workers
         self._keypoints, self._rectangular = keypoints, rectangular
         self._unreadable = UnreadableImages(len(samples), limit=max_unreadable, report=on_unreadable)
-        self._warn, self._warned = on_unreadable, False
+        self._remarked = RemarkedImages(on_unreadable)
         self._progress = progress
         self._kept: dict[int, list[ReadImages]] = {}
         self._shown: list[ReadImages] = []
@@ -278,7 +264,6 @@ class EvaluatedImages:
     def _read(self, size: int) -> Iterator[ReadImages]:
         keys = [(0, positions) for positions in self._divided(size)]
         kept: list[ReadImages] = []
-        resized: dict[int, str] = {}
         done = taken = 0
         reader = ImageReader(self._samples, self._view, self._keypoints, rectangular=self._rectangular)
         loader: Iterable[ReadImages] = worker_loader(
@@ -286,7 +271,7 @@ class EvaluatedImages:
         )
         for (_, wanted), read in zip(keys, loader, strict=True):
             self._unreadable.note(read.unreadable)
-            resized |= read.resized
+            self._remarked.note(read.remarks)
             taken += read.images.nbytes
             if taken <= _KEPT_BYTES:
                 kept.append(read)
@@ -299,7 +284,7 @@ class EvaluatedImages:
         if taken <= _KEPT_BYTES:
             self._kept[size] = kept
         self._progress = None
-        self._tell_resized(list(resized.values()))
+        self._remarked.tell()
 
     def _divided(self, size: int) -> list[list[int]]:
         """Positions of at most so many images at a time; where batches are rectangular, all of one shape."""
@@ -309,15 +294,6 @@ class EvaluatedImages:
         order = sorted(range(len(shapes)), key=lambda each: shapes[each])
         groups = [list(group) for _, group in groupby(order, key=lambda each: shapes[each])]
         return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
-
-    def _tell_resized(self, found: Sequence[str]) -> None:
-        if found and not self._warned:
-            self._warned = True
-            shown = "; ".join([*found[:_EXAMPLES], *(["..."] if len(found) > _EXAMPLES else [])])
-            self._warn(
-                f"{len(found)} images have another size than annotated, so people may be annotated elsewhere "
-                f"than they are: {shown}; mend the annotations or the images"
-            )
 
 
 def size_for(images: int, view: View) -> int:

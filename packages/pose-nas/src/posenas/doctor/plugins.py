@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from posenas.doctor.finding import Finding
 from posenas.errors import PosenasError
-from posenas.plugins import COMPONENT_KINDS, find_plugins, load, load_entry
+from posenas.plugins import COMPONENT_KINDS, find_plugins, load, load_entry, remedy
+from posenas.zoo import zoo_problem
 
 AREA = "plugins"
 
@@ -35,8 +36,13 @@ def check_loading() -> Iterator[Finding]:
         if plugin.status != "ok":
             continue
         try:
-            load(plugin.kind, plugin.name) if plugin.kind in COMPONENT_KINDS else load_entry(plugin)
-            loaded += 1
+            found = load(plugin.kind, plugin.name) if plugin.kind in COMPONENT_KINDS else load_entry(plugin)
         except PosenasError as error:
             yield Finding(AREA, "mend", str(error))
+            continue
+        problem = zoo_problem(found) if plugin.kind == "zoo" else ""
+        if problem:
+            yield Finding(AREA, "mend", f"{plugin} is no zoo entry: it {problem}", remedy(plugin))
+        else:
+            loaded += 1
     yield Finding(AREA, "ok", f"{loaded} plugins can be loaded")

@@ -59,10 +59,15 @@ def conditions_of(
 def conditions_from(values: Mapping[str, Any]) -> Conditions:
     """From `Conditions.as_dict`. Raises KeyError, TypeError or ValueError for anything else."""
     height, width = values["input_size"]
-    return Conditions(
+    conditions = Conditions(
         device=str(values["device"]),
         threads=int(values["threads"]),
         precision=str(values["precision"]),
         batch_size=int(values["batch_size"]),
         input_size=(int(height), int(width)),
     )
+    if not all(
+        1 <= each < 2**31 for each in (conditions.threads, conditions.batch_size, *conditions.input_size)
+    ):
+        raise ValueError("threads, batch size and input size must be at least 1")
+    return conditions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from posenas.latency.estimate import make_estimator
 from posenas.latency.measure import Latency
 from posenas.latency.operators import Operator
+
+_ENDLESS = re.compile(r"\d{19}")
+"""Beyond 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ def make_entry(operator: Operator, latency: Latency) -> Entry:
 def entry_from_list(row: Sequence[Any]) -> Entry:
     """From `Entry.as_list`. Raises ValueError or TypeError for anything else."""
     key, median, first, third, macs, elements = row
+    if _ENDLESS.search(str(key)) or not all(0 <= int(count) < 2**63 for count in (macs, elements)):
+        raise ValueError(f"{key!s:.40} has numbers that no operator has")
     return Entry(Operator(str(key), int(macs), int(elements)), float(median), float(first), float(third))
 
 

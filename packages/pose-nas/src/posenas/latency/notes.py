@@ -14,6 +14,7 @@ from posenas.latency.beside import Beside, QuietTime, quiet_reference, quiet_tim
 from posenas.latency.entries import Entry, make_entry
 from posenas.latency.measure import Latency
 from posenas.latency.operators import Operator
+from posenas.strict_json import parse_json
 
 
 class Notes:
@@ -38,7 +39,7 @@ class Notes:
 
     def _read(self) -> None:
         try:
-            content = json.loads(self._path.read_text())
+            content = parse_json(self._path.read_bytes())
             plan = content["plan"]
             self.operators = {row[0]: Operator(*row) for row in content["operators"]}
             self._times = {
@@ -47,7 +48,7 @@ class Notes:
             self._networks = {
                 name: [Beside(**one) for one in passes] for name, passes in content["networks"].items()
             }
-        except (ValueError, KeyError, TypeError) as error:
+        except (AttributeError, ValueError, KeyError, TypeError) as error:
             raise PosenasError(
                 f"{self._path}: not a build's notes ({error}); remove it to start anew"
             ) from error

@@ -18,6 +18,8 @@ from posenas.latency.conditions import Conditions, conditions_from
 from posenas.latency.entries import COLUMNS, Entry, OperatorTimes, entry_from_list
 from posenas.latency.operators import Operator
 from posenas.latency.sums import SumModel
+from posenas.records import check_record
+from posenas.strict_json import parse_json
 
 FORMAT = "posenas latency table 1"
 
@@ -83,10 +85,10 @@ class LatencyTable:
     def load(path: Path) -> LatencyTable:
         """Raises PosenasError where the file is no whole latency table."""
         try:
-            return _from_dict(json.loads(path.read_text()))
+            return _from_dict(parse_json(path.read_bytes()))
         except OSError as error:
             raise PosenasError(f"latency table {path}: cannot be read ({error.strerror})") from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise PosenasError(
                 f"latency table {path}: not a table of this version ({type(error).__name__}: {error}); "
                 "make one with `posenas latency build`"
@@ -149,9 +151,12 @@ def _as_dict(table: LatencyTable) -> dict[str, Any]:
 def _from_dict(content: Mapping[str, Any]) -> LatencyTable:
     if content["format"] != FORMAT:
         raise ValueError(f"format {content['format']!r}, expected {FORMAT!r}")
+    for kind, records in ((SumModel, [content["sum"]]), (MeasuredNetwork, content["networks"])):
+        for record in records:
+            check_record(kind, record)
     table = LatencyTable(
         conditions=conditions_from(content),
-        subject=content["subject"],
+        subject=_subject(content["subject"]),
         torch=str(content["torch"]),
         clock=str(content["clock"]),
         entries=[entry_from_list(row) for row in content["entries"]],
@@ -164,4 +169,16 @@ def _from_dict(content: Mapping[str, Any]) -> LatencyTable:
     errors = [network.error for network in table.networks]
     if not (np.isfinite(times).all() and min(times) > 0 and np.isfinite(errors).all()):
         raise ValueError("times that are no positive numbers")
+    if min(table.model.constant_ms, table.model.scale) < 0:
+        raise ValueError("a sum with a negative constant or scale")
     return table
+
+
+def _subject(content: Any) -> Mapping[str, Any]:
+    """Space and head by name, with their options."""
+    for kind in ("space", "head"):
+        if not isinstance(content[kind]["name"], str):
+            raise ValueError(f"subject.{kind}.name is no text")
+        if not isinstance(content[kind], dict):
+            raise ValueError(f"subject.{kind} is no table")
+    return dict(content)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from posenas.messages import message
+
 _SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -43,8 +45,8 @@ class FrameBar:
             speed=f"{_speed(done, self._clock() - self._started):.1f} frames/s",
         )
 
-    def warned(self, message: str) -> None:
-        self._console.print(f"warning: {message}", highlight=False, markup=False, soft_wrap=True)
+    def warned(self, words: str) -> None:
+        self._console.print(message(f"warning: {words}"), highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
@@ -71,8 +73,8 @@ class FrameLines:
         self._write(f"{_count(done, total)} frames, {speed:.1f} frames/s{left}")
         self._last = now
 
-    def warned(self, message: str) -> None:
-        self._write(f"warning: {message}")
+    def warned(self, words: str) -> None:
+        self._write(f"warning: {words}")
 
     def close(self) -> None:
         """There is nothing to put back."""
@@ -82,7 +84,9 @@ def make_frame_display(console: Console) -> FrameBar | FrameLines:
     """A bar where the console is a terminal."""
     if console.is_terminal:
         return FrameBar(console)
-    return FrameLines(lambda line: console.print(line, soft_wrap=True, highlight=False, markup=False))
+    return FrameLines(
+        lambda line: console.print(message(line), soft_wrap=True, highlight=False, markup=False)
+    )
 
 
 def _count(done: int, total: int | None) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from posenas.data.images import FileImage
+from posenas.data.images import MOST_PIXELS, FileImage
+from posenas.data.remarks import RemarkedImages, depth_remark
 from posenas.errors import PosenasError
 from posenas.prediction.frames import Frame
 from posenas.samples import UnreadableImageError
@@ -39,13 +40,16 @@ class ImageFiles:
 
     Attributes:
         place: the folder or the file, for errors.
-        warn: told the name of each file that cannot be read, and why.
+        warn: told the name of each file that cannot be read, and why; at the end, once of each kind of remark
+            on the others.
+        most_pixels: images with more are not read.
     """
 
     place: Path
     files: Sequence[Path]
     ids: Sequence[int]
     warn: Callable[[str], None]
+    most_pixels: int = MOST_PIXELS
     rate: None = None
 
     @property
@@ -60,26 +64,30 @@ class ImageFiles:
         return frozenset((*self.ids, *(file.name for file in self.files)))
 
     def frames(self) -> Iterator[Frame]:
-        read = 0
+        read, remarked = 0, RemarkedImages(self.warn)
         for number, file in zip(self.ids, self.files, strict=True):
             try:
-                pixels = FileImage(file).read()
+                pixels, bits = FileImage(file, self.most_pixels).decode()
             except UnreadableImageError as error:
                 if len(self.files) == 1:
                     raise PosenasError(str(error)) from None
                 self.warn(str(error))
                 continue
             read += 1
+            remarked.note([] if bits is None else [depth_remark(file, bits)])
             yield Frame(number, pixels, file.name)
+        remarked.tell()
         if not read:
             raise PosenasError(f"{self.place}: none of its {len(self.files)} images can be read")
 
 
-def one_image(path: Path, *, warn: Callable[[str], None]) -> ImageFiles:
-    return ImageFiles(path, (path,), image_ids([path]), warn)
+def one_image(path: Path, *, warn: Callable[[str], None], most_pixels: int = MOST_PIXELS) -> ImageFiles:
+    return ImageFiles(path, (path,), image_ids([path]), warn, most_pixels)
 
 
-def image_folder(path: Path, *, limit: int | None, warn: Callable[[str], None]) -> ImageFiles:
+def image_folder(
+    path: Path, *, limit: int | None, warn: Callable[[str], None], most_pixels: int = MOST_PIXELS
+) -> ImageFiles:
     """The files directly in the folder that are called images, by name; hidden ones are left out.
 
     Raises:
@@ -94,7 +102,7 @@ def image_folder(path: Path, *, limit: int | None, warn: Callable[[str], None]) 
         raise PosenasError(
             f"{path}: no image lies directly in this folder (looked for {', '.join(sorted(ENDINGS))})"
         )
-    return ImageFiles(path, files[:limit], image_ids(files)[:limit], warn)
+    return ImageFiles(path, files[:limit], image_ids(files)[:limit], warn, most_pixels)
 
 
 def image_ids(files: Sequence[Path]) -> list[int]:

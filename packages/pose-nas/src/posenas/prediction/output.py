@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from posenas.data.images import without_remarks
-from posenas.data.reading import interrupts_deferred
 from posenas.errors import PosenasError
 from posenas.files import disk_errors, write_atomically
 from posenas.prediction.results_file import ResultsFile
 from posenas.prediction.video import VideoWriter
 from posenas.predictions import as_results
+from posenas.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from posenas.data.reading import interrupts_deferred
 from posenas.prediction.drawn import draw_poses
 from posenas.prediction.frames import Source, batched
 from posenas.prediction.output import OutputFolder
 from posenas.prediction.predictor import Predictor
+from posenas.stopping import interrupts_deferred
 
 
 @dataclass

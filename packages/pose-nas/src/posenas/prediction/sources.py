@@ -7,25 +7,29 @@ from pathlib import Path
 
 import cv2
 
+from posenas.data.images import MOST_PIXELS
 from posenas.errors import PosenasError
 from posenas.prediction.frames import Source
 from posenas.prediction.image_files import image_folder, one_image
 from posenas.prediction.video import open_video
 
 
-def open_source(path: Path, *, limit: int | None, warn: Callable[[str], None]) -> Source:
+def open_source(
+    path: Path, *, limit: int | None, warn: Callable[[str], None], most_pixels: int = MOST_PIXELS
+) -> Source:
     """What a file is shows in its content, whatever it is called.
 
     Args:
         path: an image, a folder of images, or a video.
         limit: at most so many frames.
+        most_pixels: images with more are not read.
         warn: told what is wrong with a part of it.
 
     Raises:
         PosenasError: where there is nothing that could be a frame.
     """
     if path.is_dir():
-        return image_folder(path, limit=limit, warn=warn)
+        return image_folder(path, limit=limit, warn=warn, most_pixels=most_pixels)
     if not path.exists():
         raise PosenasError(f"{path}: no such file or folder")
     if not path.is_file():
@@ -33,5 +37,5 @@ def open_source(path: Path, *, limit: int | None, warn: Callable[[str], None]) -
     with path.open("rb"):
         pass  # a file that may not be read is told from one that holds something else
     if cv2.haveImageReader(str(path)):
-        return one_image(path, warn=warn)
+        return one_image(path, warn=warn, most_pixels=most_pixels)
     return open_video(path, limit=limit, warn=warn)

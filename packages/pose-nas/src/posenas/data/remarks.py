@@ -1,0 +1,89 @@
+"""What is odd about images that can be read: told once for all of them, with a count and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from posenas.samples import Sample
+
+_EXAMPLES = 3
+_ROOM = 180
+"""Characters of the examples together, but for the first one."""
+_WORDS = MappingProxyType(
+    {
+        "exchanged": (
+            "images have another size than annotated: width and height are exchanged",
+            "people are looked for where they are annotated; mend width and height",
+        ),
+        "resized": (
+            "images have another size than annotated, so people may be annotated elsewhere than they are",
+            "mend the annotations or the images",
+        ),
+        "stretched": (
+            "images of 16 bits use fewer of them and are stretched to what they use",
+            "save them with 8 bits to choose the brightness yourself",
+        ),
+    }
+)
+"""By the kind of a remark: what is so, and what to do."""
+
+
+class Remark(NamedTuple):
+    """What is odd about one image.
+
+    Attributes:
+        kind: `resized`, `exchanged` or `stretched`.
+        text: names the image and says how it is.
+    """
+
+    kind: str
+    text: str
+
+
+def size_remarks(sample: Sample, image: NDArray[np.uint8]) -> list[Remark]:
+    """One where the (H, W, 3) image has another size than its sample says, else none."""
+    found, annotated = (image.shape[1], image.shape[0]), (sample.width, sample.height)
+    if found == annotated:
+        return []
+    text = f"{sample.source} is {found[0]} x {found[1]}, not {annotated[0]} x {annotated[1]}"
+    return [Remark("exchanged" if found == annotated[::-1] else "resized", text)]
+
+
+def depth_remark(image: object, bits: int) -> Remark:
+    """For a picture that uses so many of 16 bits."""
+    return Remark("stretched", f"{image} uses {bits}")
+
+
+def words(kind: str, found: Sequence[str]) -> str:
+    """The message about all images of one kind of remark."""
+    what, advice = _WORDS[kind]
+    fit = sum(len("; ".join(found[:count])) < _ROOM for count in range(1, _EXAMPLES + 1))
+    examples = found[: max(1, fit)]
+    more = "; ..." if len(found) > len(examples) else ""
+    return f"{len(found)} {what}: {'; '.join(examples)}{more}; {advice}"
+
+
+class RemarkedImages:
+    """Collects remarks, and tells each kind once."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._found: dict[str, dict[str, None]] = {}
+        self._told: set[str] = set()
+
+    def note(self, remarks: Iterable[Remark]) -> None:
+        for remark in remarks:
+            self._found.setdefault(remark.kind, {})[remark.text] = None
+
+    def tell(self) -> None:
+        """To be called when every image was seen."""
+        for kind, found in self._found.items():
+            if kind not in self._told:
+                self._told.add(kind)
+                self._report(words(kind, list(found)))

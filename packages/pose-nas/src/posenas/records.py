@@ -1,0 +1,29 @@
+"""Plain data from files, judged by the dataclass that it is to become."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Hashable
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+
+def check_record(kind: Hashable, record: Any) -> None:
+    """Compares plain data with the fields of a dataclass and their types; unknown fields are left alone.
+
+    Raises:
+        TypeError: names the first field that does not fit, and why.
+    """
+    try:
+        _adapter(kind).validate_json(json.dumps(record, allow_nan=False, default=dict), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise TypeError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+
+
+@functools.cache
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast(type[Any], kind))
