@@ -175,7 +175,8 @@ def _least_squares(
     mean_features, mean_truth = weights @ features, weights @ truth
     centred = features - mean_features
     gram = centred.T @ (centred * weights[:, None]) + _RIDGE / len(features) * np.eye(features.shape[1])
-    shares: NDArray[np.float64] = np.linalg.solve(gram, centred.T @ ((truth - mean_truth) * weights[:, None]))
+    moments = centred.T @ ((truth - mean_truth) * weights[:, None])
+    shares = np.asarray(np.linalg.solve(gram, moments), dtype=np.float64)
     constants: NDArray[np.float64] = mean_truth - mean_features @ shares
     return constants, shares
 
