@@ -42,7 +42,7 @@ ALONE_TRAININGS = 3
 RANDOM_TRAINED = 3
 
 COMMON: dict[str, Any] = {
-    "evaluations": EVALUATIONS,
+    "candidates": EVALUATIONS,
     "epochs": SUPER_NETWORK_EPOCHS,
     "final_epochs": FINAL_EPOCHS,
 }

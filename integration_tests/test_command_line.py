@@ -133,6 +133,17 @@ def test_a_saved_recipe_composes_the_same(posenas: Posenas) -> None:
     assert 'limits = [\n    "gmacs<=0.02",\n]' in Path("a.toml").read_text()
 
 
+def test_composing_says_what_a_search_without_a_limit_finds(posenas: Posenas) -> None:
+    for more, told in (
+        ((), True),
+        (("--limit", "gmacs<=0.02"), False),
+        (("--maximize", "oks.AP", "--minimize", "gmacs"), False),
+    ):
+        answer = posenas("compose", *SMALL, *more, "--dry-run")
+        assert answer.status == 0, answer.err
+        assert ("note: without a limit" in answer.err) is told
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -141,6 +152,8 @@ def test_a_saved_recipe_composes_the_same(posenas: Posenas) -> None:
         (("-o", "strategie.candidates=5"), "did you mean 'strategy'"),
         (("-o", "strategy.candidates=many"), "candidates"),
         (("-o", "strategy.candidates=0"), "candidates"),
+        (("--strategy", "random", "-o", "strategy.evaluations=9"), "'evaluations'.* called 'candidates' now"),
+        (("--limit", "gmacs<=0.02", "--limit", "gmacs>=0.03"), "no genotype found.*limit gmacs>=0.03"),
         (("-o", "training.learning_rat=1"), "did you mean 'learning_rate'"),
         (("--limit", "gmac<=1"), "did you mean 'gmacs'"),
         (("--device", "gpu"), "cpu"),

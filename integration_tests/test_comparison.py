@@ -11,7 +11,7 @@ from running import SMALL, Answer
 
 Posenas = Callable[..., Answer]
 SEARCH = (
-    *SMALL, "--strategy", "random", "-o", "strategy.evaluations=5", "-o", "strategy.epochs=2",
+    *SMALL, "--strategy", "random", "-o", "strategy.candidates=5", "-o", "strategy.epochs=2",
     "-o", "strategy.final_epochs=1", "-o", "strategy.calibration_people=16",
 )  # fmt: skip
 COMPARE = ("--random", "3", "--trained", "1", "--alone", "4", "--alone-epochs", "1", "--tolerance", "0.2")
@@ -84,7 +84,7 @@ def test_each_strategy_searches_with_shared_weights_and_from_scratch(
     }
     for weights in ("auto", "scratch"):
         answer = posenas(
-            "compose", *SEARCH, "--strategy", strategy, "-o", "strategy.evaluations=3", "-o",
+            "compose", *SEARCH, "--strategy", strategy, "-o", "strategy.candidates=3", "-o",
             f"strategy.weights={weights}", *more.get(strategy, ()), "--maximize", "oks.AR", "--minimize",
             "parameters", "--run", weights, "--json",
         )  # fmt: skip

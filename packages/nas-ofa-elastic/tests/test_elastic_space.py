@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Literal
 
 import pytest
 import torch
@@ -148,3 +149,28 @@ def test_global_context_starts_as_the_identity_and_learns() -> None:
     torch.testing.assert_close(attention(features), features)
     nn.init.ones_(attention.expand.weight)
     assert not torch.allclose(attention(features), features)
+
+
+@pytest.mark.parametrize("backbone", ["tiny", "resnet50", "mobilenetv3", "hrnet-w32"])
+def test_genotypes_hold_the_groups_that_are_built(backbone: Literal["tiny", "resnet50"]) -> None:
+    """The possible values are those that the network has; another one gives the network of a possible one."""
+    space = ElasticSpace(backbone)
+    for genotype in genotypes(space, 30):
+        possible = space.possible(genotype)
+        assert all(genotype[name] in values for name, values in possible.items())
+        assert all(values for values in possible.values())
+
+
+def test_group_numbers_are_uniform_over_what_is_possible() -> None:
+    rng = Random(0)
+    drawn = [RESNET50.sample(rng) for _ in range(1500)]
+    groups = [genotype["stage1.groups"] for genotype in drawn if genotype["stage1.width"] == 64]
+    assert {number: pytest.approx(1 / 3, abs=0.06) for number in (16, 32, 64)} == {
+        number: groups.count(number) / len(groups) for number in set(groups)
+    }
+    assert {genotype["stage1.groups"] for genotype in drawn if genotype["stage1.width"] == 80} == {16}
+
+
+def test_an_old_genotype_builds_the_network_of_the_next_lower_number() -> None:
+    old = {**RESNET50.smallest(), "stage1.width": 80, "stage1.groups": 64}
+    assert costs(RESNET50, old, (256, 192)) == costs(RESNET50, {**old, "stage1.groups": 16}, (256, 192))

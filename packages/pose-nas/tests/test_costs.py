@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from posenas.costs import Costs, measure
+from posenas.costs import Costs, KnownCalls, measure
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -35,6 +35,14 @@ CONV, GROUPED, DECONV, LINEAR = 8 * 3 * 9, 12 * 2 * 25, 12 * 3 * 16, 12 * 7
 def network() -> nn.Module:
     with torch.device("meta"):
         return Mixed()
+
+
+def test_known_calls_change_no_count(network: nn.Module) -> None:
+    known: KnownCalls = {}
+    measure(network, (2 * HEIGHT, WIDTH), known=known)
+    for _ in range(2):  # what is known is of another size first, then of this one
+        assert measure(network, (HEIGHT, WIDTH), known=known) == measure(network, (HEIGHT, WIDTH))
+    assert known
 
 
 def test_mixed_network_counted_by_hand(network: nn.Module) -> None:

@@ -65,11 +65,18 @@ class CountedCosts:
 def test_a_limit_is_read() -> None:
     assert parse_limit(" gmacs <= 0.3 ") == Limit("gmacs", 0.3)
     assert parse_limit("parameters<=2e6") == Limit("parameters", 2e6)
+    assert parse_limit("gmacs >= 0.2") == Limit("gmacs", least=0.2)
+    assert [str(parse_limit(text)) for text in ("gmacs<=0.3", "gmacs>=0.2")] == ["gmacs<=0.3", "gmacs>=0.2"]
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("gmacs<0.3", "write COST<=NUMBER"), ("gmac<=1", "did you mean 'gmacs'"), ("gmacs<=1e", "not a number")],
+    [
+        ("gmacs<0.3", "write COST<=NUMBER"),
+        ("gmac<=1", "did you mean 'gmacs'"),
+        ("gmacs<=1e", "not a number"),
+        ("gmacs>=0", "above 0"),
+    ],
 )
 def test_a_wrong_limit_is_one_line(text: str, says: str) -> None:
     with pytest.raises(PosenasError, match=says):

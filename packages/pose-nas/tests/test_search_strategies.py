@@ -65,6 +65,9 @@ class ToyProblem:
     def within_limits(self, genotype: Genotype) -> bool:
         return self._cost(genotype) <= self._most
 
+    def near_budget(self, _genotype: Genotype) -> bool:
+        return True
+
     def draw(
         self, number: int, *, first: Sequence[Genotype] = (), purpose: str = "candidates"
     ) -> list[Genotype]:
@@ -118,9 +121,9 @@ def run(strategy: Any, problem: ToyProblem) -> list[Trial]:
 @pytest.mark.parametrize(
     "strategy",
     [
-        RandomSearch(evaluations=40, epochs=3, final_epochs=5),
-        Evolution(evaluations=40, population=8, epochs=3, final_epochs=5),
-        PredictorSearch(evaluations=40, first=8, proposals=32, epochs=3, final_epochs=5),
+        RandomSearch(candidates=40, epochs=3, final_epochs=5),
+        Evolution(candidates=40, population=8, epochs=3, final_epochs=5),
+        PredictorSearch(candidates=40, first=8, proposals=32, epochs=3, final_epochs=5),
     ],
 )
 def test_each_candidate_is_new_within_the_limit_and_trained_once(strategy: Any) -> None:
@@ -140,7 +143,7 @@ def test_each_candidate_is_new_within_the_limit_and_trained_once(strategy: Any) 
 
 
 @pytest.mark.parametrize(
-    "strategy", [Evolution(evaluations=96), PredictorSearch(evaluations=96, batch=16, proposals=64)]
+    "strategy", [Evolution(candidates=96), PredictorSearch(candidates=96, batch=16, proposals=64)]
 )
 def test_a_search_beats_random_search_at_equal_evaluations(strategy: Any) -> None:
     """On both of two seeds, and by a wide margin: random draws stay near the mean."""
@@ -149,7 +152,7 @@ def test_a_search_beats_random_search_at_equal_evaluations(strategy: Any) -> Non
             type(searched).__name__: max(
                 trial.metrics["toy.AP"] for trial in run(searched, ToyProblem(uneven, seed=seed))
             )
-            for searched in (strategy, RandomSearch(evaluations=96))
+            for searched in (strategy, RandomSearch(candidates=96))
         }
         assert best[type(strategy).__name__] > best["RandomSearch"] + 0.04
 
@@ -164,7 +167,7 @@ class SmallSpace(ToySpace):
 
 @pytest.mark.parametrize(
     "strategy",
-    [Evolution(evaluations=50, population=4), PredictorSearch(evaluations=50, first=4, batch=2, proposals=4)],
+    [Evolution(candidates=50, population=4), PredictorSearch(candidates=50, first=4, batch=2, proposals=4)],
 )
 def test_a_space_smaller_than_the_budget_is_exhausted_and_the_search_ends(strategy: Any) -> None:
     problem = ToyProblem(lambda genotype: float(genotype["a"] + genotype["b"]))
@@ -210,7 +213,7 @@ def test_nsga2_finds_the_front_of_a_known_problem_in_500_evaluations() -> None:
             seed=seed,
         )
         shares = []
-        for strategy in (Evolution(evaluations=500), RandomSearch(evaluations=500)):
+        for strategy in (Evolution(candidates=500), RandomSearch(candidates=500)):
             trials = run(strategy, problem)[:-1]
             assert len(trials) == 500
             points = values(front(trials, problem.objectives), problem.objectives)[:, ::-1]
@@ -221,10 +224,10 @@ def test_nsga2_finds_the_front_of_a_known_problem_in_500_evaluations() -> None:
 
 def test_several_objectives_choose_the_knee_and_the_predictor_counts_costs() -> None:
     problem = ToyProblem(uneven, objectives=(AP, GMACS))
-    trials = run(PredictorSearch(evaluations=64, first=16), problem)
+    trials = run(PredictorSearch(candidates=64, first=16), problem)
     found = front(trials[:-1], problem.objectives)
     assert trials[-1].id in {trial.id for trial in found}
-    drawn = front(run(RandomSearch(evaluations=64), problem)[:-1], problem.objectives)
+    drawn = front(run(RandomSearch(candidates=64), problem)[:-1], problem.objectives)
     reference = (-40.0, 0.0)
     areas = [hypervolume(values(one, problem.objectives)[:, ::-1], reference) for one in (found, drawn)]
     assert areas[0] > 1.1 * areas[1]
@@ -285,8 +288,8 @@ def test_failed_candidates_are_passed_over() -> None:
             return super()._trial(genotype, stage)
 
     for strategy in (
-        Evolution(evaluations=40, population=8),
-        PredictorSearch(evaluations=40, first=8, proposals=32),
+        Evolution(candidates=40, population=8),
+        PredictorSearch(candidates=40, first=8, proposals=32),
     ):
         trials = run(strategy, Failing(uneven))
         assert len(trials) == 41

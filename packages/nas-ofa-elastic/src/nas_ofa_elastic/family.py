@@ -67,6 +67,16 @@ class Family:
         values |= {"deconv.width": self.deconv_width, "deconv.groups": self.deconv_groups}
         return {name: Choice(choice) for name, choice in values.items()}
 
+    def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
+        """The group numbers that divide the genotype's widths."""
+        widths = [genotype[f"stage{number}.width"] for number in range(1, len(self.stages) + 1)]
+        stages = {
+            f"stage{number}.groups": dividing(stage.groups, (width,))
+            for number, (stage, width) in enumerate(zip(self.stages, widths, strict=True), 1)
+        }
+        deconv = dividing(self.deconv_groups, (widths[-1], genotype["deconv.width"]))
+        return {**stages, "deconv.groups": deconv}
+
     def build(self, genotype: Genotype) -> Chain:
         """The member with fresh weights. Its levels are its stages and `deconv`."""
         channels, stride = genotype["stem.width"], 4
@@ -94,7 +104,12 @@ def valid_groups(asked: int, values: Sequence[int], channels: Sequence[int]) -> 
     Every combination of values thus makes a network. The family's tables see to it that their smallest
     group number divides all widths, so that no network has more channels a group than the largest one.
     """
-    return max(value for value in values if value <= asked and not any(width % value for width in channels))
+    return max(value for value in dividing(values, channels) if value <= asked)
+
+
+def dividing(values: Sequence[int], channels: Sequence[int]) -> tuple[int, ...]:
+    """Those of the group numbers that divide all the channels."""
+    return tuple(value for value in values if not any(width % value for width in channels))
 
 
 def deconvolution(

@@ -17,7 +17,7 @@ from posenas.layers.initialisation import initialise
 from posenas.layers.multi_resolution import BLOCKS, Branch
 from torch import nn
 
-from nas_ofa_elastic.family import valid_groups
+from nas_ofa_elastic.family import dividing, valid_groups
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,14 @@ class ElasticHRNet:
             for name, branch in self._ranges(number).items():
                 values |= {f"{name}.{key}": choice for key, choice in branch.dimensions().items()}
         return {name: Choice(choice) for name, choice in values.items()}
+
+    def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
+        """The group numbers that divide the genotype's widths."""
+        return {
+            f"{name}.groups": dividing(branch.groups, (genotype[f"{name}.width"],))
+            for number in range(1, len(self.depth) + 1)
+            for name, branch in self._ranges(number).items()
+        }
 
     def build(self, genotype: Genotype) -> HRNet:
         """The member with fresh weights; its last level is `stage4.branch1`."""

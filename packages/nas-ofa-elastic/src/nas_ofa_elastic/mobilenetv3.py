@@ -19,7 +19,7 @@ from posenas.levels import Level
 from posenas.skeletons import made
 from torch import nn
 
-from nas_ofa_elastic.family import deconvolution
+from nas_ofa_elastic.family import deconvolution, dividing
 
 _STEM_WIDTH = 16
 
@@ -53,6 +53,9 @@ class InvertedStage:
             "attention": (False, True),
         }
 
+    def possible_group_widths(self, expansion: int) -> tuple[int, ...]:
+        return valid_group_widths(self.group_width, self.width * expansion, fewest=self.fewest_groups)
+
     def build(self, channels: int, settings: Mapping[str, Any]) -> nn.Sequential:
         """(N, channels, H, W) to (N, width, H / stride, W / stride)."""
         mid = self.width * settings["expansion"]
@@ -81,9 +84,12 @@ def valid_group_width(asked: int, values: Sequence[int], channels: int, *, fewes
     Every combination of values thus makes a network. Because it is the width of a group, and not the number
     of groups, that is chosen, no network has more channels a group than the largest one, at any expansion.
     """
-    return max(
-        value for value in values if value <= asked and channels % value == 0 and channels // value >= fewest
-    )
+    return max(value for value in valid_group_widths(values, channels, fewest=fewest) if value <= asked)
+
+
+def valid_group_widths(values: Sequence[int], channels: int, *, fewest: int) -> tuple[int, ...]:
+    """Those of the values that divide the channels into at least `fewest` groups."""
+    return tuple(value for value in values if channels % value == 0 and channels // value >= fewest)
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,17 @@ class MobileNetV3:
             if len(choice) > 1
         }
         return {name: Choice(choice) for name, choice in (stages | values).items()}
+
+    def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
+        """The group widths and the deconvolutions' group numbers that divide the genotype's channels."""
+        stages = {
+            f"stage{number}.group_width": stage.possible_group_widths(
+                genotype.get(f"stage{number}.expansion", stage.expansion[0])
+            )
+            for number, stage in enumerate(self.stages, 1)
+        }
+        deconv = dividing(self.deconv_groups, (self.stages[-1].width, genotype["deconv.width"]))
+        return {**stages, "deconv.groups": deconv}
 
     def build(self, genotype: Genotype) -> Chain:
         """The member with fresh weights. Its levels are its stages and `deconv`."""

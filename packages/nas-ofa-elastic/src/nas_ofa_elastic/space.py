@@ -45,7 +45,13 @@ class ElasticSpace:
         return scale | self._family().dimensions()
 
     def sample(self, rng: Random) -> Genotype:
-        return sample_uniform(self.dimensions(), rng)
+        """Uniform; group numbers among those that divide the channels drawn before."""
+        genotype = dict(sample_uniform(self.dimensions(), rng))
+        return genotype | {name: rng.choice(values) for name, values in self.possible(genotype).items()}
+
+    def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
+        """The group numbers that are built as they are; any other becomes the next lower one."""
+        return self._family().possible(genotype)
 
     def build(self, genotype: Genotype) -> Chain | HRNet | Pyramid | ScaledInput:
         check_genotype(genotype, self.dimensions())
@@ -56,7 +62,8 @@ class ElasticSpace:
         return {name: choice.values[-1] for name, choice in self.dimensions().items()}
 
     def smallest(self) -> Genotype:
-        return {name: choice.values[0] for name, choice in self.dimensions().items()}
+        first = {name: choice.values[0] for name, choice in self.dimensions().items()}
+        return first | {name: values[0] for name, values in self.possible(first).items()}
 
     def _scales_input(self) -> bool:
         return self.input_scales != (1.0,)

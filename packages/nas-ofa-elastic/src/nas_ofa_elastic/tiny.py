@@ -19,7 +19,7 @@ from posenas.skeletons import made
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from nas_ofa_elastic.family import StageRange, valid_groups
+from nas_ofa_elastic.family import StageRange, dividing, valid_groups
 
 _STEM_WIDTH = (16, 24)
 _STAGES = (
@@ -93,6 +93,14 @@ class Tiny:
         for number, stage in enumerate(_STAGES, 1):
             values |= {f"stage{number}.{name}": Choice(choice) for name, choice in stage.dimensions().items()}
         return values
+
+    def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
+        """The group numbers that divide the genotype's widths."""
+        widths = [genotype[name] for name in ("stem.width", "stage1.width", "stage2.width")]
+        return {
+            f"stage{number}.groups": dividing(stage.groups, widths[number - 1 : number + 1])
+            for number, stage in enumerate(_STAGES, 1)
+        }
 
     def build(self, genotype: Genotype) -> Pyramid:
         """The member with fresh weights."""

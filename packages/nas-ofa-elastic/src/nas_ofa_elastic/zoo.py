@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from posenas.zoo import ZooEntry
 
-from nas_ofa_elastic.hrnet import HRNET_W32
 from nas_ofa_elastic.mobilenetv3 import MOBILENETV3
 from nas_ofa_elastic.resnet50 import RESNET50
+from nas_ofa_elastic.space import ElasticSpace
 
 S_VIPNAS_RES50 = ZooEntry(
     space="ofa",
@@ -55,17 +55,19 @@ VIPNAS_RES50_LARGEST, VIPNAS_RES50_SMALLEST = (
     for end, which in ((-1, "largest"), (0, "smallest"))
 )
 
+_HRNET = ElasticSpace("hrnet-w32")
+
 VIPNAS_HRNET_W32_LARGEST, VIPNAS_HRNET_W32_SMALLEST = (
     ZooEntry(
         space="ofa",
         options={"backbone": "hrnet-w32"},
-        genotype={name: choice.values[end] for name, choice in HRNET_W32.dimensions().items()},
+        genotype=genotype,
         input_size=(256, 192),
         keypoints="coco-17",
         published={},
         source=f"ViPNAS, Xu et al., CVPR 2021, table A3 ({which} values)",
     )
-    for end, which in ((-1, "largest"), (0, "smallest"))
+    for genotype, which in ((_HRNET.largest(), "largest"), (_HRNET.smallest(), "smallest"))
 )
 
 S_VIPNAS_MBV3 = ZooEntry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from posenas.batches import View
-from posenas.costs import Costs, measure
+from posenas.costs import Costs, KnownCalls, measure
 from posenas.data.augment import Augmentation
 from posenas.data.crops import person_crops
 from posenas.data.detections import detection_crops
@@ -28,7 +28,7 @@ from posenas.initial_weights import read_initial_weights
 from posenas.keypoints import KeypointSet
 from posenas.latency.cost import LATENCY, UPPER_LATENCY, LatencyCost, make_latency_cost
 from posenas.levels import Level
-from posenas.limits import Limit, draw_genotypes, parse_limit
+from posenas.limits import Limit, check_reachable, parse_limit
 from posenas.network import PoseNetwork
 from posenas.objectives import Objective, choose_objectives
 from posenas.options import make_component, option_values
@@ -42,11 +42,13 @@ from posenas.protocols import (
     Relaxed,
     SearchSpace,
     Strategy,
+    WeightSharing,
 )
 from posenas.reach import check_reached
 from posenas.recipe import ComponentChoice, Recipe
 from posenas.scores import GroundTruth, Predictions
 from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
+from posenas.skeletons import Skeletons
 from posenas.training import TrainingSettings
 
 _FORESEEN = 100
@@ -71,6 +73,7 @@ class Composition:
     objectives: tuple[Objective, ...]
     compute: Compute
     latency: LatencyCost
+    known_calls: KnownCalls = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def view(self) -> View:
@@ -83,7 +86,9 @@ class Composition:
         )
 
     def cost(self, genotype: Genotype) -> Costs:
-        return network_costs(self.space, genotype, head=self.head, keypoints=self.keypoints)
+        return network_costs(
+            self.space, genotype, head=self.head, keypoints=self.keypoints, known=self.known_calls
+        )
 
     def findings(self) -> tuple[Finding, ...]:
         """What the dataset's annotations show to be wrong or left out, to be told before training."""
@@ -108,11 +113,22 @@ def build_network(
     return PoseNetwork(cast(torch.nn.Module, backbone), cast(torch.nn.Module, module), compute)
 
 
-def network_costs(space: SearchSpace, genotype: Genotype, *, head: Head, keypoints: KeypointSet) -> Costs:
-    """Of backbone and head at the head's input size; nothing is allocated or computed."""
-    with torch.device("meta"):
+def network_costs(
+    space: SearchSpace,
+    genotype: Genotype,
+    *,
+    head: Head,
+    keypoints: KeypointSet,
+    known: KnownCalls | None = None,
+) -> Costs:
+    """Of backbone and head at the head's input size; nothing is allocated or computed.
+
+    Args:
+        known: calls that were counted before, and will be for the next genotypes of the space.
+    """
+    with torch.device("meta"), Skeletons():
         network = build_network(space, genotype, head=head, keypoints=keypoints)
-    return measure(network, (head.view().height, head.view().width))
+    return measure(network, (head.view().height, head.view().width), known=known)
 
 
 def compose(recipe: Recipe) -> Composition:
@@ -238,13 +254,28 @@ def foreseen(composition: Composition) -> list[str]:
     return list(head.foresee([samples[place] for place in some], composition.keypoints))
 
 
+def without_limit(composition: Composition) -> str | None:
+    """What a search finds that no limit and no objective keeps from the largest network of a nested space;
+    None for any other search."""
+    space = composition.space
+    bounded = composition.limits or any(objective.is_cost for objective in composition.objectives)
+    ranks = "candidates" in option_values(composition.strategy)
+    if bounded or not ranks or not isinstance(space, WeightSharing):
+        return None
+    smallest, largest = (composition.cost(end).gmacs for end in (space.smallest(), space.largest()))
+    return (
+        f"without a limit or a cost to minimise, the largest networks mostly win: gmacs = {largest:.3g}, and "
+        f'the smallest has {smallest:.3g}; --limit "gmacs<={(smallest + largest) / 2:.2g}" makes it choose'
+    )
+
+
 def _check_limits(composition: Composition, limits: Sequence[Limit]) -> None:
     def cost(genotype: Genotype, name: str) -> float:
         if name == LATENCY:
             return composition.latency.figures(genotype)[UPPER_LATENCY]
         return composition.cost(genotype).as_dict()[name]
 
-    draw_genotypes(composition.space, 1, limits=limits, cost=cost, rng=Random(composition.recipe.seed))
+    check_reachable(composition.space, limits, cost, rng=Random(composition.recipe.seed))
 
 
 def latency_subject(recipe: Recipe, space: SearchSpace, head: Head, keypoints: KeypointSet) -> dict[str, Any]:

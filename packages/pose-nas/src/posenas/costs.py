@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -50,11 +50,14 @@ class Costs:
         return asdict(self) | {"gmacs": self.gmacs}
 
 
-def measure(network: nn.Module, input_size: tuple[int, int]) -> Costs:
+def measure(network: nn.Module, input_size: tuple[int, int], *, known: KnownCalls | None = None) -> Costs:
     """Count a network's costs for one (3, height, width) image.
 
     Build it with `with torch.device("meta")`, so that nothing is allocated or computed: a
     network on any other device is counted alike, by really running it.
+
+    Args:
+        known: remembers layers for the next networks, which are counted several times as fast.
     """
     device = next((parameter.device for parameter in network.parameters()), torch.device("meta"))
     image = torch.zeros(1, 3, *input_size, device=device)
@@ -63,7 +66,7 @@ def measure(network: nn.Module, input_size: tuple[int, int]) -> Costs:
         torch.no_grad(),
         _evaluation_mode(network),
         _summary(network) as weights_times_pixels,
-        _WithoutPointwise(),
+        _WithoutPointwise(multiplications, {} if known is None else known),
         multiplications,
     ):
         network(image)
@@ -130,8 +133,62 @@ _POINTWISE = (
 )
 
 
+_REMEMBERED = frozenset(
+    (
+        functional.adaptive_avg_pool2d,
+        functional.avg_pool2d,
+        functional.conv2d,
+        functional.conv_transpose2d,
+        functional.hardsigmoid,
+        functional.hardswish,
+        functional.interpolate,
+        functional.linear,
+        functional.max_pool2d,
+        functional.silu,
+        functional.softmax,
+        torch.conv2d,
+        torch.conv_transpose2d,
+        torch.matmul,
+        torch.sigmoid,
+        torch.softmax,
+        Tensor.add,
+        Tensor.div,
+        Tensor.matmul,
+        Tensor.mean,
+        Tensor.mul,
+        Tensor.sigmoid,
+        Tensor.softmax,
+    )
+)
+"""Of these the output's shape follows from the arguments' shapes, and nothing else changes its shape."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a call of a function on the meta device came to.
+
+    Attributes:
+        output: a tensor on the meta device; only its shape and its type count.
+        multiplications, elements: what it added to `Multiplications`.
+    """
+
+    output: Tensor
+    multiplications: int
+    elements: int
+
+
+KnownCalls: TypeAlias = dict[Any, Call]
+"""By function and the arguments' shapes and types."""
+
+
 class _WithoutPointwise(TorchFunctionMode):
-    """Passes over normalisation, ReLU and clamps: they multiply nothing, and are slow on the meta device."""
+    """Passes over normalisation, ReLU and clamps: they multiply nothing, and are slow on the meta device.
+    Calls that are known are not made again."""
+
+    def __init__(self, counted: Multiplications, known: KnownCalls) -> None:
+        super().__init__()
+        self._counted = counted
+        self._known = known
 
     def __torch_function__(
         self,
@@ -140,9 +197,39 @@ class _WithoutPointwise(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
+        keywords = kwargs or {}
         if args and function in _POINTWISE:
             return args[0]
-        return function(*args, **(kwargs or {}))
+        if function not in _REMEMBERED or "out" in keywords:
+            return function(*args, **keywords)
+        key = (function, *map(_call_key, args), *((name, _call_key(keywords[name])) for name in keywords))
+        if None in key:
+            return function(*args, **keywords)
+        call = self._known.get(key)
+        if call is None:
+            call = self._known[key] = self._made(function, args, keywords)
+            return call.output.clone()
+        self._counted.total += call.multiplications
+        self._counted.elements += call.elements
+        return call.output.clone()
+
+    def _made(self, function: Callable[..., Any], args: Any, keywords: Mapping[str, Any]) -> Call:
+        counted = self._counted
+        total, elements = counted.total, counted.elements
+        output = function(*args, **keywords)
+        return Call(output, counted.total - total, counted.elements - elements)
+
+
+def _call_key(argument: Any) -> Any:
+    """What an argument on the meta device means for a call's output; None for one that decides more."""
+    if isinstance(argument, Tensor):
+        return (argument.shape, argument.dtype) if argument.is_meta else None
+    if argument is None:
+        return "none"
+    if isinstance(argument, tuple | list):
+        parts = tuple(map(_call_key, argument))
+        return None if None in parts else parts
+    return (type(argument), argument) if isinstance(argument, bool | int | float | str) else None
 
 
 class Multiplications(TorchDispatchMode):  # type: ignore[no-untyped-call]

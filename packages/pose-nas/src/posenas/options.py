@@ -25,6 +25,9 @@ from posenas.recipe import parse_value
 
 _NONE = "none"
 _PLAIN_NAMES: Mapping[Any, str] = {bool: "true or false", str: "text", type(None): _NONE}
+_RENAMED: Mapping[str, str] = {"evaluations": "candidates"}
+"""Options of earlier recipes, and what they are called now."""
+
 _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"), ("multiple_of", "a multiple of"))
 
 
@@ -78,7 +81,9 @@ def make_component(component: type[Any], values: Mapping[str, Any], *, where: st
     options = {option.name: option for option in describe_options(component)}
     for name in values:
         if name not in options:
-            raise PosenasError(f"unknown option {name!r} of {where}; {suggestion(name, options)}")
+            new = _RENAMED.get(name)
+            advice = f"it is called {new!r} now" if new in options else suggestion(name, options)
+            raise PosenasError(f"unknown option {name!r} of {where}; {advice}")
     for option in options.values():
         if option.required and option.name not in values:
             raise PosenasError(f"{where} needs option {option.name!r}: {option.expected()} ({option.help})")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from random import Random
 from typing import Any
 
 import torch
 
+from posenas.budget import Guide
 from posenas.candidate_training import Job, train_candidate
 from posenas.compose import Composition, offers, qualified
 from posenas.costs import Costs
@@ -24,7 +25,7 @@ from posenas.genotype import Genotype, genotype_id, middle
 from posenas.hooks import Events
 from posenas.journal import Journal, effect_key
 from posenas.latency.cost import LATENCY, UPPER_LATENCY
-from posenas.limits import draw_genotypes, within
+from posenas.limits import draw_genotypes, guide_to_budget, near_budget, within
 from posenas.network import PoseNetwork
 from posenas.objectives import Objective, best_trial
 from posenas.output_change import Change
@@ -132,7 +133,8 @@ class Problem:
         self, number: int, *, first: Sequence[Genotype] = (), purpose: str = "candidates"
     ) -> list[Genotype]:
         """Different genotypes within the limits, beginning with those of `first` that are; fewer where
-        there are no more."""
+        there are no more. Where no cost is an objective, the others use 85 to 100 % of the tightest limit, as
+        far as the space has such genotypes."""
         drawn = draw_genotypes(
             self.space,
             number,
@@ -140,6 +142,7 @@ class Problem:
             cost=self.cost_by_name,
             rng=self.rng(purpose),
             first=first,
+            guide=self._guide,
         )
         if len(drawn) < number and purpose == "candidates":
             self._events.tell(
@@ -151,6 +154,19 @@ class Problem:
 
     def within_limits(self, genotype: Genotype) -> bool:
         return within(genotype, self._composition.limits, self.cost_by_name)
+
+    def near_budget(self, genotype: Genotype) -> bool:
+        """Whether a genotype within the limits uses as much of the tightest one as those that `draw` gives;
+        true where the search has no budget to be near."""
+        return self._guide is None or near_budget(genotype, self._composition.limits, self.cost_by_name)
+
+    @cached_property
+    def _guide(self) -> Guide | None:
+        """To the genotypes near the limits; None where a cost is an objective: cheap ones count then."""
+        if any(objective.is_cost for objective in self.objectives):
+            return None
+        rng = self.rng("guide to the budget")
+        return guide_to_budget(self.space, self._composition.limits, self.cost_by_name, rng=rng)
 
     def train_shared(
         self,

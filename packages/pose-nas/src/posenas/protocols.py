@@ -63,6 +63,16 @@ class WeightSharing(SearchSpace, Protocol):
 
 
 @runtime_checkable
+class Conditional(SearchSpace, Protocol):
+    """A space in which other values of a genotype decide what some dimensions may be. A genotype with any
+    other value of theirs can still be built; its network is that of a genotype with a possible one."""
+
+    def possible(self, genotype: Genotype) -> Mapping[str, Sequence[Any]]:
+        """For each of these dimensions at least one value, whatever the genotype has there now."""
+        ...
+
+
+@runtime_checkable
 class Evolvable(SearchSpace, Protocol):
     """A space that says where an evolution begins and how a genotype changes."""
 

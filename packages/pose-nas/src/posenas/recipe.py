@@ -55,7 +55,7 @@ class Recipe:
 
     Attributes:
         training, augmentation, evaluation, latency: settings that differ from their defaults, as plain data.
-        limits: such as "gmacs<=0.3"; a genotype must meet them all.
+        limits: such as "gmacs<=0.3" or "gmacs>=0.2"; a genotype must meet them all.
         maximize, minimize: objectives by name, such as "oks.AP" and "gmacs".
         init: file of the weights that trainings begin with, or a run's folder; empty for fresh ones.
     """

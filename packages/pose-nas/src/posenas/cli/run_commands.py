@@ -53,7 +53,7 @@ def recipe_options(command: Command) -> Command:
             "limits",
             multiple=True,
             metavar="COST<=NUMBER",
-            help='Such as "gmacs<=0.3"; repeatable.',
+            help='Such as "gmacs<=0.3", or "gmacs>=0.2"; repeatable.',
         ),
         click.option(
             "--maximize",
@@ -115,12 +115,14 @@ def compose(
     **flags: Any,
 ) -> None:
     """Check that five components fit together, then search with them."""
-    from posenas.compose import check_measured_limits
+    from posenas.compose import check_measured_limits, without_limit
     from posenas.compose import compose as check
 
     composition = check(_recipe_from_flags(flags))
     check_measured_limits(composition)
     _tell_foreseen(composition)
+    if note := without_limit(composition):
+        click.echo(f"note: {note}", err=True)
     if not _go_on(composition, dry_run=dry_run, save=save, as_json=as_json):
         return
     path = path or _new_path(composition.recipe)

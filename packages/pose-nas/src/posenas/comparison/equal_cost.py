@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from posenas.conditional import made_possible
 from posenas.errors import PosenasError
 from posenas.genotype import Genotype, genotype_id
 from posenas.limits import CostOf
@@ -46,7 +47,7 @@ def draw_equal_cost(
         if len(found) == number:
             break
         drawn = _draw(space, equal, rng)
-        child = drawn if equal(drawn) else _made_equal(drawn, genotype, equal, rng)
+        child = drawn if equal(drawn) else _made_equal(space, drawn, genotype, equal, rng)
         if genotype_id(child) != genotype_id(genotype):
             found.setdefault(genotype_id(child), child)
     if not found:
@@ -66,12 +67,16 @@ def _draw(space: SearchSpace, equal: Callable[[Genotype], bool], rng: Random) ->
 
 
 def _made_equal(
-    drawn: Genotype, genotype: Genotype, equal: Callable[[Genotype], bool], rng: Random
+    space: SearchSpace,
+    drawn: Genotype,
+    genotype: Genotype,
+    equal: Callable[[Genotype], bool],
+    rng: Random,
 ) -> Genotype:
-    changed = dict(drawn)
+    changed = drawn
     names = sorted(name for name in changed if changed[name] != genotype[name])
     rng.shuffle(names)
     while names and not equal(changed):
         name = names.pop()
-        changed[name] = genotype[name]
+        changed = made_possible(space, {**changed, name: genotype[name]}, rng)
     return changed

@@ -20,7 +20,7 @@ Source: TypeAlias = Literal["auto", "shared", "scratch"]
 WeightsOption: TypeAlias = Annotated[
     Source, "candidates' weights: a super-network's, their own, or auto: shared where the space can"
 ]
-EvaluationsOption: TypeAlias = Annotated[int, "candidates to score, all of them different", Gt(0)]
+CandidatesOption: TypeAlias = Annotated[int, "candidates to score, all of them different", Gt(0)]
 EpochsOption: TypeAlias = Annotated[
     int, "passes over the people in training the super-network, or each candidate", Gt(0)
 ]
@@ -37,7 +37,7 @@ class Options(Protocol):
     def weights(self) -> Source: ...
 
     @property
-    def evaluations(self) -> int: ...
+    def candidates(self) -> int: ...
 
     @property
     def epochs(self) -> int: ...
@@ -69,7 +69,7 @@ class Candidates:
         """So many genotypes to begin with, the two ends of a weight-sharing space among them."""
         space = self.problem.space
         ends = [space.largest(), space.smallest()] if isinstance(space, WeightSharing) else []
-        return self.problem.draw(min(number, self.options.evaluations), first=ends)
+        return self.problem.draw(min(number, self.options.candidates), first=ends)
 
     def score(self, genotypes: Sequence[Genotype], *, done: int) -> Iterator[Trial]:
         """One trial for each, in order; `done` were scored before."""
@@ -80,7 +80,7 @@ class Candidates:
                 weights,
                 stage="candidate",
                 calibration_people=self.options.calibration_people if weights.shared else 0,
-                progress=(done + index, self.options.evaluations),
+                progress=(done + index, self.options.candidates),
             )
 
     def finish(self, trials: Sequence[Trial]) -> Trial:

@@ -20,8 +20,8 @@ from posenas.problem import Problem
 from posenas.strategies.candidates import (
     CalibrationOption,
     Candidates,
+    CandidatesOption,
     EpochsOption,
-    EvaluationsOption,
     FinalEpochsOption,
     WeightsOption,
     prepare_candidates,
@@ -42,7 +42,7 @@ class Evolution:
     """
 
     weights: WeightsOption = "auto"
-    evaluations: EvaluationsOption = 64
+    candidates: CandidatesOption = 64
     population: Annotated[int, "genotypes that parents are chosen from", Ge(2)] = 12
     tournament: Annotated[int, "genotypes among which the best one becomes a parent", Ge(1)] = 4
     crossover: Annotated[float, "how often, of 1, a child has two parents", Ge(0), Le(1)] = 0.5
@@ -65,10 +65,10 @@ class Evolution:
         yield candidates.finish(trials)
 
     def _children(self, problem: Problem, candidates: Candidates, population: list[Trial]) -> Iterator[Trial]:
-        """One at a time, until all evaluations are spent or no new genotype is found."""
+        """One at a time, until all candidates are scored or no new genotype is found."""
         rng = problem.rng("evolution")
         known = {trial.id for trial in population}
-        while len(known) < self.evaluations:
+        while len(known) < self.candidates:
             order = ranked(population, problem.objectives)
             parents = partial(_choose_two, order, tournament=self.tournament, rng=rng)
             child = breed(problem, parents, crossover=self.crossover, known=known, rng=rng)

@@ -20,8 +20,8 @@ from posenas.objectives import scored
 from posenas.problem import Problem
 from posenas.strategies.candidates import (
     CalibrationOption,
+    CandidatesOption,
     EpochsOption,
-    EvaluationsOption,
     FinalEpochsOption,
     WeightsOption,
     prepare_candidates,
@@ -46,7 +46,7 @@ class PredictorSearch:
     """
 
     weights: WeightsOption = "auto"
-    evaluations: EvaluationsOption = 64
+    candidates: CandidatesOption = 64
     first: Annotated[int, "candidates that are drawn before the predictor is asked", Ge(2)] = 16
     batch: Annotated[int, "candidates to score between two trainings of the predictor", Gt(0)] = 8
     proposals: Annotated[int, "genotypes that the predictor chooses each batch from", Ge(2)] = 256
@@ -69,8 +69,8 @@ class PredictorSearch:
         yield candidates.finish(trials)
 
     def _propose(self, problem: Problem, trials: Sequence[Trial]) -> list[Genotype]:
-        """The next candidates; none when all evaluations are spent or no new genotype is found."""
-        left = min(self.batch, self.evaluations - len(trials))
+        """The next candidates; none when all candidates are scored or no new genotype is found."""
+        left = min(self.batch, self.candidates - len(trials))
         good = scored(trials, problem.objectives)
         if left == 0 or not good:
             return []

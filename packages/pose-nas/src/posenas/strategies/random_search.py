@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from posenas.problem import Problem
 from posenas.strategies.candidates import (
     CalibrationOption,
+    CandidatesOption,
     EpochsOption,
-    EvaluationsOption,
     FinalEpochsOption,
     WeightsOption,
     prepare_candidates,
@@ -26,7 +26,7 @@ class RandomSearch:
     """
 
     weights: WeightsOption = "auto"
-    evaluations: EvaluationsOption = 64
+    candidates: CandidatesOption = 64
     epochs: EpochsOption = 4
     calibration_people: CalibrationOption = 128
     final_epochs: FinalEpochsOption = 13
@@ -37,7 +37,7 @@ class RandomSearch:
     def search(self, problem: Problem) -> Iterator[Trial]:
         candidates = prepare_candidates(problem, self)
         trials = []
-        for trial in candidates.score(candidates.first(self.evaluations), done=0):
+        for trial in candidates.score(candidates.first(self.candidates), done=0):
             trials.append(trial)
             yield trial
         yield candidates.finish(trials)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from random import Random
 from typing import Any
 
+from posenas.conditional import made_possible
 from posenas.genotype import Choice, Dimension, Genotype, genotype_id
 from posenas.problem import Problem
 from posenas.protocols import Evolvable, SearchSpace
@@ -66,7 +67,8 @@ def breed(
 ) -> Genotype | None:
     """A child within the limits that is not known yet; None where none was found.
 
-    The tries are bounded. The longer none is found, the more dimensions are mutated.
+    The tries are bounded. The longer none is found, the more dimensions are mutated; after half of the tries
+    it need no longer be near the budget.
 
     Args:
         parents: chooses two.
@@ -79,6 +81,9 @@ def breed(
         child = cross(first, second, rng) if rng.random() < crossover else first
         for _ in range(1 + tried // _TRIES_PER_MUTATION):
             child = change(child, rng)
-        if genotype_id(child) not in known and problem.within_limits(child):
+        child = made_possible(problem.space, child, rng)
+        if genotype_id(child) in known or not problem.within_limits(child):
+            continue
+        if tried >= _TRIES // 2 or problem.near_budget(child):
             return child
     return None
