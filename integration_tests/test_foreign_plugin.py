@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shlex
 import sys
@@ -119,6 +120,70 @@ def test_the_tutorials_strategy_continues(posenas: Posenas, install: Install, tm
     assert posenas("resume", "run").status == 0
     assert journal.read_bytes() == complete
     assert (tmp_path / "run" / "trials.json").read_bytes() == trials
+
+
+WINNER = FILES["patient-search/patient_search.py"].replace('stage="final"', 'stage="winner"')
+WINNERS_ENTRY = {"posenas.strategy": {"winner": "winner_search:PatientSearch"}}
+
+
+def test_an_answer_is_one_whatever_its_stage_is_called(
+    posenas: Posenas, install: Install, tmp_path: Path
+) -> None:
+    install("winner-search", WINNER, entry_points=WINNERS_ENTRY)
+    assert posenas("compose", "--strategy", "winner", *SMALL_PLAIN, "--run", "run").status == 0
+    run = tmp_path / "run"
+    assert json.loads((run / "best" / "trial.json").read_text())["stage"] == "winner"
+    page = (run / "report" / "report.html").read_text()
+    assert "not finished" not in page
+    assert "Ranking." in page
+    assert posenas("report", "run").status == 0
+    assert posenas("evaluate", "run").status == 0
+    files = {name: (run / name).read_bytes() for name in ("journal.jsonl", "trials.json", "best/trial.json")}
+    assert posenas("resume", "run").status == 0
+    assert files == {name: (run / name).read_bytes() for name in files}
+    assert posenas("compare", "run", "--random", "2").status == 0
+    (run / "trials.jsonl").touch()  # as if it had been killed while it was resumed
+    assert "this run has no result yet" in refusal(posenas("compare", "run"))
+    assert posenas("resume", "run").status == 0
+    assert not (run / "trials.jsonl").exists()
+    assert (run / "best" / "trial.json").read_bytes() == files["best/trial.json"]
+
+
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        ("return (yield from ())", "ended without a trial"),
+        ("yield winner", "strategy 'winner': search yields Odd, expected Trial"),
+        ("yield shared", "its last trial, which is the answer, has no weights of its own"),
+        ("yield failed", "the final network failed: RuntimeError: no memory"),
+    ],
+)
+def test_a_search_without_an_answer_is_one_line(
+    posenas: Posenas, install: Install, last: str, says: str
+) -> None:
+    source = f"""
+from dataclasses import dataclass, replace
+from posenas.sandwich_step import SandwichStep
+
+class Odd: pass
+
+@dataclass(frozen=True)
+class PatientSearch:
+    def requires(self): return ()
+
+    def search(self, problem):
+        winner = Odd()
+        weights = problem.train_shared(SandwichStep(problem.space, 0, "off"), epochs=1)
+        shared, = problem.evaluate_many(
+            [problem.space.smallest()], weights, stage="final", calibration_people=8
+        )
+        failed = replace(shared, metrics={{}}, failure="RuntimeError: no memory")
+        {last}
+"""
+    install("winner-search", source, entry_points=WINNERS_ENTRY)
+    answer = posenas("compose", "--strategy", "winner", *SMALL, "--run", "run")
+    assert answer.status == 2, answer
+    assert says in answer.err.splitlines()[-1]
 
 
 def test_the_listener_wrote_its_table(posenas: Posenas, install: Install, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def trial(name: str, score: float, stage: str = "candidate") -> Trial:
 
 
 def results(*trials: Trial) -> Results:
-    return Results(recipe_from_tables({}), (Metric("oks.AP"),), trials)
+    return Results(recipe_from_tables({}), (Metric("oks.AP"),), trials, trials[-1].stage == "final")
 
 
 RUN = (trial("a", 0.2), trial("b", 0.5), trial("c", 0.4), trial("d", 0.3), trial("b", 0.7, "final"))

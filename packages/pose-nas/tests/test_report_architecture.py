@@ -111,6 +111,8 @@ def make_run(path: Path, **options: Any) -> Path:
     )
     create_run(path, recipe)
     (path / "trials.json").write_text(json.dumps([trial(2).as_dict()], sort_keys=True))
+    (path / "best").mkdir()
+    (path / "best" / "trial.json").write_text(json.dumps(trial(2).as_dict()))
     return path
 
 

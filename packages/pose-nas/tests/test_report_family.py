@@ -87,7 +87,7 @@ def finish(trials: list[Trial]) -> list[Trial]:
 
 
 def results_of(trials: list[Trial]) -> Results:
-    return Results(recipe_from_tables({}), (Metric("oks.AP"),), tuple(trials))
+    return Results(recipe_from_tables({}), (Metric("oks.AP"),), tuple(trials), trials[-1].stage == "final")
 
 
 def family_of(trials: list[Trial]) -> Family:
@@ -294,6 +294,9 @@ def make_run(path: Path, trials: list[Trial], *, without: tuple[str, ...] = ()) 
     records = [trial.as_dict() for trial in trials]
     kept = [{name: value for name, value in record.items() if name not in without} for record in records]
     (path / "trials.json").write_text(json.dumps(kept, sort_keys=True))
+    if trials[-1].stage == "final":
+        (path / "best").mkdir()
+        (path / "best" / "trial.json").write_text(json.dumps(kept[-1]))
     return path
 
 

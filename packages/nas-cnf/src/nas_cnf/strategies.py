@@ -7,7 +7,7 @@ Source: PoseNFS (Yang et al., 2019), section III-F, for `synchronous`; DARTS (Li
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, TypeAlias, cast
 
 from annotated_types import Ge, Gt, Lt
@@ -15,7 +15,6 @@ from posenas.genotype import Genotype
 from posenas.problem import Problem, Weights
 from posenas.protocols import Relaxed
 from posenas.relaxed_training import Learning, Relaxation
-from posenas.results import FINAL, LEARNT
 from posenas.trial import Trial
 
 from nas_cnf.steps import BilevelStep, SynchronousStep
@@ -69,7 +68,7 @@ class Synchronous:
         weights = yield from _left_out(problem, found, genotype)
         if self.final_epochs:
             weights = problem.train(genotype, epochs=self.final_epochs, init=weights)
-        yield problem.evaluate(genotype, weights, stage=FINAL)
+        yield problem.evaluate(genotype, weights, stage="final")
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _trained_anew(problem: Problem, found: Relaxation, options: FirstOrder | Sec
     genotype = _simplified(cast(Relaxed, problem.space), found.genotype, options)
     yield from _left_out(problem, found, genotype)
     weights = problem.train(genotype, epochs=options.final_epochs)
-    yield problem.evaluate(genotype, weights, stage=FINAL)
+    yield problem.evaluate(genotype, weights, stage="final")
 
 
 def _left_out(problem: Problem, found: Relaxation, genotype: Genotype) -> Generator[Trial, None, Weights]:
@@ -133,7 +132,8 @@ def _left_out(problem: Problem, found: Relaxation, genotype: Genotype) -> Genera
     its outputs are from the whole one's is in the run."""
     if genotype == found.genotype:
         return found.weights
-    yield problem.evaluate(found.genotype, found.weights, stage=LEARNT)
+    whole = problem.evaluate(found.genotype, found.weights, stage="learnt")
+    yield replace(whole, learnt=True)
     weights, _ = problem.leave_out(genotype, found.weights, whole=found.genotype)
     return weights
 

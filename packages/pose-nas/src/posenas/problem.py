@@ -72,6 +72,7 @@ class Problem:
         )
         self._crew: Crew | None = None
         self._costs: dict[str, Costs] = {}
+        self._shared: set[str] = set()
 
     @property
     def space(self) -> SearchSpace:
@@ -190,7 +191,9 @@ class Problem:
         def build() -> torch.nn.Module:
             return self._workshop.fresh_shared() if init is None else self._workshop.read_shared(init.file)
 
-        return Weights(self._train_effect(name, inputs, build, step=step, epochs=epochs, on=on), shared=True)
+        file = self._train_effect(name, inputs, build, step=step, epochs=epochs, on=on)
+        self._shared.add(file)
+        return Weights(file, shared=True)
 
     def train(
         self,
@@ -399,6 +402,10 @@ class Problem:
             PosenasError: where it is damaged, or training it again gives other weights.
         """
         return self._effects.read_weights(file)
+
+    def is_shared(self, file: str) -> bool:
+        """Whether a weights file holds a super-network of this search."""
+        return file in self._shared
 
     def _beginning(self, init: Weights | None) -> dict[str, str | None]:
         """What the weights are known by that a training begins with: inputs of its effect."""

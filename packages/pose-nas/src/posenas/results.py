@@ -21,12 +21,10 @@ from posenas.strict_json import parse_json
 from posenas.trial import Trial, trial_from_dict
 from posenas.trial_log import TRIAL_LOG
 
-FINAL = "final"
 TRIALS = "trials.json"
+ANSWER = "best/trial.json"
 _ALWAYS = frozenset(("gmacs", "parameters"))
 """Costs that are counted for every genotype."""
-LEARNT = "learnt"
-"""A network as an architecture was learnt in it, before the answer is made of it; no candidate."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,13 @@ class Results:
     Attributes:
         metrics: by their qualified names.
         trials: in the order of the search.
+        finished: whether the search ended, so that its last trial is its answer.
     """
 
     recipe: Recipe
     metrics: tuple[Metric, ...]
     trials: tuple[Trial, ...]
+    finished: bool
 
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:
@@ -55,16 +55,16 @@ class Results:
     @cached_property
     def answer(self) -> Trial | None:
         """The search's answer; None until it is there."""
-        return self.trials[-1] if self.trials and self.trials[-1].stage == FINAL else None
+        return self.trials[-1] if self.finished and self.trials else None
 
     @cached_property
     def candidates(self) -> Sequence[Trial]:
-        return [trial for trial in self.trials if trial is not self.answer and trial.stage != LEARNT]
+        return [trial for trial in self.trials if trial is not self.answer and not trial.learnt]
 
     @cached_property
     def learnt(self) -> Trial | None:
         """The network of which the answer is a part; None where the answer is all of it, or not there."""
-        trials = [trial for trial in self.trials if trial.stage == LEARNT]
+        trials = [trial for trial in self.trials if trial.learnt and trial is not self.answer]
         return trials[-1] if trials and self.answer is not None else None
 
     @cached_property
@@ -111,12 +111,13 @@ def read_results(run: Run, recipe: Recipe) -> Results:
     """Raises PosenasError where the evaluator is not installed or the trials cannot be read."""
     evaluator = cast(Evaluator, make("evaluator", recipe.evaluator))
     metrics = tuple(replace(metric, name=qualified(recipe, metric.name)) for metric in evaluator.metrics())
-    return Results(recipe, metrics, _read_trials(run))
+    trials = _read_trials(run)
+    return Results(recipe, metrics, trials, finished=trials != () and trials[-1:] == _read_answer(run))
 
 
 def _read_trials(run: Run) -> tuple[Trial, ...]:
     """Those of a run in progress, or of a finished one."""
-    log, file = run.path / TRIAL_LOG, run.path / TRIALS
+    log = run.path / TRIAL_LOG
     again = f"`posenas resume {run.path}` writes it anew"
     try:
         if log.exists():
@@ -131,6 +132,18 @@ def _read_trials(run: Run) -> tuple[Trial, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError) as error:
-        raise PosenasError(
-            f"{log if log.exists() else file}: cannot be read as trials ({error}); {again}"
-        ) from error
+        file = log if log.exists() else run.path / TRIALS
+        raise PosenasError(f"{file}: cannot be read as trials ({error}); {again}") from error
+
+
+def _read_answer(run: Run) -> tuple[Trial, ...]:
+    """Returns the trial that the search marked as its answer when it ended; none until then."""
+    if (run.path / TRIAL_LOG).exists():
+        return ()
+    try:
+        return (trial_from_dict(parse_json(read_result(run.path, ANSWER))),)
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError) as error:
+        again = f"`posenas resume {run.path}` writes it anew"
+        raise PosenasError(f"{run.path / ANSWER}: cannot be read as a trial ({error}); {again}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from posenas.trial_log import TRIAL_LOG, TrialLog
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search ends with; `best` is the strategy's last trial."""
+    """What a search ends with. `best` is the strategy's last trial, whatever its stage is called."""
 
     trials: tuple[Trial, ...]
 
@@ -49,32 +50,63 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
         trials: list[Trial] = []
         log = run.path / TRIAL_LOG
         with closing(problem), TrialLog(log) as written:
-            for trial in composition.strategy.search(problem):
+            for trial in _tried(composition, problem):
                 trials.append(trial)
                 written.add(trial)
                 events.tell("trial_finished", trial=trial)
-        if not trials:
-            raise PosenasError(f"strategy {composition.recipe.strategy.name!r} ended without a trial")
-        if trials[-1].failure is not None:
-            raise PosenasError(f"the final network failed: {trials[-1].failure}")
+        _check_answer(trials, problem, strategy=composition.recipe.strategy.name)
         outcome = Outcome(tuple(trials))
+        if outcome.best.failure is not None:
+            write_results(run.path, _trials(outcome))
+            log.unlink()
+            raise PosenasError(f"the final network failed: {outcome.best.failure}")
         write_results(run.path, _results(run, outcome, problem, composition))
         log.unlink()
         events.tell("run_finished", run=run.path, trials=outcome.trials)
     return outcome
 
 
+def _tried(composition: Composition, problem: Problem) -> Iterator[Trial]:
+    """What the strategy yields. Raises PosenasError where it is something else than trials."""
+    name = composition.recipe.strategy.name
+    found = composition.strategy.search(problem)
+    if not isinstance(found, Iterable):
+        raise PosenasError(f"strategy {name!r}: search gives {type(found).__name__}, expected trials")
+    for trial in found:
+        if not isinstance(trial, Trial):
+            raise PosenasError(f"strategy {name!r}: search yields {type(trial).__name__}, expected Trial")
+        yield trial
+
+
+def _check_answer(trials: Sequence[Trial], problem: Problem, *, strategy: str) -> None:
+    """Raises PosenasError where there is no last trial, or it has no weights of its own."""
+    if not trials:
+        raise PosenasError(f"strategy {strategy!r} ended without a trial")
+    answer = trials[-1]
+    if answer.failure is None and (answer.weights is None or problem.is_shared(answer.weights)):
+        raise PosenasError(
+            f"strategy {strategy!r}: its last trial, which is the answer, has no weights of its own; it must "
+            "train the winner with problem.train and yield problem.evaluate of it last"
+        )
+
+
+def _trials(outcome: Outcome) -> dict[str, bytes]:
+    """The files that say what was tried and which trial is the answer, by their names."""
+    return {
+        "best/trial.json": _json(outcome.best.as_dict()),
+        "trials.json": _json([trial.as_dict() for trial in outcome.trials]),
+    }
+
+
 def _results(run: Run, outcome: Outcome, problem: Problem, composition: Composition) -> dict[str, bytes]:
     """The files of a finished run by their names."""
     best = outcome.best
-    files = {
-        "best/trial.json": _json(best.as_dict()),
+    files = _trials(outcome) | {
         "best/keypoints.json": _json(keypoints_as_dict(composition.keypoints)),
         "best/genotype.json": _json(dict(best.genotype)),
-        "trials.json": _json([trial.as_dict() for trial in outcome.trials]),
     }
     if len(composition.objectives) > 1:
-        found = front(outcome.trials[:-1], composition.objectives)
+        found = front([trial for trial in outcome.trials[:-1] if not trial.learnt], composition.objectives)
         files["front.json"] = _json([trial.as_dict() for trial in found])
     if best.weights is not None:
         files["best/weights.safetensors"] = problem.read_weights(best.weights)

@@ -45,7 +45,8 @@ class Trial:
 
     Attributes:
         genotype: what was tried.
-        stage: where in the search, such as `candidate` or `final`.
+        stage: what the display calls this part of the search, such as `candidate`. A free word: nothing
+            depends on it. The answer of a search is its last trial, whatever its stage is called.
         split: the people it was scored on.
         metrics: by qualified name, such as `oks.AP`; empty where the trial failed.
         costs: by name, such as `gmacs`.
@@ -60,6 +61,8 @@ class Trial:
         descent: of an evolved network.
         ablations: by the names of the steps of the decoding, where the head tells them apart; of networks
             scored with their final weights.
+        learnt: whether this is the network as an architecture was learnt in it, of which the answer is made.
+            It is no candidate.
     """
 
     genotype: Genotype
@@ -75,6 +78,7 @@ class Trial:
     inherited: float | None = None
     descent: Descent | None = None
     ablations: Mapping[str, Ablation] = field(default_factory=dict)
+    learnt: bool = False
 
     @property
     def id(self) -> str:
@@ -100,6 +104,7 @@ class Trial:
             "inherited": self.inherited,
             "descent": None if self.descent is None else asdict(self.descent),
             "ablations": {step: asdict(ablation) for step, ablation in self.ablations.items()},
+            **({"learnt": True} if self.learnt else {}),
         }
 
 
