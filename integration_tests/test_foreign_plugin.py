@@ -186,6 +186,28 @@ class PatientSearch:
     assert says in answer.err.splitlines()[-1]
 
 
+def test_a_step_that_resuming_would_not_know_is_one_line(posenas: Posenas, install: Install) -> None:
+    source = """
+from dataclasses import dataclass
+from posenas.protocols import WeightSharing
+
+class MyStep:
+    def __call__(self, network, batch, rng): return {}
+
+@dataclass(frozen=True)
+class PatientSearch:
+    def requires(self): return (WeightSharing,)
+
+    def search(self, problem):
+        problem.train_shared(MyStep(), epochs=1)
+        yield
+"""
+    install("winner-search", source, entry_points=WINNERS_ENTRY)
+    answer = posenas("compose", "--strategy", "winner", *SMALL, "--run", "run")
+    assert answer.status == 2, answer
+    assert "step winner_search.MyStep is no frozen dataclass" in answer.err.splitlines()[-1]
+
+
 def test_the_listener_wrote_its_table(posenas: Posenas, install: Install, tmp_path: Path) -> None:
     install(**from_tutorial("plain-space"))
     install(**from_tutorial("trial-table"))

@@ -23,6 +23,7 @@ from posenas.effects import Effects
 from posenas.errors import PosenasError
 from posenas.genotype import Genotype, genotype_id, middle
 from posenas.hooks import Events
+from posenas.identity import identity
 from posenas.journal import Journal, effect_key
 from posenas.latency.cost import LATENCY, UPPER_LATENCY
 from posenas.limits import draw_genotypes, guide_to_budget, near_budget, within
@@ -182,7 +183,7 @@ class Problem:
         ones; `step` says how, and `name` what the display calls it."""
         inputs = {
             "network": "shared",
-            "step": repr(step),
+            "step": identity(step, role="step"),
             "epochs": epochs,
             "on": on,
             **self._beginning(init),
@@ -226,11 +227,12 @@ class Problem:
     ) -> Relaxation:
         """Trains a network together with its genotype's real values, from fresh weights and `start`, or from
         the middle of every dimension: zeros."""
+        identity(learning, role="learning")
         genotype = dict(middle(self.space.dimensions()) if start is None else start)
         inputs = {
             "network": "relaxed",
             "start": genotype,
-            "step": repr(step),
+            "step": identity(step, role="step"),
             "epochs": epochs,
             "learning": asdict(learning),
             **self._beginning(None),

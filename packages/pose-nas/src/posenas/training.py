@@ -74,8 +74,11 @@ class TrainingSettings:
 
 
 class Step(Protocol):
-    """One batch's losses; adds their gradients to those in the network. Its repr() is part of what a
-    training is known by, so it is a frozen dataclass."""
+    """One batch's losses; adds their gradients to those in the network.
+
+    A step is a frozen dataclass whose fields are numbers, words, tuples and frozen dataclasses such as the
+    space: by them a resumed run knows the training again. Anything else is refused; see `posenas.identity`.
+    """
 
     def __call__(self, network: Any, batch: Batch, rng: Random) -> Mapping[str, float]: ...
 
