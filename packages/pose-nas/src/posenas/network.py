@@ -40,12 +40,27 @@ class SharedPoseNetwork(nn.Module):
     Args:
         build: makes the pose network of a genotype.
         largest: the genotype whose tensors contain every other's.
+        relax: makes a network's real values parameters, before it is bound to the shared weights: what
+            their gradients change are then the shared ones.
+        restore: puts a genotype's real values into its network, in place of the shared ones.
     """
 
-    def __init__(self, build: BuildNetwork, largest: Genotype) -> None:
+    def __init__(
+        self,
+        build: BuildNetwork,
+        largest: Genotype,
+        *,
+        relax: Callable[[PoseNetwork], object] | None = None,
+        restore: Callable[[PoseNetwork, Genotype], None] | None = None,
+    ) -> None:
         super().__init__()
         self._build = build
-        self.shared = SharedWeights(build(largest))
+        self._relax = relax
+        self._restore = restore
+        network = build(largest)
+        if relax is not None:
+            relax(network)
+        self.shared = SharedWeights(network)
         self._active: dict[str, ActiveNetwork[PoseNetwork]] = {}
 
     def activate(self, genotype: Genotype) -> PoseNetwork:
@@ -62,15 +77,23 @@ class SharedPoseNetwork(nn.Module):
         self._active[key] = active
         if len(self._active) > _KEPT:
             self._active.pop(next(iter(self._active)))
-        return active.network
+        return self._restored(active.network, genotype)
 
     def derive(self, genotype: Genotype) -> PoseNetwork:
         """The genotype's network with weights of its own, cut out of the shared ones."""
-        return self.shared.derive(self._skeleton(genotype))
+        return self._restored(self.shared.derive(self._skeleton(genotype)), genotype)
+
+    def _restored(self, network: PoseNetwork, genotype: Genotype) -> PoseNetwork:
+        if self._restore is not None:
+            self._restore(network, genotype)
+        return network
 
     def _skeleton(self, genotype: Genotype) -> PoseNetwork:
         with Skeletons():
-            return self._build(genotype)
+            network = self._build(genotype)
+            if self._relax is not None:
+                self._relax(network)
+            return network
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy makes active networks of its own: these send their gradients here."""

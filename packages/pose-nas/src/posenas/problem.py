@@ -180,7 +180,12 @@ class Problem:
         name: str = "super-network",
     ) -> Weights:
         """Trains the super-network of a weight-sharing space, from fresh weights or on from earlier shared
-        ones; `step` says how, and `name` what the display calls it."""
+        ones; `step` says how, and `name` what the display calls it.
+
+        Where the strategy requires `Relaxed` too, real values are shared parameters: `activate` gives the
+        network of a genotype with the genotype's values, and their gradients change the shared ones, which
+        are in `network.shared.largest`.
+        """
         inputs = {
             "network": "shared",
             "step": identity(step, role="step"),
@@ -190,7 +195,7 @@ class Problem:
         }
 
         def build() -> torch.nn.Module:
-            return self._workshop.fresh_shared() if init is None else self._workshop.read_shared(init.file)
+            return self._workshop.fresh_shared() if init is None else self._workshop.trained_shared(init.file)
 
         file = self._train_effect(name, inputs, build, step=step, epochs=epochs, on=on)
         self._shared.add(file)

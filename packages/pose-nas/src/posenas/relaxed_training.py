@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
 from posenas.genotype import Genotype
-from posenas.network import PoseNetwork
 from posenas.optimizers import Architecture
-from posenas.protocols import Relaxed
+from posenas.real_values import relax
 from posenas.training import Notes, Step, Watch
 from posenas.workshop import Weights, Workshop
+
+__all__ = ["Learning", "Relaxation", "relax", "train_relaxed"]
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,6 @@ def train_relaxed(
     learnt = course.taken[-1]
     found = workshop.part(learnt, network.state_dict())  # without what came to weigh nothing
     return {"weights": workshop.save(found), "genotype": learnt, "course": course.taken}
-
-
-def relax(space: object, network: PoseNetwork) -> Mapping[str, nn.Parameter]:
-    """The architecture's values in the network, which are parameters from now on, by their dimensions."""
-    values = cast(Relaxed, space).relax(network.backbone)
-    return cast(Mapping[str, nn.Parameter], values)
 
 
 def _genotype(values: Mapping[str, nn.Parameter]) -> Genotype:

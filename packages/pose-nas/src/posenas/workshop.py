@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ from posenas.optimizers import Architecture
 from posenas.output_change import Change, measure_change
 from posenas.people import People
 from posenas.protocols import Averaging, HeadModule, Relaxed, WeightSharing
+from posenas.real_values import relax, restore
 from posenas.run import Run
 from posenas.scores import GroundTruth, Predictions
 from posenas.training import Notes, Step, Watch, train
@@ -105,14 +106,24 @@ class Workshop:
         """A network whose training is to begin, from the recipe's initial weights where there are some."""
         network = self.composition.build(genotype)
         self._fill(network)
-        self._restore(network, genotype)
+        restore(self.composition.space, network, genotype)
         return network
 
     def fresh_shared(self) -> SharedPoseNetwork:
         """A super-network whose training is to begin, likewise."""
-        network = self._new_shared()
+        network = self._new_shared(relaxed=self._learns_values)
         self._fill(network.shared.largest)
+        restore(self.composition.space, network.shared.largest, self._largest)
         return network
+
+    def trained_shared(self, file: str) -> SharedPoseNetwork:
+        """A super-network whose training is to go on."""
+        return self._read_shared(file, relaxed=self._learns_values)
+
+    @property
+    def _learns_values(self) -> bool:
+        """Whether real values of a space learn beside its weights: its strategy says so."""
+        return Relaxed in self.composition.strategy.requires()
 
     @cached_property
     def initial(self) -> InitialWeights | None:
@@ -204,40 +215,49 @@ class Workshop:
             return self._load_shared(weights.file).derive(genotype)
         network = self.composition.build(genotype)
         network.load_state_dict(self.tensors(weights.file))
-        self._restore(network, genotype)
+        restore(self.composition.space, network, genotype)
         return network
 
     def part(self, genotype: Genotype, tensors: Mapping[str, Tensor]) -> PoseNetwork:
         """The genotype's network with tensors of one that has all that it has, or more."""
         network = self.composition.build(genotype)
         network.load_state_dict({name: tensors[name] for name in network.state_dict()})
-        self._restore(network, genotype)
+        restore(self.composition.space, network, genotype)
         return network
 
     def inherit(self, genotype: Genotype, file: str) -> tuple[PoseNetwork, Transfer]:
         """The genotype's network with what fits of another one's weights, and what that was."""
         network = self.composition.build(genotype)
         took = transfer(network, self.tensors(file))
-        self._restore(network, genotype)
+        restore(self.composition.space, network, genotype)
         return network, took
-
-    def _restore(self, network: PoseNetwork, genotype: Genotype) -> None:
-        """The genotype's real values, in place of those that came with another's weights."""
-        if isinstance(self.composition.space, Relaxed):
-            self.composition.space.set_values(network.backbone, genotype)
 
     def tensors(self, file: str) -> dict[str, Tensor]:
         """A weights file's, by their names."""
         return load(self._read(file))
 
-    def _new_shared(self) -> SharedPoseNetwork:
+    @property
+    def _largest(self) -> Genotype:
         space = self.composition.space
         if not isinstance(space, WeightSharing):
             raise TypeError(f"{space!r} has no shared weights; the strategy must require WeightSharing")
-        return SharedPoseNetwork(self.composition.build, space.largest())
+        return space.largest()
+
+    def _new_shared(self, *, relaxed: bool) -> SharedPoseNetwork:
+        space = self.composition.space
+        return SharedPoseNetwork(
+            self.composition.build,
+            self._largest,
+            relax=partial(relax, space) if relaxed else None,
+            restore=partial(restore, space),
+        )
 
     def read_shared(self, file: str) -> SharedPoseNetwork:
-        shared = self._new_shared()
+        """A super-network from which networks are derived."""
+        return self._read_shared(file, relaxed=False)
+
+    def _read_shared(self, file: str, *, relaxed: bool) -> SharedPoseNetwork:
+        shared = self._new_shared(relaxed=relaxed)
         shared.load_state_dict(self.tensors(file))
         return shared
 
