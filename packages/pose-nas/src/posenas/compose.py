@@ -13,6 +13,17 @@ import numpy as np
 import torch
 
 from posenas.batches import View
+from posenas.conformity import (
+    blamed,
+    check_genotypes,
+    check_methods,
+    check_metrics,
+    check_requirements,
+    check_samples,
+    check_scores,
+    check_splits,
+    check_view,
+)
 from posenas.costs import Costs, KnownCalls, measure
 from posenas.data.augment import Augmentation
 from posenas.data.crops import person_crops
@@ -32,7 +43,7 @@ from posenas.limits import Limit, check_reachable, parse_limit
 from posenas.network import PoseNetwork
 from posenas.objectives import Objective, choose_objectives
 from posenas.options import make_component, option_values
-from posenas.plugins import find_plugins, load
+from posenas.plugins import Owner, find_plugins, load
 from posenas.protocols import (
     Dataset,
     Evaluator,
@@ -46,6 +57,7 @@ from posenas.protocols import (
 )
 from posenas.reach import check_reached
 from posenas.recipe import ComponentChoice, Recipe
+from posenas.rehearsal import rehearse_backbone, rehearse_head
 from posenas.scores import GroundTruth, Predictions
 from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
 from posenas.skeletons import Skeletons
@@ -57,7 +69,11 @@ _FORESEEN = 100
 
 @dataclass(frozen=True)
 class Composition:
-    """Components and settings that are known to work together."""
+    """Components and settings that are known to work together.
+
+    Attributes:
+        warnings: what looks like a mistake in a plugin and may be none.
+    """
 
     recipe: Recipe
     space: SearchSpace
@@ -73,6 +89,7 @@ class Composition:
     objectives: tuple[Objective, ...]
     compute: Compute
     latency: LatencyCost
+    warnings: tuple[str, ...] = ()
     known_calls: KnownCalls = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -148,20 +165,25 @@ def compose(recipe: Recipe) -> Composition:
         for table, kind in SETTINGS_TABLES.items()
         if table != "augmentation"  # which depends on the head
     }
-    space: SearchSpace = make("space", recipe.space)
-    compute = compute_for(recipe, space)
-    head: Head = make("head", recipe.head)
+    warnings: list[str] = []
+    space: SearchSpace = _conforming(recipe, "space", warnings)
+    genotypes = check_genotypes(space, owner=Owner("space", recipe.space.name))
+    with blamed(Owner("space", recipe.space.name), "build"):
+        compute = compute_for(recipe, space)
+    head: Head = _conforming(recipe, "head", warnings)
+    check_view(head, owner=Owner("head", recipe.head.name))
     _check_head(recipe, space, head)
     settings["augmentation"] = _augmentation(recipe, head)
-    strategy: Strategy = make("strategy", recipe.strategy)
-    dataset: Dataset = make("dataset", recipe.dataset)
-    keypoints = dataset.keypoints()
+    strategy: Strategy = _conforming(recipe, "strategy", warnings)
+    check_requirements(strategy, owner=Owner("strategy", recipe.strategy.name))
+    dataset: Dataset = _conforming(recipe, "dataset", warnings)
+    keypoints = check_splits(dataset, owner=Owner("dataset", recipe.dataset.name))
     if keypoints.unpaired:  # exchanging nothing where left and right are exchanged would teach the wrong side
         settings["augmentation"] = replace(settings["augmentation"], flip=0.0)
         settings["evaluation"] = replace(settings["evaluation"], flip_test=False)
-    build_head(space, head, keypoints)  # refuses keypoints that it cannot read
+    warnings += _rehearse(recipe, space, head, keypoints, genotypes)
     _check_strategy(recipe, strategy, space, head, keypoints)
-    evaluator: Evaluator = make("evaluator", recipe.evaluator)
+    evaluator: Evaluator = _conforming(recipe, "evaluator", warnings)
     components = {
         "space": space,
         "strategy": strategy,
@@ -169,7 +191,8 @@ def compose(recipe: Recipe) -> Composition:
         "dataset": dataset,
         "evaluator": evaluator,
     }
-    metrics = [replace(metric, name=qualified(recipe, metric.name)) for metric in evaluator.metrics()]
+    declared = check_metrics(evaluator, owner=Owner("evaluator", recipe.evaluator.name))
+    metrics = [replace(metric, name=qualified(recipe, metric.name)) for metric in declared]
     objectives = choose_objectives(metrics, maximize=recipe.maximize, minimize=recipe.minimize)
     if recipe.init:
         read_initial_weights(Path(recipe.init))
@@ -194,12 +217,39 @@ def compose(recipe: Recipe) -> Composition:
             input_size=(head.view().height, head.view().width),
             subject=latency_subject(recipe, space, head, keypoints),
         ),
+        warnings=tuple(warnings),
     )
     known = composition.latency.table is not None
     _check_limits(composition, [limit for limit in limits if known or limit.cost != LATENCY])
     _check_people(composition)
     _check_evaluator(composition)
     return composition
+
+
+def _conforming(recipe: Recipe, kind: str, warnings: list[str]) -> Any:
+    """The component of that kind, whose methods can be called as the contract says; warnings are added."""
+    choice: ComponentChoice = getattr(recipe, kind)
+    component = make(kind, choice)
+    warnings += check_methods(kind, component, owner=Owner(kind, choice.name))
+    return component
+
+
+def _rehearse(
+    recipe: Recipe,
+    space: SearchSpace,
+    head: Head,
+    keypoints: KeypointSet,
+    genotypes: Mapping[str, Genotype],
+) -> list[str]:
+    """Runs networks of the space without values, and the head really. Returns warnings.
+
+    Raises:
+        PosenasError: where a part does not keep the contract's word; it names the plugin.
+    """
+    networks = {name: genotypes[name] for name in ("largest", "smallest", "sample") if name in genotypes}
+    for genotype in networks.values():
+        levels = rehearse_backbone(space, genotype, head.view(), owner=Owner("space", recipe.space.name))
+    return rehearse_head(head, levels, keypoints, owner=Owner("head", recipe.head.name))
 
 
 def _augmentation(recipe: Recipe, head: Head) -> Augmentation | ImageAugmentation:
@@ -406,7 +456,13 @@ def _check_people(composition: Composition) -> None:
     """Somebody to train on, to rank with and to score on; and a detector's boxes, where they are given."""
     held_out = bool(composition.evaluation.held_out)
     for split, least in (("train", 1 + held_out), ("val", 1)):
-        images = len({crop.sample for crop in person_crops(composition.dataset.split(split))})
+        samples = check_samples(
+            composition.dataset,
+            split,
+            composition.keypoints,
+            owner=Owner("dataset", composition.recipe.dataset.name),
+        )
+        images = len({crop.sample for crop in person_crops(samples)})
         if images < least:
             hint = "; set evaluation.held_out=0 to rank candidates on `val`" if images else ""
             left_out = crowd_findings(split, composition.dataset.split(split))
@@ -425,19 +481,23 @@ def _check_people(composition: Composition) -> None:
 
 
 def _check_evaluator(composition: Composition) -> None:
-    """The truth of a few people is scored against itself: an evaluator that cannot read this keypoint
-    set says so now and not after the training."""
+    """The truth of a few people is scored against itself, and nobody against it: an evaluator that cannot
+    read this keypoint set says so now and not after the training."""
     samples = [sample for sample in composition.dataset.split("val") if sample.people][:4]
     people = [(sample.id, person) for sample in samples for person in sample.people]
     keypoints = np.array([person.keypoints for _, person in people], dtype=np.float64)
-    predictions = Predictions(
+    everybody = Predictions(
         image_ids=np.array([image for image, _ in people], dtype=np.int64),
         keypoints=keypoints[:, :, :2],
         keypoint_scores=np.ones(keypoints.shape[:2]),
         scores=np.ones(len(people)),
     )
-    try:
-        composition.evaluator.evaluate(predictions, GroundTruth(composition.keypoints, samples))
-    except PosenasError as error:
-        name = composition.recipe.evaluator.name
-        raise PosenasError(f"evaluator {name!r} does not fit this dataset: {error}") from error
+    nobody = Predictions(
+        everybody.image_ids[:0], everybody.keypoints[:0], everybody.keypoint_scores[:0], everybody.scores[:0]
+    )
+    check_scores(
+        composition.evaluator,
+        GroundTruth(composition.keypoints, samples),
+        (everybody, nobody),
+        owner=Owner("evaluator", composition.recipe.evaluator.name),
+    )

@@ -66,7 +66,7 @@ def measure(network: nn.Module, input_size: tuple[int, int], *, known: KnownCall
         torch.no_grad(),
         _evaluation_mode(network),
         _summary(network) as weights_times_pixels,
-        _WithoutPointwise(multiplications, {} if known is None else known),
+        WithoutPointwise(multiplications, {} if known is None else known),
         multiplications,
     ):
         network(image)
@@ -181,7 +181,7 @@ KnownCalls: TypeAlias = dict[Any, Call]
 """By function and the arguments' shapes and types."""
 
 
-class _WithoutPointwise(TorchFunctionMode):
+class WithoutPointwise(TorchFunctionMode):
     """Passes over normalisation, ReLU and clamps: they multiply nothing, and are slow on the meta device.
     Calls that are known are not made again."""
 

@@ -45,7 +45,7 @@ KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
 CORE = "pose-nas"
 _GROUP = "posenas."
 _ENTRY_POINT = re.compile(r"(?P<module>\w+(\.\w+)*)(\s*:\s*(?P<attribute>\w+(\.\w+)*))?(\s*\[.*\])?")
-_PROTOCOLS: Mapping[str, type[Any]] = {
+PROTOCOLS: Mapping[str, type[Any]] = {
     "space": protocols.SearchSpace,
     "strategy": protocols.Strategy,
     "head": protocols.Head,
@@ -75,6 +75,19 @@ class Plugin:
         return f"{self.kind} {self.name} of {self.distribution} {self.version}"
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Whose fault something is. In words it is the plugin with its distribution and version, which are looked
+    up only then."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        offered = [plugin for plugin in _offered((self.kind,)) if plugin.name == self.name]
+        return str(offered[0]) if offered else f"{self.kind} {self.name}"
+
+
 def find_plugins(kinds: Iterable[str] = KINDS) -> tuple[Plugin, ...]:
     """Every installed plugin of these kinds, usable or not, by kind and name; imports none of them."""
     look = functools.cache(look_at)
@@ -94,7 +107,7 @@ def load(kind: str, name: str) -> type[Any]:
         raise PosenasError(_unknown(kind, name, {plugin.name for plugin in offered}))
     plugin = _examined(chosen[0], look_at)
     component = load_entry(plugin)
-    problem = _nonconformance(component, _PROTOCOLS[kind])
+    problem = _nonconformance(component, PROTOCOLS[kind])
     if problem:
         raise PosenasError(f"{plugin} is no {kind}: {plugin.entry_point} {problem}; {remedy(plugin)}")
     assert isinstance(component, type)

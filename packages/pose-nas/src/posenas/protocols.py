@@ -1,5 +1,9 @@
 """The contract: five protocols, and the capabilities that are asked for by name.
 
+Composing compares the methods' signatures with those on this page: parameters have these names and kinds,
+further ones have defaults. It then runs one small forward pass, loss and decoding, so that a component which
+breaks a rule of this page is refused in one line before anything is trained.
+
 A component is a frozen dataclass: its fields are its options, its methods its behaviour. There is
 nothing to inherit and nothing to register but one entry point. A field that a user may set is
 annotated `Annotated[type, "what it does"]`; constraints such as `annotated_types.Ge(1)` go beside it.
@@ -30,7 +34,11 @@ class Backbone(Protocol):
 
     @property
     def levels(self) -> Sequence[Level]:
-        """From the image to the output; truthful names, strides and channels."""
+        """From the image to the output; truthful names, strides and channels.
+
+        Composing compares them with the feature maps of the largest, the smallest and a drawn network, on
+        the meta device: the forward pass asks no tensor for its values.
+        """
         ...
 
     def __call__(self, images: Tensor) -> Mapping[str, Tensor]: ...
@@ -41,7 +49,8 @@ class SearchSpace(Protocol):
     """Turns a genotype into a backbone."""
 
     def dimensions(self) -> Mapping[str, Dimension]:
-        """Every combination of values is a genotype that can be built."""
+        """Every combination of values is a genotype that can be built. What `sample` and the capabilities'
+        methods give is one value of each, and nothing else."""
         ...
 
     def sample(self, rng: Random) -> Genotype: ...
@@ -90,11 +99,16 @@ class Relaxed(SearchSpace, Protocol):
 
     def relax(self, backbone: Any) -> Mapping[str, Tensor]:
         """Makes the backbone's architecture values parameters, in place and by their names in the state dict;
-        returns them by their dimensions' names, of their dimensions' shapes."""
+        returns them by their dimensions' names, of their dimensions' shapes. Those of a backbone that is
+        relaxed already stay the same parameters. It may be on the meta device."""
         ...
 
     def set_values(self, backbone: Any, genotype: Genotype) -> None:
-        """Puts the genotype's real values into the backbone, in place of those that it has."""
+        """Puts the genotype's real values into the backbone, relaxed or not, in place of those that it has.
+
+        Called after weights were loaded, cut out of shared ones or bound to them: the values are the
+        genotype's, and never those that were saved with the weights.
+        """
         ...
 
     def discrete(self, genotype: Genotype) -> Genotype:
@@ -122,13 +136,15 @@ class Strategy(Protocol):
     """Decides which genotypes to try and how their weights are obtained."""
 
     def requires(self) -> Sequence[type]:
-        """Capabilities, as protocols, that the space or the head module must have."""
+        """Capabilities, as protocols of this page, that the space or the head module must have."""
         ...
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         """Ordinary deterministic code. All costly work, and all randomness, comes from `problem`.
 
-        The last trial yielded is the search's answer: the winner with its final weights.
+        The last trial yielded is the search's answer, whatever its stage is called: the winner with weights
+        of its own, scored by `problem.evaluate`. A search without a trial, or whose last one failed or has
+        the super-network's weights, ends with an error. Steps of trainings are frozen dataclasses.
         """
         ...
 
@@ -139,14 +155,17 @@ class HeadModule(Protocol):
     def __call__(self, features: Mapping[str, Tensor]) -> Any: ...
 
     def targets(self, batch: Batch) -> Any:
-        """What the loss compares outputs with; encoded once a batch, on the batch's device."""
+        """What the loss compares outputs with; encoded once a batch, on the batch's device. A batch may hold
+        views with nobody labelled, and views of whole images nobody at all."""
         ...
 
     def loss(self, outputs: Any, targets: Any) -> Tensor:
-        """A scalar."""
+        """A real number without axes that can be differentiated; finite where nobody is labelled too."""
         ...
 
-    def decode(self, outputs: Any) -> Poses: ...
+    def decode(self, outputs: Any) -> Poses:
+        """One pose for each view, finite: keypoints (N, K, 2) and scores (N, K)."""
+        ...
 
 
 class ImageHeadModule(Protocol):
@@ -277,7 +296,9 @@ class Dataset(Protocol):
         """At least `train` and `val`."""
         ...
 
-    def split(self, name: str) -> Sequence[Sample]: ...
+    def split(self, name: str) -> Sequence[Sample]:
+        """The split's images; each person has all K keypoints, (K, 3)."""
+        ...
 
     def instructions(self) -> str:
         """Where the files must lie and how to get them."""
@@ -299,7 +320,10 @@ class Evaluator(Protocol):
     """Predictions and truth to named metrics."""
 
     def metrics(self) -> Sequence[Metric]:
-        """The first one is what a search maximises unless it is told otherwise."""
+        """The first one is what a search maximises unless it is told otherwise. Each has its own name."""
         ...
 
-    def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation: ...
+    def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
+        """A figure for each of `metrics` and for no other; NaN where there is none. It can be that nobody is
+        predicted."""
+        ...

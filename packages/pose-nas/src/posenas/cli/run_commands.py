@@ -207,7 +207,7 @@ def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None 
 def _tell_foreseen(composition: Composition) -> None:
     from posenas.compose import foreseen
 
-    for warning in foreseen(composition):
+    for warning in (*composition.warnings, *foreseen(composition)):
         tell(f"warning: {warning}", err=True)
 
 

@@ -1,0 +1,124 @@
+"""Whether a component's methods can be called as the contract calls them.
+
+`isinstance` asks a protocol for names alone. Here the signatures behind the names are compared, and a name
+that nearly is one of the contract is noticed: a misspelt capability is otherwise just absent.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any, cast
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_CLOSE = 0.8
+
+
+def members(protocol: type[Any]) -> dict[str, Any]:
+    """The protocol's methods and properties by name, with those of the protocols that it extends."""
+    found: dict[str, Any] = {}
+    for base in reversed(protocol.__mro__):
+        if getattr(base, "_is_protocol", False):
+            found |= {
+                name: value
+                for name, value in vars(base).items()
+                if (not name.startswith("_") or name == "__call__")
+                and (inspect.isfunction(value) or isinstance(value, property))
+            }
+    return found
+
+
+def misfit(component: Any, protocol: type[Any]) -> str:
+    """Why the component's methods cannot be called as the protocol's; empty where they can.
+
+    A method takes each of the protocol's parameters by position and by name, or by name alone where the
+    protocol has it so. Further parameters have defaults. The names are free for `__call__`, and
+    for `forward`, which a module has in its place.
+
+    Args:
+        component: an object, of which only its methods' signatures are read.
+    """
+    for name, expected in members(protocol).items():
+        problem = (
+            _value_problem(component, name)
+            if isinstance(expected, property)
+            else _method_problem(component, name, expected)
+        )
+        if problem:
+            return problem
+    return ""
+
+
+def near_misses(
+    component: Any, protocols: Iterable[type[Any]], *, without: type[Any] = object
+) -> Iterator[str]:
+    """Words for each capability that the component seems to mean and does not have.
+
+    Args:
+        protocols: the capabilities that it may have.
+        without: a class whose attributes are its own business, such as `nn.Module`.
+    """
+    own = {
+        name
+        for kind in type(component).__mro__
+        if kind is not without and not issubclass(without, kind)
+        for name, value in vars(kind).items()
+        if not name.startswith("_") and (callable(value) or isinstance(value, property))
+    }
+    capabilities = [protocol for protocol in protocols if not isinstance(component, protocol)]
+    meant = {name for protocol in protocols for name in members(protocol)}
+    for protocol in capabilities:
+        wanted = [name for name in members(protocol) if not hasattr(component, name)]
+        for name in wanted:
+            close = get_close_matches(name, own - meant, n=1, cutoff=_CLOSE)
+            if close:
+                yield f"has {close[0]!r}; was {name!r} of {protocol.__name__} meant? It is not used as it is"
+
+
+def _value_problem(component: Any, name: str) -> str:
+    if callable(getattr(type(component), name, None)):
+        return f"{name} is a method, expected a property"
+    return ""
+
+
+def _method_problem(component: Any, name: str, expected: Any) -> str:
+    asked = inspect.signature(expected)
+    asked = asked.replace(parameters=list(asked.parameters.values())[1:])  # without self
+    found_name = "forward" if name == "__call__" and hasattr(component, "forward") else name
+    method = getattr(component, found_name, None)
+    if not callable(method):
+        return f"{found_name} is no method"
+    try:
+        found = inspect.signature(method)
+    except (TypeError, ValueError):
+        return ""  # a compiled function tells nobody what it takes
+    if all(
+        _binds(found, asked, by_name=by_name)
+        for by_name in ((False,) if name == "__call__" else (False, True))
+    ):
+        return ""
+    return f"{found_name}{_words(found)} should be {found_name}{_words(asked)}"
+
+
+def _binds(found: inspect.Signature, asked: inspect.Signature, *, by_name: bool) -> bool:
+    positional: list[None] = []
+    named: dict[str, None] = {}
+    for parameter in asked.parameters.values():
+        if parameter.kind in _POSITIONAL and not by_name:
+            positional.append(None)
+        else:
+            named[parameter.name] = None
+    try:
+        found.bind(*positional, **cast(dict[str, Any], named))
+    except TypeError:
+        return False
+    return True
+
+
+def _words(signature: inspect.Signature) -> str:
+    """The parameters without their types."""
+    bare = [
+        parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()
+    ]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
