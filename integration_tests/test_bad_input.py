@@ -152,7 +152,7 @@ def test_wrong_annotations(
 def test_a_number_of_thousands_of_digits(posenas: Posenas, tmp_path: Path) -> None:
     root = make_dataset(tmp_path / "data", '{"images": [' + "9" * 5000 + "]}")
     answer = posenas("compose", "--dataset", "coco", "-o", f"dataset.root={root}", "--dry-run")
-    assert "a number in it has thousands of digits" in one_line(answer)
+    assert "holds a number of 5000 digits" in one_line(answer)
 
 
 def test_annotations_nested_too_deep(posenas: Posenas, tmp_path: Path) -> None:
@@ -468,12 +468,13 @@ def test_an_argument_with_a_zero_byte(posenas: Posenas) -> None:
 def test_control_characters_of_a_data_set_never_reach_the_terminal(posenas: Posenas, tmp_path: Path) -> None:
     content = make_annotations()
     content["images"][3]["file_name"] = "\x1b[31mx\x07.jpg"
-    content["annotations"][3]["id"] = "\x1b[2J"
+    content["annotations"][3] |= {"id": "\x1b[2J", "keypoints": [1, 2]}
     root = make_dataset(tmp_path / "data", content)
     source = ("coco", "-o", f"dataset.root={root}")
     refused = one_line(posenas("data", "check", *source))
+    assert r"\x1b[2J" in refused
     assert "\x1b" not in refused
-    content["annotations"][3]["id"] = 4
+    content["annotations"][3] |= {"keypoints": make_annotations()["annotations"][3]["keypoints"]}
     for split in ("train", "val"):
         (root / f"{split}.json").write_text(json.dumps(content))
     told = posenas("data", "check", *source)

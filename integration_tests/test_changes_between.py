@@ -184,7 +184,7 @@ def test_commands_that_continue_a_run_refuse_and_accept(posenas: Posenas, data: 
     command = (
         *("compose", "--run", "run", "--dataset", "coco", "-o", f"dataset.root={data}"),
         *("--space", "fixed", "-o", "space.width=0.125", "-o", "head.input_size=64,64"),
-        *("--strategy", "random", "-o", "strategy.evaluations=2", "-o", "strategy.epochs=1"),
+        *("--strategy", "random", "-o", "strategy.candidates=2", "-o", "strategy.epochs=1"),
         *("-o", "strategy.final_epochs=1", "-o", "training.workers=0"),
     )
     assert posenas(*command).status == 0

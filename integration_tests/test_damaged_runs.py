@@ -33,7 +33,7 @@ TABLES: Mapping[str, Any] = {
 RANDOM = {
     "strategy": {
         "name": "random",
-        "evaluations": 2,
+        "candidates": 2,
         "epochs": 1,
         "final_epochs": 2,
         "calibration_people": 8,

@@ -122,7 +122,7 @@ def compose(
     check_measured_limits(composition)
     _tell_foreseen(composition)
     if note := without_limit(composition):
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}", err=True)
     if not _go_on(composition, dry_run=dry_run, save=save, as_json=as_json):
         return
     path = path or _new_path(composition.recipe)
