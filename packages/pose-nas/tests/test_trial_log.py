@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import torch
+from posenas.checkpoint import save_weights
 from posenas.compose import Composition, compose
 from posenas.errors import PosenasError
 from posenas.hooks import Events
@@ -44,9 +46,10 @@ def test_what_is_there_is_kept_and_what_does_not_fit_is_written_anew(tmp_path: P
 
 @dataclass(frozen=True)
 class Stub:
-    """A strategy that computes nothing."""
+    """A strategy that computes nothing; its answer has some weights in a folder."""
 
     trials: int
+    weights: Path
 
     def requires(self) -> Sequence[type]:
         return ()
@@ -54,7 +57,8 @@ class Stub:
     def search(self, problem: Problem) -> Iterator[Trial]:  # noqa: ARG002
         for number in range(self.trials):
             yield trial(number)
-        yield trial(0, "final")
+        torch.manual_seed(0)
+        yield replace(trial(0, "final"), weights=save_weights(self.weights, torch.nn.Linear(1, 1)))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +80,7 @@ def searched(composition: Composition, folder: Path, trials: int) -> tuple[Run, 
 
     run = create_run(folder, composition.recipe)
     before = written()
-    search(replace(composition, strategy=Stub(trials)), run, events=Events({}, complain=print))
+    search(replace(composition, strategy=Stub(trials, run.weights)), run, events=Events({}, complain=print))
     return run, written() - before
 
 
