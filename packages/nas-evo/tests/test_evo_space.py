@@ -13,10 +13,12 @@ from nas_evo.genes import ANCESTOR, Quartet, genotype_of, halvings, quartets_of
 from nas_evo.scaling import Blueprint, drop_connect_limit, rounded, scale
 from nas_evo.space import EvoSpace
 from nas_evo.zoo import EVOPOSE2D_S, EVOPOSE2D_XS
+from posenas.conditional import made_possible
 from posenas.errors import PosenasError
 from posenas.folding import fold_normalisations
 from posenas.genotype import Genotype, check_genotype, sample_uniform
 from posenas.layers.chain import Chain
+from posenas.limits import draw_genotypes, guide_to_budget, parse_limit
 from posenas.options import make_component, option_values
 from posenas.protocols import Evolvable, SearchSpace
 from torch import nn
@@ -107,6 +109,30 @@ def test_scaled_blueprints_are_the_known_ones() -> None:
         assert [(q.kernel, q.stride) for q in blueprint.modules] == [
             (q.kernel, q.stride) for q in small.modules
         ]
+
+
+@pytest.mark.parametrize("strides", list(itertools.product((1, 2), repeat=3)))
+def test_a_second_halving_is_not_spelled_and_the_network_stays(strides: tuple[int, ...]) -> None:
+    spelled = {f"module{number}.stride": stride for number, stride in zip((5, 6, 7), strides, strict=True)}
+    genotype = {**genotype_of(ANCESTOR), **spelled}
+    possible = made_possible(EvoSpace(), genotype, Random(0))
+    assert quartets_of(possible) == quartets_of(genotype)
+    assert sum(possible[name] == 2 for name in spelled) == min(1, strides.count(2))
+
+
+def test_draws_near_a_budget_halve_at_most_once_more() -> None:
+    space = EvoSpace()
+
+    def size(genotype: Genotype, _: str) -> float:
+        return sum(value for name, value in genotype.items() if name.endswith(("channels", "blocks")))
+
+    limits = [parse_limit("macs<=500")]
+    guide = guide_to_budget(space, limits, size, rng=Random(0))
+    drawn = draw_genotypes(space, 40, limits=limits, cost=size, rng=Random(0), guide=guide)
+    halved = [[number for number in (5, 6, 7) if each[f"module{number}.stride"] == 2] for each in drawn]
+    assert guide is not None
+    assert {len(numbers) for numbers in halved} == {0, 1}
+    assert {number for numbers in halved for number in numbers} == {5, 6, 7}
 
 
 def test_smaller_inputs_make_smaller_networks() -> None:

@@ -15,6 +15,7 @@ from posenas.conditional import likelihood, made_possible
 from posenas.errors import PosenasError
 from posenas.genotype import Choice, Dimension, Genotype, Real, genotype_id, sample_uniform
 from posenas.limits import draw_genotypes, guide_to_budget, near_budget, parse_limit, within
+from posenas.strategies.variation import breed
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,41 @@ def test_costs_are_asked_for_seldom() -> None:
     guide = guide_to_budget(SPACE, limits, counted, rng=rng)
     draw_genotypes(SPACE, 40, limits=limits, cost=counted, rng=rng, guide=guide)
     assert len(asked) < 600  # about half of them to fit the guide
+
+
+class Limited:
+    """What `breed` asks of a problem."""
+
+    space = SPACE
+
+    def __init__(self, *texts: str) -> None:
+        self._limits = [parse_limit(text) for text in texts]
+
+    def within_limits(self, genotype: Genotype) -> bool:
+        return within(genotype, self._limits, cost)
+
+    def near_budget(self, genotype: Genotype) -> bool:
+        return near_budget(genotype, self._limits, cost)
+
+
+@pytest.mark.parametrize("crossover", [0.0, 1.0])
+def test_children_stay_near_the_budget(crossover: float) -> None:
+    rng = Random(1)
+    population = drawn(20, "macs<=1200")
+    known = {genotype_id(genotype) for genotype in population}
+    for _ in range(60):
+        parents = rng.sample(population, 2)
+        child = breed(
+            Limited("macs<=1200"),  # type: ignore[arg-type]
+            lambda parents=parents: parents,
+            crossover=crossover,
+            known=known,
+            rng=rng,
+        )
+        assert child is not None
+        known.add(genotype_id(child))
+        population = [*population[1:], child]
+    used = sorted(cost(genotype, "macs") / 1200 for genotype in population)
+    assert used[-1] <= 1
+    assert used[1] >= 0.85  # one in twenty may be a last resort
+    assert all(likelihood(SPACE, genotype) > 0 for genotype in population)

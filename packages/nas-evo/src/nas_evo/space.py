@@ -50,6 +50,15 @@ class EvoSpace:
         strides = {f"module{number}.stride": 2 if number == halving else 1 for number in FREE_STRIDES}
         return {**sample_uniform(self.dimensions(), rng), **strides}
 
+    def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
+        """The strides of modules 7 to 5: 2 only where none of the others has it, since a second one stands
+        for 1. The last comes first, so that of several the one that counts is kept."""
+        halving = {number for number in FREE_STRIDES if genotype[f"module{number}.stride"] == 2}
+        return {
+            f"module{number}.stride": (1,) if halving - {number} else (2, 1)
+            for number in reversed(FREE_STRIDES)
+        }
+
     def ancestor(self) -> Genotype:
         return genotype_of(ANCESTOR)
 
