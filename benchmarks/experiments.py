@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from posenas.compose import Composition
+from posenas.computed_on import provenance_of
 from posenas.devices import keep_freed_memory, use_threads
 from posenas.hooks import Events
 from posenas.problem import Problem
@@ -47,7 +48,7 @@ def opened(composition: Composition, folder: Path) -> Iterator[Problem]:
     run = prepared(composition, folder)
     with locked(run):
         events = shown()
-        journal = open_journal(run, composition, warn=events.warn)
+        journal = open_journal(run, composition.recipe, provenance_of(composition), warn=events.warn)
         with closing(Problem(composition, run, journal, events=events)) as problem:
             yield problem
 

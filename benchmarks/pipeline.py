@@ -27,13 +27,14 @@ import torch
 from posenas.batches import View
 from posenas.data.augment import Augmentation
 from posenas.data.coco import CocoDataset
-from posenas.data.crops import PersonCrop, crop_loader, person_crops
+from posenas.data.crops import crop_loader
 from posenas.data.images import FileImage
 from posenas.data.loader import EpochLoader
+from posenas.data.person_crop import PersonCrop, person_crops
 from posenas.data.reading import WarpedCrops
 from posenas.keypoint_sets import COCO_17
 from posenas.samples import Person, Sample
-from posenas.training import TrainingSettings
+from posenas.training_settings import TrainingSettings
 from ratios import Ratio, alternate
 
 VIEWS = (View("person", 128, 128), View("person", 256, 192))

@@ -30,8 +30,9 @@ from networks import Backbone, Size
 from posenas.batches import Batch
 from posenas.compose import build_network
 from posenas.data.augment import Augmentation
-from posenas.data.crops import LoadedCrops, crop_loader, load_crops, person_crops
+from posenas.data.crops import LoadedCrops, crop_loader, load_crops
 from posenas.data.loader import EpochLoader
+from posenas.data.person_crop import person_crops
 from posenas.data.reading import WarpedCrops
 from posenas.data.synthetic.dataset import SyntheticDataset
 from posenas.devices import Compute, choose_compute
@@ -43,7 +44,8 @@ from posenas.network import PoseNetwork, SharedPoseNetwork
 from posenas.protocols import FlipTest, HeadModule
 from posenas.sandwich_step import SandwichStep
 from posenas.scores import GroundTruth, Predictions
-from posenas.training import TrainingSettings, make_optimizer
+from posenas.training import make_optimizer
+from posenas.training_settings import TrainingSettings
 from ratios import alternate
 from torch import Tensor
 

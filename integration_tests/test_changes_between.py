@@ -14,6 +14,7 @@ import pytest
 import torch
 from posenas import plugins
 from posenas.compose import compose
+from posenas.computed_on import provenance_of
 from posenas.data.synthetic.dataset import SyntheticDataset
 from posenas.errors import PosenasError
 from posenas.recipe import recipe_from_tables
@@ -121,7 +122,13 @@ def opened(run: Path, root: Path, **how: Any) -> list[str]:
     """Begins or continues the run as far as its journal; returns the warnings."""
     told: list[str] = []
     composition = compose(recipe_from_tables(tables(root)))
-    open_journal(create_run(run, composition.recipe), composition, warn=told.append, **how)
+    open_journal(
+        create_run(run, composition.recipe),
+        composition.recipe,
+        provenance_of(composition),
+        warn=told.append,
+        **how,
+    )
     return told
 
 
@@ -164,10 +171,10 @@ def test_other_code_is_refused_in_one_line(tmp_path: Path, upgraded: Callable[[]
     recipe = recipe_from_tables({"dataset": {"name": "synthetic", "train_images": 4, "val_images": 2}})
     composition = compose(recipe)
     run = create_run(tmp_path / "run", composition.recipe)
-    open_journal(run, composition, warn=print)
+    open_journal(run, composition.recipe, provenance_of(composition), warn=print)
     name = upgraded()
     with pytest.raises(PosenasError, match=rf"{name} \(.*, now 9\.9\.9\).*--accept-changes"):
-        open_journal(run, composition, warn=print)
+        open_journal(run, composition.recipe, provenance_of(composition), warn=print)
 
 
 def test_another_machine_is_one_warning(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from head_kapao.space import YoloSpace
 from nas_ofa_elastic.space import ElasticSpace
 from numpy.typing import NDArray
 from posenas.cli import main
-from posenas.data.crops import person_crops
+from posenas.data.person_crop import person_crops
 from posenas.data.synthetic.dataset import SyntheticDataset
 from posenas.data.whole_images import EvaluatedImages
 from posenas.evaluation import predict

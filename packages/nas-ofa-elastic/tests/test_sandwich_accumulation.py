@@ -15,7 +15,8 @@ from posenas.heads.heatmap import HeatmapHead
 from posenas.keypoint_sets import COCO_17
 from posenas.network import PoseNetwork, SharedPoseNetwork
 from posenas.sandwich_step import SandwichStep
-from posenas.training import TrainingSettings, Watch, train
+from posenas.training import Watch, train
+from posenas.training_settings import TrainingSettings
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 SPACE = ElasticSpace("tiny")

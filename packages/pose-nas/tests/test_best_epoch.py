@@ -12,7 +12,8 @@ import pytest
 import torch
 from posenas.batches import Batch
 from posenas.errors import PosenasError
-from posenas.training import DivergedError, TrainingSettings, Watch, train
+from posenas.training import DivergedError, Watch, train
+from posenas.training_settings import TrainingSettings
 from torch import Tensor, nn
 
 SETTINGS = TrainingSettings(batch_size=8, accumulate=2, learning_rate=0.05, weight_decay=2e-5)

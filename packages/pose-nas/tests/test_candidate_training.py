@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from posenas.compose import Composition, compose
+from posenas.computed_on import provenance_of
 from posenas.errors import PosenasError
 from posenas.hooks import Events
 from posenas.problem import Candidate, Problem, Weights
@@ -39,7 +40,7 @@ class Bench:
         """As a run that is opened, works and is closed."""
         run = create_run(self.folder, self.composition.recipe)
         with locked(run):
-            journal = open_journal(run, self.composition, warn=print)
+            journal = open_journal(run, self.composition.recipe, provenance_of(self.composition), warn=print)
             events = Events({}, complain=print)
             with closing(Problem(self.composition, run, journal, events=events)) as problem:
                 return list(problem.train_and_evaluate_many(candidates, epochs=epochs, stage="candidate"))
@@ -261,7 +262,7 @@ def test_lost_weights_of_a_parent_are_trained_again(bench: Callable[..., Bench])
     run = create_run(made.folder, made.recipe())
     with locked(run):
         events = Events({}, complain=print)
-        journal = open_journal(run, made.composition, warn=print)
+        journal = open_journal(run, made.composition.recipe, provenance_of(made.composition), warn=print)
         problem = Problem(made.composition, run, journal, events=events)
 
         def trained(candidate: Candidate) -> Trial:

@@ -18,9 +18,10 @@ from posenas.batches import Batch, View
 from posenas.data.augment import Augmentation
 from posenas.data.channels import to_unit
 from posenas.data.crop import crop_matrix, transform, warp
-from posenas.data.crops import _normalise, crop_loader, load_crops, person_crops
+from posenas.data.crops import _normalise, crop_loader, load_crops
 from posenas.data.images import FileImage
 from posenas.data.loader import EpochLoader
+from posenas.data.person_crop import person_crops
 from posenas.data.reading import WarpedCrops
 from posenas.errors import PosenasError
 from posenas.heads.heatmap import Crop, HeatmapHead

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from posenas.data.coco import CocoDataset
-from posenas.data.crops import PersonCrop
 from posenas.data.detections import detection_crops
 from posenas.data.images import FileImage
+from posenas.data.person_crop import PersonCrop
 from posenas.errors import PosenasError
 from posenas.keypoint_sets import COCO_17
 from posenas.samples import Sample

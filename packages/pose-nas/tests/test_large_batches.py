@@ -11,7 +11,8 @@ import pytest
 import torch
 from posenas.batches import Batch
 from posenas.schedule import learning_rate
-from posenas.training import Step, TrainingSettings, Watch, make_optimizer, train
+from posenas.training import Step, Watch, make_optimizer, train
+from posenas.training_settings import TrainingSettings
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from posenas.compose import Composition, compose
+from posenas.computed_on import provenance_of
 from posenas.errors import PosenasError
 from posenas.files import write_atomically
 from posenas.recipe import ComponentChoice, Recipe
@@ -32,7 +33,7 @@ def test_a_folder_that_a_kill_left_before_there_was_a_recipe_is_taken(
             (folder / name).write_text("half a rec")
         run = create_run(folder, composition.recipe)
         with locked(run):
-            open_journal(run, composition, warn=print)
+            open_journal(run, composition.recipe, provenance_of(composition), warn=print)
         assert open_run(folder)[1] == composition.recipe
         assert not (folder / "recipe.toml.partial").exists()
 
@@ -53,12 +54,12 @@ def test_a_run_whose_journal_is_gone_is_no_new_run(
     if content is not None:
         run.journal_file.write_bytes(content)
     with pytest.raises(PosenasError, match=r"journal\.jsonl: is empty or gone.*compose --recipe"):
-        open_journal(run, composition, warn=print)
+        open_journal(run, composition.recipe, provenance_of(composition), warn=print)
 
 
 def test_a_recipe_that_was_edited_is_told_by_every_command(tmp_path: Path, composition: Composition) -> None:
     run = create_run(tmp_path / "run", composition.recipe)
-    open_journal(run, composition, warn=print)
+    open_journal(run, composition.recipe, provenance_of(composition), warn=print)
     run.recipe_file.write_text(run.recipe_file.read_text().replace("seed = 0", "seed = 1", 1))
     with pytest.raises(PosenasError, match=r"recipe\.toml: was changed after the run began"):
         open_run(run.path)

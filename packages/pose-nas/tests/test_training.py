@@ -13,7 +13,8 @@ from posenas.batches import Batch
 from posenas.errors import PosenasError
 from posenas.randomness import derive_rng, derive_seed
 from posenas.schedule import schedule
-from posenas.training import DivergedError, Notes, TrainingSettings, Watch, make_optimizer, train
+from posenas.training import DivergedError, Notes, Watch, make_optimizer, train
+from posenas.training_settings import TrainingSettings
 from safetensors.torch import load_file
 from torch import Tensor, nn
 

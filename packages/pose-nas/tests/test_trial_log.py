@@ -10,6 +10,7 @@ import pytest
 import torch
 from posenas.checkpoint import save_weights
 from posenas.compose import Composition, compose
+from posenas.computed_on import provenance_of
 from posenas.errors import PosenasError
 from posenas.hooks import Events
 from posenas.problem import Problem
@@ -100,7 +101,7 @@ def test_a_run_in_progress_shows_its_trials_and_a_finished_one_all(
     tmp_path: Path, composition: Composition
 ) -> None:
     run = create_run(tmp_path / "run", composition.recipe)
-    open_journal(run, composition, warn=print)
+    open_journal(run, composition.recipe, provenance_of(composition), warn=print)
     log(run.path / "trials.jsonl", 3)
     assert results(run, composition).trials == tuple(map(trial, range(3)))
     searched(composition, run.path, 5)
@@ -110,7 +111,7 @@ def test_a_run_in_progress_shows_its_trials_and_a_finished_one_all(
 
 def test_damaged_trials_of_either_kind_are_refused(tmp_path: Path, composition: Composition) -> None:
     run = create_run(tmp_path / "run", composition.recipe)
-    open_journal(run, composition, warn=print)
+    open_journal(run, composition.recipe, provenance_of(composition), warn=print)
     content = log(run.path / "trials.jsonl", 3)
     (run.path / "trials.jsonl").write_bytes(content.replace(b"1e-06", b"2e-06"))
     with pytest.raises(PosenasError, match=r"trials\.jsonl, line 2: is damaged.*resume.*anew"):

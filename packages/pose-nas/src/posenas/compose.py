@@ -26,11 +26,11 @@ from posenas.conformity import (
 )
 from posenas.costs import Costs, KnownCalls, measure
 from posenas.data.augment import Augmentation
-from posenas.data.crops import person_crops
 from posenas.data.detections import detection_crops
 from posenas.data.finding import Finding
 from posenas.data.findings import crowd_findings, find
 from posenas.data.mosaic import ImageAugmentation
+from posenas.data.person_crop import person_crops
 from posenas.devices import Compute, choose_compute
 from posenas.errors import PosenasError
 from posenas.evaluation import EvaluationSettings
@@ -61,7 +61,7 @@ from posenas.rehearsal import rehearse_backbone, rehearse_head
 from posenas.scores import GroundTruth, Predictions
 from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
 from posenas.skeletons import Skeletons
-from posenas.training import TrainingSettings
+from posenas.training_settings import TrainingSettings
 
 _FORESEEN = 100
 """Training images that a head is asked about."""

@@ -10,10 +10,11 @@ from typing import Any, Protocol, Self
 from posenas.batches import Batch
 from posenas.compose import Composition
 from posenas.data.batching import joined, part
-from posenas.data.crops import LoadedCrops, PersonCrop, crop_loader, load_crops, person_crops
+from posenas.data.crops import LoadedCrops, crop_loader, load_crops
 from posenas.data.detected_poses import DetectionRules
 from posenas.data.detections import detection_crops
 from posenas.data.loader import LoaderSettings
+from posenas.data.person_crop import PersonCrop, person_crops
 from posenas.data.views import EvaluatedViews
 from posenas.data.whole_images import EvaluatedImages, image_loader
 from posenas.evaluation import detection_rules

@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from posenas.chain import read_first_record
-from posenas.compose import Composition
 from posenas.errors import PosenasError
 from posenas.files import disk_errors, partial, write_atomically
 from posenas.journal import Journal, effect_key
-from posenas.provenance import Accepted, Provenance, provenance_of
+from posenas.provenance import Accepted, Provenance
 from posenas.recipe import Recipe, read_recipe, recipe_digest, recipe_from_tables, recipe_text
 
 BEGUN, ACCEPTED = "run", "changes accepted"
@@ -111,11 +110,17 @@ def _recipe_at_the_beginning(run: Run) -> str | None:
 
 
 def open_journal(
-    run: Run, composition: Composition, *, warn: Callable[[str], None], accept_changes: bool = False
+    run: Run,
+    recipe: Recipe,
+    now: Provenance,
+    *,
+    warn: Callable[[str], None],
+    accept_changes: bool = False,
 ) -> Journal:
     """The journal, begun where it is new. Its first line notes what the run computes on.
 
     Args:
+        now: what the run computes on.
         warn: told where the machine is another one.
         accept_changes: whether to go on with other data or code than before, and to note that.
 
@@ -123,12 +128,11 @@ def open_journal(
         PosenasError: where the journal is damaged or lost, or data or code are not those of before.
     """
     journal = Journal(run.journal_file)
-    now = provenance_of(composition)
     if journal.records:
         _go_on(run, journal, now, warn=warn, accept_changes=accept_changes)
         return journal
     _check_nothing_is_there(run)
-    inputs = {"recipe": recipe_digest(composition.recipe)}
+    inputs = {"recipe": recipe_digest(recipe)}
     journal.append(BEGUN, BEGUN, inputs=inputs, result=now.as_dict())
     return journal
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from posenas.training import TrainingSettings
+from posenas.training_settings import TrainingSettings
 
 
 def learning_rate(progress: float, settings: TrainingSettings) -> float:

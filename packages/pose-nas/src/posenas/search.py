@@ -10,6 +10,7 @@ from typing import Any
 
 from posenas.checksums import write_results
 from posenas.compose import Composition
+from posenas.computed_on import provenance_of
 from posenas.errors import PosenasError
 from posenas.hooks import Events
 from posenas.keypoint_files import keypoints_as_dict
@@ -42,7 +43,13 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
             are not those of before.
     """
     with locked(run):
-        journal = open_journal(run, composition, warn=events.warn, accept_changes=accept_changes)
+        journal = open_journal(
+            run,
+            composition.recipe,
+            provenance_of(composition),
+            warn=events.warn,
+            accept_changes=accept_changes,
+        )
         events.tell("run_started", run=run.path, recipe=composition.recipe)
         for finding in composition.findings():
             events.tell("warned", message=str(finding))

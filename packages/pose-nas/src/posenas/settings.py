@@ -10,7 +10,7 @@ from posenas.data.augment import Augmentation
 from posenas.data.mosaic import ImageAugmentation
 from posenas.evaluation import EvaluationSettings
 from posenas.latency.cost import LatencySettings
-from posenas.training import TrainingSettings
+from posenas.training_settings import TrainingSettings
 
 SETTINGS_TABLES: Mapping[str, type[Any]] = MappingProxyType(
     {

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
-from annotated_types import Ge, Gt, Le, Lt
 from torch import nn
 
 from posenas.batches import Batch
@@ -21,56 +20,17 @@ from posenas.optimizers import Architecture, make_optimizer, scale_gradients
 from posenas.protocols import HeadModule
 from posenas.randomness import derive_rng, derive_seed
 from posenas.schedule import learning_rate
+from posenas.training_settings import TrainingSettings
 
 __all__ = [
     "DivergedError",
     "EpochSource",
     "Step",
     "SupervisedStep",
-    "TrainingSettings",
     "Watch",
     "make_optimizer",
     "train",
 ]
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """The `[training]` table of a recipe; the learning rate is for every training of the run."""
-
-    batch_size: Annotated[int, "people in a batch, or whole images", Ge(1)] = 16
-    accumulate: Annotated[int, "batches whose gradients make one step", Ge(1)] = 1
-    learning_rate: Annotated[float, "at its highest", Gt(0)] = 3e-3
-    reference_batch: Annotated[
-        int, "people in a step that learning_rate is for, scaled to those there are; 0 leaves it", Ge(0)
-    ] = 0
-    optimizer: Annotated[Literal["adamw", "adam"], "adam adds weight_decay x weight to the gradient"] = (
-        "adamw"
-    )
-    weight_decay: Annotated[float, "on weights with more than one axis", Ge(0)] = 0.01
-    decay_depthwise: Annotated[bool, "whether weight decay is on depthwise kernels too"] = True
-    schedule: Annotated[Literal["cosine", "step"], "cosine to zero, or a tenth at 80 % and again at 92 %"] = (
-        "cosine"
-    )
-    warm_up: Annotated[float, "share of the steps in which the learning rate rises", Ge(0), Lt(1)] = 0.05
-    warm_up_from: Annotated[
-        float, "share of the learning rate at which it begins to rise; 0 is nearly none", Ge(0), Le(1)
-    ] = 0.0
-    clip_norm: Annotated[float, "the gradient's norm is cut to this; 0 leaves it", Ge(0)] = 0.0
-    workers: Annotated[
-        int, "processes that load and warp images; 0 does it in the main one", Ge(0), Le(256)
-    ] = 1
-    cache: Annotated[int, "MiB of decoded images that each loading process keeps", Ge(0)] = 768
-    parallel: Annotated[
-        int,
-        "candidates trained alone at the same time, each by a process with one thread; 0 takes a process for "
-        "each GPU, or on a CPU for each core up to 4",
-        Ge(0),
-        Le(256),
-    ] = 0
-    max_unreadable: Annotated[float, "share of unreadable images above which the run stops", Ge(0), Lt(1)] = (
-        0.05
-    )
 
 
 class Step(Protocol):

@@ -13,6 +13,7 @@ from posenas.comparison.equal_cost import draw_equal_cost
 from posenas.comparison.origins import Training, calibration_of, training_of
 from posenas.comparison.record import FILE, TRIALS, Comparison, read_comparison
 from posenas.compose import Composition
+from posenas.computed_on import provenance_of
 from posenas.errors import PosenasError
 from posenas.genotype import Genotype
 from posenas.hooks import Events
@@ -54,7 +55,13 @@ def compare(
         PosenasError: where the run is unfinished or searched nothing, or data or code are not the search's.
     """
     with locked(run):
-        journal = open_journal(run, composition, warn=events.warn, accept_changes=accept_changes)
+        journal = open_journal(
+            run,
+            composition.recipe,
+            provenance_of(composition),
+            warn=events.warn,
+            accept_changes=accept_changes,
+        )
         results = read_results(run, composition.recipe)
         winner = _winner(run, results)
         assert results.answer is not None

@@ -11,10 +11,10 @@ import numpy as np
 
 from posenas.batches import View
 from posenas.data.crop import crop_matrix, transform, warp
-from posenas.data.crops import PersonCrop, person_crops
 from posenas.data.finding import Finding, finding
 from posenas.data.findings import overlap_findings, split_findings, unpaired_findings
 from posenas.data.images import FileImage
+from posenas.data.person_crop import PersonCrop, person_crops
 from posenas.drawing import contact_sheet, draw_pose
 from posenas.errors import PosenasError
 from posenas.files import is_file

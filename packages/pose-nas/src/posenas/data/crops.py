@@ -17,6 +17,7 @@ from posenas.data.channels import mix_channels, to_unit
 from posenas.data.crop import invert, shown_area, transform
 from posenas.data.detected_poses import DetectionRules, judged
 from posenas.data.loader import EpochLoader, LoaderSettings
+from posenas.data.person_crop import PersonCrop
 from posenas.data.reading import (
     CropReader,
     UnreadableImages,
@@ -39,33 +40,6 @@ if TYPE_CHECKING:
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 _EVALUATION_BATCH = 64
-
-
-@dataclass(frozen=True)
-class PersonCrop:
-    """A box to look at.
-
-    Attributes:
-        sample: position of its image among the samples.
-        box: (x, y, width, height) in pixels of the image.
-        keypoints: (K, 3) pixels of the image and visibility; all zero for a detector's box.
-        score: of the detector that found the box; 1 where it was annotated.
-    """
-
-    sample: int
-    box: tuple[float, float, float, float]
-    keypoints: NDArray[np.float64]
-    score: float = 1.0
-
-
-def person_crops(samples: Sequence[Sample], *, require_keypoints: bool = True) -> list[PersonCrop]:
-    """The annotated people who are no crowd; those with a labelled keypoint, unless all are wanted."""
-    return [
-        PersonCrop(index, person.box, person.keypoints)
-        for index, sample in enumerate(samples)
-        for person in sample.people
-        if not person.crowd and (not require_keypoints or (person.keypoints[:, 2] > 0).any())
-    ]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from posenas.data.coco_values import quoted
-from posenas.data.crops import PersonCrop
 from posenas.data.identity import FileId, IdIndex, file_id, same_id
+from posenas.data.person_crop import PersonCrop
 from posenas.errors import PosenasError
 from posenas.strict_json import read_json
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from posenas.batches import View
     from posenas.data.augment import Augmentation
-    from posenas.data.crops import PersonCrop
+    from posenas.data.person_crop import PersonCrop
     from posenas.keypoints import KeypointSet
     from posenas.samples import Sample
 

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from posenas.data.crops import PersonCrop
 from posenas.data.detections import Detection, image_id, in_words, read_detections
 from posenas.data.identity import FileId, as_number
+from posenas.data.person_crop import PersonCrop
 from posenas.errors import PosenasError
 from posenas.keypoints import KeypointSet
 from posenas.prediction.frames import Frame, Source

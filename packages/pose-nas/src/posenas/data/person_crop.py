@@ -1,0 +1,40 @@
+"""Which people are cropped: boxes in images, annotated or a detector's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from posenas.samples import Sample
+
+
+@dataclass(frozen=True)
+class PersonCrop:
+    """A box to look at.
+
+    Attributes:
+        sample: position of its image among the samples.
+        box: (x, y, width, height) in pixels of the image.
+        keypoints: (K, 3) pixels of the image and visibility; all zero for a detector's box.
+        score: of the detector that found the box; 1 where it was annotated.
+    """
+
+    sample: int
+    box: tuple[float, float, float, float]
+    keypoints: NDArray[np.float64]
+    score: float = 1.0
+
+
+def person_crops(samples: Sequence[Sample], *, require_keypoints: bool = True) -> list[PersonCrop]:
+    """The annotated people who are no crowd; those with a labelled keypoint, unless all are wanted."""
+    return [
+        PersonCrop(index, person.box, person.keypoints)
+        for index, sample in enumerate(samples)
+        for person in sample.people
+        if not person.crowd and (not require_keypoints or (person.keypoints[:, 2] > 0).any())
+    ]
