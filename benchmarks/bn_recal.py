@@ -13,8 +13,8 @@ from random import Random
 import figures
 from nas_ofa_elastic.space import ElasticSpace
 from networks import Backbone, Size, make_batch, pass_forward, super_network
-from posenas.evaluation import recalibrate
-from posenas.network import PoseNetwork
+from posenas.learning.inference import recalibrate
+from posenas.networks.pose_network import PoseNetwork
 from ratios import Ratio, alternate
 from torch import Tensor
 

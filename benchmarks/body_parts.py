@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments import finish, options, prepared, seeds_of, shown, spread
-from posenas.compose import Composition, compose
-from posenas.problem import Weights
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import Run
-from posenas.search import search
-from posenas.trial import Trial
-from posenas.workshop import Workshop
+from posenas.composing.compose import Composition, compose
+from posenas.contract.trial import Trial
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import Run
+from posenas.searching.problem import Weights
+from posenas.searching.search import search
+from posenas.searching.workshop import Workshop
 
 METRIC = "oks.AP"
 VAL_IMAGES = 300

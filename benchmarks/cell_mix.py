@@ -26,8 +26,8 @@ from nas_cnf.layout import channels_of, last_layers, sources_of, stride_of
 from nas_cnf.mixing import Mixture, Weight, is_nothing, weighted_sum
 from nas_cnf.operations import WITHOUT_POOLING, Operation, make_operation
 from nas_cnf.space import CnfSpace
-from posenas.devices import keep_freed_memory
-from posenas.genotype import Genotype
+from posenas.contract.genotype import Genotype
+from posenas.networks.devices import keep_freed_memory
 from ratios import alternate
 from torch import Tensor, nn
 from torch.nn.functional import relu

@@ -15,12 +15,12 @@ from random import Random
 import figures
 import torch
 from nas_evo.space import EvoSpace
-from posenas.compose import build_network
-from posenas.genotype import Genotype
-from posenas.heads.heatmap import HeatmapHead
-from posenas.keypoint_sets import COCO_17
-from posenas.network import PoseNetwork
-from posenas.transfer import transfer
+from posenas.composing.compose import build_network
+from posenas.contract.genotype import Genotype
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.networks.pose_network import PoseNetwork
+from posenas.networks.transfer import transfer
+from posenas.standard.heads.heatmap import HeatmapHead
 from ratios import alternate
 from torch import Tensor
 

@@ -21,9 +21,9 @@ import figures
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from posenas.batches import Batch
-from posenas.heads.heatmap_decoding import find_peaks, refine
-from posenas.heads.heatmap_encoding import Encoding, encode
+from posenas.contract.batches import Batch
+from posenas.standard.heads.heatmap_decoding import find_peaks, refine
+from posenas.standard.heads.heatmap_encoding import Encoding, encode
 from ratios import Ratio, alternate
 from torch import Tensor
 

@@ -24,8 +24,8 @@ from random import Random
 import figures
 from nas_ofa_elastic.space import ElasticSpace
 from networks import Backbone, Size, make_batch, pass_backward, pass_forward, super_network
-from posenas.genotype import Genotype
-from posenas.network import SharedPoseNetwork
+from posenas.contract.genotype import Genotype
+from posenas.networks.pose_network import SharedPoseNetwork
 from ratios import Ratio, alternate
 from torch import Tensor
 

@@ -10,15 +10,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from posenas.compose import Composition
-from posenas.computed_on import provenance_of
-from posenas.devices import keep_freed_memory, use_threads
-from posenas.hooks import Events
-from posenas.problem import Problem
-from posenas.progress import Lines
-from posenas.run import Run, create_run, locked, open_journal
-from posenas.search import search
-from posenas.trial import Trial
+from posenas.cli.progress import Lines
+from posenas.composing.compose import Composition
+from posenas.composing.computed_on import provenance_of
+from posenas.contract.trial import Trial
+from posenas.networks.devices import keep_freed_memory, use_threads
+from posenas.runs.events import Events
+from posenas.runs.run import Run, create_run, locked, open_journal
+from posenas.searching.problem import Problem
+from posenas.searching.search import search
 
 
 def options(text: str) -> argparse.ArgumentParser:

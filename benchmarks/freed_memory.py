@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/freed_memory.py [--json FILE] [--pairs N]
 
-What `posenas.devices.keep_freed_memory` saves: evaluation passes of 64 people and training steps of 16, of
-`ofa`'s `tiny` in the precision that the device chooses and of EvoPose2D's ancestor at a quarter of its width
-in float32. Giving back is by the thresholds that glibc comes to by itself after a large block was freed. Both
-ways set theirs before each turn. The null ratio is keeping against keeping.
+What `posenas.networks.devices.keep_freed_memory` saves: evaluation passes of 64 people and training steps of
+16, of `ofa`'s `tiny` in the precision that the device chooses and of EvoPose2D's ancestor at a quarter of its
+width in float32. Giving back is by the thresholds that glibc comes to by itself after a large block was
+freed. Both ways set theirs before each turn. The null ratio is keeping against keeping.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from functools import partial
 
 import figures
 import torch
-from posenas.batches import Batch
-from posenas.compose import build_network, compute_for, make
-from posenas.devices import keep_freed_memory
-from posenas.heads.heatmap import HeatmapHead
-from posenas.keypoint_sets import COCO_17
-from posenas.network import PoseNetwork
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.training import SupervisedStep
+from posenas.composing.compose import build_network, compute_for, make
+from posenas.contract.batches import Batch
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.learning.training import SupervisedStep
+from posenas.networks.devices import keep_freed_memory
+from posenas.networks.pose_network import PoseNetwork
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.standard.heads.heatmap import HeatmapHead
 from ratios import alternate
 
 SPACES = {"ofa": {}, "evo": {"width": 0.25}}

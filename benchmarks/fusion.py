@@ -17,8 +17,8 @@ from typing import Any
 
 from experiments import finish, options, searched, seeds_of, spread
 from head_kapao.space import YoloSpace
-from posenas.compose import compose
-from posenas.recipe import ComponentChoice, Recipe
+from posenas.composing.compose import compose
+from posenas.runs.recipe import ComponentChoice, Recipe
 
 METRIC = "oks.AP"
 MAX_PEOPLE = 6

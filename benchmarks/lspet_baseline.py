@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments import finish, options, searched, seeds_of, spread
-from posenas.compose import compose
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.trial import Trial
+from posenas.composing.compose import compose
+from posenas.contract.trial import Trial
+from posenas.runs.recipe import ComponentChoice, Recipe
 
 METRIC = "pck.PCK@0.2"
 LIMIT = "gmacs<=0.03"

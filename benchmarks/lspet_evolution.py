@@ -17,11 +17,11 @@ from typing import Any, cast
 
 from experiments import finish, opened, options, prepared, seeds_of, shown, spread
 from nas_evo.neuroevolution import Neuroevolution
-from posenas.compose import Composition, compose
-from posenas.problem import Candidate, Problem, Weights
-from posenas.recipe import read_recipe, recipe_from_tables
-from posenas.search import search
-from posenas.trial import Trial
+from posenas.composing.compose import Composition, compose
+from posenas.contract.trial import Trial
+from posenas.runs.recipe import read_recipe, recipe_from_tables
+from posenas.searching.problem import Candidate, Problem, Weights
+from posenas.searching.search import search
 
 METRIC = "pck.PCK@0.2"
 RECIPE = Path(__file__).parent.parent / "recipes" / "lspet-evo.toml"

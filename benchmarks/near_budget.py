@@ -14,13 +14,13 @@ from random import Random
 from typing import Any, cast
 
 from experiments import finish, opened, options, seeds_of, spread
-from posenas.compose import Composition, compose
-from posenas.genotype import Genotype
-from posenas.limits import Guide, draw_genotypes, guide_to_budget
-from posenas.problem import Problem, Weights
-from posenas.protocols import WeightSharing
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.sandwich_step import SandwichStep
+from posenas.composing.compose import Composition, compose
+from posenas.composing.limits import Guide, draw_genotypes, guide_to_budget
+from posenas.contract.components import WeightSharing
+from posenas.contract.genotype import Genotype
+from posenas.learning.sandwich_step import SandwichStep
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.searching.problem import Problem, Weights
 
 LIMIT = "gmacs<=0.025"
 EPOCHS = 2

@@ -6,11 +6,11 @@ from typing import Literal, TypeAlias
 
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.batches import Batch
-from posenas.compose import build_network
-from posenas.heads.heatmap import HeatmapHead
-from posenas.keypoint_sets import COCO_17
-from posenas.network import PoseNetwork, SharedPoseNetwork
+from posenas.composing.compose import build_network
+from posenas.contract.batches import Batch
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
+from posenas.standard.heads.heatmap import HeatmapHead
 from torch import Tensor
 
 Size: TypeAlias = tuple[int, int]

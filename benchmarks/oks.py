@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from posenas.evaluators.oks import OksEvaluator
-from posenas.keypoint_sets import COCO_17
-from posenas.samples import Person, Sample
-from posenas.scores import GroundTruth, Predictions
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.samples import Person, Sample
+from posenas.contract.scores import GroundTruth, Predictions
+from posenas.standard.evaluators.oks import OksEvaluator
 from pycocotools.coco import COCO  # type: ignore[import-untyped]
 from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 from ratios import alternate

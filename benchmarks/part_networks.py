@@ -30,7 +30,7 @@ from nas_cnf.fabric import Adapters, Fabric
 from nas_cnf.layout import Sources, channels_of, last_layers, sources_of
 from nas_cnf.mixing import scaled_softmax
 from nas_cnf.space import CnfSpace
-from posenas.devices import keep_freed_memory
+from posenas.networks.devices import keep_freed_memory
 from ratios import alternate
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap

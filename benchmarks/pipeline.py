@@ -24,17 +24,17 @@ import cv2
 import figures
 import numpy as np
 import torch
-from posenas.batches import View
+from posenas.contract.batches import View
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.samples import Person, Sample
 from posenas.data.augment import Augmentation
-from posenas.data.coco import CocoDataset
+from posenas.data.coco.dataset import CocoDataset
 from posenas.data.crops import crop_loader
-from posenas.data.images import FileImage
+from posenas.data.images.file_image import FileImage
 from posenas.data.loader import EpochLoader
 from posenas.data.person_crop import PersonCrop, person_crops
 from posenas.data.reading import WarpedCrops
-from posenas.keypoint_sets import COCO_17
-from posenas.samples import Person, Sample
-from posenas.training_settings import TrainingSettings
+from posenas.learning.settings import TrainingSettings
 from ratios import Ratio, alternate
 
 VIEWS = (View("person", 128, 128), View("person", 256, 192))

@@ -19,10 +19,10 @@ from typing import cast
 import figures
 from nas_ofa_elastic.space import ElasticSpace
 from networks import Backbone, Size, make_batch, super_network
-from posenas.batches import Batch
-from posenas.network import PoseNetwork, SharedPoseNetwork
-from posenas.protocols import Distillable, HeadModule
-from posenas.sandwich_step import SandwichStep
+from posenas.contract.batches import Batch
+from posenas.contract.components import Distillable, HeadModule
+from posenas.learning.sandwich_step import SandwichStep
+from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from ratios import Ratio, alternate
 
 RANDOM_NETWORKS = 2

@@ -30,14 +30,14 @@ from unittest.mock import patch
 
 import figures
 import torch
-from posenas.compose import compose
-from posenas.data.synthetic.dataset import SceneSource
-from posenas.heads.heatmap import HeatmapModule
-from posenas.hooks import Events
-from posenas.network import PoseNetwork
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run
-from posenas.search import search
+from posenas.composing.compose import compose
+from posenas.networks.pose_network import PoseNetwork
+from posenas.runs.events import Events
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import create_run
+from posenas.searching.search import search
+from posenas.standard.heads.heatmap import HeatmapModule
+from posenas.standard.synthetic.dataset import SceneSource
 from ratios import Ratio
 
 DATASET = {"train_images": 400, "val_images": 60}

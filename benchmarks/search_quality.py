@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from experiments import finish, opened, options, seeds_of
-from posenas.comparison.equal_cost import draw_equal_cost
-from posenas.comparison.rank_correlation import kendall_tau, tau_interval
-from posenas.compose import compose
-from posenas.genotype import Genotype
-from posenas.limits import parse_limit
-from posenas.problem import Problem, Weights
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.strategies.evolution import Evolution
-from posenas.strategies.predictor import PredictorSearch
-from posenas.strategies.random_search import RandomSearch
-from posenas.trial import Trial
+from posenas.composing.compose import compose
+from posenas.composing.limits import parse_limit
+from posenas.contract.genotype import Genotype
+from posenas.contract.trial import Trial
+from posenas.reporting.comparison.equal_cost import draw_equal_cost
+from posenas.reporting.comparison.rank_correlation import kendall_tau, tau_interval
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.searching.problem import Problem, Weights
+from posenas.standard.strategies.evolution import Evolution
+from posenas.standard.strategies.predictor import PredictorSearch
+from posenas.standard.strategies.random_search import RandomSearch
 
 METRIC = "oks.AP"
 LIMIT = "gmacs<=0.02"

@@ -18,11 +18,11 @@ from typing import Any
 from experiments import finish, opened, options, seeds_of
 from nas_cnf.cell import Cell
 from nas_cnf.space import CnfSpace
-from posenas.compose import compose
-from posenas.genotype import Genotype
-from posenas.problem import Problem, Weights
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.trial import Trial
+from posenas.composing.compose import compose
+from posenas.contract.genotype import Genotype
+from posenas.contract.trial import Trial
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.searching.problem import Problem, Weights
 from torch import nn
 
 METRIC = "oks.AP"

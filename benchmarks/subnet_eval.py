@@ -27,25 +27,25 @@ import figures
 import torch
 from nas_ofa_elastic.space import ElasticSpace
 from networks import Backbone, Size
-from posenas.batches import Batch
-from posenas.compose import build_network
+from posenas.composing.compose import build_network
+from posenas.contract.batches import Batch
+from posenas.contract.components import FlipTest, HeadModule
+from posenas.contract.genotype import Genotype
+from posenas.contract.scores import GroundTruth, Predictions
 from posenas.data.augment import Augmentation
 from posenas.data.crops import LoadedCrops, crop_loader, load_crops
 from posenas.data.loader import EpochLoader
 from posenas.data.person_crop import person_crops
 from posenas.data.reading import WarpedCrops
-from posenas.data.synthetic.dataset import SyntheticDataset
-from posenas.devices import Compute, choose_compute
-from posenas.evaluation import EvaluationSettings, predict, recalibrate
-from posenas.evaluators.oks import OksEvaluator
-from posenas.genotype import Genotype
-from posenas.heads.heatmap import HeatmapHead
-from posenas.network import PoseNetwork, SharedPoseNetwork
-from posenas.protocols import FlipTest, HeadModule
-from posenas.sandwich_step import SandwichStep
-from posenas.scores import GroundTruth, Predictions
-from posenas.training import make_optimizer
-from posenas.training_settings import TrainingSettings
+from posenas.learning.inference import EvaluationSettings, predict, recalibrate
+from posenas.learning.sandwich_step import SandwichStep
+from posenas.learning.settings import TrainingSettings
+from posenas.learning.training import make_optimizer
+from posenas.networks.devices import Compute, choose_compute
+from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
+from posenas.standard.evaluators.oks import OksEvaluator
+from posenas.standard.heads.heatmap import HeatmapHead
+from posenas.standard.synthetic.dataset import SyntheticDataset
 from ratios import alternate
 from torch import Tensor
 

@@ -15,18 +15,18 @@ from pathlib import Path
 
 import numpy as np
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.compose import compose
-from posenas.data.synthetic.dataset import SyntheticDataset
-from posenas.devices import use_threads
-from posenas.evaluators.oks import OksEvaluator
-from posenas.genotype import Genotype
-from posenas.hooks import Events
-from posenas.progress import Lines
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run
-from posenas.samples import Person, Sample
-from posenas.scores import GroundTruth, Predictions
-from posenas.search import search
+from posenas.cli.progress import Lines
+from posenas.composing.compose import compose
+from posenas.contract.genotype import Genotype
+from posenas.contract.samples import Person, Sample
+from posenas.contract.scores import GroundTruth, Predictions
+from posenas.networks.devices import use_threads
+from posenas.runs.events import Events
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import create_run
+from posenas.searching.search import search
+from posenas.standard.evaluators.oks import OksEvaluator
+from posenas.standard.synthetic.dataset import SyntheticDataset
 
 
 def trained_score(genotype: Genotype, *, epochs: int, seed: int, folder: Path) -> float:

@@ -16,11 +16,11 @@ from typing import Any
 
 from experiments import finish, opened, options, seeds_of
 from nas_evo.space import EvoSpace
-from posenas.compose import compose
-from posenas.genotype import Genotype, genotype_id
-from posenas.problem import Candidate, Problem, Weights
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.trial import Trial
+from posenas.composing.compose import compose
+from posenas.contract.genotype import Genotype, genotype_id
+from posenas.contract.trial import Trial
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.searching.problem import Candidate, Problem, Weights
 
 ANCESTOR_EPOCHS = 12
 CHILD_EPOCHS = 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeAlias
 
-from posenas.errors import PosenasError
+from posenas.contract.errors import PosenasError
 
 Damage: TypeAlias = "Callable[[bytes, Random], bytes | None]"
 """From a file's content to the damaged one; None deletes the file."""

@@ -30,15 +30,15 @@ import cv2
 import numpy as np
 import torch
 from posenas.cli import main
-from posenas.data.coco import CocoDataset
+from posenas.composing.named_networks import find_network
+from posenas.contract.errors import PosenasError
+from posenas.contract.samples import UnreadableImageError
+from posenas.data.coco.dataset import CocoDataset
 from posenas.data.detections import image_id, read_detections
-from posenas.data.images import FileImage
-from posenas.errors import PosenasError
-from posenas.initial_weights import read_initial_weights
-from posenas.latency.operators import Operator
-from posenas.latency.table import LatencyTable
-from posenas.networks import find_network
-from posenas.samples import UnreadableImageError
+from posenas.data.images.file_image import FileImage
+from posenas.networks.initial_weights import read_initial_weights
+from posenas.networks.latency.operators import Operator
+from posenas.networks.latency.table import LatencyTable
 from safetensors.torch import save
 
 LONGEST = 400
@@ -417,8 +417,8 @@ def _read_image(path: Path) -> Outcome:
 
 def _genotypes() -> Mapping[str, Any]:
     """Of each space, the smallest or the middle one, as JSON."""
-    from posenas.genotype import middle
-    from posenas.plugins import find_plugins, load
+    from posenas.composing.plugins import find_plugins, load
+    from posenas.contract.genotype import middle
 
     found = {}
     for plugin in find_plugins(("space",)):

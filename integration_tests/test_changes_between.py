@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from posenas import plugins
-from posenas.compose import compose
-from posenas.computed_on import provenance_of
-from posenas.data.synthetic.dataset import SyntheticDataset
-from posenas.errors import PosenasError
-from posenas.recipe import recipe_from_tables
-from posenas.run import create_run, open_journal
+from posenas.composing import plugins
+from posenas.composing.compose import compose
+from posenas.composing.computed_on import provenance_of
+from posenas.contract.errors import PosenasError
+from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.run import create_run, open_journal
+from posenas.standard.synthetic.dataset import SyntheticDataset
 from running import Answer
 
 Posenas = Callable[..., Answer]

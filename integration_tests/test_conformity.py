@@ -27,8 +27,8 @@ CLASSES = {
 SPACE = """
 from dataclasses import dataclass
 import torch
-from posenas.genotype import Choice, sample_uniform
-from posenas.levels import Level
+from posenas.contract.genotype import Choice, sample_uniform
+from posenas.contract.levels import Level
 from torch import nn
 
 class Network(nn.Module):
@@ -52,8 +52,8 @@ class Space:
 HEAD = """
 from dataclasses import dataclass
 import torch
-from posenas.batches import Poses
-from posenas.heads.heatmap import HeatmapHead, HeatmapModule
+from posenas.contract.batches import Poses
+from posenas.standard.heads.heatmap import HeatmapHead, HeatmapModule
 
 class Module(HeatmapModule):
     pass
@@ -66,7 +66,7 @@ class Head(HeatmapHead):
 """
 EVALUATOR = """
 from dataclasses import dataclass
-from posenas.scores import Evaluation, Metric
+from posenas.contract.scores import Evaluation, Metric
 
 @dataclass(frozen=True)
 class Evaluator:
@@ -75,7 +75,7 @@ class Evaluator:
 """
 DATA = """
 from dataclasses import dataclass, replace
-from posenas.data.synthetic.dataset import SyntheticDataset
+from posenas.standard.synthetic.dataset import SyntheticDataset
 
 @dataclass(frozen=True)
 class Data(SyntheticDataset):
@@ -83,7 +83,7 @@ class Data(SyntheticDataset):
 """
 STRATEGY = """
 from dataclasses import dataclass
-from posenas.strategies.random_search import RandomSearch
+from posenas.standard.strategies.random_search import RandomSearch
 
 @dataclass(frozen=True)
 class Strategy(RandomSearch):
@@ -258,7 +258,7 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
         "head",
         (
             "    def build(",
-            "    def view(self):\n        from posenas.batches import View\n"
+            "    def view(self):\n        from posenas.contract.batches import View\n"
             "        return View('clip', 64, 64)\n    def build(",
         ),
         "expected a View of kind person or image",
@@ -375,7 +375,7 @@ def test_the_right_ones_are_composed_without_a_word(posenas: Posenas, install: A
 
 MISSPELT = """
 from dataclasses import dataclass
-from posenas.heads.heatmap import HeatmapHead
+from posenas.standard.heads.heatmap import HeatmapHead
 from torch import nn
 
 class Module(nn.Module):

@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 from damages import Case, cases, contents, outcome
-from posenas.checkpoint import save_checkpoint
-from posenas.compose import compose
-from posenas.errors import PosenasError
-from posenas.evaluate_run import load_best
-from posenas.hooks import Events
-from posenas.journal import Journal
-from posenas.networks import find_network
-from posenas.recipe import recipe_from_tables
-from posenas.report import write_report
-from posenas.results import read_results
-from posenas.run import create_run, open_run
-from posenas.search import search
+from posenas.composing.compose import compose
+from posenas.composing.named_networks import find_network
+from posenas.contract.errors import PosenasError
+from posenas.reporting.report import write_report
+from posenas.reporting.rescoring import load_best
+from posenas.reporting.results import read_results
+from posenas.runs.checkpoint import save_checkpoint
+from posenas.runs.events import Events
+from posenas.runs.journal import Journal
+from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.run import create_run, open_run
+from posenas.searching.search import search
 
 TABLES: Mapping[str, Any] = {
     "dataset": {"name": "synthetic", "train_images": 12, "val_images": 4},
@@ -118,7 +118,7 @@ def stopped(path: Path, *, when: Callable[[Path, int], bool], effect: str = "non
         append(journal, name, key, **content)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("posenas.training.save_checkpoint", save_and_stop)
+        patched.setattr("posenas.learning.training.save_checkpoint", save_and_stop)
         patched.setattr(Journal, "append", append_or_stop)
         with pytest.raises(StoppedError):
             resumed(path)

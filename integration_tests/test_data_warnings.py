@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from posenas.recipe import read_recipe
+from posenas.runs.recipe import read_recipe
 from running import Answer
 
 Posenas = Callable[..., Answer]

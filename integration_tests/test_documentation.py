@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 import pytest
-from posenas import protocols
 from posenas.cli import posenas as root_command
-from posenas.hooks import RunEvents
-from posenas.options import describe_options
-from posenas.plugins import COMPONENT_KINDS, find_plugins, load
-from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
+from posenas.composing.options import describe_options
+from posenas.composing.plugins import COMPONENT_KINDS, find_plugins, load
+from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
+from posenas.contract import components as protocols
+from posenas.runs.events import RunEvents
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -10,10 +10,10 @@ from random import Random
 
 import cv2
 import pytest
-from posenas.data.synthetic.dataset import SyntheticDataset
-from posenas.plugins import COMPONENT_KINDS, find_plugins, load
-from posenas.protocols import WeightSharing
-from posenas.samples import Sample
+from posenas.composing.plugins import COMPONENT_KINDS, find_plugins, load
+from posenas.contract.components import WeightSharing
+from posenas.contract.samples import Sample
+from posenas.standard.synthetic.dataset import SyntheticDataset
 from running import Answer
 
 Posenas = Callable[..., Answer]

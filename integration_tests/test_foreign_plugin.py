@@ -163,7 +163,7 @@ def test_a_search_without_an_answer_is_one_line(
 ) -> None:
     source = f"""
 from dataclasses import dataclass, replace
-from posenas.sandwich_step import SandwichStep
+from posenas.learning.sandwich_step import SandwichStep
 
 class Odd: pass
 
@@ -189,7 +189,7 @@ class PatientSearch:
 def test_a_step_that_resuming_would_not_know_is_one_line(posenas: Posenas, install: Install) -> None:
     source = """
 from dataclasses import dataclass
-from posenas.protocols import WeightSharing
+from posenas.contract.components import WeightSharing
 
 class MyStep:
     def __call__(self, network, batch, rng): return {}
@@ -238,7 +238,7 @@ def test_a_stranger_obeys_limits_and_options(posenas: Posenas, install: Install)
 EVALUATOR = """
 from dataclasses import dataclass
 
-from posenas.scores import Evaluation, Metric
+from posenas.contract.scores import Evaluation, Metric
 
 @dataclass(frozen=True)
 class Always:
@@ -246,7 +246,7 @@ class Always:
     def evaluate(self, predictions, truth): return Evaluation({"one": 1.0})
 """
 LISTENERS = """
-from posenas.hooks import hookimpl
+from posenas.runs.events import hookimpl
 
 @hookimpl
 def run_started(run): raise OSError("no network")
@@ -338,7 +338,7 @@ def test_bad_neighbours_do_not_harm_a_run(posenas: Posenas, tmp_path: Path) -> N
 
 
 BROKEN_ZOO = """
-from posenas.zoo import ZooEntry
+from posenas.contract.zoo import ZooEntry
 
 DATA = None
 COMMON = dict(space="ofa", options={"backbone": "tiny"}, input_size=(64, 64), published={}, source="nobody")

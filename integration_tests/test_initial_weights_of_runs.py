@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.checkpoint import save_checkpoint
-from posenas.compose import build_network
-from posenas.heads.heatmap import HeatmapHead
-from posenas.keypoint_sets import COCO_17
-from posenas.recipe import Recipe, recipe_digest, recipe_from_tables, recipe_tables, recipe_text
+from posenas.composing.compose import build_network
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.runs.checkpoint import save_checkpoint
+from posenas.runs.recipe import Recipe, recipe_digest, recipe_from_tables, recipe_tables, recipe_text
+from posenas.standard.heads.heatmap import HeatmapHead
 from running import SMALL, SMALL_SEARCH, Answer
 from safetensors.torch import load_file, save_file
 from torch import ones
@@ -97,7 +97,7 @@ def test_a_stopped_training_goes_on_and_does_not_begin_anew(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("posenas.training.save_checkpoint", stop)
+        patched.setattr("posenas.learning.training.save_checkpoint", stop)
         stopped = command(*arguments, "stopped")
     assert (stopped.status, trainings("stopped")) == (2, [])
     (tmp_path / "elsewhere").mkdir()

@@ -19,17 +19,17 @@ from head_kapao.space import YoloSpace
 from nas_ofa_elastic.space import ElasticSpace
 from numpy.typing import NDArray
 from posenas.cli import main
+from posenas.contract.samples import Sample
+from posenas.contract.scores import Predictions
 from posenas.data.person_crop import person_crops
-from posenas.data.synthetic.dataset import SyntheticDataset
 from posenas.data.whole_images import EvaluatedImages
-from posenas.evaluation import predict
+from posenas.learning.inference import predict
 from posenas.prediction.display import FrameLines
 from posenas.prediction.frames import Frame
 from posenas.prediction.image_files import ImageFiles
 from posenas.prediction.predictor import make_predictor
 from posenas.prediction.trained import load_trained
-from posenas.samples import Sample
-from posenas.scores import Predictions
+from posenas.standard.synthetic.dataset import SyntheticDataset
 from running import SMALL, Answer
 
 Posenas = Callable[..., Answer]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
-from posenas.keypoint_sets import KEYPOINT_SETS
+from posenas.contract.keypoint_sets import KEYPOINT_SETS
 from running import SMALL, Answer
 
 Posenas = Callable[..., Answer]

@@ -15,17 +15,17 @@ import torch
 from head_kapao.anchors import ANCHORS
 from head_kapao.head import STRIDES, KapaoHead, KapaoModule
 from head_kapao.sizes import published
-from posenas.compose import Composition, compose
-from posenas.evaluate_run import evaluate_run
-from posenas.hooks import Events
-from posenas.keypoint_sets import COCO_17
-from posenas.levels import Level
-from posenas.protocols import Ablatable
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.report import write_report
-from posenas.run import create_run, open_run
-from posenas.search import search
-from posenas.trial import Trial, trial_from_dict
+from posenas.composing.compose import Composition, compose
+from posenas.contract.components import Ablatable
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.levels import Level
+from posenas.contract.trial import Trial, trial_from_dict
+from posenas.reporting.report import write_report
+from posenas.reporting.rescoring import evaluate_run
+from posenas.runs.events import Events
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import create_run, open_run
+from posenas.searching.search import search
 from safetensors.torch import save_file
 from torch import Tensor
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from head_kapao.sizes import published
-from posenas.compose import compose
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run
-from posenas.workshop import Workshop
+from posenas.composing.compose import compose
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import create_run
+from posenas.searching.workshop import Workshop
 
 
 @pytest.mark.parametrize("confidence", [True, False])

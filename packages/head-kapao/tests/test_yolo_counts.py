@@ -14,9 +14,9 @@ from head_kapao.zoo import (
     KAPAO_S,
     KAPAO_S_CROWDPOSE,
 )
-from posenas.costs import measure
-from posenas.keypoint_sets import KEYPOINT_SETS
-from posenas.zoo import ZooEntry
+from posenas.contract.keypoint_sets import KEYPOINT_SETS
+from posenas.contract.zoo import ZooEntry
+from posenas.networks.counting import measure
 from torch import nn
 
 PARAMETERS = {

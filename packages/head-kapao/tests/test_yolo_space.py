@@ -11,13 +11,13 @@ import torch
 from head_kapao.network import YoloNetwork
 from head_kapao.sizes import Size
 from head_kapao.space import YoloSpace
-from posenas.costs import Costs, measure
-from posenas.errors import PosenasError
-from posenas.folding import fold_normalisations
-from posenas.genotype import Genotype, check_genotype
-from posenas.options import make_component, option_values
-from posenas.protocols import Evolvable, SearchSpace, WeightSharing
-from posenas.sharing import sub_slices
+from posenas.composing.options import make_component, option_values
+from posenas.contract.components import Evolvable, SearchSpace, WeightSharing
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype, check_genotype
+from posenas.networks.counting import Costs, measure
+from posenas.networks.folding import fold_normalisations
+from posenas.networks.sharing import sub_slices
 from torch import nn
 
 SIZES: tuple[Size, ...] = ("tiny", "s", "m", "l")

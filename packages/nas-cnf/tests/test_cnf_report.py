@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from posenas.compose import compose
-from posenas.hooks import Events
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.report import write_report
-from posenas.report.course import read_courses
-from posenas.run import create_run
-from posenas.search import search
+from posenas.composing.compose import compose
+from posenas.reporting.report import write_report
+from posenas.reporting.report.course import read_courses
+from posenas.runs.events import Events
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import create_run
+from posenas.searching.search import search
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import torch
 from nas_cnf.layout import sources_of_cells
 from nas_cnf.network import FabricNetwork
 from nas_cnf.space import CnfSpace
-from posenas.errors import PosenasError
-from posenas.folding import fold_normalisations
-from posenas.genotype import Real, check_genotype
-from posenas.options import make_component, option_values
-from posenas.protocols import Relaxed, SearchSpace
+from posenas.composing.options import make_component, option_values
+from posenas.contract.components import Relaxed, SearchSpace
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Real, check_genotype
+from posenas.networks.folding import fold_normalisations
 from torch import nn
 
 

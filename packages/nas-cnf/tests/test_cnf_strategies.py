@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.compose import Composition, compose
-from posenas.errors import PosenasError
-from posenas.hooks import Events, hookimpl
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run
-from posenas.search import search
-from posenas.trial import Trial
+from posenas.composing.compose import Composition, compose
+from posenas.contract.errors import PosenasError
+from posenas.contract.trial import Trial
+from posenas.runs.events import Events, hookimpl
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import create_run
+from posenas.searching.search import search
 from safetensors.torch import load_file
 
 SPACE = {"backbone": "fabric-1", "width": 0.125, "parts": 1, "channels": 2}

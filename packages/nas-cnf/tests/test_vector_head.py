@@ -12,15 +12,15 @@ import pytest
 import torch
 from nas_cnf.groups import body_groups, random_groups
 from nas_cnf.vector import VectorHead, VectorModule, squashed_length
-from posenas.batches import Batch, View
-from posenas.errors import PosenasError
-from posenas.heads.heatmap import HeatmapHead
-from posenas.heads.heatmap_encoding import Encoding
-from posenas.keypoint_sets import KEYPOINT_SETS
-from posenas.keypoints import KeypointSet
-from posenas.levels import Level
-from posenas.options import describe_options, make_component, option_values
-from posenas.protocols import Distillable, FlipTest, Head
+from posenas.composing.options import describe_options, make_component, option_values
+from posenas.contract.batches import Batch, View
+from posenas.contract.components import Distillable, FlipTest, Head
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import KEYPOINT_SETS
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.levels import Level
+from posenas.standard.heads.heatmap import HeatmapHead
+from posenas.standard.heads.heatmap_encoding import Encoding
 from torch import Tensor
 
 COCO, MPII = KEYPOINT_SETS["coco-17"], KEYPOINT_SETS["mpii-16"]

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 from nas_evo.space import EvoSpace
 from nas_evo.zoo import EVOPOSE2D_S
-from posenas.errors import PosenasError
-from posenas.genotype import Genotype, check_genotype
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype, check_genotype
 
 SPACE = EvoSpace(width=1.0)
 ANCESTOR = SPACE.ancestor()

@@ -13,14 +13,14 @@ from nas_evo.genes import ANCESTOR, Quartet, genotype_of, halvings, quartets_of
 from nas_evo.scaling import Blueprint, drop_connect_limit, rounded, scale
 from nas_evo.space import EvoSpace
 from nas_evo.zoo import EVOPOSE2D_S, EVOPOSE2D_XS
-from posenas.conditional import made_possible
-from posenas.errors import PosenasError
-from posenas.folding import fold_normalisations
-from posenas.genotype import Genotype, check_genotype, sample_uniform
-from posenas.layers.chain import Chain
-from posenas.limits import draw_genotypes, guide_to_budget, parse_limit
-from posenas.options import make_component, option_values
-from posenas.protocols import Evolvable, SearchSpace
+from posenas.composing.conditional import made_possible
+from posenas.composing.limits import draw_genotypes, guide_to_budget, parse_limit
+from posenas.composing.options import make_component, option_values
+from posenas.contract.components import Evolvable, SearchSpace
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype, check_genotype, sample_uniform
+from posenas.networks.folding import fold_normalisations
+from posenas.networks.layers.chain import Chain
 from torch import nn
 
 SPACE = EvoSpace(width=1.0)

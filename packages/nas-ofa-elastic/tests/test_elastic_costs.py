@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.costs import KnownCalls, measure
-from posenas.skeletons import Skeletons
+from posenas.networks.counting import KnownCalls, measure
+from posenas.networks.skeletons import Skeletons
 
 
 @pytest.mark.parametrize("backbone", ["tiny", "resnet50", "mobilenetv3", "hrnet-w32"])

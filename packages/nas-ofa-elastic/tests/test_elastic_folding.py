@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.folding import fold_normalisations
+from posenas.networks.folding import fold_normalisations
 from torch import nn
 
 

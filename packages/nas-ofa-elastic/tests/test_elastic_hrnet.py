@@ -12,14 +12,14 @@ import pytest
 import torch
 from nas_ofa_elastic.hrnet import HRNET_W32
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.compose import make, network_costs
-from posenas.fixed.space import FixedSpace
-from posenas.genotype import Genotype
-from posenas.heads.heatmap import HeatmapHead
-from posenas.keypoint_sets import COCO_17
-from posenas.layers.hrnet import HRNet
-from posenas.networks import find_network
-from posenas.sharing import SharedWeights
+from posenas.composing.compose import make, network_costs
+from posenas.composing.named_networks import find_network
+from posenas.contract.genotype import Genotype
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.networks.layers.hrnet import HRNet
+from posenas.networks.sharing import SharedWeights
+from posenas.standard.fixed.space import FixedSpace
+from posenas.standard.heads.heatmap import HeatmapHead
 from torch import Tensor, nn
 from torch.nn import functional
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.genotype import Genotype
-from posenas.sharing import SharedWeights
+from posenas.contract.genotype import Genotype
+from posenas.networks.sharing import SharedWeights
 from torch import Tensor, nn
 from torch.nn import functional
 

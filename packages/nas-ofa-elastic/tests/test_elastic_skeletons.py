@@ -7,9 +7,9 @@ from random import Random
 import pytest
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.genotype import Genotype
-from posenas.sharing import SharedWeights
-from posenas.skeletons import Skeletons
+from posenas.contract.genotype import Genotype
+from posenas.networks.sharing import SharedWeights
+from posenas.networks.skeletons import Skeletons
 from torch import nn
 
 BACKBONES = ["tiny", "resnet50", "mobilenetv3", "hrnet-w32"]

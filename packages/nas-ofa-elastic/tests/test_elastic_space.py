@@ -10,12 +10,12 @@ import torch
 from nas_ofa_elastic.family import valid_groups
 from nas_ofa_elastic.space import ElasticSpace
 from nas_ofa_elastic.zoo import S_VIPNAS_RES50
-from posenas.costs import Costs, measure
-from posenas.errors import PosenasError
-from posenas.genotype import Genotype, check_genotype
-from posenas.layers.attention import GlobalContext
-from posenas.protocols import WeightSharing
-from posenas.sharing import sub_slices
+from posenas.contract.components import WeightSharing
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype, check_genotype
+from posenas.networks.counting import Costs, measure
+from posenas.networks.layers.attention import GlobalContext
+from posenas.networks.sharing import sub_slices
 from torch import Tensor, nn
 
 SPACES = [ElasticSpace("tiny"), ElasticSpace("resnet50")]

@@ -10,15 +10,15 @@ import pytest
 import torch
 from nas_ofa_elastic.input_scale import ScaledInput
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.costs import measure
-from posenas.errors import PosenasError
-from posenas.genotype import check_genotype
-from posenas.heads.heatmap import HeatmapHead
-from posenas.keypoint_sets import COCO_17
-from posenas.levels import Level
-from posenas.network import PoseNetwork, SharedPoseNetwork
-from posenas.options import make_component, option_values
-from posenas.sharing import SharedWeights, sub_slices
+from posenas.composing.options import make_component, option_values
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import check_genotype
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.levels import Level
+from posenas.networks.counting import measure
+from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
+from posenas.networks.sharing import SharedWeights, sub_slices
+from posenas.standard.heads.heatmap import HeatmapHead
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 

@@ -11,10 +11,10 @@ import torch
 from nas_ofa_elastic.mobilenetv3 import MOBILENETV3, valid_group_width
 from nas_ofa_elastic.space import ElasticSpace
 from nas_ofa_elastic.zoo import S_VIPNAS_MBV3, VIPNAS_MBV3_LARGEST, VIPNAS_MBV3_SMALLEST
-from posenas.costs import Costs, measure
-from posenas.genotype import Genotype, check_genotype
-from posenas.sharing import SharedWeights, sub_slices
-from posenas.zoo import ZooEntry
+from posenas.contract.genotype import Genotype, check_genotype
+from posenas.contract.zoo import ZooEntry
+from posenas.networks.counting import Costs, measure
+from posenas.networks.sharing import SharedWeights, sub_slices
 from torch import Tensor, nn
 from torch.nn import functional
 

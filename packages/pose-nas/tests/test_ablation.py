@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from posenas.ablation import predict_ablated, replacement_rates
-from posenas.batches import Batch, Poses, PosesWithout
-from posenas.evaluation import EvaluationSettings, predict
-from posenas.keypoints import KeypointSet
-from posenas.network import PoseNetwork
-from posenas.protocols import Ablatable
-from posenas.report.rates import in_order, rates_picture
-from posenas.samples import Person, Sample
-from posenas.scores import GroundTruth, Predictions
-from posenas.trial import Ablation, Trial, trial_from_dict
+from posenas.contract.batches import Batch, Poses, PosesWithout
+from posenas.contract.components import Ablatable
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.samples import Person, Sample
+from posenas.contract.scores import GroundTruth, Predictions
+from posenas.contract.trial import Ablation, Trial, trial_from_dict
+from posenas.learning.ablation import predict_ablated, replacement_rates
+from posenas.learning.inference import EvaluationSettings, predict
+from posenas.networks.pose_network import PoseNetwork
+from posenas.reporting.report.rates import in_order, rates_picture
 from torch import Tensor, nn
 
 CPU = torch.device("cpu")

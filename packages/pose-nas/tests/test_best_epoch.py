@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.batches import Batch
-from posenas.errors import PosenasError
-from posenas.training import DivergedError, Watch, train
-from posenas.training_settings import TrainingSettings
+from posenas.contract.batches import Batch
+from posenas.contract.errors import PosenasError
+from posenas.learning.settings import TrainingSettings
+from posenas.learning.training import DivergedError, Watch, train
 from torch import Tensor, nn
 
 SETTINGS = TrainingSettings(batch_size=8, accumulate=2, learning_rate=0.05, weight_decay=2e-5)

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.compose import Composition, compose
-from posenas.computed_on import provenance_of
-from posenas.errors import PosenasError
-from posenas.hooks import Events
-from posenas.problem import Candidate, Problem, Weights
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run, locked, open_journal
-from posenas.trial import Trial
-from posenas.workshop import Workshop
+from posenas.composing.compose import Composition, compose
+from posenas.composing.computed_on import provenance_of
+from posenas.contract.errors import PosenasError
+from posenas.contract.trial import Trial
+from posenas.runs.events import Events
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import create_run, locked, open_journal
+from posenas.searching.problem import Candidate, Problem, Weights
+from posenas.searching.workshop import Workshop
 from safetensors.torch import load
 
 NETWORK = {"name": "mobilenetv2"}
@@ -190,7 +190,7 @@ def test_what_was_finished_is_not_trained_again(
     wanted = [Candidate(NETWORK), Candidate(OTHER)]
     expected = bench("undisturbed").trained(*wanted)
     with monkeypatch.context() as patch:
-        patch.setattr("posenas.problem.Journal.append", stop_at("train and evaluate"))
+        patch.setattr("posenas.searching.problem.Journal.append", stop_at("train and evaluate"))
         with pytest.raises(KeyboardInterrupt):
             made.trained(*wanted)
     assert len(list((made.folder / "checkpoints").glob("*.json"))) == 1
@@ -208,7 +208,7 @@ def test_a_damaged_result_of_a_candidate_is_refused(
 ) -> None:
     made = bench()
     with monkeypatch.context() as patch:
-        patch.setattr("posenas.problem.Journal.append", stop_at("train and evaluate"))
+        patch.setattr("posenas.searching.problem.Journal.append", stop_at("train and evaluate"))
         with pytest.raises(KeyboardInterrupt):
             made.trained(Candidate(NETWORK))
     (file,) = (made.folder / "checkpoints").glob("*.json")
@@ -224,7 +224,7 @@ def test_a_damaged_result_of_a_candidate_is_refused(
 
 
 def stop_at(wanted: str) -> Callable[..., None]:
-    from posenas.journal import Journal
+    from posenas.runs.journal import Journal
 
     append = Journal.append
 

@@ -8,21 +8,21 @@ from random import Random
 
 import numpy as np
 import pytest
-from posenas.comparison.equal_cost import draw_equal_cost
-from posenas.comparison.evidence import Evidence
-from posenas.comparison.rank_correlation import kendall_tau, tau_interval
-from posenas.comparison.record import Comparison
-from posenas.comparison.repeats import Repeats, read_repeats, write_repeats
-from posenas.comparison.verdict import judge
-from posenas.errors import PosenasError
-from posenas.genotype import Choice, Genotype, genotype_id, sample_uniform
-from posenas.recipe import recipe_from_tables
-from posenas.report.caveats import caveats
-from posenas.report.checklist import checklist
-from posenas.results import Results
-from posenas.scores import Metric
-from posenas.settings import SETTINGS_TABLES
-from posenas.trial import Trial
+from posenas.composing.settings import SETTINGS_TABLES
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
+from posenas.contract.scores import Metric
+from posenas.contract.trial import Trial
+from posenas.reporting.comparison.equal_cost import draw_equal_cost
+from posenas.reporting.comparison.evidence import Evidence
+from posenas.reporting.comparison.rank_correlation import kendall_tau, tau_interval
+from posenas.reporting.comparison.record import Comparison
+from posenas.reporting.comparison.repeats import Repeats, read_repeats, write_repeats
+from posenas.reporting.comparison.verdict import judge
+from posenas.reporting.report.caveats import caveats
+from posenas.reporting.report.checklist import checklist
+from posenas.reporting.results import Results
+from posenas.runs.recipe import recipe_from_tables
 
 
 class Widths:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from posenas.costs import Costs, KnownCalls, measure
+from posenas.networks.counting import Costs, KnownCalls, measure
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from posenas.contract.keypoint_sets import COCO_17
 from posenas.data.augment import Augmentation, Change, change_colours, half_body_box
-from posenas.keypoint_sets import COCO_17
 
 BOX = (10.0, 20.0, 100.0, 200.0)
 STRONG = Augmentation(scale=0.35, rotation=40, half_body=0.3)

@@ -11,14 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from posenas.data.check import check_dataset
-from posenas.data.coco import CocoDataset
-from posenas.data.images import FileImage
-from posenas.drawing import LEFT, RIGHT
-from posenas.errors import PosenasError
-from posenas.keypoint_sets import keypoint_set_from_names
-from posenas.keypoints import KeypointSet
-from posenas.samples import Person, Sample
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import keypoint_set_from_names
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.samples import Person, Sample
+from posenas.data.checking.check import check_dataset
+from posenas.data.coco.dataset import CocoDataset
+from posenas.data.drawing import LEFT, RIGHT
+from posenas.data.images.file_image import FileImage
 
 NAMES = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 KEYPOINTS = keypoint_set_from_names(NAMES, limbs=[(0, 1), (2, 3), (0, 2), (1, 3)])

@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from posenas.data.coco import CocoDataset
-from posenas.errors import PosenasError
-from posenas.protocols import Dataset
+from posenas.contract.components import Dataset
+from posenas.contract.errors import PosenasError
+from posenas.data.coco.dataset import CocoDataset
 from pycocotools.coco import COCO
 
 NAMES = ["nose", "left_hand", "right_hand"]

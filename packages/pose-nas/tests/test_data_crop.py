@@ -7,8 +7,8 @@ import math
 import cv2
 import numpy as np
 import pytest
-from posenas.batches import View
-from posenas.data.crop import crop_matrix, invert, shown_area, transform, warp
+from posenas.contract.batches import View
+from posenas.data.affine import crop_matrix, invert, shown_area, transform, warp
 
 VIEW = View("person", height=64, width=48)
 STANDARD = View("person", height=64, width=48, crop="standard")

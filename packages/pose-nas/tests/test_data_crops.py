@@ -14,21 +14,21 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from posenas.batches import Batch, View
+from posenas.contract.batches import Batch, View
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import keypoint_set_from_names
+from posenas.contract.levels import Level
+from posenas.contract.samples import Person, Sample, UnreadableImageError
+from posenas.data.affine import crop_matrix, transform, warp
 from posenas.data.augment import Augmentation
 from posenas.data.channels import to_unit
-from posenas.data.crop import crop_matrix, transform, warp
 from posenas.data.crops import _normalise, crop_loader, load_crops
-from posenas.data.images import FileImage
+from posenas.data.images.file_image import FileImage
 from posenas.data.loader import EpochLoader
 from posenas.data.person_crop import person_crops
 from posenas.data.reading import WarpedCrops
-from posenas.errors import PosenasError
-from posenas.heads.heatmap import Crop, HeatmapHead
-from posenas.heads.heatmap_encoding import Encoding
-from posenas.keypoint_sets import keypoint_set_from_names
-from posenas.levels import Level
-from posenas.samples import Person, Sample, UnreadableImageError
+from posenas.standard.heads.heatmap import Crop, HeatmapHead
+from posenas.standard.heads.heatmap_encoding import Encoding
 
 VIEW = View("person", height=32, width=24)
 KEYPOINTS = keypoint_set_from_names(["nose", "left_hand", "right_hand"])

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from posenas.data.coco import CocoDataset
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.samples import Sample
+from posenas.data.coco.dataset import CocoDataset
 from posenas.data.detections import detection_crops
-from posenas.data.images import FileImage
+from posenas.data.images.file_image import FileImage
 from posenas.data.person_crop import PersonCrop
-from posenas.errors import PosenasError
-from posenas.keypoint_sets import COCO_17
-from posenas.samples import Sample
 
 SAMPLES = [Sample(number, FileImage(Path("absent.jpg")), 100, 100, ()) for number in (40, 41)]
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from posenas.data.finding import Finding
-from posenas.data.findings import find
-from posenas.data.images import FileImage
-from posenas.data.synthetic.dataset import SyntheticDataset
-from posenas.keypoint_sets import keypoint_set_from_names
-from posenas.keypoints import KeypointSet
-from posenas.samples import Person, Sample
+from posenas.contract.finding import Finding
+from posenas.contract.keypoint_sets import keypoint_set_from_names
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.samples import Person, Sample
+from posenas.data.checking.findings import find
+from posenas.data.images.file_image import FileImage
+from posenas.standard.synthetic.dataset import SyntheticDataset
 
 KEYPOINTS = keypoint_set_from_names(["nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip"])
 POSE = np.array([(50.0, 20, 2), (60, 30, 2), (40, 30, 2), (58, 70, 2), (42, 70, 1)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from posenas.data.image_headers import image_size
-from posenas.data.jpeg import jpeg_layout
+from posenas.data.images.headers import image_size
+from posenas.data.images.jpeg import jpeg_layout
 
 NOISE = np.random.default_rng(0).integers(0, 256, (37, 53, 3)).astype(np.uint8)
 ENDINGS = (".jpg", ".png", ".bmp", ".gif", ".webp", ".tif", ".ppm", ".pam", ".ras", ".jp2", ".avif")

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from posenas.data.image_paths import ImageFolder, find_folder
-from posenas.errors import PosenasError
+from posenas.contract.errors import PosenasError
+from posenas.data.images.paths import ImageFolder, find_folder
 
 ANNOTATIONS = Path("train.json")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from posenas.data.images import FileImage
-from posenas.samples import UnreadableImageError
+from posenas.contract.samples import UnreadableImageError
+from posenas.data.images.file_image import FileImage
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from posenas.stopping import interrupts_deferred
+from posenas.runs.stopping import interrupts_deferred
 
 
 def test_an_interrupt_waits_until_the_workers_are_ended() -> None:

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from posenas.batches import Poses, View
-from posenas.data.batching import joined, part
-from posenas.data.crop import transform
+from posenas.contract.batches import Poses, View
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.samples import Person, Sample, UnreadableImageError
+from posenas.data.affine import transform
+from posenas.data.batch_parts import joined, part
 from posenas.data.letterbox import GREY, fitted_size, letterbox, rectangle
 from posenas.data.loader import EpochLoader
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
 from posenas.data.whole_images import EvaluatedImages, ImageReader, ReadImages, image_loader
-from posenas.errors import PosenasError
-from posenas.keypoint_sets import COCO_17
-from posenas.samples import Person, Sample, UnreadableImageError
 
 CPU = torch.device("cpu")
 VIEW = View("image", 128, 128, 32)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from posenas.batches import Poses
-from posenas.compose import compose
+from posenas.composing.compose import compose
+from posenas.contract.batches import Poses
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.scores import Predictions
 from posenas.data.detected_poses import DetectionRules, judged, rescored, staying
-from posenas.data.synthetic.dataset import SyntheticDataset
 from posenas.data.views import EvaluatedViews
-from posenas.keypoint_sets import COCO_17
-from posenas.people import People
-from posenas.recipe import recipe_from_tables
-from posenas.scores import Predictions
+from posenas.runs.recipe import recipe_from_tables
+from posenas.searching.splits import People
+from posenas.standard.synthetic.dataset import SyntheticDataset
 
 Floats = NDArray[np.float64]
 RULES = DetectionRules(keypoint_threshold=0.2, oks_nms=0.9, sigmas=COCO_17.sigmas)

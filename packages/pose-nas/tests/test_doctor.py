@@ -19,13 +19,13 @@ from typing import Any
 import click.testing
 import cv2
 import numpy as np
-import posenas.doctor.plugins as doctor_plugins
+import posenas.cli.doctor.plugins as doctor_plugins
 import pytest
 import torch
 from posenas.cli import posenas as command
-from posenas.doctor import Finding, examine, isolated
-from posenas.doctor.devices import check_devices, driver_version, unseen
-from posenas.doctor.machine import (
+from posenas.cli.doctor import Finding, examine, isolated
+from posenas.cli.doctor.devices import check_devices, driver_version, unseen
+from posenas.cli.doctor.machine import (
     available_memory,
     check_disk,
     check_memory,
@@ -35,9 +35,9 @@ from posenas.doctor.machine import (
     check_threads,
     cpu_quota,
 )
-from posenas.doctor.packages import check_opencv, check_python, check_requirements
-from posenas.errors import PosenasError
-from posenas.plugins import Plugin, find_plugins
+from posenas.cli.doctor.packages import check_opencv, check_python, check_requirements
+from posenas.composing.plugins import Plugin, find_plugins
+from posenas.contract.errors import PosenasError
 
 GIB = 2**30
 MIB = 2**20
@@ -321,7 +321,7 @@ def test_what_torch_warns_of_while_it_looks_is_told(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(torch.cuda, "is_available", unavailable)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    monkeypatch.setattr("posenas.doctor.devices.driver_version", lambda: "470.82")
+    monkeypatch.setattr("posenas.cli.doctor.devices.driver_version", lambda: "470.82")
     monkeypatch.setattr(Path, "glob", lambda *_: iter([GPU]))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     finding = only(check_devices())

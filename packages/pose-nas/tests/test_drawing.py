@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from posenas.drawing import LEFT, MIDDLE, RIGHT, add_pose, contact_sheet, draw_pose, keypoint_sides
-from posenas.keypoint_sets import KEYPOINT_SETS, keypoint_set_from_names
+from posenas.contract.keypoint_sets import KEYPOINT_SETS, keypoint_set_from_names
+from posenas.data.drawing import LEFT, MIDDLE, RIGHT, add_pose, contact_sheet, draw_pose, keypoint_sides
 
 PUPPET = keypoint_set_from_names(["head", "left_hand", "right_hand"], limbs=[(0, 1), (0, 2), (1, 2)])
 POSE = np.array([(32.0, 10.0), (50.0, 40.0), (14.0, 40.0)])

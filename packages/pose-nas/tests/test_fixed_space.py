@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.compose import compose, network_costs
-from posenas.costs import Costs
-from posenas.errors import PosenasError
-from posenas.fixed.channels import scaled
-from posenas.fixed.space import FixedSpace
-from posenas.heads.heatmap import HeatmapHead
-from posenas.keypoint_sets import COCO_17
-from posenas.networks import describe_network, find_network
-from posenas.options import make_component
-from posenas.protocols import SearchSpace
-from posenas.recipe import recipe_from_tables
+from posenas.composing.compose import compose, network_costs
+from posenas.composing.named_networks import describe_network, find_network
+from posenas.composing.options import make_component
+from posenas.contract.components import SearchSpace
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.networks.counting import Costs
+from posenas.runs.recipe import recipe_from_tables
+from posenas.standard.fixed.channels import scaled
+from posenas.standard.fixed.space import FixedSpace
+from posenas.standard.heads.heatmap import HeatmapHead
 from torch import nn
 
 NAMES = FixedSpace().dimensions()["name"].values

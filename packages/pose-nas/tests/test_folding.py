@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from posenas.folding import fold_normalisations
+from posenas.networks.folding import fold_normalisations
 from torch import Tensor, nn
 
 

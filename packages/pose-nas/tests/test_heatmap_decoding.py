@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from posenas.batches import Batch
-from posenas.heads.heatmap_decoding import blur_kernel, find_peaks, peak_masses, peak_values, refine
-from posenas.heads.heatmap_encoding import Encoding, encode, to_map, to_view
+from posenas.contract.batches import Batch
+from posenas.standard.heads.heatmap_decoding import blur_kernel, find_peaks, peak_masses, peak_values, refine
+from posenas.standard.heads.heatmap_encoding import Encoding, encode, to_map, to_view
 from torch import Tensor
 
 HEIGHT, WIDTH = 64, 48

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from posenas.batches import Batch, CropRule, View
-from posenas.errors import PosenasError
-from posenas.heads.heatmap import Crop, HeatmapHead, HeatmapModule, Loss
-from posenas.heads.heatmap_encoding import Encoding
-from posenas.keypoint_sets import KEYPOINT_SETS
-from posenas.keypoints import KeypointSet
-from posenas.levels import Level
-from posenas.protocols import Distillable, FlipTest, Head
+from posenas.contract.batches import Batch, CropRule, View
+from posenas.contract.components import Distillable, FlipTest, Head
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import KEYPOINT_SETS
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.levels import Level
+from posenas.standard.heads.heatmap import Crop, HeatmapHead, HeatmapModule, Loss
+from posenas.standard.heads.heatmap_encoding import Encoding
 from torch import Tensor
 
 COCO, WHOLEBODY = KEYPOINT_SETS["coco-17"], KEYPOINT_SETS["coco-wholebody-133"]

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from posenas.batches import Batch
-from posenas.heads.heatmap_encoding import HeatmapTargets, encode
-from posenas.heads.heatmap_losses import (
+from posenas.contract.batches import Batch
+from posenas.standard.heads.heatmap_encoding import HeatmapTargets, encode
+from posenas.standard.heads.heatmap_losses import (
     cross_entropy_to_teacher,
     divergence,
     log_probabilities,

@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 import torch
-from posenas.layers.hrnet import HRNet, HRNetPlan, Stage
-from posenas.layers.multi_resolution import Branch, Fusion, MultiResolutionModule, Transition
+from posenas.networks.layers.hrnet import HRNet, HRNetPlan, Stage
+from posenas.networks.layers.multi_resolution import Branch, Fusion, MultiResolutionModule, Transition
 from torch import Tensor, nn
 
 WIDTHS = (2, 3, 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from posenas.data.identity import IdIndex, as_number, file_id, numbered, same_id
+from posenas.contract.file_ids import IdIndex, as_number, file_id, numbered, same_id
 
 HUGE = 2**127 + 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from posenas.importable import look_at
+from posenas.composing.importable import look_at
 
 IMPORTABLE = {
     "empty": "",

@@ -15,9 +15,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from posenas.candidate_training import Job
-from posenas.errors import PosenasError
-from posenas.initial_weights import read_initial_weights
+from posenas.contract.errors import PosenasError
+from posenas.networks.initial_weights import read_initial_weights
+from posenas.searching.candidate import Job
 from safetensors.torch import save_file
 from torch import Tensor, nn
 

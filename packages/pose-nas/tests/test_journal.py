@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from posenas.errors import PosenasError
-from posenas.files import write_atomically
-from posenas.journal import Journal, read_records
+from posenas.contract.errors import PosenasError
+from posenas.runs.files import write_atomically
+from posenas.runs.journal import Journal, read_records
 
 
 def written(path: Path, number: int) -> list[bytes]:

@@ -8,8 +8,8 @@ import pickle
 from pathlib import Path
 
 import pytest
-from posenas.errors import PosenasError
-from posenas.keypoint_sets import (
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import (
     COCO_17,
     COCO_WHOLEBODY_133,
     CROWDPOSE_14,
@@ -22,7 +22,7 @@ from posenas.keypoint_sets import (
     keypoint_set_from_names,
     parse_pairs,
 )
-from posenas.keypoints import KeypointSet
+from posenas.contract.keypoints import KeypointSet
 
 every_set = pytest.mark.parametrize("keypoints", KEYPOINT_SETS.values(), ids=KEYPOINT_SETS)
 

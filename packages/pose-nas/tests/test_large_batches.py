@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.batches import Batch
-from posenas.schedule import learning_rate
-from posenas.training import Step, Watch, make_optimizer, train
-from posenas.training_settings import TrainingSettings
+from posenas.contract.batches import Batch
+from posenas.learning.schedule import learning_rate
+from posenas.learning.settings import TrainingSettings
+from posenas.learning.training import Step, Watch, make_optimizer, train
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 

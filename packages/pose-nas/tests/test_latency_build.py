@@ -12,15 +12,15 @@ from random import Random
 
 import pytest
 import torch
-from posenas.devices import choose_compute
-from posenas.errors import PosenasError
-from posenas.genotype import Choice, Genotype, sample_uniform
-from posenas.latency.beside import Beside, quiet_reference, quiet_time
-from posenas.latency.build import Measures, Subject, build_table, measures_of
-from posenas.latency.measure import Latency, measure_latency
-from posenas.latency.operators import Call, Operator, list_operators
-from posenas.latency.table import LatencyTable
-from posenas.network import PoseNetwork
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Choice, Genotype, sample_uniform
+from posenas.networks.devices import choose_compute
+from posenas.networks.latency.beside import Beside, quiet_reference, quiet_time
+from posenas.networks.latency.build import Measures, Subject, build_table, measures_of
+from posenas.networks.latency.measure import Latency, measure_latency
+from posenas.networks.latency.operators import Call, Operator, list_operators
+from posenas.networks.latency.table import LatencyTable
+from posenas.networks.pose_network import PoseNetwork
 from torch import nn
 
 SIZE = (16, 16)

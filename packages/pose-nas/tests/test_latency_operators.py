@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import torch
-from posenas.devices import choose_compute
-from posenas.latency.alone import measure_alone, without_numbers
-from posenas.latency.operators import Operator, list_operators, record_calls
+from posenas.networks.devices import choose_compute
+from posenas.networks.latency.alone import measure_alone, without_numbers
+from posenas.networks.latency.operators import Operator, list_operators, record_calls
 from torch import Tensor, nn
 
 HEIGHT, WIDTH = 12, 8

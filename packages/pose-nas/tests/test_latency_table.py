@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from posenas.errors import PosenasError
-from posenas.latency.conditions import Conditions
-from posenas.latency.entries import Entry, OperatorSum, OperatorTimes
-from posenas.latency.operators import Operator
-from posenas.latency.sums import SumModel, fit_sum
-from posenas.latency.table import LatencyTable, MeasuredNetwork
+from posenas.contract.errors import PosenasError
+from posenas.networks.latency.conditions import Conditions
+from posenas.networks.latency.entries import Entry, OperatorSum, OperatorTimes
+from posenas.networks.latency.operators import Operator
+from posenas.networks.latency.sums import SumModel, fit_sum
+from posenas.networks.latency.table import LatencyTable, MeasuredNetwork
 
 
 def convolution(inputs: int, outputs: int) -> Operator:

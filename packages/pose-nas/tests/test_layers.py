@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from posenas.layers.attention import GlobalContext, SqueezeExcitation
-from posenas.layers.convolution import pooled_stem, upsampling
-from posenas.layers.initialisation import initialise
-from posenas.layers.inverted import InvertedResidual
-from posenas.layers.residual import BasicBlock, Bottleneck
+from posenas.networks.layers.attention import GlobalContext, SqueezeExcitation
+from posenas.networks.layers.convolution import pooled_stem, upsampling
+from posenas.networks.layers.initialisation import initialise
+from posenas.networks.layers.inverted import InvertedResidual
+from posenas.networks.layers.residual import BasicBlock, Bottleneck
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, conv2d
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import posenas.cli
 import pytest
-from posenas.errors import PosenasError
-from posenas.messages import message, printable
-from posenas.samples import UnreadableImageError
+from posenas.contract.errors import PosenasError
+from posenas.contract.messages import message, printable
+from posenas.contract.samples import UnreadableImageError
 
 
 @pytest.mark.parametrize(

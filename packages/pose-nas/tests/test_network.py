@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.network import PoseNetwork, SharedPoseNetwork
-from posenas.skeletons import Skeletons
+from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
+from posenas.networks.skeletons import Skeletons
 from torch import Tensor, nn
 
 SIZES = [{"width": width} for width in (2, 3, 4, 5, 6, 8)]

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from posenas.errors import PosenasError
-from posenas.evaluators.oks import OksEvaluator
-from posenas.evaluators.similarity import pairs_by_image, people_of, pose_similarity
-from posenas.keypoint_sets import COCO_17
-from posenas.keypoints import KeypointSet
-from posenas.protocols import Evaluator
-from posenas.samples import Person, Sample
-from posenas.scores import GroundTruth, Predictions
+from posenas.contract.components import Evaluator
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.samples import Person, Sample
+from posenas.contract.scores import GroundTruth, Predictions
+from posenas.data.similarity import pairs_by_image, people_of, pose_similarity
+from posenas.standard.evaluators.oks import OksEvaluator
 from pycocotools.coco import COCO  # type: ignore[import-untyped]
 from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from posenas.data.coco import CocoDataset
-from posenas.errors import PosenasError
-from posenas.evaluators.crowding import CROWDING, crowd_index
-from posenas.evaluators.oks import OksEvaluator
-from posenas.keypoint_sets import CROWDPOSE_14
-from posenas.samples import Person, Sample
-from posenas.scores import GroundTruth, Predictions
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import CROWDPOSE_14
+from posenas.contract.samples import Person, Sample
+from posenas.contract.scores import GroundTruth, Predictions
+from posenas.data.coco.dataset import CocoDataset
+from posenas.standard.evaluators.crowding import CROWDING, crowd_index
+from posenas.standard.evaluators.oks import OksEvaluator
 from pycocotools.coco import COCO  # type: ignore[import-untyped]
 from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 

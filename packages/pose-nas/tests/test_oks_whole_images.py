@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from posenas.batches import Batch, Poses, View
+from posenas.contract.batches import Batch, Poses, View
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.samples import Person, Sample
+from posenas.contract.scores import GroundTruth, Predictions
 from posenas.data.whole_images import EvaluatedImages
-from posenas.evaluators.crowding import CROWDING, crowd_index
-from posenas.evaluators.oks import OksEvaluator
-from posenas.keypoint_sets import COCO_17
-from posenas.predictions import load_predictions, save_predictions
-from posenas.samples import Person, Sample
-from posenas.scores import GroundTruth, Predictions
+from posenas.runs.predictions_file import load_predictions, save_predictions
+from posenas.standard.evaluators.crowding import CROWDING, crowd_index
+from posenas.standard.evaluators.oks import OksEvaluator
 from pycocotools.coco import COCO  # type: ignore[import-untyped]
 from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 

@@ -15,9 +15,9 @@ import tomli_w
 from annotated_types import Ge, Interval, Len, MaxLen, MinLen
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from posenas.errors import PosenasError
-from posenas.options import AFTER_TRAINING, Option, describe_options, make_component, option_values
-from posenas.recipe import parse_value
+from posenas.composing.options import AFTER_TRAINING, Option, describe_options, make_component, option_values
+from posenas.contract.errors import PosenasError
+from posenas.runs.recipe import parse_value
 
 if TYPE_CHECKING:
     from decimal import Decimal

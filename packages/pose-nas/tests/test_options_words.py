@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import pytest
-from posenas.errors import PosenasError
-from posenas.options import make_component, option_values
+from posenas.composing.options import make_component, option_values
+from posenas.contract.errors import PosenasError
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from operator import ge
 from random import Random
 
 import pytest
-from posenas.objectives import Objective, front
-from posenas.pareto import pareto_front
-from posenas.trial import Trial
+from posenas.composing.objectives import Objective, front
+from posenas.contract.trial import Trial
+from posenas.reporting.pareto import pareto_front
 
 
 def front_by_definition(points: list[tuple[float, float]], higher_is_better: bool) -> set[int]:

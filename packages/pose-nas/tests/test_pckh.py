@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from posenas.errors import PosenasError
-from posenas.evaluators.pckh import PckhEvaluator
-from posenas.keypoint_sets import COCO_17, CROWDPOSE_14, LSP_14, MPII_16, POSETRACK_15
-from posenas.keypoints import KeypointSet
-from posenas.protocols import Evaluator
-from posenas.samples import Person, Sample
-from posenas.scores import GroundTruth, Predictions
+from posenas.contract.components import Evaluator
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17, CROWDPOSE_14, LSP_14, MPII_16, POSETRACK_15
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.samples import Person, Sample
+from posenas.contract.scores import GroundTruth, Predictions
+from posenas.standard.evaluators.pckh import PckhEvaluator
 
 PUBLISHED = {
     "head": 95.80,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import posenas
 import pytest
-from posenas.errors import PosenasError
-from posenas.plugins import KINDS, KNOWN_EXTRAS, Plugin, find_plugins, load, load_entry
+from posenas.composing.plugins import KINDS, KNOWN_EXTRAS, Plugin, find_plugins, load, load_entry
+from posenas.contract.errors import PosenasError
 
 GOOD = """
 from __future__ import annotations
@@ -315,7 +315,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_the_installed() -> Non
 def test_a_known_name_that_is_not_installed_names_its_extra(
     kind: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("posenas.plugins.metadata.distributions", lambda: iter(()))
+    monkeypatch.setattr("posenas.composing.plugins.metadata.distributions", lambda: iter(()))
     with pytest.raises(PosenasError) as caught:
         load(kind, name)
     extra = KNOWN_EXTRAS[kind, name]
@@ -340,8 +340,8 @@ def test_the_built_in_plugins_are_ok() -> None:
 def test_finding_imports_nothing_heavy() -> None:
     heavy = "('torch', 'numpy', 'pydantic', 'rich', 'cv2', 'matplotlib')"
     script = (
-        "import sys, posenas.plugins\n"
-        "assert posenas.plugins.find_plugins()\n"
+        "import sys, posenas.composing.plugins\n"
+        "assert posenas.composing.plugins.find_plugins()\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from posenas.errors import PosenasError
-from posenas.keypoint_sets import COCO_17
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.scores import Predictions
 from posenas.prediction.boxes import WholeFrames, person_crops_of, read_boxes
 from posenas.prediction.display import FrameLines, make_frame_display
 from posenas.prediction.drawn import draw_poses
@@ -23,8 +24,7 @@ from posenas.prediction.output import OutputFolder, check_unused
 from posenas.prediction.results_file import ResultsFile
 from posenas.prediction.stages import Stages
 from posenas.prediction.video import Video
-from posenas.predictions import load_predictions
-from posenas.scores import Predictions
+from posenas.runs.predictions_file import load_predictions
 from rich.console import Console
 
 IMAGES = ImageFiles(Path("folder"), [Path("a.png"), Path("b.gif")], [0, 1], warn=print)

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from posenas.errors import PosenasError
+from posenas.contract.errors import PosenasError
 from posenas.prediction.frames import Frame, Source, batched
 from posenas.prediction.image_files import image_ids
 from posenas.prediction.sources import open_source
@@ -125,7 +125,7 @@ def test_opencv_makes_no_remarks_of_its_own(tmp_path):
     )
     assert ended.stdout == ""
     assert ended.stderr.startswith("Traceback")
-    assert ended.stderr.splitlines()[-1].startswith("posenas.errors.PosenasError: ")
+    assert ended.stderr.splitlines()[-1].startswith("posenas.contract.errors.PosenasError: ")
 
 
 def test_folders_without_a_readable_image(tmp_path):

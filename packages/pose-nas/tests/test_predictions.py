@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from posenas.data.images import FileImage
-from posenas.errors import PosenasError
-from posenas.keypoint_files import keypoints_as_dict, keypoints_from
-from posenas.keypoint_sets import COCO_17, keypoint_set_from_names
-from posenas.predictions import load_predictions, save_predictions
-from posenas.samples import Sample
-from posenas.scores import Predictions
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17, keypoint_set_from_names
+from posenas.contract.samples import Sample
+from posenas.contract.scores import Predictions
+from posenas.data.images.file_image import FileImage
+from posenas.runs.keypoint_files import keypoints_as_dict, keypoints_from
+from posenas.runs.predictions_file import load_predictions, save_predictions
 
 FILE = Path("keypoints.json")
 IDS = (2**127, "64b5-f0", 17.0, 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from posenas.evaluation import recalibrate
+from posenas.learning.inference import recalibrate
 from torch import nn
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from posenas.errors import PosenasError
-from posenas.recipe import (
+from posenas.contract.errors import PosenasError
+from posenas.runs.recipe import (
     ComponentChoice,
     Recipe,
     merge,

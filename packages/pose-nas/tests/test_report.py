@@ -18,23 +18,23 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from posenas.comparison.evidence import Evidence
-from posenas.data.coco import CocoDataset
-from posenas.errors import PosenasError
-from posenas.evaluation import EvaluationSettings
-from posenas.hooks import Events
-from posenas.keypoint_sets import COCO_17
-from posenas.predictions import save_predictions
-from posenas.recipe import recipe_from_tables
-from posenas.report import ReportWriter, write_report
-from posenas.report.caveats import caveats
-from posenas.report.examples import Example, evenly_ranked, find_examples
-from posenas.report.pictures import poses_picture
-from posenas.results import Results
-from posenas.run import create_run
-from posenas.samples import Person, Sample
-from posenas.scores import GroundTruth, Metric, Predictions
-from posenas.trial import Trial
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.samples import Person, Sample
+from posenas.contract.scores import GroundTruth, Metric, Predictions
+from posenas.contract.trial import Trial
+from posenas.data.coco.dataset import CocoDataset
+from posenas.learning.inference import EvaluationSettings
+from posenas.reporting.comparison.evidence import Evidence
+from posenas.reporting.report import ReportWriter, write_report
+from posenas.reporting.report.caveats import caveats
+from posenas.reporting.report.examples import Example, evenly_ranked, find_examples
+from posenas.reporting.report.pictures import poses_picture
+from posenas.reporting.results import Results
+from posenas.runs.events import Events
+from posenas.runs.predictions_file import save_predictions
+from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.run import create_run
 
 PEOPLE = 20
 NAMES = COCO_17.names

@@ -18,15 +18,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from posenas.genotype import Genotype, Real
-from posenas.journal import Journal
-from posenas.recipe import recipe_from_tables
-from posenas.report import write_report
-from posenas.report.architecture import draw_genotype, safe_names
-from posenas.report.course import entropy_picture, read_courses
-from posenas.report.genotype_table import genotype_table
-from posenas.run import create_run
-from posenas.trial import Trial
+from posenas.contract.genotype import Genotype, Real
+from posenas.contract.trial import Trial
+from posenas.reporting.report import write_report
+from posenas.reporting.report.architecture import draw_genotype, safe_names
+from posenas.reporting.report.course import entropy_picture, read_courses
+from posenas.reporting.report.genotype_table import genotype_table
+from posenas.runs.journal import Journal
+from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.run import create_run
 
 SPACE = """
 from __future__ import annotations
@@ -34,8 +34,8 @@ from dataclasses import dataclass
 from typing import Annotated
 import cv2
 import numpy as np
-from posenas.errors import PosenasError
-from posenas.genotype import Choice, Real, sample_uniform
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Choice, Real, sample_uniform
 
 
 @dataclass(frozen=True)

@@ -14,23 +14,23 @@ from random import Random
 from typing import Any
 
 import pytest
-from posenas.comparison.evidence import Evidence
-from posenas.evaluation import EvaluationSettings
-from posenas.genotype import genotype_id
-from posenas.recipe import recipe_from_tables
-from posenas.report import write_report
-from posenas.report.caveats import caveats
-from posenas.report.charts import generation_ticks
-from posenas.report.checklist import checklist
-from posenas.report.family import Change, Family, changed_genes, read_family
-from posenas.report.family_charts import fitness_picture, losses_picture
-from posenas.report.family_layout import Place, lay_out
-from posenas.report.family_tables import generation_table, winners_line
-from posenas.report.family_tree import family_picture
-from posenas.results import Results
-from posenas.run import create_run
-from posenas.scores import Metric
-from posenas.trial import Descent, Trial
+from posenas.contract.genotype import genotype_id
+from posenas.contract.scores import Metric
+from posenas.contract.trial import Descent, Trial
+from posenas.learning.inference import EvaluationSettings
+from posenas.reporting.comparison.evidence import Evidence
+from posenas.reporting.report import write_report
+from posenas.reporting.report.caveats import caveats
+from posenas.reporting.report.charts import generation_ticks
+from posenas.reporting.report.checklist import checklist
+from posenas.reporting.report.family import Change, Family, changed_genes, read_family
+from posenas.reporting.report.family_charts import fitness_picture, losses_picture
+from posenas.reporting.report.family_layout import Place, lay_out
+from posenas.reporting.report.family_tables import generation_table, winners_line
+from posenas.reporting.report.family_tree import family_picture
+from posenas.reporting.results import Results
+from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.run import create_run
 
 PICTURES = {"family.png", "fitness.png", "losses.png"}
 GENES = [f"stage{stage}.{gene}" for stage in (1, 2, 3) for gene in ("depth", "width")]

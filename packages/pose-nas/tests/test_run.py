@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from posenas.compose import Composition, compose
-from posenas.computed_on import provenance_of
-from posenas.errors import PosenasError
-from posenas.files import write_atomically
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.run import create_run, locked, open_journal, open_run
+from posenas.composing.compose import Composition, compose
+from posenas.composing.computed_on import provenance_of
+from posenas.contract.errors import PosenasError
+from posenas.runs.files import write_atomically
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import create_run, locked, open_journal, open_run
 
 
 @pytest.fixture(scope="module")

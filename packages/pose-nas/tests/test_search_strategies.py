@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from posenas.genotype import Choice, Genotype, genotype_id, sample_uniform
-from posenas.objectives import Objective, best_trial, front, values
-from posenas.problem import Weights
-from posenas.protocols import WeightSharing
-from posenas.strategies.dominance import best_first, crowding_distances, front_numbers
-from posenas.strategies.evolution import Evolution
-from posenas.strategies.predictor import PredictorSearch
-from posenas.strategies.random_search import RandomSearch
-from posenas.strategies.score_predictor import predict_scores
-from posenas.strategies.variation import cross, mutate
-from posenas.trial import Trial
+from posenas.composing.objectives import Objective, best_trial, front, values
+from posenas.contract.components import WeightSharing
+from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
+from posenas.contract.trial import Trial
+from posenas.searching.problem import Weights
+from posenas.standard.strategies.dominance import best_first, crowding_distances, front_numbers
+from posenas.standard.strategies.evolution import Evolution
+from posenas.standard.strategies.predictor import PredictorSearch
+from posenas.standard.strategies.random_search import RandomSearch
+from posenas.standard.strategies.score_predictor import predict_scores
+from posenas.standard.strategies.variation import cross, mutate
 
 AP = Objective("toy.AP", maximize=True, is_cost=False)
 GMACS = Objective("gmacs", maximize=False, is_cost=True)

@@ -11,15 +11,15 @@ from typing import Any, cast
 
 import pytest
 import torch
-from posenas.compose import Composition, compose
-from posenas.genotype import Choice, Dimension, Genotype, Real
-from posenas.levels import Level
-from posenas.network import PoseNetwork, SharedPoseNetwork
-from posenas.protocols import Relaxed, WeightSharing
-from posenas.real_values import relax
-from posenas.recipe import recipe_from_tables
-from posenas.run import Run
-from posenas.workshop import Weights, Workshop
+from posenas.composing.compose import Composition, compose
+from posenas.contract.components import Relaxed, WeightSharing
+from posenas.contract.genotype import Choice, Dimension, Genotype, Real
+from posenas.contract.levels import Level
+from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
+from posenas.networks.real_values import relax
+from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.run import Run
+from posenas.searching.workshop import Weights, Workshop
 from torch import Tensor, nn
 
 ALPHA = [[5.0, -5.0]]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 import torch
-from posenas.errors import PosenasError
-from posenas.sharing import SharedWeights, sub_slices
+from posenas.contract.errors import PosenasError
+from posenas.networks.sharing import SharedWeights, sub_slices
 from torch import Tensor, nn
 from torch.nn import functional
 

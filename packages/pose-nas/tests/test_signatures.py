@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import pytest
-from posenas.plugins import PROTOCOLS, find_plugins, load
-from posenas.protocols import Evolvable, FlipTest, ScaleTest, WeightSharing
-from posenas.signatures import misfit, near_misses
+from posenas.composing.plugins import PROTOCOLS, find_plugins, load
+from posenas.composing.signatures import misfit, near_misses
+from posenas.contract.components import Evolvable, FlipTest, ScaleTest, WeightSharing
 from torch import nn
 
 

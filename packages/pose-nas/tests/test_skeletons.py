@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.layers.attention import GlobalContext
-from posenas.layers.convolution import convolution
-from posenas.layers.inverted import InvertedResidual
-from posenas.layers.residual import Bottleneck
-from posenas.skeletons import Skeletons, _prototype, made
+from posenas.networks.layers.attention import GlobalContext
+from posenas.networks.layers.convolution import convolution
+from posenas.networks.layers.inverted import InvertedResidual
+from posenas.networks.layers.residual import Bottleneck
+from posenas.networks.skeletons import Skeletons, _prototype, made
 from torch import nn
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.errors import PosenasError
-from posenas.fixed.space import FixedSpace
-from posenas.identity import identity
+from posenas.contract.errors import PosenasError
+from posenas.searching.identity import identity
+from posenas.standard.fixed.space import FixedSpace
 
 
 class Mode(Enum):

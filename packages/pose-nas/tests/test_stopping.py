@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from posenas.stopping import REQUESTS, interrupts_deferred, stop_requested, stop_requests
+from posenas.runs.stopping import REQUESTS, interrupts_deferred, stop_requested, stop_requests
 
 
 @pytest.mark.parametrize("number", REQUESTS)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from posenas.errors import PosenasError
-from posenas.strict_json import DEEPEST, parse_json, read_json
+from posenas.contract.errors import PosenasError
+from posenas.runs.strict_json import DEEPEST, parse_json, read_json
 
 values = st.recursive(
     st.none()

@@ -9,16 +9,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from posenas.data.synthetic.body import Build, posed_body, rotation
-from posenas.data.synthetic.dataset import SyntheticDataset
-from posenas.data.synthetic.picture import picture
-from posenas.data.synthetic.pose import JointAngles
-from posenas.data.synthetic.scene import Scenes, scenes
-from posenas.data.synthetic.visibility import visibility
-from posenas.data.synthetic.world import World
-from posenas.errors import PosenasError
-from posenas.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
-from posenas.samples import Person, Sample
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
+from posenas.contract.samples import Person, Sample
+from posenas.standard.synthetic.body import Build, posed_body, rotation
+from posenas.standard.synthetic.dataset import SyntheticDataset
+from posenas.standard.synthetic.picture import picture
+from posenas.standard.synthetic.pose import JointAngles
+from posenas.standard.synthetic.scene import Scenes, scenes
+from posenas.standard.synthetic.visibility import visibility
+from posenas.standard.synthetic.world import World
 
 SMALL = SyntheticDataset(train_images=40, val_images=8)
 WORLD = World(seed=0, split=0, height=240, width=320, max_people=3)

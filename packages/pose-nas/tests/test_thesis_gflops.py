@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 import torch
-from posenas.costs import Costs, measure
+from posenas.networks.counting import Costs, measure
 from torch import Tensor, nn
 
 # Blocks, kernel, channels and stride of EvoPose2D-S's modules: thesis, table 3.3.

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.batches import Batch
-from posenas.errors import PosenasError
-from posenas.randomness import derive_rng, derive_seed
-from posenas.schedule import schedule
-from posenas.training import DivergedError, Notes, Watch, make_optimizer, train
-from posenas.training_settings import TrainingSettings
+from posenas.contract.batches import Batch
+from posenas.contract.errors import PosenasError
+from posenas.contract.randomness import derive_rng, derive_seed
+from posenas.learning.schedule import schedule
+from posenas.learning.settings import TrainingSettings
+from posenas.learning.training import DivergedError, Notes, Watch, make_optimizer, train
 from safetensors.torch import load_file
 from torch import Tensor, nn
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from posenas.compose import build_network
-from posenas.fixed.space import FixedSpace
-from posenas.heads.heatmap import HeatmapHead
-from posenas.keypoint_sets import COCO_17
-from posenas.network import PoseNetwork
-from posenas.transfer import transfer
+from posenas.composing.compose import build_network
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.networks.pose_network import PoseNetwork
+from posenas.networks.transfer import transfer
+from posenas.standard.fixed.space import FixedSpace
+from posenas.standard.heads.heatmap import HeatmapHead
 from torch import Tensor, nn
 
 Arrays = Mapping[str, np.ndarray]

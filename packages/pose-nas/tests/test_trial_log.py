@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from posenas.checkpoint import save_weights
-from posenas.compose import Composition, compose
-from posenas.computed_on import provenance_of
-from posenas.errors import PosenasError
-from posenas.hooks import Events
-from posenas.problem import Problem
-from posenas.recipe import ComponentChoice, Recipe
-from posenas.results import Results, read_results
-from posenas.run import Run, create_run, open_journal
-from posenas.search import search
-from posenas.trial import Trial
-from posenas.trial_log import TrialLog
+from posenas.composing.compose import Composition, compose
+from posenas.composing.computed_on import provenance_of
+from posenas.contract.errors import PosenasError
+from posenas.contract.trial import Trial
+from posenas.reporting.results import Results, read_results
+from posenas.runs.checkpoint import save_weights
+from posenas.runs.events import Events
+from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.run import Run, create_run, open_journal
+from posenas.runs.trial_log import TrialLog
+from posenas.searching.problem import Problem
+from posenas.searching.search import search
 
 
 def trial(number: int, stage: str = "candidate") -> Trial:
@@ -129,11 +129,11 @@ def test_damaged_trials_of_either_kind_are_refused(tmp_path: Path, composition: 
 def test_objectives_are_made_once_for_all_trials(
     tmp_path: Path, composition: Composition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from posenas.objectives import choose_objectives
+    from posenas.composing.objectives import choose_objectives
 
     calls = []
     monkeypatch.setattr(
-        "posenas.results.choose_objectives",
+        "posenas.reporting.results.choose_objectives",
         lambda *arguments, **options: calls.append(1) or choose_objectives(*arguments, **options),
     )
     found = results(searched(composition, tmp_path / "run", 50)[0], composition)

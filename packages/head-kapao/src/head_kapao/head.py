@@ -14,12 +14,12 @@ from typing import Annotated, NamedTuple
 
 import torch
 from annotated_types import Ge, Gt, Le
-from posenas.batches import Batch, Look, Poses, PosesWithout, View
-from posenas.errors import PosenasError
-from posenas.keypoints import KeypointSet
-from posenas.levels import Level
-from posenas.options import AFTER_TRAINING
-from posenas.samples import Sample
+from posenas.composing.options import AFTER_TRAINING
+from posenas.contract.batches import Batch, Look, Poses, PosesWithout, View
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.levels import Level
+from posenas.contract.samples import Sample
 from torch import Tensor, nn
 
 from head_kapao.anchors import ANCHORS, BALANCE, scaled_anchors

@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from posenas.batches import View
-from posenas.data.crop import transform
+from posenas.contract.batches import View
+from posenas.contract.samples import Person, Sample
+from posenas.data.affine import transform
 from posenas.data.letterbox import fitted_size, scaling
-from posenas.samples import Person, Sample
 
 from head_kapao.anchors import ANCHORS, scaled_anchors
 from head_kapao.assignment import assign

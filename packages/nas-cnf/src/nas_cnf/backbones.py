@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from posenas.compose import make
-from posenas.errors import PosenasError, suggestion
-from posenas.fixed.channels import scaled
-from posenas.fixed.hrnet import hrnet
-from posenas.fixed.mobilenetv2 import mobilenetv2
-from posenas.fixed.simple_baseline import simple_baseline_r50
-from posenas.layers.chain import Chain
-from posenas.layers.hrnet import HRNet
-from posenas.levels import Level
-from posenas.networks import find_network, zoo_names
-from posenas.protocols import SearchSpace
+from posenas.composing.compose import make
+from posenas.composing.named_networks import find_network, zoo_names
+from posenas.contract.components import SearchSpace
+from posenas.contract.errors import PosenasError, suggestion
+from posenas.contract.levels import Level
+from posenas.networks.layers.chain import Chain
+from posenas.networks.layers.hrnet import HRNet
+from posenas.standard.fixed.channels import scaled
+from posenas.standard.fixed.hrnet import hrnet
+from posenas.standard.fixed.mobilenetv2 import mobilenetv2
+from posenas.standard.fixed.simple_baseline import simple_baseline_r50
 from torch import Tensor, nn
 
 from nas_cnf.fabric import Fabric, Stem

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeAlias
 
-from posenas.errors import PosenasError, suggestion
-from posenas.keypoints import KeypointSet
+from posenas.contract.errors import PosenasError, suggestion
+from posenas.contract.keypoints import KeypointSet
 
 _Kind: TypeAlias = Literal["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
 """What lies beyond an elbow or a knee is of the wrist's or the ankle's kind."""

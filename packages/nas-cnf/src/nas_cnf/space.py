@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, cast
 
 import torch
 from annotated_types import Ge, Gt, Le, MinLen
-from posenas.errors import PosenasError
-from posenas.genotype import Genotype, Real, check_genotype, middle, sample_uniform
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype, Real, check_genotype, middle, sample_uniform
 from torch import nn
 
 from nas_cnf.backbones import FABRICS, HAND_MADE, fabric_channels, find_pyramid, make_fabric, make_pyramid
@@ -144,7 +144,7 @@ class CnfSpace:
     def draw(self, genotype: Genotype) -> dict[str, bytes]:
         """A picture of each fabric, by its name in the dimensions: of the backbone, if it is one, and of each
         part. Other backbones have nothing that a genotype says."""
-        from posenas.report.charts import png  # loads matplotlib, which training does not need
+        from posenas.reporting.report.charts import png  # loads matplotlib, which training does not need
 
         from nas_cnf.drawing import fabric_figure
 

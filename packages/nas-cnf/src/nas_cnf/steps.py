@@ -11,12 +11,12 @@ from random import Random
 from typing import Literal, cast
 
 import torch
-from posenas.batches import Batch
-from posenas.data.batching import part
-from posenas.entropy import mean_entropy
-from posenas.network import PoseNetwork
-from posenas.protocols import HeadModule, Relaxed
-from posenas.relaxed_training import relax
+from posenas.contract.batches import Batch
+from posenas.contract.components import HeadModule, Relaxed
+from posenas.data.batch_parts import part
+from posenas.networks.pose_network import PoseNetwork
+from posenas.reporting.report.entropy import mean_entropy
+from posenas.searching.relaxed_training import relax
 from torch import Tensor
 from torch.func import functional_call
 

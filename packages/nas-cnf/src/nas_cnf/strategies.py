@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Annotated, TypeAlias, cast
 
 from annotated_types import Ge, Gt, Lt
-from posenas.genotype import Genotype
-from posenas.problem import Problem, Weights
-from posenas.protocols import Relaxed
-from posenas.relaxed_training import Learning, Relaxation
-from posenas.trial import Trial
+from posenas.contract.components import Relaxed
+from posenas.contract.genotype import Genotype
+from posenas.contract.trial import Trial
+from posenas.searching.problem import Problem, Weights
+from posenas.searching.relaxed_training import Learning, Relaxation
 
 from nas_cnf.steps import BilevelStep, SynchronousStep
 

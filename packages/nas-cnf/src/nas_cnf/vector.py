@@ -14,14 +14,14 @@ from typing import Annotated, Literal, TypeAlias
 
 import torch
 from annotated_types import Ge, Le
-from posenas.batches import Batch, Poses, View
-from posenas.errors import PosenasError
-from posenas.heads.heatmap import Crop, Side, check_input_size, person_view, undo_mirror
-from posenas.heads.heatmap_decoding import find_peaks, peak_values, refine
-from posenas.heads.heatmap_encoding import QUARTER, Encoding, HeatmapTargets, encode, to_view
-from posenas.heads.heatmap_losses import mean_squared_difference, mean_squared_error
-from posenas.keypoints import KeypointSet
-from posenas.levels import Level, deepest_within
+from posenas.contract.batches import Batch, Poses, View
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.levels import Level, deepest_within
+from posenas.standard.heads.heatmap import Crop, Side, check_input_size, person_view, undo_mirror
+from posenas.standard.heads.heatmap_decoding import find_peaks, peak_values, refine
+from posenas.standard.heads.heatmap_encoding import QUARTER, Encoding, HeatmapTargets, encode, to_view
+from posenas.standard.heads.heatmap_losses import mean_squared_difference, mean_squared_error
 from torch import Tensor, nn
 
 from nas_cnf.groups import PartGroup, body_groups, named_groups, random_groups

@@ -12,12 +12,12 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
-from posenas.errors import PosenasError
-from posenas.genotype import Genotype, check_genotype, genotype_id, middle
-from posenas.problem import Candidate, Problem, Weights
-from posenas.protocols import Evolvable
-from posenas.strategies.variation import changes
-from posenas.trial import Descent, Trial
+from posenas.contract.components import Evolvable
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype, check_genotype, genotype_id, middle
+from posenas.contract.trial import Descent, Trial
+from posenas.searching.problem import Candidate, Problem, Weights
+from posenas.standard.strategies.variation import changes
 
 _TRIES = 1000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posenas.zoo import ZooEntry
+from posenas.contract.zoo import ZooEntry
 
 from nas_evo.genes import ANCESTOR, Quartet, genotype_of
 

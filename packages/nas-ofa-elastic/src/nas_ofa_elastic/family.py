@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from posenas.genotype import Choice, Genotype
-from posenas.layers.attention import GlobalContext
-from posenas.layers.chain import Chain
-from posenas.layers.convolution import upsampling
-from posenas.layers.initialisation import initialise
-from posenas.layers.residual import Bottleneck
-from posenas.levels import Level
-from posenas.skeletons import made
+from posenas.contract.genotype import Choice, Genotype
+from posenas.contract.levels import Level
+from posenas.networks.layers.attention import GlobalContext
+from posenas.networks.layers.chain import Chain
+from posenas.networks.layers.convolution import upsampling
+from posenas.networks.layers.initialisation import initialise
+from posenas.networks.layers.residual import Bottleneck
+from posenas.networks.skeletons import made
 from torch import Tensor, nn
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from posenas.genotype import Choice, Genotype
-from posenas.layers.hrnet import HRNet, HRNetPlan, Stage
-from posenas.layers.initialisation import initialise
-from posenas.layers.multi_resolution import BLOCKS, Branch
+from posenas.contract.genotype import Choice, Genotype
+from posenas.networks.layers.hrnet import HRNet, HRNetPlan, Stage
+from posenas.networks.layers.initialisation import initialise
+from posenas.networks.layers.multi_resolution import BLOCKS, Branch
 from torch import nn
 
 from nas_ofa_elastic.family import dividing, valid_groups

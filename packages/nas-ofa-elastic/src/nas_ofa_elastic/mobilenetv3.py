@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from posenas.genotype import Choice, Genotype
-from posenas.layers.chain import Chain
-from posenas.layers.initialisation import initialise
-from posenas.layers.inverted import InvertedResidual
-from posenas.levels import Level
-from posenas.skeletons import made
+from posenas.contract.genotype import Choice, Genotype
+from posenas.contract.levels import Level
+from posenas.networks.layers.chain import Chain
+from posenas.networks.layers.initialisation import initialise
+from posenas.networks.layers.inverted import InvertedResidual
+from posenas.networks.skeletons import made
 from torch import nn
 
 from nas_ofa_elastic.family import deconvolution, dividing

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
-from posenas.genotype import Choice, Genotype
-from posenas.layers.attention import GlobalContext
-from posenas.layers.convolution import convolution
-from posenas.layers.initialisation import initialise
-from posenas.levels import Level
-from posenas.skeletons import made
+from posenas.contract.genotype import Choice, Genotype
+from posenas.contract.levels import Level
+from posenas.networks.layers.attention import GlobalContext
+from posenas.networks.layers.convolution import convolution
+from posenas.networks.layers.initialisation import initialise
+from posenas.networks.skeletons import made
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 

@@ -15,8 +15,8 @@ from posenas.cli.latency_commands import latency
 from posenas.cli.predict_command import predict
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
 from posenas.cli.terminal import say, tell
-from posenas.errors import PosenasError
-from posenas.stopping import stop_requests
+from posenas.contract.errors import PosenasError
+from posenas.runs.stopping import stop_requests
 
 _SMALLER = (
     "take fewer at once (training.batch_size with training.accumulate, evaluation.batch_size, or "

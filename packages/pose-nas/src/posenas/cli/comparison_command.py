@@ -57,14 +57,14 @@ def compare(
     as_json: bool,
 ) -> None:
     """Compare the search of a finished RUN with random genotypes of equal cost and with training alone."""
-    from posenas.comparison.compare import Size
-    from posenas.comparison.compare import compare as compare_run
-    from posenas.comparison.verdict import judge
-    from posenas.compose import compose
-    from posenas.devices import use_threads
-    from posenas.report import write_report
-    from posenas.results import read_results
-    from posenas.run import open_run
+    from posenas.composing.compose import compose
+    from posenas.networks.devices import use_threads
+    from posenas.reporting.comparison.compare import Size
+    from posenas.reporting.comparison.compare import compare as compare_run
+    from posenas.reporting.comparison.verdict import judge
+    from posenas.reporting.report import write_report
+    from posenas.reporting.results import read_results
+    from posenas.runs.run import open_run
 
     opened, recipe = open_run(run)
     composition = compose(recipe)

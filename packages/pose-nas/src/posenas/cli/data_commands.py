@@ -48,9 +48,9 @@ def check(
     as_json: bool,
 ) -> None:
     """Open dataset NAME, draw people and their mirrored twins, and list what is wrong with it."""
-    from posenas.compose import make
-    from posenas.data.check import check_dataset
-    from posenas.recipe import merge, parse_assignment, recipe_from_tables
+    from posenas.composing.compose import make
+    from posenas.data.checking.check import check_dataset
+    from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables
 
     tables = merge({}, [parse_assignment(text) for text in assignments], flags={"dataset": name})
     dataset = make("dataset", recipe_from_tables(tables).dataset)

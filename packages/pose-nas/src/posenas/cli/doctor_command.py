@@ -31,7 +31,7 @@ def doctor(recipe: Path | None, dataset: str | None, assignments: tuple[str, ...
 
     Every line begins with ok, warn or mend. Ends with status 2 where something must be mended, else with 0.
     """
-    from posenas.doctor import examine
+    from posenas.cli.doctor import examine
 
     findings = examine(folder=Path.cwd(), recipe=recipe, dataset=dataset, assignments=assignments)
     counts = {status: sum(each.status == status for each in findings) for status in ("ok", "warn", "mend")}

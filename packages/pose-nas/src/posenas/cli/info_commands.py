@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from posenas.cli.terminal import say, tell
-from posenas.errors import PosenasError, suggestion
+from posenas.contract.errors import PosenasError, suggestion
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -18,7 +18,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @json_option
 def plugins(as_json: bool) -> None:
     """List what is installed, broken plugins included."""
-    from posenas.plugins import find_plugins
+    from posenas.composing.plugins import find_plugins
 
     found = find_plugins()
     if as_json:
@@ -40,7 +40,7 @@ def show(kind: str, name: str, as_json: bool) -> None:
     is the one of heads that look at whole images."""
     import inspect
 
-    from posenas.options import describe_options
+    from posenas.composing.options import describe_options
 
     component, source = _component(kind, name)
     options = describe_options(component)
@@ -76,8 +76,8 @@ def show(kind: str, name: str, as_json: bool) -> None:
 
 def _component(kind: str, name: str) -> tuple[type[Any], str]:
     """The class whose options are shown, and where it comes from."""
-    from posenas.plugins import COMPONENT_KINDS, find_plugins, load
-    from posenas.settings import AUGMENTATIONS, SETTINGS_TABLES
+    from posenas.composing.plugins import COMPONENT_KINDS, find_plugins, load
+    from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
 
     if kind == "augmentation" and name in AUGMENTATIONS:
         return AUGMENTATIONS[name], f"a table of recipes with a head that looks at a whole {name}"
@@ -111,7 +111,7 @@ def _component(kind: str, name: str) -> tuple[type[Any], str]:
 @json_option
 def describe(network: str, space: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Show what NETWORK costs and its levels: a zoo entry, a genotype's JSON file or a run's folder."""
-    from posenas.networks import changed, describe_network, find_network
+    from posenas.composing.named_networks import changed, describe_network, find_network
 
     described = describe_network(changed(find_network(network, space=space), assignments))
     if as_json:
@@ -133,7 +133,7 @@ def describe(network: str, space: str | None, assignments: tuple[str, ...], as_j
 @json_option
 def zoo(as_json: bool) -> None:
     """List the published networks that the installed packages rebuild, with their costs."""
-    from posenas.networks import describe_zoo
+    from posenas.composing.named_networks import describe_zoo
 
     described = describe_zoo()
     if as_json:

@@ -13,7 +13,7 @@ import click
 from posenas.cli.terminal import say
 
 if TYPE_CHECKING:
-    from posenas.latency.table import LatencyTable
+    from posenas.networks.latency.table import LatencyTable
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -58,10 +58,10 @@ def build(
     """
     from rich.console import Console
 
-    from posenas.latency.build import build_table, measures_of
-    from posenas.latency.subjects import subject_of_recipe
-    from posenas.progress import make_display
-    from posenas.recipe import merge, parse_assignment, recipe_from_tables
+    from posenas.cli.progress import make_display
+    from posenas.composing.latency_subjects import subject_of_recipe
+    from posenas.networks.latency.build import build_table, measures_of
+    from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables
 
     merged = merge({}, [parse_assignment(text) for text in assignments], flags=flags)
     subject = subject_of_recipe(recipe_from_tables(merged))
@@ -89,7 +89,7 @@ def build(
 def show(file: Path, network: str, assignments: tuple[str, ...], measure: bool, as_json: bool) -> None:
     """Show what FILE holds for and how far it errs; and what it says about NETWORK: a zoo entry, a genotype's
     JSON file or a run's folder."""
-    from posenas.latency.table import LatencyTable
+    from posenas.networks.latency.table import LatencyTable
 
     table = LatencyTable.load(file)
     summary = {"file": str(file), **_summary(table)}
@@ -101,9 +101,9 @@ def show(file: Path, network: str, assignments: tuple[str, ...], measure: bool, 
 def _about_network(
     table: LatencyTable, name: str, assignments: tuple[str, ...], *, measure: bool
 ) -> dict[str, Any]:
-    from posenas.latency.build import operators_of
-    from posenas.latency.measure import measure_latency
-    from posenas.latency.subjects import network_for, subject_of_network
+    from posenas.composing.latency_subjects import network_for, subject_of_network
+    from posenas.networks.latency.build import operators_of
+    from posenas.networks.latency.measure import measure_latency
 
     network = network_for(table, name, assignments)
     subject = subject_of_network(network, table)

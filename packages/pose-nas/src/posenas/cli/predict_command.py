@@ -13,7 +13,7 @@ import click
 
 from posenas.cli.run_commands import json_option
 from posenas.cli.terminal import say
-from posenas.errors import PosenasError
+from posenas.contract.errors import PosenasError
 
 if TYPE_CHECKING:
     from posenas.prediction.display import FrameBar, FrameLines
@@ -86,13 +86,13 @@ def predict(
 ) -> None:
     """Find poses in INPUT, an image, a folder of images or a video, with the network of a finished RUN."""
     with _display() as display:
-        from posenas.devices import keep_freed_memory, use_threads
+        from posenas.networks.devices import keep_freed_memory, use_threads
         from posenas.prediction.output import check_unused
         from posenas.prediction.predict import predict_source
         from posenas.prediction.predictor import make_predictor
         from posenas.prediction.sources import open_source
         from posenas.prediction.trained import load_trained
-        from posenas.run import unused_path
+        from posenas.runs.run import unused_path
 
         output = output or unused_path(Path("predictions"), source.resolve().stem)
         check_unused(output)

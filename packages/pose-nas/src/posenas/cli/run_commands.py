@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from posenas.cli.terminal import say, tell
-from posenas.errors import PosenasError
-from posenas.stopping import stop_requested
+from posenas.contract.errors import PosenasError
+from posenas.runs.stopping import stop_requested
 
 if TYPE_CHECKING:
-    from posenas.compose import Composition
-    from posenas.hooks import Events
-    from posenas.recipe import Recipe
-    from posenas.run import Run
-    from posenas.search import Outcome
+    from posenas.composing.compose import Composition
+    from posenas.runs.events import Events
+    from posenas.runs.recipe import Recipe
+    from posenas.runs.run import Run
+    from posenas.searching.search import Outcome
 
 KINDS = ("space", "strategy", "head", "dataset", "evaluator")
 _RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision", "init")
@@ -115,8 +115,8 @@ def compose(
     **flags: Any,
 ) -> None:
     """Check that five components fit together, then search with them."""
-    from posenas.compose import check_measured_limits, without_limit
-    from posenas.compose import compose as check
+    from posenas.composing.compose import check_measured_limits, without_limit
+    from posenas.composing.compose import compose as check
 
     composition = check(_recipe_from_flags(flags))
     check_measured_limits(composition)
@@ -150,10 +150,10 @@ def train(
     **flags: Any,
 ) -> None:
     """Train NETWORK alone: a zoo entry, a genotype's JSON file, or a run's folder (its best genotype)."""
-    from posenas.compose import check_measured_limits
-    from posenas.compose import compose as check
-    from posenas.genotype import check_genotype
-    from posenas.networks import find_network
+    from posenas.composing.compose import check_measured_limits
+    from posenas.composing.compose import compose as check
+    from posenas.composing.named_networks import find_network
+    from posenas.contract.genotype import check_genotype
 
     if flags.pop("strategy") not in (None, "single"):
         raise PosenasError("train is strategy 'single'; to search with another one, use `posenas compose`")
@@ -181,9 +181,9 @@ def train(
 @json_option
 def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
     """Continue RUN from the instant at which it was stopped."""
-    from posenas.comparison.repeats import read_repeats, seed_folder
-    from posenas.compose import compose as check
-    from posenas.run import open_run
+    from posenas.composing.compose import compose as check
+    from posenas.reporting.comparison.repeats import read_repeats, seed_folder
+    from posenas.runs.run import open_run
 
     repeats = read_repeats(run)
     if repeats is not None:
@@ -196,7 +196,7 @@ def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
 
 def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe of the file and the flags; a given network's tables replace the file's."""
-    from posenas.recipe import merge, parse_assignment, read_recipe, recipe_from_tables
+    from posenas.runs.recipe import merge, parse_assignment, read_recipe, recipe_from_tables
 
     tables = read_recipe(flags["recipe"]) if flags["recipe"] is not None else {}
     chosen = {name: flags[name] for name in (*KINDS, *_RECIPE_FLAGS)}
@@ -205,7 +205,7 @@ def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None 
 
 
 def _tell_foreseen(composition: Composition) -> None:
-    from posenas.compose import foreseen
+    from posenas.composing.compose import foreseen
 
     for warning in (*composition.warnings, *foreseen(composition)):
         tell(f"warning: {warning}", err=True)
@@ -214,8 +214,8 @@ def _tell_foreseen(composition: Composition) -> None:
 def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_json: bool) -> bool:
     """Whether there is more to do than to save the recipe and to say that it fits; a run tells what was found
     in the data, and here it is told where no run begins."""
-    from posenas.files import write_atomically
-    from posenas.recipe import recipe_text
+    from posenas.runs.files import write_atomically
+    from posenas.runs.recipe import recipe_text
 
     if save is not None:
         write_atomically(save, recipe_text(composition.recipe).encode())
@@ -229,13 +229,13 @@ def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_jso
 
 
 def _new_path(recipe: Recipe) -> Path:
-    from posenas.run import unused_path
+    from posenas.runs.run import unused_path
 
     return unused_path(Path("runs"), "-".join((recipe.space.name, recipe.strategy.name, recipe.dataset.name)))
 
 
 def _begin(composition: Composition, path: Path, *, accept_changes: bool, as_json: bool) -> None:
-    from posenas.run import create_run
+    from posenas.runs.run import create_run
 
     run = create_run(path, composition.recipe)
     _search(composition, run, accept_changes=accept_changes, as_json=as_json)
@@ -245,10 +245,10 @@ def _repeat(recipe: Recipe, path: Path, *, seeds: int, accept_changes: bool, as_
     """One run for each seed in the folder, each resumed where it was stopped; then what they say together."""
     from dataclasses import replace
 
-    from posenas.comparison.repeats import Repeats, next_seeds, seed_folder, write_repeats
-    from posenas.compose import compose as check
-    from posenas.report import write_report
-    from posenas.run import create_run
+    from posenas.composing.compose import compose as check
+    from posenas.reporting.comparison.repeats import Repeats, next_seeds, seed_folder, write_repeats
+    from posenas.reporting.report import write_report
+    from posenas.runs.run import create_run
 
     if (path / "recipe.toml").exists():
         raise PosenasError(f"{path}: is a run of one seed; choose another folder with --run")
@@ -294,8 +294,8 @@ def _search(composition: Composition, run: Run, *, accept_changes: bool, as_json
 
 
 def _run(composition: Composition, run: Run, *, accept_changes: bool, resumed_by: str) -> Outcome:
-    from posenas.devices import keep_freed_memory, use_threads
-    from posenas.search import search
+    from posenas.networks.devices import keep_freed_memory, use_threads
+    from posenas.searching.search import search
 
     use_threads(composition.training.workers)
     keep_freed_memory()
@@ -342,8 +342,8 @@ def run_events() -> Iterator[Events]:
     """Listeners of a run; the terminal is put back at the end."""
     from rich.console import Console
 
-    from posenas.listeners import make_events
-    from posenas.progress import make_display
+    from posenas.cli.listeners import make_events
+    from posenas.cli.progress import make_display
 
     display = make_display(Console(stderr=True))
     try:
@@ -375,7 +375,7 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Score the best network of a finished RUN, on its own data or on other data."""
-    from posenas.evaluate_run import evaluate_run
+    from posenas.reporting.rescoring import evaluate_run
 
     with run_events() as events:
         evaluation = evaluate_run(
@@ -398,7 +398,7 @@ def evaluate(
 @json_option
 def report(run: Path, as_json: bool) -> None:
     """Write the report of RUN, finished or not, and say where it is."""
-    from posenas.report import write_report
+    from posenas.reporting.report import write_report
 
     page = write_report(run)
     if as_json:

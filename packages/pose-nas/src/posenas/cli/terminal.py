@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from posenas.messages import message, printable
+from posenas.contract.messages import message, printable
 
 
 def say(text: object, *, err: bool = False) -> None:

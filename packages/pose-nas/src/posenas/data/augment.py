@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from posenas.keypoints import KeypointSet
+    from posenas.contract.keypoints import KeypointSet
 
 Box = tuple[float, float, float, float]
 

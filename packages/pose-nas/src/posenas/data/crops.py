@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from posenas.batches import Batch, Poses
+from posenas.contract.batches import Batch, Poses
+from posenas.contract.errors import PosenasError
+from posenas.contract.scores import Predictions
+from posenas.data.affine import invert, shown_area, transform
 from posenas.data.augment import Augmentation, change_colours
 from posenas.data.channels import mix_channels, to_unit
-from posenas.data.crop import invert, shown_area, transform
 from posenas.data.detected_poses import DetectionRules, judged
 from posenas.data.loader import EpochLoader, LoaderSettings
 from posenas.data.person_crop import PersonCrop
@@ -25,16 +27,14 @@ from posenas.data.reading import (
     worker_loader,
 )
 from posenas.data.remarks import RemarkedImages
-from posenas.errors import PosenasError
-from posenas.scores import Predictions
-from posenas.stopping import interrupts_deferred
+from posenas.runs.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from posenas.batches import View
-    from posenas.keypoints import KeypointSet
-    from posenas.samples import Sample
+    from posenas.contract.batches import View
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.samples import Sample
 
 # ImageNet's mean and standard deviation of RGB from 0 to 1, which pretrained weights expect.
 _MEAN = (0.485, 0.456, 0.406)

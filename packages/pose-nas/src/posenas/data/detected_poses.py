@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posenas.evaluators.similarity import similarity_to_poses
-from posenas.scores import Predictions
+from posenas.contract.scores import Predictions
+from posenas.data.similarity import similarity_to_poses
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from posenas.data.coco_values import quoted
-from posenas.data.identity import FileId, IdIndex, file_id, same_id
+from posenas.contract.errors import PosenasError
+from posenas.contract.file_ids import FileId, IdIndex, file_id, same_id
+from posenas.data.coco.values import quoted
 from posenas.data.person_crop import PersonCrop
-from posenas.errors import PosenasError
-from posenas.strict_json import read_json
+from posenas.runs.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from posenas.keypoints import KeypointSet
-    from posenas.samples import Sample
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.samples import Sample
 
 Image = TypeVar("Image")
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posenas.files import content_name
+from posenas.runs.files import content_name
 
 if TYPE_CHECKING:
-    from posenas.keypoints import KeypointSet
-    from posenas.samples import Person, Sample
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.samples import Person, Sample
 
 _DIGITS = 16
 

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from posenas.batches import View
+    from posenas.contract.batches import View
 
 GREY = 114
 """Of 255: what lies around an image."""

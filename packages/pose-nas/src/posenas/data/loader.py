@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Generic, NotRequired, Protocol, Self, TypedDic
 import numpy as np
 import torch
 
-from posenas.batches import Batch
+from posenas.contract.batches import Batch
 from posenas.data.reading import BatchKey, UnreadableImages, worker_loader
 from posenas.data.remarks import Remark, RemarkedImages
-from posenas.stopping import interrupts_deferred
+from posenas.runs.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset

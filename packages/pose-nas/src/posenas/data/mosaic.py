@@ -19,7 +19,7 @@ from posenas.data.letterbox import GREY, fitted_size, resized, scaling
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from posenas.batches import View
+    from posenas.contract.batches import View
 
 TILES = 4
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from posenas.samples import Sample
+    from posenas.contract.samples import Sample
 
 
 @dataclass(frozen=True)

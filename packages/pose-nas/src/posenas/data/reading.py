@@ -16,24 +16,24 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from posenas.contract.errors import PosenasError
+from posenas.contract.samples import UnreadableImageError
+from posenas.data.affine import crop_matrix, transform, warp
 from posenas.data.augment import Change
-from posenas.data.crop import crop_matrix, transform, warp
-from posenas.data.images import FileImage
+from posenas.data.images.file_image import FileImage
 from posenas.data.remarks import Remark, depth_remark, size_remarks
-from posenas.errors import PosenasError
-from posenas.samples import UnreadableImageError
-from posenas.stopping import leave_stopping_to_parent
+from posenas.runs.stopping import leave_stopping_to_parent
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
 
-    from posenas.batches import View
+    from posenas.contract.batches import View
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.samples import Sample
     from posenas.data.augment import Augmentation
     from posenas.data.person_crop import PersonCrop
-    from posenas.keypoints import KeypointSet
-    from posenas.samples import Sample
 
 _FARTHEST = 1e6
 """Pixels from an image's corner. No image reaches so far, and beyond it numbers become infinite."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import torch
 
-    from posenas.batches import Batch, Poses
-    from posenas.scores import Predictions
+    from posenas.contract.batches import Batch, Poses
+    from posenas.contract.scores import Predictions
 
 
 class EvaluatedViews(Protocol):

@@ -11,24 +11,24 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from posenas.batches import Batch, Poses, View
+from posenas.contract.batches import Batch, Poses, View
+from posenas.contract.errors import PosenasError
+from posenas.contract.samples import UnreadableImageError
+from posenas.contract.scores import Predictions
+from posenas.data.affine import invert, transform
 from posenas.data.channels import to_unit
-from posenas.data.crop import invert, transform
 from posenas.data.letterbox import letterbox, rectangle
 from posenas.data.loader import EpochLoader, LoaderSettings
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
 from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, worker_loader
 from posenas.data.remarks import Remark, RemarkedImages
-from posenas.errors import PosenasError
-from posenas.samples import UnreadableImageError
-from posenas.scores import Predictions
-from posenas.stopping import interrupts_deferred
+from posenas.runs.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from posenas.keypoints import KeypointSet
-    from posenas.samples import Sample
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.samples import Sample
 
 _LEAST_SIDE = 2.0
 _LEAST_SHARE = 0.1

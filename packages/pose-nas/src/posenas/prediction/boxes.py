@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from posenas.contract.errors import PosenasError
+from posenas.contract.file_ids import FileId, as_number
+from posenas.contract.keypoints import KeypointSet
 from posenas.data.detections import Detection, image_id, in_words, read_detections
-from posenas.data.identity import FileId, as_number
 from posenas.data.person_crop import PersonCrop
-from posenas.errors import PosenasError
-from posenas.keypoints import KeypointSet
 from posenas.prediction.frames import Frame, Source
 
 PersonBox: TypeAlias = "Detection[int | str]"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from posenas.messages import message
+from posenas.contract.messages import message
 
 _SECONDS_BETWEEN_LINES = 15.0
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posenas.drawing import add_pose
+from posenas.data.drawing import add_pose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from posenas.keypoints import KeypointSet
-    from posenas.scores import Predictions
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.scores import Predictions
 
 HIDDEN = 0.05
 """Keypoints of a lower score are drawn as rings, others as discs."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from posenas.data.images import MOST_PIXELS, FileImage
+from posenas.contract.errors import PosenasError
+from posenas.contract.samples import UnreadableImageError
+from posenas.data.images.file_image import MOST_PIXELS, FileImage
 from posenas.data.remarks import RemarkedImages, depth_remark
-from posenas.errors import PosenasError
 from posenas.prediction.frames import Frame
-from posenas.samples import UnreadableImageError
 
 ENDINGS = frozenset(
     (

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
-from posenas.data.images import without_remarks
-from posenas.errors import PosenasError
-from posenas.files import disk_errors, write_atomically
+from posenas.contract.errors import PosenasError
+from posenas.data.images.file_image import without_remarks
 from posenas.prediction.results_file import ResultsFile
 from posenas.prediction.video import VideoWriter
-from posenas.predictions import as_results
-from posenas.stopping import interrupts_deferred
+from posenas.runs.files import disk_errors, write_atomically
+from posenas.runs.predictions_file import as_results
+from posenas.runs.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from posenas.data.identity import FileId
+    from posenas.contract.file_ids import FileId
+    from posenas.contract.scores import Predictions
     from posenas.prediction.frames import Frame, Source
-    from posenas.scores import Predictions
 
 RESULTS = "predictions.json"
 _WRITTEN = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")

@@ -12,7 +12,7 @@ from posenas.prediction.drawn import draw_poses
 from posenas.prediction.frames import Source, batched
 from posenas.prediction.output import OutputFolder
 from posenas.prediction.predictor import Predictor
-from posenas.stopping import interrupts_deferred
+from posenas.runs.stopping import interrupts_deferred
 
 
 @dataclass

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from posenas.batches import Batch, Poses
+from posenas.contract.batches import Batch, Poses
+from posenas.contract.components import Timed
+from posenas.contract.errors import PosenasError
+from posenas.contract.samples import Sample
+from posenas.contract.scores import Predictions
 from posenas.data.crops import load_crops
 from posenas.data.views import EvaluatedViews
 from posenas.data.whole_images import EvaluatedImages, size_for
-from posenas.errors import PosenasError
-from posenas.evaluation import decode, detection_rules, outputs_of
+from posenas.learning.inference import decode, detection_rules, outputs_of
 from posenas.prediction.boxes import Boxes, WholeFrames, person_crops_of, read_boxes
 from posenas.prediction.frames import Frame, Source
 from posenas.prediction.stages import Stages
 from posenas.prediction.trained import TrainedNetwork
-from posenas.protocols import Timed
-from posenas.samples import Sample
-from posenas.scores import Predictions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

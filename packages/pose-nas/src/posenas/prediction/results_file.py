@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from posenas.files import disk_errors
+from posenas.runs.files import disk_errors
 
 
 class ResultsFile:

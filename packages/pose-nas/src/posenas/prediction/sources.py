@@ -7,8 +7,8 @@ from pathlib import Path
 
 import cv2
 
-from posenas.data.images import MOST_PIXELS
-from posenas.errors import PosenasError
+from posenas.contract.errors import PosenasError
+from posenas.data.images.file_image import MOST_PIXELS
 from posenas.prediction.frames import Source
 from posenas.prediction.image_files import image_folder, one_image
 from posenas.prediction.video import open_video

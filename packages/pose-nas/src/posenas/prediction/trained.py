@@ -9,19 +9,19 @@ from typing import Any
 
 import torch
 
-from posenas.after_training import check_changes
-from posenas.batches import View
-from posenas.compose import build_network, compute_for, make
-from posenas.errors import PosenasError
-from posenas.evaluate_run import load_best
-from posenas.evaluation import EvaluationSettings, prepare
-from posenas.keypoints import KeypointSet
-from posenas.network import PoseNetwork
-from posenas.networks import find_network
-from posenas.options import make_component
-from posenas.protocols import Head, SearchSpace
-from posenas.recipe import merge, parse_assignment, recipe_from_tables, recipe_tables
-from posenas.run import open_run
+from posenas.composing.after_training import check_changes
+from posenas.composing.compose import build_network, compute_for, make
+from posenas.composing.named_networks import find_network
+from posenas.composing.options import make_component
+from posenas.contract.batches import View
+from posenas.contract.components import Head, SearchSpace
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoints import KeypointSet
+from posenas.learning.inference import EvaluationSettings, prepare
+from posenas.networks.pose_network import PoseNetwork
+from posenas.reporting.rescoring import load_best
+from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables, recipe_tables
+from posenas.runs.run import open_run
 
 USED = ("flip_test", "scales", "rectangular", "keypoint_threshold", "oks_nms", "box_threshold")
 """Options of the table [evaluation] that matter where nothing is scored."""

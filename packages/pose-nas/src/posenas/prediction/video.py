@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from posenas.data.images import without_remarks
-from posenas.errors import PosenasError
+from posenas.contract.errors import PosenasError
+from posenas.data.images.file_image import without_remarks
 from posenas.prediction.frames import Frame
 
 if TYPE_CHECKING:

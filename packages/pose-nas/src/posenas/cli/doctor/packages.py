@@ -1,0 +1,75 @@
+"""Python and the required packages: whether they are there, in the declared versions, and can be imported."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from posenas.cli.doctor.finding import Finding
+
+AREA = "environment"
+CORE = "pose-nas"
+OPENCV = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+
+
+def check_python() -> Iterator[Finding]:
+    version = platform.python_version()
+    declared = SpecifierSet(metadata.metadata(CORE)["Requires-Python"] or "")
+    if declared.contains(version, prereleases=True):
+        yield Finding(AREA, "ok", f"python {version}, {declared} needed")
+    else:
+        yield Finding(
+            AREA, "mend", f"python {version}, but {declared} is needed", "make an environment with such a one"
+        )
+
+
+def check_requirements() -> Iterator[Finding]:
+    """One finding for each package that the core declares."""
+    for text in metadata.requires(CORE) or ():
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield _requirement(requirement)
+
+
+def _requirement(requirement: Requirement) -> Finding:
+    name, declared = requirement.name, requirement.specifier
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding(AREA, "mend", f"{name} is not installed", f'pip install "{name}{declared}"')
+    if declared.contains(version, prereleases=True):
+        return Finding(AREA, "ok", f"{name} {version}, {declared} needed")
+    return Finding(
+        AREA,
+        "mend",
+        f"{name} {version}, but {declared} is needed",
+        f'pip install --upgrade "{name}{declared}"',
+    )
+
+
+def check_opencv() -> Iterator[Finding]:
+    """Its distributions write into one folder, so with two of them the last one installed wins in part."""
+    found = sorted(name for name in OPENCV if next(iter(metadata.distributions(name=name)), None) is not None)
+    if len(found) > 1:
+        yield Finding(
+            AREA,
+            "warn",
+            f"{' and '.join(found)} overwrite each other's module cv2",
+            f"pip uninstall {' '.join(found)}, then pip install opencv-python-headless",
+        )
+
+
+def importing(module: str) -> Iterator[Finding]:
+    """Raises whatever the import raises."""
+    imported = importlib.import_module(module)
+    yield Finding(AREA, "ok", f"{module} {getattr(imported, '__version__', '')} can be imported")

@@ -1,0 +1,20 @@
+"""Who listens to a run: the display, the report, and the listeners of plugins."""
+
+from __future__ import annotations
+
+from posenas.cli.progress import Bars, Lines
+from posenas.composing.plugins import find_plugins, load_entry
+from posenas.contract.errors import PosenasError
+from posenas.reporting.report import ReportWriter
+from posenas.runs.events import Events
+
+
+def make_events(display: Bars | Lines) -> Events:
+    """The events of a run. A plugin's listener that cannot be loaded is reported and left out."""
+    listeners: dict[str, object] = {"display": display, "report": ReportWriter()}
+    for plugin in find_plugins(("hooks",)):
+        try:
+            listeners[f"{plugin.distribution}: {plugin.name}"] = load_entry(plugin)
+        except PosenasError as error:
+            display.warned(str(error))
+    return Events(listeners, complain=display.warned)

@@ -1,0 +1,65 @@
+"""What may be changed when a trained network is used: nothing that its weights depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from posenas.composing.compose import make
+from posenas.composing.options import describe_options, option_values
+from posenas.contract.components import Head
+from posenas.contract.errors import PosenasError
+from posenas.runs.recipe import Recipe
+
+
+def check_changes(run: Path, *, trained: Recipe, used: Recipe) -> None:
+    """Compares the space and the head that a run was trained with with those that it is to be used with.
+
+    Args:
+        run: its folder, for the error.
+
+    Raises:
+        PosenasError: where another component is named, or an option differs that is not marked with
+            `posenas.composing.options.AFTER_TRAINING`; the line says what can be changed.
+    """
+    for kind in ("space", "head"):
+        for name, before, after in _changes(kind, trained, used):
+            raise PosenasError(
+                f"{kind}.{name}={_text(after)}: {run} was trained with {_text(before)}, which its weights "
+                f"depend on; train a new network, or change {_free(trained)}, the dataset or the evaluator"
+            )
+
+
+def _changes(kind: str, trained: Recipe, used: Recipe) -> Iterator[tuple[str, Any, Any]]:
+    """Names of what is changed and must not be, with its value before and after."""
+    before, after = getattr(trained, kind), getattr(used, kind)
+    if before.name != after.name:
+        yield "name", before.name, after.name
+        return
+    if before.options == after.options:
+        return
+    old, new = make(kind, before), make(kind, after)
+    values = option_values(old), option_values(new)
+    for option in describe_options(type(old)):
+        pair = tuple(each[option.name] for each in values)
+        if pair[0] != pair[1] and not option.after_training:
+            yield option.name, *pair
+
+
+def _free(trained: Recipe) -> str:
+    """Options that can be changed and have an effect, such as `evaluation.scales, .flip_test, head.limit`."""
+    head: Head = make("head", trained.head)
+    own = ("scales", "rectangular") if head.view().kind == "image" else ("boxes", "box_threshold", "oks_nms")
+    free: dict[str, tuple[str, ...]] = {"evaluation": (*own, "flip_test")}
+    for kind in ("space", "head"):
+        options = describe_options(type(make(kind, getattr(trained, kind))))
+        free[kind] = tuple(option.name for option in options if option.after_training)
+    return ", ".join(f"{table}.{', .'.join(names)}" for table, names in free.items() if names)
+
+
+def _text(value: Any) -> str:
+    """A value as on the command line; long ones are cut."""
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = text.lower() if isinstance(value, bool) else text
+    return text if len(text) <= 60 else f"{text[:57]}..."

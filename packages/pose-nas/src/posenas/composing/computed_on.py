@@ -1,0 +1,54 @@
+"""What a composition computes on now, to be compared with what a run computed on before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+import posenas
+from posenas.composing.compose import Composition
+from posenas.composing.plugins import COMPONENT_KINDS, CORE, offering
+from posenas.data.digests import annotations_digest, images_digest, keypoints_digest
+from posenas.runs.files import content_name
+from posenas.runs.provenance import Provenance
+from posenas.runs.recipe import Recipe
+
+SPLITS = ("train", "val")
+"""Those that a run reads."""
+
+
+def provenance_of(composition: Composition) -> Provenance:
+    """Reads the samples of both splits and asks for the size of each image file: a second or two for 150,000
+    people. The threads are those that torch has now."""
+    return Provenance(_data(composition), _code(composition.recipe), _machine(composition))
+
+
+def _data(composition: Composition) -> dict[str, str]:
+    found = {"keypoints": keypoints_digest(composition.keypoints)}
+    for split in SPLITS:
+        samples = composition.dataset.split(split)
+        found[f"annotations of {split}"] = annotations_digest(samples)
+        found[f"image files of {split}"] = images_digest(samples)
+    if composition.evaluation.boxes:
+        found["evaluation.boxes"] = content_name(Path(composition.evaluation.boxes).read_bytes())
+    if composition.latency.table_digest:
+        found["latency.table"] = composition.latency.table_digest
+    return found
+
+
+def _code(recipe: Recipe) -> dict[str, str]:
+    plugins = (offering(kind, getattr(recipe, kind).name) for kind in COMPONENT_KINDS)
+    versions = {plugin.distribution: plugin.version for plugin in plugins if plugin.distribution != CORE}
+    return versions | {"posenas": posenas.__version__, "torch": torch.__version__}
+
+
+def _machine(composition: Composition) -> dict[str, str]:
+    compute = composition.compute
+    on_gpu = compute.device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(compute.device) if on_gpu else compute.device.type,
+        "precision": "32" if compute.autocast_dtype is None else "bf16",
+        "threads": str(torch.get_num_threads()),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }

@@ -1,0 +1,252 @@
+"""Whether components keep the contract's word, as far as can be told before anything is trained.
+
+Each refusal is one line that names the plugin and its version. What only looks like a mistake is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from posenas.composing.plugins import PROTOCOLS, Owner
+from posenas.composing.signatures import misfit, near_misses
+from posenas.contract.batches import View
+from posenas.contract.components import (
+    Ablatable,
+    Averaging,
+    Conditional,
+    Dataset,
+    Distillable,
+    Drawable,
+    Evaluator,
+    Evolvable,
+    FlipTest,
+    Foreseeing,
+    Head,
+    HeadModule,
+    ImageHeadModule,
+    Noticing,
+    Relaxed,
+    ScaleTest,
+    SearchSpace,
+    Strategy,
+    Timed,
+    WeightSharing,
+)
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Choice, Genotype, Real, check_genotype
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.samples import Sample
+from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
+
+_CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
+    "space": (WeightSharing, Conditional, Evolvable, Relaxed, Drawable),
+    "head": (Foreseeing,),
+    "dataset": (Noticing,),
+}
+_OF_HEAD_MODULES = (Distillable, Averaging, FlipTest, ScaleTest, Ablatable, Timed)
+_SPLITS = ("train", "val")
+_LONGEST = 200
+
+
+@contextmanager
+def blamed(owner: Owner, what: str) -> Iterator[None]:
+    """Words whatever a plugin raises within as one line.
+
+    Args:
+        owner: the plugin, with its distribution and version.
+        what: the method that is called.
+    """
+    try:
+        yield
+    except PosenasError:
+        raise  # it says in words of its own what does not fit
+    except Exception as error:  # a plugin is tried here, as it is loaded before
+        raise _blame(owner, what, error) from error
+
+
+def _blame(owner: Owner, what: str, error: Exception) -> PosenasError:
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return PosenasError(f"{owner}: {what} failed: {reason:.{_LONGEST}}; tell its authors")
+
+
+def refuse(owner: Owner, problem: str) -> None:
+    """Raises PosenasError where there is a problem."""
+    if problem:
+        raise PosenasError(f"{owner}: {problem}; tell its authors")
+
+
+def check_methods(kind: str, component: Any, *, owner: Owner) -> list[str]:
+    """The methods of a component of any kind, and of the capabilities that it has.
+
+    Returns:
+        Warnings: names that nearly are one of a capability.
+
+    Raises:
+        PosenasError: where a method cannot be called as the contract says.
+    """
+    refuse(owner, misfit(component, PROTOCOLS[kind]))
+    return _check_capabilities(component, _CAPABILITIES.get(kind, ()), owner=owner)
+
+
+def check_module_methods(module: nn.Module, view: View, *, owner: Owner) -> list[str]:
+    """Like `check_methods`, for the module that a head builds."""
+    refuse(owner, misfit(module, HeadModule if view.kind == "person" else ImageHeadModule))
+    return _check_capabilities(module, _OF_HEAD_MODULES, owner=owner, without=nn.Module)
+
+
+def _check_capabilities(
+    component: Any, capabilities: Sequence[type[Any]], *, owner: Owner, without: type[Any] = object
+) -> list[str]:
+    for capability in capabilities:
+        if isinstance(component, capability):
+            refuse(owner, misfit(component, capability))
+    return [f"{owner} {words}" for words in near_misses(component, capabilities, without=without)]
+
+
+def check_genotypes(space: SearchSpace, *, owner: Owner) -> dict[str, Genotype]:
+    """Genotypes of the space by the method that gave them, each of which is one value of each dimension.
+
+    Raises:
+        PosenasError: where one is not.
+    """
+    with blamed(owner, "dimensions"):
+        dimensions = space.dimensions()
+    if not isinstance(dimensions, Mapping) or not all(
+        isinstance(dimension, Choice | Real) for dimension in dimensions.values()
+    ):
+        refuse(owner, "dimensions gives no mapping of names to Choice or Real")
+    genotypes = dict(_genotypes(space, owner=owner))
+    for name, genotype in genotypes.items():
+        try:
+            with blamed(owner, name):
+                check_genotype(genotype, dimensions)
+        except PosenasError as error:
+            refuse(owner, f"{name} gives no genotype of its space: {error}")
+    return genotypes
+
+
+def _genotypes(space: SearchSpace, *, owner: Owner) -> Iterator[tuple[str, Genotype]]:
+    with blamed(owner, "sample"):
+        yield "sample", space.sample(Random(0))
+    if isinstance(space, WeightSharing):
+        with blamed(owner, "largest"):
+            yield "largest", space.largest()
+        with blamed(owner, "smallest"):
+            yield "smallest", space.smallest()
+    if isinstance(space, Evolvable):
+        with blamed(owner, "ancestor"):
+            ancestor = space.ancestor()
+        yield "ancestor", ancestor
+        with blamed(owner, "mutate"):
+            yield "mutate", space.mutate(ancestor, Random(0))
+
+
+def check_view(head: Head, *, owner: Owner) -> None:
+    """Raises PosenasError where it gives no view that can be read."""
+    with blamed(owner, "view"):
+        view = head.view()
+    if not isinstance(view, View) or view.kind not in ("person", "image"):
+        refuse(owner, f"view gives {view!r:.80}, expected a View of kind person or image")
+
+
+def check_requirements(strategy: Strategy, *, owner: Owner) -> None:
+    """Raises PosenasError where it requires something else than capabilities."""
+    with blamed(owner, "requires"):
+        needs = tuple(strategy.requires())
+    for need in needs:
+        if not (isinstance(need, type) and getattr(need, "_is_runtime_protocol", False)):
+            refuse(owner, f"requires names {need!r:.80}, expected protocols of capabilities")
+
+
+def check_splits(dataset: Dataset, *, owner: Owner) -> KeypointSet:
+    """The dataset's keypoints; there are `train` and `val`, and their people have every keypoint.
+
+    Raises:
+        PosenasError: where that is not so.
+    """
+    with blamed(owner, "keypoints"):
+        keypoints = dataset.keypoints()
+    if not isinstance(keypoints, KeypointSet):
+        refuse(owner, f"keypoints gives {type(keypoints).__name__}, expected KeypointSet")
+    with blamed(owner, "splits"):
+        splits = tuple(dataset.splits())
+    missing = [split for split in _SPLITS if split not in splits]
+    if missing:
+        refuse(
+            owner, f"splits gives {', '.join(map(repr, splits)) or 'none'} and lacks {' and '.join(missing)}"
+        )
+    return keypoints
+
+
+def check_samples(dataset: Dataset, split: str, keypoints: KeypointSet, *, owner: Owner) -> Sequence[Sample]:
+    """The samples of a split, whose people have every keypoint of the set.
+
+    Raises:
+        PosenasError: where the first person does not.
+    """
+    with blamed(owner, f"split({split!r})"):
+        samples = dataset.split(split)
+        first = next((each for each in samples if not isinstance(each, Sample) or each.people), None)
+    if first is not None and not isinstance(first, Sample):
+        refuse(owner, f"split({split!r}) holds {type(first).__name__}, expected Sample")
+    for shape in {np.shape(person.keypoints) for person in first.people} if first else ():
+        if shape != (len(keypoints), 3):
+            refuse(owner, f"split({split!r}): keypoints have shape {shape}, expected {(len(keypoints), 3)}")
+    return samples
+
+
+def check_metrics(evaluator: Evaluator, *, owner: Owner) -> Sequence[Metric]:
+    """The declared metrics. Raises PosenasError where there is none, or one twice."""
+    with blamed(owner, "metrics"):
+        metrics = tuple(evaluator.metrics())
+    names = [getattr(metric, "name", metric) for metric in metrics]
+    if (
+        not metrics
+        or not all(isinstance(metric, Metric) for metric in metrics)
+        or len(set(names)) < len(names)
+    ):
+        refuse(owner, f"metrics gives {names}, expected one or more Metric, each of a name of its own")
+    return metrics
+
+
+def check_scores(
+    evaluator: Evaluator, truth: GroundTruth, predictions: Sequence[Predictions], *, owner: Owner
+) -> None:
+    """The evaluator scores each of these predictions with every metric that it declares, and no other.
+
+    Raises:
+        PosenasError: where it does not; one of the evaluator's own where it cannot read the dataset.
+    """
+    declared = {metric.name for metric in check_metrics(evaluator, owner=owner)}
+    for each in predictions:
+        try:
+            evaluation = evaluator.evaluate(each, truth)
+        except PosenasError as error:
+            raise PosenasError(f"evaluator {owner.name!r} does not fit this dataset: {error}") from error
+        except Exception as error:
+            raise _blame(owner, f"evaluate of {len(each.scores)} predictions", error) from error
+        if not isinstance(evaluation, Evaluation):
+            refuse(owner, f"evaluate gives {type(evaluation).__name__}, expected Evaluation")
+        refuse(owner, _metrics_problem(evaluation.metrics, declared))
+        strange = sorted(set(evaluation.by_keypoint) - set(truth.keypoints.names))
+        if strange:
+            refuse(
+                owner,
+                f"evaluate has figures of {', '.join(strange[:3])}, which are no keypoints of the dataset",
+            )
+
+
+def _metrics_problem(metrics: Mapping[str, float], declared: set[str]) -> str:
+    if set(metrics) != declared:
+        found, wanted = (", ".join(sorted(names)) or "none" for names in (metrics, declared))
+        return f"evaluate gives metrics {found}, and metrics declares {wanted}"
+    wrong = [name for name, value in metrics.items() if not isinstance(value, float | int | np.number)]
+    return (
+        f"evaluate gives {wrong[0]} as {type(metrics[wrong[0]]).__name__}, expected a number" if wrong else ""
+    )

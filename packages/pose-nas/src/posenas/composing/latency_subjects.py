@@ -1,0 +1,62 @@
+"""Which networks a latency table is of: those of a recipe, or one by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from posenas.composing.compose import build_network, compute_for, latency_subject, make
+from posenas.composing.named_networks import NamedNetwork, changed, find_network
+from posenas.composing.options import make_component
+from posenas.contract.components import Dataset, Head, SearchSpace
+from posenas.contract.keypoints import KeypointSet
+from posenas.networks.latency.build import Subject
+from posenas.networks.latency.cost import LatencySettings
+from posenas.networks.latency.table import LatencyTable
+from posenas.runs.recipe import ComponentChoice, Recipe
+
+
+def subject_of_recipe(recipe: Recipe) -> Subject:
+    """The networks of its space under its head, for its dataset's keypoints, on its device.
+
+    Raises:
+        PosenasError: where one of them cannot be made.
+    """
+    dataset: Dataset = make("dataset", recipe.dataset)
+    settings = make_component(LatencySettings, recipe.latency, where="table [latency]")
+    return _subject(recipe, dataset.keypoints(), batch_size=settings.batch_size, threads=settings.threads)
+
+
+def subject_of_network(network: NamedNetwork, table: LatencyTable) -> Subject:
+    """The networks of the named one's space under its head, in the table's precision on this machine."""
+    recipe = Recipe(space=network.space, head=network.head, precision=table.conditions.precision)
+    conditions = table.conditions
+    return _subject(recipe, network.keypoints, batch_size=conditions.batch_size, threads=conditions.threads)
+
+
+def network_for(table: LatencyTable, name: str, assignments: tuple[str, ...]) -> NamedNetwork:
+    """As `find_network` finds it; a genotype's file is one of the table's own networks."""
+    space, head = (
+        ComponentChoice(options.pop("name"), options)
+        for options in (dict(table.subject["space"]), dict(table.subject["head"]))
+    )
+    network = find_network(name, space=space.name)
+    if Path(name).is_file():
+        network = replace(network, space=space, head=head)
+    return changed(network, assignments)
+
+
+def _subject(recipe: Recipe, keypoints: KeypointSet, *, batch_size: int, threads: int) -> Subject:
+    space: SearchSpace = make("space", recipe.space)
+    compute = compute_for(recipe, space)
+    head: Head = make("head", recipe.head)
+    return Subject(
+        space=space,
+        build=partial(build_network, space, head=head, keypoints=keypoints, compute=compute),
+        description=latency_subject(recipe, space, head, keypoints),
+        compute=compute,
+        input_size=(head.view().height, head.view().width),
+        batch_size=batch_size,
+        threads=threads,
+    )

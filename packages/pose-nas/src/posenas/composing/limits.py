@@ -1,0 +1,305 @@
+"""Limits on costs, such as `gmacs<=0.3` and `gmacs>=0.2`, and genotypes that meet them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from posenas.composing.budget import SHARE, Budget, Guide, make_guide
+from posenas.composing.conditional import made_possible
+from posenas.contract.components import SearchSpace, WeightSharing
+from posenas.contract.errors import PosenasError, suggestion
+from posenas.contract.genotype import Genotype, genotype_id, sample_uniform
+
+COST_UNITS = {
+    "parameters": "",
+    "parameters_with_statistics": "",
+    "macs": "",
+    "gmacs": "GMACs",
+    "paper_gflops": "papers' GFLOPs",
+    "thesis_gflops": "the thesis's GFLOPs",
+    "latency_ms": "ms",
+}
+
+DEAR_COSTS = ("latency_ms",)
+"""Measured or summed up for each genotype: asked for only where the counted costs are within their limits."""
+
+_MOST_MISSES = 32
+"""Walks without a new genotype near the budget, one after another, before draws go on as without a budget."""
+
+_TRIES_OF_GUIDE = 8
+_MOST_APPROACHES = 512
+
+CostOf = Callable[[Genotype, str], float]
+"""A genotype's cost by its name; nothing is computed that is not asked for."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Bounds of one cost, such as `gmacs<=0.3` or `gmacs>=0.2`."""
+
+    cost: str
+    most: float = math.inf
+    least: float = 0.0
+
+    def __str__(self) -> str:
+        lower = [f"{self.cost}>={self.least:g}"] if self.least > 0 else []
+        upper = [f"{self.cost}<={self.most:g}"] if self.most < math.inf else []
+        return " and ".join([*lower, *upper])
+
+
+def parse_limit(text: str) -> Limit:
+    """Raises PosenasError where it is not COST<=NUMBER or COST>=NUMBER with a known cost."""
+    match = re.fullmatch(r"\s*([a-z_]+)\s*([<>]=)\s*([0-9.eE+-]+)\s*", text)
+    if match is None:
+        raise PosenasError(
+            f"limit {text!r}: write COST<=NUMBER or COST>=NUMBER, for example gmacs<=0.3 or gmacs>=0.2"
+        )
+    name, sign, number = match.groups()
+    if name not in COST_UNITS:
+        raise PosenasError(f"limit {text!r}: unknown cost {name!r}; {suggestion(name, COST_UNITS)}")
+    try:
+        bound = float(number)
+    except ValueError as error:
+        raise PosenasError(f"limit {text!r}: {number!r} is not a number") from error
+    if not 0 < bound < math.inf:
+        raise PosenasError(f"limit {text!r}: costs are above 0 and finite, so give a number that is")
+    return Limit(name, most=bound) if sign == "<=" else Limit(name, least=bound)
+
+
+def excess(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> float:
+    """How far outside the limits: the greatest cost / upper bound or lower bound / cost, at most 1 where all
+    are met."""
+    return max((_excess(cost(genotype, limit.cost), limit) for limit in limits), default=0.0)
+
+
+def _excess(cost: float, limit: Limit) -> float:
+    over = cost / limit.most if limit.most > 0 else math.inf
+    under = limit.least / cost if cost > 0 else (math.inf if limit.least > 0 else 0.0)
+    return max(over, under)
+
+
+def within(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> bool:
+    """Whether all limits are met. Dear costs are judged last, and nothing after the first limit broken."""
+    cheap_first = sorted(limits, key=lambda limit: limit.cost in DEAR_COSTS)
+    return all(excess(genotype, [limit], cost) <= 1.0 for limit in cheap_first)
+
+
+def draw_genotypes(
+    space: SearchSpace,
+    number: int,
+    *,
+    limits: Sequence[Limit],
+    cost: CostOf,
+    rng: Random,
+    first: Sequence[Genotype] = (),
+    guide: Guide | None = None,
+) -> list[Genotype]:
+    """Up to `number` different genotypes within the limits: fewer only where the space seems to hold no more.
+
+    Those of `first` that are within the limits begin. With a guide, the others are drawn near the budget as
+    long as there are new ones. Else they are drawn as the space samples; one outside the limits takes the
+    values of a genotype within, one random dimension after another. The number of tries is bounded.
+
+    Raises:
+        PosenasError: where none is within the limits; it names the nearest found and its cost.
+    """
+    fallback = check_reachable(space, limits, cost, rng=rng)
+    begin = [genotype for genotype in first if within(genotype, limits, cost)]
+    drawn = {genotype_id(genotype): genotype for genotype in begin[:number]}
+    if guide is not None:
+        drawn = _near_budget(guide, drawn, number, limits=limits, cost=cost, rng=rng)
+    for _ in range(4 * number + 16):
+        if len(drawn) >= number:
+            break
+        genotype = made_possible(space, space.sample(rng), rng)
+        genotype = _cheapened(space, genotype, fallback, limits=limits, cost=cost, rng=rng)
+        drawn.setdefault(genotype_id(genotype), genotype)
+    return list(drawn.values())
+
+
+def _near_budget(
+    guide: Guide,
+    drawn: Mapping[str, Genotype],
+    number: int,
+    *,
+    limits: Sequence[Limit],
+    cost: CostOf,
+    rng: Random,
+) -> dict[str, Genotype]:
+    """With as many more as are found. It ends after some walks in a row that find nothing new."""
+    found, misses = dict(drawn), 0
+    dear = [limit for limit in limits if limit.cost in DEAR_COSTS]
+    while len(found) < number and misses < _MOST_MISSES:
+        genotype = guide.draw(rng)
+        misses += 1
+        if genotype is None or genotype_id(genotype) in found or not near_budget(genotype, limits, cost):
+            continue
+        if within(genotype, dear, cost):
+            found[genotype_id(genotype)], misses = genotype, 0
+    return found
+
+
+def near_budget(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> bool:
+    """Whether it is within the limits of the counted costs, and uses most of the tightest."""
+    budget = counted_budget(limits)
+    return budget.miss({name: cost(genotype, name) for name in budget.names}) == 0
+
+
+def counted_budget(limits: Sequence[Limit]) -> Budget:
+    """The bounds of all costs that are not dear."""
+    cheap = [limit for limit in limits if limit.cost not in DEAR_COSTS]
+    names = dict.fromkeys(limit.cost for limit in cheap)
+    most = {name: min(limit.most for limit in cheap if limit.cost == name) for name in names}
+    least = {name: max(limit.least for limit in cheap if limit.cost == name) for name in names}
+    return Budget(
+        least={name: bound for name, bound in least.items() if bound > 0},
+        most={name: bound for name, bound in most.items() if bound < math.inf},
+    )
+
+
+def guide_to_budget(
+    space: SearchSpace, limits: Sequence[Limit], cost: CostOf, *, rng: Random
+) -> Guide | None:
+    """A guide to the genotypes near the limits of counted costs.
+
+    None where no counted cost is limited, or where the space does not reach the limits: its largest network,
+    or, of a space without one, all that the guide leads to, use too little of the tightest.
+    """
+    budget = counted_budget(limits)
+
+    def costs(genotype: Genotype) -> Mapping[str, float]:
+        return {name: cost(genotype, name) for name in budget.names}
+
+    if not budget.names:
+        return None
+    ends: list[Genotype] = []
+    if isinstance(space, WeightSharing):
+        ends = [space.largest(), space.smallest()]
+        if budget.most and max(costs(ends[0])[name] / most for name, most in budget.most.items()) < SHARE:
+            return None
+    guide = make_guide(space, budget, costs, ends=ends, rng=rng)
+    draws = (guide.draw(rng) for _ in range(_TRIES_OF_GUIDE))
+    met = any(genotype is not None and budget.miss(costs(genotype)) == 0 for genotype in draws)
+    return guide if met else None
+
+
+def check_reachable(space: SearchSpace, limits: Sequence[Limit], cost: CostOf, *, rng: Random) -> Genotype:
+    """A genotype within the limits to fall back on: the smallest, else the nearest of 32 draws, else of those
+    that changes of one dimension lead to.
+
+    Raises:
+        PosenasError: where none is found; it names the nearest.
+    """
+    dear = any(limit.cost in DEAR_COSTS for limit in limits)
+    bounded_below = any(limit.least > 0 for limit in limits)
+    ends: list[Genotype] = []
+    if isinstance(space, WeightSharing):
+        ends = [space.smallest(), space.largest()] if bounded_below else [space.smallest()]
+        # The fewest multiply-adds need not take the least time.
+        if within(ends[0], limits, cost) or not (dear or bounded_below):
+            return _checked(ends[0], limits, cost)
+    nearest = _least([*ends, *_draws(space, rng)], limits, cost)
+    if bounded_below and not within(nearest, limits, cost):
+        nearest = _approached(space, nearest, limits, cost, rng=rng)
+    return _checked(nearest, limits, cost)
+
+
+def _approached(
+    space: SearchSpace, genotype: Genotype, limits: Sequence[Limit], cost: CostOf, *, rng: Random
+) -> Genotype:
+    """Nearer to the limits of counted costs: single dimensions are drawn anew, a bounded number of times."""
+    dimensions = space.dimensions()
+    cheap = [limit for limit in limits if limit.cost not in DEAR_COSTS]
+    over = excess(genotype, cheap, cost)
+    for _ in range(_MOST_APPROACHES):
+        if over <= 1.0:
+            break
+        name = rng.choice(list(dimensions))
+        drawn = sample_uniform({name: dimensions[name]}, rng)
+        changed = made_possible(space, {**genotype, **drawn}, rng)
+        changed_over = excess(changed, cheap, cost)
+        if changed_over <= over:
+            genotype, over = changed, changed_over
+    return genotype
+
+
+def _draws(space: SearchSpace, rng: Random) -> list[Genotype]:
+    genotypes = [space.sample(rng) for _ in range(32)]
+    return list({genotype_id(genotype): genotype for genotype in genotypes}.values())
+
+
+def _least(genotypes: Sequence[Genotype], limits: Sequence[Limit], cost: CostOf) -> Genotype:
+    """The one that exceeds the limits least; dear costs are asked for where the others are met."""
+    cheap = [limit for limit in limits if limit.cost not in DEAR_COSTS]
+    met = [genotype for genotype in genotypes if excess(genotype, cheap, cost) <= 1.0]
+    if not met:
+        return min(genotypes, key=lambda genotype: excess(genotype, cheap, cost))
+    return min(met, key=lambda genotype: excess(genotype, limits, cost))
+
+
+def _checked(nearest: Genotype, limits: Sequence[Limit], cost: CostOf) -> Genotype:
+    """The same; PosenasError where it breaks a limit."""
+    if within(nearest, limits, cost):
+        return nearest
+    which, advice = "cheapest", "raise the limit"
+    if any(limit.least > 0 for limit in limits):
+        which, advice = "nearest", "move the limits apart, or to what the space has"
+    broken = ", ".join(
+        f"{limit.cost} = {cost(nearest, limit.cost):.4g} ({_bound(limit)})" for limit in limits
+    )
+    raise PosenasError(
+        f"no genotype found within the limits; the {which} is {genotype_id(nearest)} with {broken}: {advice}"
+    )
+
+
+def _bound(limit: Limit) -> str:
+    return f"limit {limit.most:g}" if limit.least == 0 else f"limit {limit}"
+
+
+def _cheapened(
+    space: SearchSpace,
+    genotype: Genotype,
+    fallback: Genotype,
+    *,
+    limits: Sequence[Limit],
+    cost: CostOf,
+    rng: Random,
+) -> Genotype:
+    """With the values of a genotype within the limits in so many dimensions that they are met."""
+    dimensions = sorted(name for name in genotype if genotype[name] != fallback[name])
+    rng.shuffle(dimensions)
+    cheap = [limit for limit in limits if limit.cost not in DEAR_COSTS]
+    while dimensions and not within(genotype, cheap, cost):
+        genotype = made_possible(space, {**genotype, (name := dimensions.pop()): fallback[name]}, rng)
+    met = made_possible(space, _bisected(genotype, fallback, dimensions, limits=limits, cost=cost), rng)
+    return met if within(met, limits, cost) else fallback
+
+
+def _bisected(
+    genotype: Genotype,
+    cheapest: Genotype,
+    dimensions: Sequence[str],
+    *,
+    limits: Sequence[Limit],
+    cost: CostOf,
+) -> Genotype:
+    """The cheapest one's values in a leading part of the dimensions, found with few questions: a part with
+    which the limits are met, and without whose last dimension they are not."""
+
+    def changed(number: int) -> Genotype:
+        return {**genotype, **{name: cheapest[name] for name in dimensions[:number]}}
+
+    if within(genotype, limits, cost):
+        return genotype
+    broken, met = 0, len(dimensions)
+    while met - broken > 1:
+        middle = (broken + met) // 2
+        if within(changed(middle), limits, cost):
+            met = middle
+        else:
+            broken = middle
+    return changed(met)

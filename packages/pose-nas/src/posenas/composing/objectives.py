@@ -1,0 +1,109 @@
+"""What a search is after: metrics and costs, each to be made great or small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from posenas.composing.limits import COST_UNITS
+from posenas.contract.errors import PosenasError, suggestion
+from posenas.contract.scores import Metric
+from posenas.contract.trial import Trial
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric by its qualified name, such as `oks.AP`, or a cost, such as `gmacs`."""
+
+    name: str
+    maximize: bool
+    is_cost: bool
+
+    def value(self, trial: Trial) -> float:
+        """The greater the better, whichever way the objective goes. KeyError where the trial lacks it."""
+        figure = trial.costs[self.name] if self.is_cost else trial.metrics[self.name]
+        return figure if self.maximize else -figure
+
+
+def choose_objectives(
+    metrics: Sequence[Metric], *, maximize: Sequence[str], minimize: Sequence[str]
+) -> tuple[Objective, ...]:
+    """The named objectives, those to maximise first; without any, the evaluator's first metric.
+
+    Args:
+        metrics: the evaluator's, by their qualified names.
+
+    Raises:
+        PosenasError: for an unknown name, a wrong direction, or where no metric is among them.
+    """
+    if not maximize and not minimize:
+        return (Objective(metrics[0].name, metrics[0].higher_is_better, is_cost=False),)
+    named = [(name, True) for name in maximize] + [(name, False) for name in minimize]
+    objectives = tuple(_objective(name, metrics, maximize=up) for name, up in named)
+    if all(objective.is_cost for objective in objectives):
+        raise PosenasError(
+            f"objectives: {', '.join(name for name, _ in named)}: known without any training; "
+            f"name a metric too, such as --maximize {metrics[0].name}"
+        )
+    if len({name for name, _ in named}) < len(named):
+        raise PosenasError(f"objectives: {', '.join(name for name, _ in named)}: each may be named once")
+    return objectives
+
+
+def _objective(name: str, metrics: Sequence[Metric], *, maximize: bool) -> Objective:
+    flag = "--maximize" if maximize else "--minimize"
+    known = {metric.name: metric.higher_is_better for metric in metrics} | dict.fromkeys(COST_UNITS, False)
+    if name not in known:
+        raise PosenasError(f"{flag} {name}: neither a metric nor a cost; {suggestion(name, known)}")
+    if known[name] != maximize:
+        other = "--minimize" if maximize else "--maximize"
+        better = "higher" if known[name] else "lower"
+        raise PosenasError(f"{flag} {name}: {better} is better; write {other} {name}")
+    return Objective(name, maximize, is_cost=name in COST_UNITS)
+
+
+def scored(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Trial]:
+    """The trials that have every objective: not the failed ones."""
+    wanted = {objective.name for objective in objectives}
+    return [trial for trial in trials if wanted <= {*trial.metrics, *trial.costs}]
+
+
+def values(trials: Sequence[Trial], objectives: Sequence[Objective]) -> np.ndarray:
+    """(n, objectives) float64; the greater the better."""
+    rows = [[objective.value(trial) for objective in objectives] for trial in trials]
+    return np.array(rows, dtype=np.float64).reshape(len(trials), len(objectives))
+
+
+def front(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Trial]:
+    """The trials that no other one dominates: at least as good in every objective, better in one."""
+    candidates = scored(trials, objectives)
+    points = values(candidates, objectives)
+    found = np.zeros(len(points), dtype=bool)
+    kept = points[:0]  # those of the front so far, each point once
+    # From the best by the first objective on, equal ones by the next: what dominates a point comes before it.
+    for index in np.lexsort(-points.T[::-1]):
+        point = points[index]
+        better = np.all(kept >= point, axis=1)
+        found[index] = not better.any() or bool((kept[better] == point).all(axis=1).any())
+        if not better.any():
+            kept = np.vstack([kept, point])
+    return [trial for trial, on_front in zip(candidates, found, strict=True) if on_front]
+
+
+def best_trial(trials: Iterable[Trial], objectives: Sequence[Objective]) -> Trial | None:
+    """The best by the only objective. Of several objectives, the front's knee: the trial nearest to the point
+    that is best in all, each objective measured in the front's range. Of equals the one with the fewest
+    MACs; None where every trial failed."""
+    candidates = front(trials, objectives)
+    if not candidates:
+        return None
+    points = values(candidates, objectives)
+    worst, best = points.min(axis=0), points.max(axis=0)
+    missing = (best - points) / np.where(best > worst, best - worst, 1.0)
+    distances = np.linalg.norm(missing, axis=1)
+    equal = [
+        trial for trial, distance in zip(candidates, distances, strict=True) if distance == distances.min()
+    ]
+    return min(equal, key=lambda trial: trial.costs["gmacs"])

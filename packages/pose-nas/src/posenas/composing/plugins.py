@@ -1,0 +1,275 @@
+"""Finds plugins through entry points and loads the chosen ones, each isolated from the others.
+
+Finding reads metadata and source text and imports nothing of a plugin. A plugin that is broken,
+outdated or doubly offered is a row with a reason, never an exception.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import Any, Literal
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import posenas
+from posenas.composing.importable import SourceLook, look_at
+from posenas.contract import components as protocols
+from posenas.contract.errors import PosenasError, suggestion
+
+Status = Literal["ok", "broken", "outdated", "doubled"]
+
+COMPONENT_KINDS = ("space", "strategy", "head", "dataset", "evaluator")
+KINDS = (*COMPONENT_KINDS, "zoo", "hooks")
+
+KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
+    ("head", "vector"): "cnf",
+    ("space", "cnf"): "cnf",
+    ("space", "evo"): "evo",
+    ("space", "ofa"): "ofa",
+    ("head", "kapao"): "kapao",
+    ("space", "yolo"): "kapao",
+    ("strategy", "first-order"): "cnf",
+    ("strategy", "neuroevolution"): "evo",
+    ("strategy", "sandwich"): "ofa",
+    ("strategy", "second-order"): "cnf",
+    ("strategy", "synchronous"): "cnf",
+}
+"""Which extra of pose-nas brings a component that is not installed."""
+
+CORE = "pose-nas"
+_GROUP = "posenas."
+_ENTRY_POINT = re.compile(r"(?P<module>\w+(\.\w+)*)(\s*:\s*(?P<attribute>\w+(\.\w+)*))?(\s*\[.*\])?")
+PROTOCOLS: Mapping[str, type[Any]] = {
+    "space": protocols.SearchSpace,
+    "strategy": protocols.Strategy,
+    "head": protocols.Head,
+    "dataset": protocols.Dataset,
+    "evaluator": protocols.Evaluator,
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point of an installed distribution.
+
+    Attributes:
+        entry_point: its value, `module:object`.
+        problem: why it cannot be used, in one line; empty where the status is ok.
+    """
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    entry_point: str
+    status: Status = "ok"
+    problem: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} of {self.distribution} {self.version}"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose fault something is. In words it is the plugin with its distribution and version, which are looked
+    up only then."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        offered = [plugin for plugin in _offered((self.kind,)) if plugin.name == self.name]
+        return str(offered[0]) if offered else f"{self.kind} {self.name}"
+
+
+def find_plugins(kinds: Iterable[str] = KINDS) -> tuple[Plugin, ...]:
+    """Every installed plugin of these kinds, usable or not, by kind and name; imports none of them."""
+    look = functools.cache(look_at)
+    return tuple(_examined(plugin, look) for plugin in _offered(tuple(kinds)))
+
+
+def load(kind: str, name: str) -> type[Any]:
+    """The component class of that kind and name.
+
+    Raises:
+        PosenasError: if nothing offers it, if its plugin cannot be used, or if the object lacks what
+            the kind must do.
+    """
+    offered = _offered((kind,))
+    chosen = [plugin for plugin in offered if plugin.name == name]
+    if not chosen:
+        raise PosenasError(_unknown(kind, name, {plugin.name for plugin in offered}))
+    plugin = _examined(chosen[0], look_at)
+    component = load_entry(plugin)
+    problem = _nonconformance(component, PROTOCOLS[kind])
+    if problem:
+        raise PosenasError(f"{plugin} is no {kind}: {plugin.entry_point} {problem}; {remedy(plugin)}")
+    assert isinstance(component, type)
+    return component
+
+
+def offering(kind: str, name: str) -> Plugin:
+    """Returns the plugin of a component that was loaded."""
+    return next(plugin for plugin in _offered((kind,)) if plugin.name == name)
+
+
+def load_entry(plugin: Plugin) -> object:
+    """What the entry point names, of any kind.
+
+    Raises:
+        PosenasError: if the plugin cannot be used or its import fails in whatever way.
+    """
+    if plugin.status == "broken":
+        raise PosenasError(f"{plugin} is broken: {plugin.problem}; {remedy(plugin)}")
+    if plugin.status != "ok":
+        raise PosenasError(f"{plugin} is {plugin.status}: {plugin.problem}")
+    entry_point = metadata.EntryPoint(plugin.name, plugin.entry_point, _GROUP + plugin.kind)
+    try:
+        return entry_point.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a foreign module may also leave by SystemExit or a panic
+        reason = _one_line(f"{type(error).__name__}: {error}")
+        raise PosenasError(f"{plugin} cannot be imported: {reason}; {remedy(plugin)}") from error
+
+
+def _unknown(kind: str, name: str, installed: set[str]) -> str:
+    extra = KNOWN_EXTRAS.get((kind, name))
+    if extra:
+        return f"{kind} {name} is not installed: pip install {CORE}[{extra}]"
+    known = installed | {known_name for known_kind, known_name in KNOWN_EXTRAS if known_kind == kind}
+    listed = ", ".join(sorted(installed)) or "none"
+    return f"unknown {kind} {name!r} (installed: {listed}); {suggestion(name, known)}"
+
+
+def remedy(plugin: Plugin) -> str:
+    """What to do about a plugin that cannot be used: the tail of an error."""
+    return f"try pip install --upgrade {plugin.distribution}, or tell its authors"
+
+
+def _nonconformance(component: object, protocol: type[Any]) -> str:
+    if not isinstance(component, type):
+        return "is not a class"
+    if not dataclasses.is_dataclass(component) or not component.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return "is not a frozen dataclass"
+    methods = [name for name, value in vars(protocol).items() if callable(value) and not name.startswith("_")]
+    missing = [name for name in methods if not callable(getattr(component, name, None))]
+    return f"lacks {', '.join(missing)}" if missing else ""
+
+
+def _offered(kinds: tuple[str, ...]) -> tuple[Plugin, ...]:
+    """As the metadata tells, source unseen."""
+    plugins: list[Plugin] = []
+    seen: set[str] = set()
+    for distribution in metadata.distributions():
+        lines = [line for line in _entry_points(distribution) if line[0] in kinds]
+        if not lines:
+            continue
+        name, version, status, problem = _describe(distribution)
+        # The first on the path is the one that imports find; an editable install may leave another.
+        if canonicalize_name(name) in seen:
+            continue
+        seen.add(canonicalize_name(name))
+        plugins += [Plugin(*line[:2], name, version, line[2], status, problem) for line in lines]
+    plugins.sort(key=lambda plugin: (kinds.index(plugin.kind), plugin.name, plugin.distribution))
+    return tuple(_or_doubled(plugin, plugins) for plugin in plugins)
+
+
+def _entry_points(distribution: metadata.Distribution) -> Iterator[tuple[str, str, str]]:
+    """(kind, name, value) of each line in a group of ours.
+
+    importlib.metadata would give up on the whole file for one line that it cannot read.
+    """
+    try:
+        text = distribution.read_text("entry_points.txt") or ""
+    except (OSError, ValueError):
+        return
+    if f"[{_GROUP}" not in text:
+        return
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            group = line[1:-1].strip()
+        elif line and line[0] not in "#;" and group.startswith(_GROUP):
+            name, _, value = line.partition("=")
+            yield group.removeprefix(_GROUP), name.strip(), value.strip()
+
+
+def _describe(distribution: metadata.Distribution) -> tuple[str, str, Status, str]:
+    """Name, version, status and problem that all plugins of the distribution share."""
+    # Only a folder name, which importlib.metadata does not offer, is left where nothing can be read.
+    name = str(getattr(getattr(distribution, "_path", None), "name", "unknown")).partition("-")[0]
+    version = "unknown"
+    try:
+        headers = distribution.metadata
+        if not headers.get_all("Name") or not headers.get_all("Version"):
+            return name, version, "broken", "its metadata cannot be read: it lacks the name or the version"
+        name, version = headers["Name"], headers["Version"]
+        return name, version, *_requirement_problem(name, headers.get_all("Requires-Dist") or [])
+    except Exception as error:
+        reason = _one_line(f"{type(error).__name__}: {error}")
+        return name, version, "broken", f"its metadata cannot be read: {reason}"
+
+
+def _requirement_problem(name: str, texts: Iterable[str]) -> tuple[Status, str]:
+    if canonicalize_name(name) == CORE:  # it runs, so its own requirements are no question
+        return "ok", ""
+    missing = []
+    for requirement in map(Requirement, texts):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        if canonicalize_name(requirement.name) != CORE:
+            missing += [] if _installed(requirement.name) else [requirement.name]
+        elif not requirement.specifier.contains(posenas.__version__, prereleases=True):
+            needed = ",".join(sorted(map(str, requirement.specifier), reverse=True))
+            upgrade = f"pip install --upgrade {name}"
+            return "outdated", f"needs {CORE}{needed}, this is {posenas.__version__}: {upgrade}"
+    if missing:
+        names = " ".join(missing)
+        return "broken", f"needs {names}, not installed: pip install {names}"
+    return "ok", ""
+
+
+def _installed(distribution: str) -> bool:
+    return next(iter(metadata.distributions(name=distribution)), None) is not None
+
+
+def _or_doubled(plugin: Plugin, plugins: Iterable[Plugin]) -> Plugin:
+    key = (plugin.kind, plugin.name)
+    others = [other for other in plugins if (other.kind, other.name) == key and other is not plugin]
+    if not others:
+        return plugin
+    names = ", ".join(f"{other.distribution} {other.version}" for other in others)
+    return replace(plugin, status="doubled", problem=f"also offered by {names}: pip uninstall all but one")
+
+
+def _examined(plugin: Plugin, look: Callable[[str], SourceLook]) -> Plugin:
+    if plugin.status != "ok":
+        return plugin
+    try:
+        problem = _source_problem(plugin, look)
+    except Exception as error:
+        problem = f"its source cannot be examined: {type(error).__name__}: {error}"
+    return replace(plugin, status="broken", problem=_one_line(problem)) if problem else plugin
+
+
+def _source_problem(plugin: Plugin, look: Callable[[str], SourceLook]) -> str:
+    match = _ENTRY_POINT.fullmatch(plugin.entry_point)
+    # A module may serve as a whole set of hooks; every other kind is an object in one.
+    if not match or not (match["attribute"] or plugin.kind == "hooks"):
+        return f"malformed entry point {plugin.entry_point!r}, expected module:object"
+    seen = look(match["module"])
+    attribute = (match["attribute"] or "").partition(".")[0]
+    if not seen.problem and attribute and seen.names is not None and attribute not in seen.names:
+        return f"module {match['module']} defines no {attribute}"
+    return seen.problem
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,241 @@
+"""A rehearsal: one small forward pass, loss and decoding of a composed network, before anything is trained.
+
+Backbones run on the meta device, where nothing is computed: their feature maps have shapes, with which the
+levels are compared. The head then runs really, on random feature maps of these shapes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from posenas.composing.conformity import blamed, check_module_methods, refuse
+from posenas.composing.plugins import Owner
+from posenas.contract.batches import Batch, Look, Poses, View
+from posenas.contract.components import (
+    Ablatable,
+    Distillable,
+    FlipTest,
+    Head,
+    HeadModule,
+    ImageHeadModule,
+    ScaleTest,
+    SearchSpace,
+)
+from posenas.contract.genotype import Genotype
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.levels import Level
+from posenas.networks.counting import Multiplications, WithoutPointwise
+
+_VIEWS = 2
+_SEED = 0
+
+
+def rehearse_backbone(space: SearchSpace, genotype: Genotype, view: View, *, owner: Owner) -> Sequence[Level]:
+    """The levels of a genotype's network, which are what it gives.
+
+    Raises:
+        PosenasError: where the network cannot be built or run without values, or a level is not true.
+    """
+    with blamed(owner, "build"), torch.device("meta"):
+        backbone = space.build(genotype)
+    if not isinstance(backbone, nn.Module):
+        refuse(owner, f"build gives {type(backbone).__name__}, expected an nn.Module")
+    with blamed(owner, "levels"):
+        levels = tuple(backbone.levels)
+    if not all(isinstance(level, Level) for level in levels):
+        refuse(owner, f"levels of its network are {levels!r:.80}, expected Level")
+    images = torch.empty(_VIEWS, 3, view.height, view.width, device="meta")
+    cast(nn.Module, backbone).eval()
+    with blamed(owner, "forward of its network"), torch.no_grad(), WithoutPointwise(Multiplications(), {}):
+        features = backbone(images)
+    refuse(owner, _untruth(levels, features, view))
+    return levels
+
+
+def _untruth(levels: Sequence[Level], features: object, view: View) -> str:
+    if not isinstance(features, Mapping):
+        return f"forward of its network gives {type(features).__name__}, expected feature maps by name"
+    names = [level.name for level in levels]
+    if len(set(names)) < len(names):
+        return f"levels of its network have a name twice: {', '.join(names)}"
+    missing = [name for name in names if name not in features]
+    if missing:
+        return f"level {missing[0]!r} is not in the feature maps {', '.join(map(str, features))}"
+    for level in levels:
+        found = tuple(features[level.name].shape)
+        if found not in _true_shapes(level, view):
+            return (
+                f"level {level.name!r} of stride {level.stride} with {level.channels} channels is not true: "
+                f"for {_VIEWS} views of {view.height}x{view.width} its map has shape {found}, expected "
+                f"{(_VIEWS, level.channels, *_shape(level, view))}"
+            )
+    return ""
+
+
+def _true_shapes(level: Level, view: View) -> set[tuple[int, ...]]:
+    """A side that does not divide by the stride may be rounded either way."""
+    return {
+        (_VIEWS, level.channels, rounded(view.height / level.stride), rounded(view.width / level.stride))
+        for rounded in (math.floor, math.ceil)
+    }
+
+
+def _shape(level: Level, view: View) -> tuple[int, int]:
+    return math.ceil(view.height / level.stride), math.ceil(view.width / level.stride)
+
+
+def rehearse_head(head: Head, levels: Sequence[Level], keypoints: KeypointSet, *, owner: Owner) -> list[str]:
+    """Builds the head's module for real, and has it do all that it can on random feature maps.
+
+    Args:
+        levels: those that the backbone offers.
+
+    Returns:
+        Warnings: names that nearly are one of a capability.
+
+    Raises:
+        PosenasError: where something that the module gives is not what the contract says.
+    """
+    view = head.view()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        with blamed(owner, "select"):
+            selected = head.select(levels)
+        with blamed(owner, "build"), torch.device("cpu"):
+            module = head.build(selected, keypoints)
+        if not isinstance(module, nn.Module):
+            refuse(owner, f"build gives {type(module).__name__}, expected an nn.Module")
+        warnings = check_module_methods(cast(nn.Module, module), view, owner=owner)
+        features = {
+            level.name: torch.randn(_VIEWS, level.channels, *_shape(level, view)) for level in selected
+        }
+        _rehearse_training(module, features, view, keypoints=keypoints, owner=owner)
+        _rehearse_decoding(module, features, view, keypoints=keypoints, owner=owner)
+    return warnings
+
+
+def _rehearse_training(
+    module: HeadModule,
+    features: Mapping[str, Tensor],
+    view: View,
+    *,
+    keypoints: KeypointSet,
+    owner: Owner,
+) -> None:
+    with blamed(owner, "forward of its module"):
+        outputs = module(features)
+    for who, batch in batches(view, keypoints):
+        with blamed(owner, f"targets of views with {who} labelled"):
+            targets = module.targets(batch)
+        with blamed(owner, f"loss of views with {who} labelled"):
+            loss = module.loss(outputs, targets)
+        refuse(owner, _loss_problem(loss, f"loss of views with {who} labelled"))
+    if isinstance(module, Distillable):
+        with blamed(owner, "distillation_loss"):
+            loss = module.distillation_loss(outputs, outputs)
+        refuse(owner, _loss_problem(loss, "distillation_loss"))
+
+
+def _loss_problem(loss: object, what: str) -> str:
+    if not isinstance(loss, Tensor) or loss.dim() or not loss.is_floating_point():
+        kind = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        return f"{what} is {kind}, expected a tensor with one real number and no axis"
+    if not math.isfinite(loss.detach()):
+        return f"{what} is {float(loss.detach())}, expected a finite number"
+    return "" if loss.requires_grad else f"{what} cannot be differentiated by the outputs"
+
+
+def _rehearse_decoding(
+    module: HeadModule,
+    features: Mapping[str, Tensor],
+    view: View,
+    *,
+    keypoints: KeypointSet,
+    owner: Owner,
+) -> None:
+    cast(nn.Module, module).eval()
+    with torch.no_grad():
+        with blamed(owner, "forward of its module"):
+            outputs = module(features)
+        for what, given in _outputs(module, outputs, view, owner=owner):
+            with blamed(owner, f"decode of {what}"):
+                poses = _decode(module, given, view)
+            refuse(owner, _poses_problem(poses, view, keypoints=len(keypoints), what=f"decode of {what}"))
+        if isinstance(module, Ablatable):
+            with blamed(owner, "decode_ablated"):
+                poses, _ = module.decode_ablated(
+                    outputs, None if view.kind == "person" else torch.ones(_VIEWS)
+                )
+            refuse(owner, _poses_problem(poses, view, keypoints=len(keypoints), what="decode_ablated"))
+
+
+def _decode(module: HeadModule, outputs: Any, view: View) -> Poses:
+    if view.kind == "person":
+        return module.decode(outputs)
+    return cast(ImageHeadModule, module).decode(outputs, torch.ones(_VIEWS))
+
+
+def _outputs(module: HeadModule, outputs: Any, view: View, *, owner: Owner) -> Iterator[tuple[str, Any]]:
+    """What is decoded: outputs as they are, and put together."""
+    yield "outputs", outputs
+    if isinstance(module, FlipTest):
+        with blamed(owner, "average_mirrored"):
+            averaged = module.average_mirrored(outputs, outputs)
+        yield "what average_mirrored gives", averaged
+    if isinstance(module, ScaleTest):
+        size = view.height, view.width
+        with blamed(owner, "combine"):
+            combined = module.combine(
+                [Look(outputs, size, mirrored=mirrored) for mirrored in (False, True)], size
+            )
+        yield "what combine gives", combined
+
+
+def _poses_problem(poses: object, view: View, *, keypoints: int, what: str) -> str:
+    if not isinstance(poses, Poses):
+        return f"{what} gives {type(poses).__name__}, expected Poses"
+    count = _VIEWS if view.kind == "person" else len(poses.keypoints)
+    expected = {"keypoints": (count, keypoints, 2), "keypoint_scores": (count, keypoints)}
+    if view.kind == "image":
+        expected |= {"views": (count,), "scores": (count,)}
+    for name, shape in expected.items():
+        tensor = getattr(poses, name)
+        found = tuple(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
+        if found != shape:
+            return f"{what} gives {name} of shape {found}, expected {shape} for {_VIEWS} views"
+        if not torch.isfinite(tensor).all():
+            return f"{what} gives {name} that are not finite"
+    if view.kind == "image" and not torch.isin(cast(Tensor, poses.views), torch.arange(_VIEWS)).all():
+        return f"{what} gives views that are not in the batch"
+    return ""
+
+
+def batches(view: View, keypoints: KeypointSet) -> Iterator[tuple[str, Batch]]:
+    """Two views, in words of whom is labelled: somebody in each, in the first alone, and in none."""
+    images = torch.zeros(_VIEWS, 3, view.height, view.width)
+    steps = torch.linspace(0.3, 0.7, len(keypoints))
+    person = torch.stack([steps * (view.width - 1), steps * (view.height - 1)], dim=1)
+    box = torch.tensor([0.2 * view.width, 0.2 * view.height, 0.8 * view.width, 0.8 * view.height])
+    for who, shown in (("somebody", (1, 1)), ("nobody in one", (1, 0)), ("nobody", (0, 0))):
+        labelled = torch.tensor(shown, dtype=torch.float32)[:, None].expand(_VIEWS, len(keypoints)).clone()
+        poses = person * labelled[:, :, None]
+        if view.kind == "person":
+            yield who, Batch(images, poses, labelled)
+            continue
+        seen = [number for number, there in enumerate(shown) if there]
+        yield (
+            who,
+            Batch(
+                images,
+                poses[seen],
+                labelled[seen],
+                boxes=box.expand(len(seen), 4).clone(),
+                views=torch.tensor(seen, dtype=torch.int64),
+                pitch=torch.ones(_VIEWS),
+            ),
+        )

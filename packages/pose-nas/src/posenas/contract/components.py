@@ -1,0 +1,329 @@
+"""The contract: five protocols, and the capabilities that are asked for by name.
+
+Composing compares the methods' signatures with those on this page: parameters have these names and kinds,
+further ones have defaults. It then runs one small forward pass, loss and decoding, so that a component which
+breaks a rule of this page is refused in one line before anything is trained.
+
+A component is a frozen dataclass: its fields are its options, its methods its behaviour. There is
+nothing to inherit and nothing to register but one entry point. A field that a user may set is
+annotated `Annotated[type, "what it does"]`; constraints such as `annotated_types.Ge(1)` go beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from posenas.contract.batches import Batch, Look, Poses, PosesWithout, View
+    from posenas.contract.finding import Finding
+    from posenas.contract.genotype import Dimension, Genotype
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.levels import Level
+    from posenas.contract.samples import Sample
+    from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
+    from posenas.contract.trial import Trial
+    from posenas.searching.problem import Problem
+
+
+class Backbone(Protocol):
+    """An nn.Module: (N, 3, H, W) images to one (N, C, H / stride, W / stride) feature map a level."""
+
+    @property
+    def levels(self) -> Sequence[Level]:
+        """From the image to the output; truthful names, strides and channels.
+
+        Composing compares them with the feature maps of the largest, the smallest and a drawn network, on
+        the meta device: the forward pass asks no tensor for its values.
+        """
+        ...
+
+    def __call__(self, images: Tensor) -> Mapping[str, Tensor]: ...
+
+
+@runtime_checkable
+class SearchSpace(Protocol):
+    """Turns a genotype into a backbone."""
+
+    def dimensions(self) -> Mapping[str, Dimension]:
+        """Every combination of values is a genotype that can be built. What `sample` and the capabilities'
+        methods give is one value of each, and nothing else."""
+        ...
+
+    def sample(self, rng: Random) -> Genotype: ...
+
+    def build(self, genotype: Genotype) -> Backbone:
+        """The network with fresh weights, drawn from torch's generator."""
+        ...
+
+
+@runtime_checkable
+class WeightSharing(SearchSpace, Protocol):
+    """A space whose networks nest: every tensor of any genotype's network is the leading slice (for
+    kernels the centre) of the tensor of the same name in the largest network. One set of weights
+    then serves them all; see `posenas.networks.sharing`."""
+
+    def largest(self) -> Genotype: ...
+
+    def smallest(self) -> Genotype: ...
+
+
+@runtime_checkable
+class Conditional(SearchSpace, Protocol):
+    """A space in which other values of a genotype decide what some dimensions may be. A genotype with any
+    other value of theirs can still be built; its network is that of a genotype with a possible one."""
+
+    def possible(self, genotype: Genotype) -> Mapping[str, Sequence[Any]]:
+        """For each of these dimensions at least one value, whatever the genotype has there now."""
+        ...
+
+
+@runtime_checkable
+class Evolvable(SearchSpace, Protocol):
+    """A space that says where an evolution begins and how a genotype changes."""
+
+    def ancestor(self) -> Genotype: ...
+
+    def mutate(self, genotype: Genotype, rng: Random) -> Genotype:
+        """Another genotype, near this one."""
+        ...
+
+
+@runtime_checkable
+class Relaxed(SearchSpace, Protocol):
+    """A space with real dimensions whose networks can be differentiated by them. Each row of values, along
+    the last axis, is a choice whose alternatives weigh by the row's softmax."""
+
+    def relax(self, backbone: Any) -> Mapping[str, Tensor]:
+        """Makes the backbone's architecture values parameters, in place and by their names in the state dict;
+        returns them by their dimensions' names, of their dimensions' shapes. Those of a backbone that is
+        relaxed already stay the same parameters. It may be on the meta device."""
+        ...
+
+    def set_values(self, backbone: Any, genotype: Genotype) -> None:
+        """Puts the genotype's real values into the backbone, relaxed or not, in place of those that it has.
+
+        Called after weights were loaded, cut out of shared ones or bound to them: the values are the
+        genotype's, and never those that were saved with the weights.
+        """
+        ...
+
+    def discrete(self, genotype: Genotype) -> Genotype:
+        """The genotype that everywhere takes what weighs most in this one, and nothing else."""
+        ...
+
+    def prune(self, genotype: Genotype, threshold: float) -> Genotype:
+        """The genotype without what has a smaller share of a choice than this. `build` leaves it out: the
+        tensors of its network are among those of the whole genotype's, by the same names and shapes."""
+        ...
+
+
+@runtime_checkable
+class Drawable(SearchSpace, Protocol):
+    """A space that draws its networks, for the report."""
+
+    def draw(self, genotype: Genotype) -> Mapping[str, bytes]:
+        """PNG files by the names of what they show, such as `part1`, in the order to show them in. Each
+        says in words what its lines and colours are. The same genotype gives the same bytes."""
+        ...
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Decides which genotypes to try and how their weights are obtained."""
+
+    def requires(self) -> Sequence[type]:
+        """Capabilities, as protocols of this page, that the space or the head module must have."""
+        ...
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        """Ordinary deterministic code. All costly work, and all randomness, comes from `problem`.
+
+        The last trial yielded is the search's answer, whatever its stage is called: the winner with weights
+        of its own, scored by `problem.evaluate`. A search without a trial, or whose last one failed or has
+        the super-network's weights, ends with an error. Steps of trainings are frozen dataclasses.
+        """
+        ...
+
+
+class HeadModule(Protocol):
+    """An nn.Module that ends a pose network. `Any` is whatever the head calls outputs and targets."""
+
+    def __call__(self, features: Mapping[str, Tensor]) -> Any: ...
+
+    def targets(self, batch: Batch) -> Any:
+        """What the loss compares outputs with; encoded once a batch, on the batch's device. A batch may hold
+        views with nobody labelled, and views of whole images nobody at all."""
+        ...
+
+    def loss(self, outputs: Any, targets: Any) -> Tensor:
+        """A real number without axes that can be differentiated; finite where nobody is labelled too."""
+        ...
+
+    def decode(self, outputs: Any) -> Poses:
+        """One pose for each view, finite: keypoints (N, K, 2) and scores (N, K)."""
+        ...
+
+
+class ImageHeadModule(Protocol):
+    """A head module for views of whole images; like `HeadModule` in everything else."""
+
+    def __call__(self, features: Mapping[str, Tensor]) -> Any: ...
+
+    def targets(self, batch: Batch) -> Any: ...
+
+    def loss(self, outputs: Any, targets: Any) -> Tensor: ...
+
+    def decode(self, outputs: Any, pitch: Tensor) -> Poses:
+        """Everybody's pose.
+
+        Args:
+            pitch: (N,) pixels of the original image to one of the view, for what is measured in these.
+        """
+        ...
+
+
+@runtime_checkable
+class Distillable(Protocol):
+    """A head module whose outputs can be taught by a larger network's outputs."""
+
+    def distillation_loss(self, outputs: Any, teacher: Any) -> Tensor:
+        """A scalar on the scale of `loss`; no gradient flows into the teacher's outputs."""
+        ...
+
+
+@runtime_checkable
+class Averaging(Protocol):
+    """A head module whose loss is made of means over what the targets of a batch have, such as the labelled
+    keypoints. The loss of a whole split then does not depend on how it is divided into batches."""
+
+    def loss_means(self, outputs: Any, targets: Any) -> tuple[Tensor, Tensor]:
+        """(M,) the means whose sum `loss` is, of a batch that has something of each; and (M,) over how many
+        each is taken. A mean over none is 0."""
+        ...
+
+
+@runtime_checkable
+class FlipTest(Protocol):
+    """A head module that can average its outputs with those for the mirrored images."""
+
+    def average_mirrored(self, outputs: Any, mirrored: Any) -> Any:
+        """Outputs for the images, averaged with `mirrored` after undoing the mirror."""
+        ...
+
+
+@runtime_checkable
+class ScaleTest(Protocol):
+    """A head module for whole images that can put together its outputs for several sizes of them."""
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of an input divide by."""
+        ...
+
+    def combine(self, looks: Sequence[Look], view: tuple[int, int]) -> Any:
+        """Outputs for the views as they are.
+
+        Args:
+            view: their height and width.
+        """
+        ...
+
+
+@runtime_checkable
+class Ablatable(Protocol):
+    """A head module whose decoding has steps that can be left out, to tell what each of them is worth."""
+
+    def decode_ablated(self, outputs: Any, pitch: Tensor | None) -> tuple[Poses, Mapping[str, PosesWithout]]:
+        """What `decode` gives; and without each step, by the step's name in a word, such as `fusion`.
+
+        Steps that the options leave out are not there. Every batch has the same steps.
+
+        Args:
+            pitch: as in `ImageHeadModule.decode`; None for views of people.
+        """
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A head module that tells where the time of its decoding goes."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Spent so far, by the stages' names."""
+        ...
+
+
+@runtime_checkable
+class Head(Protocol):
+    """Turns feature levels into poses, for a keypoint set."""
+
+    def view(self) -> View: ...
+
+    def select(self, levels: Sequence[Level]) -> Sequence[Level]:
+        """Those of the offered levels that the head reads. Raises PosenasError where it cannot."""
+        ...
+
+    def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> HeadModule:
+        """The module for the selected levels."""
+        ...
+
+
+@runtime_checkable
+class Foreseeing(Head, Protocol):
+    """A head that tells before the training what it will not learn of some people."""
+
+    def foresee(self, samples: Sequence[Sample], keypoints: KeypointSet) -> Sequence[str]:
+        """Warnings, one line each, with figures and with what helps; no picture is read.
+
+        Args:
+            samples: some of the training images, with somebody in each.
+        """
+        ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Images with people, in one keypoint set."""
+
+    def keypoints(self) -> KeypointSet: ...
+
+    def splits(self) -> Sequence[str]:
+        """At least `train` and `val`."""
+        ...
+
+    def split(self, name: str) -> Sequence[Sample]:
+        """The split's images; each person has all K keypoints, (K, 3)."""
+        ...
+
+    def instructions(self) -> str:
+        """Where the files must lie and how to get them."""
+        ...
+
+
+@runtime_checkable
+class Noticing(Dataset, Protocol):
+    """A dataset that tells what it left out while it read its files."""
+
+    def noticed(self, split: str) -> Sequence[Finding]:
+        """Such as people who are left out by their category. The user is told before anything is trained,
+        beside what the samples themselves show."""
+        ...
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Predictions and truth to named metrics."""
+
+    def metrics(self) -> Sequence[Metric]:
+        """The first one is what a search maximises unless it is told otherwise. Each has its own name."""
+        ...
+
+    def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
+        """A figure for each of `metrics` and for no other; NaN where there is none. It can be that nobody is
+        predicted."""
+        ...

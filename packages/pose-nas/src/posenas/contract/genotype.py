@@ -1,0 +1,120 @@
+"""Genotypes: plain JSON data, one value per searchable dimension."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeAlias
+
+from posenas.contract.errors import PosenasError, suggestion
+
+Genotype: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A dimension with finitely many values; `ordered` ones run from cheap to dear."""
+
+    values: tuple[Any, ...]
+    ordered: bool = True
+
+
+@dataclass(frozen=True)
+class Real:
+    """A dimension of real numbers: nested lists of this shape."""
+
+    shape: tuple[int, ...]
+
+    def fill(self, number: Callable[[], float]) -> Any:
+        """A value of these numbers."""
+        return _nested(self.shape, number)
+
+    def numbers(self, value: Any) -> list[float]:
+        """Those of a value, in order. ValueError where it has another shape or holds something else."""
+        return _flat(value, self.shape)
+
+
+Dimension: TypeAlias = Choice | Real
+
+
+def canonical_json(value: Any) -> str:
+    """The one spelling of a JSON value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def genotype_id(genotype: Genotype) -> str:
+    """Ten hexadecimal digits that name a genotype wherever it appears."""
+    return hashlib.sha256(canonical_json(dict(genotype)).encode()).hexdigest()[:10]
+
+
+def sample_uniform(dimensions: Mapping[str, Dimension], rng: Random) -> Genotype:
+    """Every dimension drawn independently: choices uniformly, real numbers from N(0, 1)."""
+    return {name: _draw(dimension, rng) for name, dimension in dimensions.items()}
+
+
+def _draw(dimension: Dimension, rng: Random) -> Any:
+    if isinstance(dimension, Choice):
+        return rng.choice(dimension.values)
+    return dimension.fill(lambda: rng.gauss(0.0, 1.0))
+
+
+def middle(dimensions: Mapping[str, Dimension]) -> Genotype:
+    """The middle value of every choice, and zeros."""
+    return {
+        name: dimension.values[len(dimension.values) // 2]
+        if isinstance(dimension, Choice)
+        else dimension.fill(lambda: 0.0)
+        for name, dimension in dimensions.items()
+    }
+
+
+def check_genotype(genotype: Genotype, dimensions: Mapping[str, Dimension]) -> None:
+    """Raises PosenasError where the genotype is not one value of each dimension."""
+    for name in genotype:
+        if name not in dimensions:
+            raise PosenasError(f"genotype: unknown dimension {name!r}; {suggestion(name, dimensions)}")
+    for name, dimension in dimensions.items():
+        if isinstance(dimension, Choice):
+            _check_choice(genotype, name, dimension)
+        else:
+            _check_real(genotype, name, dimension)
+
+
+def _check_choice(genotype: Genotype, name: str, choice: Choice) -> None:
+    if name not in genotype:
+        raise PosenasError(f"genotype: dimension {name!r} is missing; its values: {list(choice.values)}")
+    # True equals 1, and 16.0 equals 16, but they are another network's spelling, or none's.
+    if not any(type(value) is type(genotype[name]) and value == genotype[name] for value in choice.values):
+        raise PosenasError(
+            f"genotype: {name} = {genotype[name]!r} is not one of its values: {list(choice.values)}"
+        )
+
+
+def _check_real(genotype: Genotype, name: str, real: Real) -> None:
+    shape = " x ".join(map(str, real.shape))
+    if name not in genotype:
+        raise PosenasError(f"genotype: dimension {name!r} is missing; it is {shape} real numbers")
+    try:
+        real.numbers(genotype[name])
+    except ValueError as error:
+        raise PosenasError(f"genotype: {name} is not {shape} real numbers: {error}") from None
+
+
+def _nested(shape: tuple[int, ...], number: Callable[[], float]) -> Any:
+    if not shape:
+        return number()
+    return [_nested(shape[1:], number) for _ in range(shape[0])]
+
+
+def _flat(value: Any, shape: tuple[int, ...]) -> list[float]:
+    if not shape:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{value!r} is no finite number")
+        return [float(value)]
+    if not isinstance(value, list | tuple) or len(value) != shape[0]:
+        raise ValueError(f"{value!s:.40} is no list of {shape[0]}")
+    return [number for element in value for number in _flat(element, shape[1:])]

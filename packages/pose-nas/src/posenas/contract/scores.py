@@ -1,0 +1,56 @@
+"""What an evaluator reads and says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.samples import Sample
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named figure: its unit ("" for a share or an average precision) and which way is better."""
+
+    name: str
+    unit: str = ""
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """P predicted poses over a whole split, as arrays.
+
+    Attributes:
+        image_ids: (P,) int64, ids of the samples.
+        keypoints: (P, K, 2) float64, pixels of the original image.
+        keypoint_scores: (P, K) float64.
+        scores: (P,) float64, of the whole pose; only their order matters to `oks`.
+    """
+
+    image_ids: NDArray[np.int64]
+    keypoints: NDArray[np.float64]
+    keypoint_scores: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """The samples of the evaluated split and the keypoint set that they are in."""
+
+    keypoints: KeypointSet
+    samples: Sequence[Sample]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics by name, and one figure in [0, 1] for each keypoint that was labelled at all."""
+
+    metrics: Mapping[str, float]
+    by_keypoint: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,251 @@
+"""What is wrong with a dataset, in words and as a picture, before anything is trained on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+from posenas.contract.batches import View
+from posenas.contract.errors import PosenasError
+from posenas.contract.finding import Finding, finding
+from posenas.contract.samples import UnreadableImageError
+from posenas.data.affine import crop_matrix, transform, warp
+from posenas.data.checking.findings import overlap_findings, split_findings, unpaired_findings
+from posenas.data.drawing import contact_sheet, draw_pose
+from posenas.data.images.file_image import FileImage
+from posenas.data.person_crop import PersonCrop, person_crops
+from posenas.runs.files import is_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from posenas.contract.components import Dataset
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.samples import Sample
+
+_VIEW = View("person", height=256, width=224)
+_PAIRS_IN_A_ROW = 4
+_SEAM = 2
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """A split in figures.
+
+    Attributes:
+        people: annotated, without crowds.
+        labelled_people: those with at least one labelled keypoint.
+        labelled_keypoints: of all people together.
+        opened: images that were opened; the others were only looked for.
+    """
+
+    name: str
+    images: int
+    people: int
+    labelled_people: int
+    labelled_keypoints: int
+    crowds: int
+    opened: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.images} images ({self.opened} opened), {self.people} people, "
+            f"{self.labelled_people} of them with {self.labelled_keypoints} labelled keypoints, "
+            f"{self.crowds} crowds"
+        )
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """What `check_dataset` saw; no findings means that nothing is wrong."""
+
+    keypoints: tuple[str, ...]
+    splits: tuple[SplitReport, ...]
+    findings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        found = [f"- {finding}" for finding in self.findings] or ["nothing wrong was found"]
+        return "\n".join([f"{len(self.keypoints)} keypoints", *map(str, self.splits), *found])
+
+
+def check_dataset(
+    dataset: Dataset, *, samples: int = 16, seed: int, out: Path, open_at_most: int = 1000
+) -> DatasetReport:
+    """Opens every split, draws people beside their mirrored twins, and lists what is wrong.
+
+    A twin goes through the map and the flip pairs of training, so a wrong pair shows as a crossed skeleton.
+
+    Args:
+        samples: people to draw, from all splits alike.
+        seed: chooses the people, and the images that are opened where they are too many.
+        out: the picture; its folder must exist.
+        open_at_most: images of each split that are decoded; every file is looked for.
+
+    Raises:
+        PosenasError: where a split cannot be opened at all, or the picture cannot be written.
+    """
+    rng = np.random.default_rng(seed)
+    keypoints = dataset.keypoints()
+    splits = {name: dataset.split(name) for name in dataset.splits()}
+    reports, findings = [], unpaired_findings(keypoints) + overlap_findings(splits)
+    for name, content in splits.items():
+        chosen = np.sort(rng.permutation(len(content))[:open_at_most]).tolist()
+        reports.append(_report(name, content, opened=len(chosen)))
+        opened = _open(content, chosen)
+        findings += _file_findings(name, content, opened)
+        findings += split_findings(dataset, name, _as_opened(content, opened))
+    _draw(splits, keypoints, samples, rng=rng, out=out)
+    return DatasetReport(keypoints.names, tuple(reports), tuple(map(str, findings)))
+
+
+def _report(name: str, samples: Sequence[Sample], *, opened: int) -> SplitReport:
+    everybody = [person for sample in samples for person in sample.people]
+    people = [person for person in everybody if not person.crowd]
+    labelled = [int((person.keypoints[:, 2] > 0).sum()) for person in people]
+    return SplitReport(
+        name=name,
+        images=len(samples),
+        people=len(people),
+        labelled_people=sum(count > 0 for count in labelled),
+        labelled_keypoints=sum(labelled),
+        crowds=len(everybody) - len(people),
+        opened=opened,
+    )
+
+
+class _Opened(NamedTuple):
+    """What became of the image files of a split, by the positions of their samples.
+
+    Attributes:
+        missing: files that are not there.
+        unreadable: messages about files that cannot be read.
+        sizes: width and height of the pictures that were opened.
+    """
+
+    missing: set[int]
+    unreadable: dict[int, str]
+    sizes: dict[int, tuple[int, int]]
+
+
+def _open(samples: Sequence[Sample], chosen: Sequence[int]) -> _Opened:
+    missing = {
+        index
+        for index, sample in enumerate(samples)
+        if isinstance(sample.source, FileImage) and not is_file(sample.source.path)
+    }
+    opened = _Opened(missing, {}, {})
+    for index in chosen:
+        if index in missing:
+            continue
+        try:
+            height, width, _ = samples[index].source.read().shape
+        except UnreadableImageError as error:
+            opened.unreadable[index] = str(error)
+        else:
+            opened.sizes[index] = width, height
+    return opened
+
+
+def _file_findings(split: str, samples: Sequence[Sample], opened: _Opened) -> Iterator[Finding]:
+    missing = (str(samples[index].source) for index in sorted(opened.missing))
+    yield from finding("images are missing", missing, split=split)
+    yield from finding("images cannot be read", opened.unreadable.values(), split=split)
+    exchanged = _exchanged(samples, opened)
+    wrong = {index: size for index, size in opened.sizes.items() if size != _annotated(samples[index])}
+    told = {
+        index: f"{samples[index].source} is {width} x {height}, not {samples[index].width} x "
+        f"{samples[index].height}"
+        for index, (width, height) in wrong.items()
+    }
+    yield from finding(
+        "images have width and height exchanged in the annotations",
+        (text for index, text in told.items() if index in exchanged),
+        split=split,
+    )
+    yield from finding(
+        "images have another size than annotated",
+        (text for index, text in told.items() if index not in exchanged),
+        split=split,
+    )
+
+
+def _annotated(sample: Sample) -> tuple[int, int]:
+    return sample.width, sample.height
+
+
+def _exchanged(samples: Sequence[Sample], opened: _Opened) -> set[int]:
+    """Opened images that are annotated with width and height exchanged."""
+    return {
+        index
+        for index, size in opened.sizes.items()
+        if size != _annotated(samples[index]) and size[::-1] == _annotated(samples[index])
+    }
+
+
+def _as_opened(samples: Sequence[Sample], opened: _Opened) -> Sequence[Sample]:
+    """The samples with width and height put right where they are exchanged; in the unopened ones too, where
+    that is so in all opened ones. Labels are so judged by the picture that they are on."""
+    exchanged = _exchanged(samples, opened)
+    if not exchanged:
+        return samples
+    always = all(index in exchanged or size[0] == size[1] for index, size in opened.sizes.items())
+    return [
+        replace(sample, width=sample.height, height=sample.width)
+        if index in exchanged or (always and index not in opened.sizes)
+        else sample
+        for index, sample in enumerate(samples)
+    ]
+
+
+def _draw(
+    splits: dict[str, Sequence[Sample]],
+    keypoints: KeypointSet,
+    count: int,
+    *,
+    rng: np.random.Generator,
+    out: Path,
+) -> None:
+    people = [
+        (name, content[crop.sample], crop)
+        for name, content in splits.items()
+        for crop in person_crops(content)
+    ]
+    pictures: list[NDArray[np.uint8]] = []
+    captions: list[str] = []
+    for index in rng.permutation(len(people)):
+        if len(pictures) == count:
+            break
+        name, sample, crop = people[index]
+        try:
+            pictures.append(_twins(sample.source.read(), crop, keypoints))
+        except UnreadableImageError:
+            continue
+        captions.append(f"{name}: {PurePath(str(sample.source)).name}")
+    title = "orange: the person's left, blue: right. Each pair: as annotated, and mirrored as in training."
+    sheet = contact_sheet(pictures, columns=_PAIRS_IN_A_ROW, captions=captions, title=title)
+    _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    try:
+        out.write_bytes(data.tobytes())
+    except OSError as error:
+        raise PosenasError(f"{out}: the picture cannot be written: {error.strerror}") from None
+
+
+def _twins(image: NDArray[np.uint8], crop: PersonCrop, keypoints: KeypointSet) -> NDArray[np.uint8]:
+    """The crop with its pose, and beside it the mirrored crop with the mirrored pose."""
+    drawn: list[NDArray[np.uint8]] = []
+    for flip in (False, True):
+        matrix = crop_matrix(crop.box, _VIEW, flip=flip)
+        pose = crop.keypoints[list(keypoints.mirrored)] if flip else crop.keypoints
+        points = transform(matrix, pose[:, :2])
+        drawn.append(
+            draw_pose(warp(image, matrix, _VIEW), points, keypoint_set=keypoints, visible=pose[:, 2])
+        )
+    seam = np.full((_VIEW.height, _SEAM, 3), 255, np.uint8)
+    return np.concatenate([drawn[0], seam, drawn[1]], axis=1)

@@ -1,0 +1,118 @@
+"""The lists of an annotation file: images, and people by their image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from posenas.contract.errors import PosenasError
+from posenas.contract.file_ids import FileId, IdIndex, file_id
+from posenas.contract.samples import Person
+from posenas.data.coco.categories import Category, category_id, people_categories
+from posenas.data.coco.people import read_person
+from posenas.data.coco.values import quoted
+
+
+class PeopleEntries(NamedTuple):
+    """The people's categories, their annotations with the numbers of these, and the others by category."""
+
+    categories: list[Category]
+    annotations: list[tuple[int, Mapping[str, Any]]]
+    left_out: dict[FileId, list[Mapping[str, Any]]]
+
+
+def choose_people(
+    annotations: Sequence[Mapping[str, Any]], categories: Sequence[Mapping[str, Any]]
+) -> PeopleEntries:
+    """Parts people's annotations from the others.
+
+    Raises:
+        PosenasError: where no category, or more than one, tells what people's keypoints are.
+    """
+    ids = []
+    for number, annotation in enumerate(annotations):
+        try:
+            ids.append(category_id(annotation))
+        except ValueError as error:
+            raise PosenasError(f"{annotation_name(number, annotation)}: {error}; mend or remove it") from None
+    named = Counter(ids)
+    chosen = people_categories(categories, named)
+    theirs = {value for value in named if any(category.holds(value) for category in chosen)}
+    people = [(number, each) for number, each in enumerate(annotations) if ids[number] in theirs]
+    left_out: dict[FileId, list[Mapping[str, Any]]] = {}
+    for value, annotation in zip(ids, annotations, strict=True):
+        if value is not None and value not in theirs:
+            left_out.setdefault(value, []).append(annotation)
+    return PeopleEntries(chosen, people, left_out)
+
+
+def read_images(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The entries of `images`, each with another id and a file name."""
+    images = entries(content, "images")
+    known: set[FileId] = set()
+    for number, image in enumerate(images):
+        if "id" not in image or "file_name" not in image:
+            raise PosenasError(f"entry {number} of `images` has no id or no file_name")
+        try:
+            identity = file_id(image["id"])
+        except ValueError:
+            identity = None
+        if identity is None or not isinstance(image["file_name"], str):
+            raise PosenasError(
+                f"entry {number} of `images`: id must be a whole number or text and file_name text, "
+                f"not {quoted(image['id'])} and {quoted(image['file_name'])}"
+            )
+        if identity in known:
+            raise PosenasError(f"two images have the id {quoted(identity)}; make ids unique")
+        known.add(identity)
+    return images
+
+
+def people_by_image(
+    annotations: Sequence[tuple[int, Mapping[str, Any]]], images: IdIndex, keypoints: int
+) -> dict[int, list[Person]]:
+    """People by the position of their image.
+
+    Args:
+        annotations: each with its number in the file.
+        images: finds an image's position by its id.
+        keypoints: how many the category names.
+
+    Raises:
+        PosenasError: where an annotation cannot be read, or its image is not there.
+    """
+    people: dict[int, list[Person]] = {}
+    for number, annotation in annotations:
+        try:
+            person = read_person(annotation, keypoints)
+            position = images.find(_image_id(annotation))
+        except KeyError as error:
+            raise PosenasError(f"{annotation_name(number, annotation)} has no {error}; add it") from None
+        except ValueError as error:
+            raise PosenasError(f"{annotation_name(number, annotation)}: {error}; mend or remove it") from None
+        if position is None:
+            value = annotation["image_id"]
+            raise PosenasError(f"people are annotated in image {quoted(value)}, but `images` lacks it")
+        people.setdefault(position, []).append(person)
+    return people
+
+
+def _image_id(annotation: Mapping[str, Any]) -> FileId:
+    value = annotation["image_id"]
+    try:
+        return file_id(value)
+    except ValueError as error:
+        raise ValueError(f"its image_id {error}, not {quoted(value)}") from None
+
+
+def annotation_name(number: int, annotation: Mapping[str, Any]) -> str:
+    """What a message calls an annotation."""
+    return f"annotation {quoted(annotation['id'])}" if "id" in annotation else f"annotation number {number}"
+
+
+def entries(content: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = content.get(name)
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise PosenasError(f"`{name}` is missing or no list of objects; COCO annotations have one")
+    return found

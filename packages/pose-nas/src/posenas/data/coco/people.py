@@ -1,0 +1,128 @@
+"""Annotations of COCO's form to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from posenas.contract.file_ids import FileId, file_id
+from posenas.contract.samples import Person
+from posenas.data.coco.values import finite, flag, quoted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+
+
+def read_person(annotation: Mapping[str, Any], keypoints: int) -> Person:
+    """The person of an annotation.
+
+    Args:
+        keypoints: how many the category names.
+
+    Raises:
+        ValueError: where something cannot be read.
+    """
+    pose = _pose(annotation.get("keypoints"), keypoints)
+    box = _turned(_four(annotation, "bbox") or (0.0, 0.0, 0.0, 0.0))
+    width, height = box[2:]
+    if min(width, height) <= 0 and (pose[:, 2] > 0).any():
+        box = _box_around(pose)
+    area = finite(annotation.get("area") or box[2] * box[3], "area")
+    if area < 0:
+        raise ValueError("its bbox and area must be finite numbers, the area not negative")
+    return Person(
+        box=box,
+        keypoints=pose,
+        area=area,
+        crowd=flag(annotation.get("iscrowd"), "iscrowd"),
+        id=_id(annotation),
+        head_box=_head_box(annotation),
+    )
+
+
+def has_negative_box(annotation: Mapping[str, Any]) -> bool:
+    """Whether an annotation that was read has its box from another corner than the upper left one."""
+    box = annotation.get("bbox") or (0, 0, 0, 0)
+    return min(float(box[2]), float(box[3])) < 0
+
+
+def _id(annotation: Mapping[str, Any]) -> FileId:
+    value = annotation.get("id")
+    try:
+        return 0 if value is None else file_id(value)
+    except ValueError as error:
+        raise ValueError(f"its id {error}, not {quoted(value)}") from None
+
+
+def _pose(values: Any, keypoints: int) -> NDArray[np.float64]:
+    """(K, 3); all zero where there is no value. An unlabelled keypoint may be NaN, which becomes (0, 0)."""
+    if not values:
+        return np.zeros((keypoints, 3))
+    if not isinstance(values, list):
+        raise ValueError(f"its keypoints must be a list of numbers, not {quoted(values)}")
+    if isinstance(values[0], list):
+        values = _flat(values)
+    if len(values) != 3 * keypoints:
+        raise ValueError(f"{len(values)} keypoint values, but {keypoints} keypoints are {3 * keypoints}")
+    try:
+        pose = np.array(values, np.float64).reshape(keypoints, 3)
+    except OverflowError:
+        raise ValueError("a keypoint is not a finite number") from None
+    except (TypeError, ValueError):
+        raise ValueError("its keypoints must be numbers") from None
+    if not np.isfinite(pose).all():
+        absent = (pose[:, 2] <= 0) & ~np.isfinite(pose[:, :2]).all(axis=1)
+        pose[absent, :2] = 0
+    if not np.isfinite(pose).all():
+        raise ValueError("a keypoint is not a finite number")
+    return pose
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    """The numbers of keypoints that are lists [x, y, v]."""
+    if not all(isinstance(each, list) and len(each) == 3 for each in values):
+        raise ValueError("its keypoints must be numbers x, y, v, or a list [x, y, v] for each keypoint")
+    return [value for each in values for value in each]
+
+
+def _four(annotation: Mapping[str, Any], key: str) -> Box | None:
+    """x, y, width and height; None where the annotation has none."""
+    values = annotation.get(key)
+    if not values:
+        return None
+    if not isinstance(values, list) or len(values) != 4:
+        raise ValueError(f"its {key} must be four numbers")
+    try:
+        x, y, width, height = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise ValueError(f"its {key} must be four numbers") from None
+    except OverflowError:
+        x = y = width = height = np.inf
+    if not np.isfinite((x, y, width, height)).all():
+        raise ValueError(f"its {key} and area must be finite numbers, the area not negative")
+    return x, y, width, height
+
+
+def _turned(box: Box) -> Box:
+    """The box from its upper left corner, where it is given from another one."""
+    x, y, width, height = box
+    return min(x, x + width), min(y, y + height), abs(width), abs(height)
+
+
+def _head_box(annotation: Mapping[str, Any]) -> Box | None:
+    """None where there is none, or one without extent."""
+    try:
+        box = _four(annotation, "bbox_head")
+    except ValueError:
+        raise ValueError("its bbox_head must be four finite numbers") from None
+    return None if box is None or max(box[2:]) <= 0 else box
+
+
+def _box_around(pose: NDArray[np.float64]) -> Box:
+    points = pose[pose[:, 2] > 0, :2]
+    (left, top), (width, height) = points.min(axis=0), np.ptp(points, axis=0)
+    return float(left), float(top), float(width), float(height)

@@ -1,8 +1,0 @@
-"""What `posenas doctor` looks at: environment, machine, devices, plugins and data."""
-
-from __future__ import annotations
-
-from posenas.doctor.examination import examine
-from posenas.doctor.finding import Finding, isolated
-
-__all__ = ["Finding", "examine", "isolated"]

@@ -1,0 +1,158 @@
+"""Networks to predictions, and predictions to metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+import torch
+from annotated_types import Ge, Gt, Le, Lt
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad
+
+from posenas.contract.batches import Batch, Look, Poses
+from posenas.contract.components import FlipTest, HeadModule, ImageHeadModule, ScaleTest
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.scores import Predictions
+from posenas.data.detected_poses import DetectionRules
+from posenas.data.letterbox import GREY
+from posenas.data.views import EvaluatedViews
+from posenas.networks.folding import fold_normalisations
+from posenas.networks.pose_network import PoseNetwork
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """The `[evaluation]` table of a recipe."""
+
+    held_out: Annotated[
+        float,
+        "share of the training images that candidates are ranked on; 0 ranks them on `val`, as the papers do",
+        Ge(0),
+        Lt(1),
+    ] = 0.1
+    ranking_people: Annotated[int, "at most so many people rank the candidates", Gt(0)] = 256
+    flip_test: Annotated[bool, "average the outputs with those of the mirrored image"] = True
+    batch_size: Annotated[int, "people in a forward pass", Gt(0)] = 64
+    scales: Annotated[
+        tuple[float, ...], "times the input size at which whole images are looked at; mirrored ones only at 1"
+    ] = (1.0,)
+    rectangular: Annotated[
+        bool,
+        "whole images in batches of like shapes, with little grey around; false: of the input size",
+    ] = True
+    boxes: Annotated[
+        str, "a detector's boxes for `val`, a COCO results file; empty uses the annotated ones"
+    ] = ""
+    box_threshold: Annotated[float, "detections with a lower score are left out", Ge(0)] = 0.0
+    keypoint_threshold: Annotated[
+        float,
+        "a pose in a detector's box scores the box's score times the mean of its keypoints' above this",
+        Ge(0),
+        Lt(1),
+    ] = 0.2
+    oks_nms: Annotated[
+        float,
+        "of two poses in an image, from a detector's boxes, that are more alike than this by OKS only the "
+        "better one stays; 1 keeps all",
+        Gt(0),
+        Le(1),
+    ] = 0.9
+
+    def __post_init__(self) -> None:
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError("scales must be one or more numbers above 0")
+
+
+def detection_rules(settings: EvaluationSettings, keypoints: KeypointSet) -> DetectionRules:
+    return DetectionRules(settings.keypoint_threshold, settings.oks_nms, keypoints.sigmas)
+
+
+@torch.no_grad()
+def predict(
+    network: PoseNetwork, views: EvaluatedViews, *, settings: EvaluationSettings, device: torch.device
+) -> Predictions:
+    """The poses in every view, in pixels of its image.
+
+    The network can only be evaluated from now on: its batch norms become part of its convolutions.
+    """
+    return views.locate(
+        [
+            decode(network, batch, outputs)
+            for batch, outputs in compute_outputs(network, views, settings=settings, device=device)
+        ]
+    )
+
+
+def compute_outputs(
+    network: PoseNetwork, views: EvaluatedViews, *, settings: EvaluationSettings, device: torch.device
+) -> Iterator[tuple[Batch, Any]]:
+    """Every batch with the head's outputs for it. To be called without gradients; the network can only be
+    evaluated from now on."""
+    prepare(network)
+    for batch in views.batches(settings.batch_size, device=device):
+        yield batch, outputs_of(network, batch.images, settings)
+
+
+def prepare(network: PoseNetwork) -> None:
+    """For evaluation, and nothing else from now on: its batch norms become part of its convolutions."""
+    network.eval()
+    fold_normalisations(network.backbone)
+
+
+def decode(network: PoseNetwork, batch: Batch, outputs: Any) -> Poses:
+    """The poses in the outputs for a batch."""
+    if batch.pitch is None:
+        return cast(HeadModule, network.head).decode(outputs)
+    return cast(ImageHeadModule, network.head).decode(outputs, batch.pitch)
+
+
+def outputs_of(network: PoseNetwork, images: Tensor, settings: EvaluationSettings) -> Any:
+    """The head's outputs for images, put together with those for mirrored and resized ones."""
+    head = network.head
+    if settings.scales != (1.0,) and isinstance(head, ScaleTest):
+        return head.combine(list(_looks(network, head, images, settings)), _sides(images))
+    outputs = network(images)
+    if settings.flip_test and isinstance(head, FlipTest):
+        return head.average_mirrored(outputs, network(images.flip(3)))
+    return outputs
+
+
+def _looks(
+    network: PoseNetwork, head: ScaleTest, images: Tensor, settings: EvaluationSettings
+) -> Iterator[Look]:
+    height, width = _sides(images)
+    for scale in settings.scales:
+        size = max(1, round(scale * height)), max(1, round(scale * width))
+        resized = interpolate(images, size, mode="bilinear", align_corners=False)
+        grey = (0, -size[1] % head.multiple, 0, -size[0] % head.multiple)
+        yield Look(network(pad(resized, grey, value=GREY / 255)), size, mirrored=False)
+    if settings.flip_test:
+        yield Look(network(images.flip(3)), (height, width), mirrored=True)
+
+
+def _sides(images: Tensor) -> tuple[int, int]:
+    return images.shape[2], images.shape[3]
+
+
+@torch.no_grad()
+def recalibrate(network: nn.Module, batches_of_images: Iterable[Tensor]) -> None:
+    """Replaces batch norm's running statistics by the mean over these batches, weighted by their images.
+
+    A sub-network's statistics differ from every other's, so shared ones serve none
+    (Yu and Huang, Universally Slimmable Networks, section 3.3).
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train()
+    seen = 0
+    for images in batches_of_images:
+        seen += len(images)
+        for norm in norms:
+            norm.momentum = len(images) / seen  # so that the average is cumulative
+        network(images)
+    for norm in norms:
+        norm.momentum = 0.1
+        norm.eval()

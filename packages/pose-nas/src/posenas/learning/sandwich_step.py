@@ -1,0 +1,70 @@
+"""How a super-network learns: the sandwich rule, with or without a teacher in each step.
+
+Source: the rule and in-place distillation are Yu and Huang's (Universally Slimmable Networks, ICCV 2019);
+learning from truth and teacher is ViPNAS's (Xu et al., CVPR 2021, section 3.4.1), from the teacher alone
+BigNAS's (Yu et al., ECCV 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal, TypeAlias, cast
+
+from posenas.contract.batches import Batch
+from posenas.contract.components import Distillable, HeadModule, WeightSharing
+from posenas.contract.genotype import Genotype
+from posenas.networks.pose_network import SharedPoseNetwork
+
+Distillation: TypeAlias = Literal["truth+teacher", "teacher", "off"]
+
+
+@dataclass(frozen=True)
+class SandwichStep:
+    """Gradients of the largest, the smallest and some random networks, added up.
+
+    Attributes:
+        random_networks: beside the two ends of the space.
+        distillation: what all but the largest learn from: the truth and, with the same weight, the
+            largest one's outputs for the same images; these alone; or the truth alone.
+        closed: dimensions that keep the largest network's value, as in the phases of progressive shrinking.
+    """
+
+    space: WeightSharing
+    random_networks: int
+    distillation: Distillation
+    closed: tuple[str, ...] = ()
+
+    def __call__(self, network: SharedPoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:
+        largest = network.activate(self.space.largest())
+        targets = cast(HeadModule, largest.head).targets(batch)
+        teacher = largest(batch.images)
+        loss = cast(HeadModule, largest.head).loss(teacher, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses = {"largest": float(loss.detach())}
+        for name, genotype in self._others(rng).items():
+            losses[name] = self._teach(network, genotype, batch.images, targets=targets, teacher=teacher)
+        return losses
+
+    def _others(self, rng: Random) -> Mapping[str, Genotype]:
+        """The networks beside the largest one, none of which it is."""
+        others = {"smallest": self.space.smallest()}
+        others |= {f"random{index + 1}": self.space.sample(rng) for index in range(self.random_networks)}
+        largest = self.space.largest()
+        closed = {name: largest[name] for name in self.closed}
+        kept = {name: {**genotype, **closed} for name, genotype in others.items()}
+        return {name: genotype for name, genotype in kept.items() if genotype != largest}
+
+    def _teach(
+        self, shared: SharedPoseNetwork, genotype: Genotype, images: Any, *, targets: Any, teacher: Any
+    ) -> float:
+        network = shared.activate(genotype)
+        outputs = network(images)
+        loss = cast(HeadModule, network.head).loss(outputs, targets)
+        truth_loss = float(loss.detach())
+        if self.distillation != "off":
+            taught = cast(Distillable, network.head).distillation_loss(outputs, teacher)
+            loss = taught if self.distillation == "teacher" else loss + taught
+        loss.backward()  # type: ignore[no-untyped-call]
+        return truth_loss

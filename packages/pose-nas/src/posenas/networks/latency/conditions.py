@@ -1,0 +1,73 @@
+"""What a latency table was measured on and for, which it holds for and for nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from posenas.networks.devices import Compute
+from posenas.networks.latency.measure import device_name
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Figures are comparable only where all of these are equal.
+
+    Attributes:
+        device: in words.
+        threads: of the CPU.
+        precision: "32" or "bf16".
+        batch_size: images in one forward pass.
+        input_size: (height, width) in pixels.
+    """
+
+    device: str
+    threads: int
+    precision: str
+    batch_size: int
+    input_size: tuple[int, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"input_size": list(self.input_size)}
+
+    def differences(self, other: Conditions) -> str:
+        """In words, "precision bf16 and not 32"; empty where there are none."""
+        mine, others = self.as_dict(), other.as_dict()
+        return ", ".join(
+            f"{name.replace('_', ' ')} {mine[name]} and not {others[name]}"
+            for name in mine
+            if mine[name] != others[name]
+        )
+
+
+def conditions_of(
+    compute: Compute, *, threads: int, batch_size: int, input_size: tuple[int, int]
+) -> Conditions:
+    half = compute.autocast_dtype is torch.bfloat16
+    return Conditions(
+        device=device_name(compute.device),
+        threads=threads,
+        precision="bf16" if half else "32",
+        batch_size=batch_size,
+        input_size=input_size,
+    )
+
+
+def conditions_from(values: Mapping[str, Any]) -> Conditions:
+    """From `Conditions.as_dict`. Raises KeyError, TypeError or ValueError for anything else."""
+    height, width = values["input_size"]
+    conditions = Conditions(
+        device=str(values["device"]),
+        threads=int(values["threads"]),
+        precision=str(values["precision"]),
+        batch_size=int(values["batch_size"]),
+        input_size=(int(height), int(width)),
+    )
+    if not all(
+        1 <= each < 2**31 for each in (conditions.threads, conditions.batch_size, *conditions.input_size)
+    ):
+        raise ValueError("threads, batch size and input size must be at least 1")
+    return conditions

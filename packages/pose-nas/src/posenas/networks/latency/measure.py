@@ -1,0 +1,191 @@
+"""How long a network takes for a batch on a device, in milliseconds.
+
+A thread that computes alone on the CPU is timed by its own CPU clock, which stands still while other
+processes have the core: that is the wall time on a machine that does nothing else. Several threads, and CUDA,
+are timed by the wall clock. What other processes do to the caches still costs time; so calls are made in
+short blocks, and the quietest quarter of the blocks counts.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from posenas.networks.devices import Compute
+
+TimeCall: TypeAlias = Callable[[Callable[[], Any]], float]
+"""Makes a call and gives the milliseconds that it took."""
+
+_WARM_UP = 2
+_CALLS = 3
+_FEWEST_TURNS = 5
+_LONGEST_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What calls took, those of the quietest quarter of the blocks.
+
+    Attributes:
+        repeats: the number of these calls.
+        device: in words, such as "AMD EPYC".
+    """
+
+    median_ms: float
+    first_quartile_ms: float
+    third_quartile_ms: float
+    repeats: int
+    device: str
+
+
+def measure_latency(
+    network: nn.Module,
+    *,
+    input_size: tuple[int, int],
+    compute: Compute,
+    batch_size: int = 1,
+    threads: int = 1,
+    time_call: TimeCall | None = None,
+) -> Latency:
+    """Times the forward pass of one (batch size, 3, height, width) batch.
+
+    The network is left in evaluation mode, in the channels-last layout, on the compute's device.
+
+    Args:
+        threads: of the CPU; without effect on CUDA.
+        time_call: replaces the clock.
+    """
+    turns = measure_in_turns(
+        [network],
+        shape=(batch_size, 3, *input_size),
+        compute=compute,
+        threads=threads,
+        time_call=time_call or choose_clock(compute.device, threads),
+        seconds=1.0,
+    )
+    blocks = sorted((block for (block,) in turns), key=statistics.median)
+    quiet = [milliseconds for block in blocks[: quarter(len(blocks))] for milliseconds in block]
+    return summarise(quiet, device=device_name(compute.device))
+
+
+def measure_in_turns(
+    networks: Sequence[nn.Module],
+    *,
+    shape: tuple[int, int, int, int],
+    compute: Compute,
+    threads: int,
+    time_call: TimeCall,
+    seconds: float,
+) -> list[list[list[float]]]:
+    """For each turn one block of calls, in milliseconds, of every network.
+
+    Args:
+        shape: of the images.
+        seconds: there are turns for so long, but five at least; fewer where ten seconds have passed.
+    """
+    calls = [_call_of(network, shape, compute) for network in networks]
+    started = time.monotonic()
+    turns: list[list[list[float]]] = []
+    with torch.inference_mode(), exactly_threads(threads):
+        for call in calls:
+            for _ in range(_WARM_UP):
+                call()
+        while not turns or (spent := time.monotonic() - started) < _LONGEST_SECONDS:
+            if len(turns) >= _FEWEST_TURNS and spent >= seconds:
+                break
+            turns.append([_block(call, time_call) for call in calls])
+    return turns
+
+
+def _call_of(network: nn.Module, shape: tuple[int, int, int, int], compute: Compute) -> Callable[[], None]:
+    images = ready(network, shape, compute.device)
+
+    def call() -> None:
+        with compute.autocast():
+            network(images)
+
+    return call
+
+
+def ready(network: nn.Module, shape: tuple[int, int, int, int], device: torch.device) -> Tensor:
+    """Brings the network to where and how it is timed, and gives images of this shape for it."""
+    network.eval().to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last)
+
+
+def _block(call: Callable[[], None], time_call: TimeCall) -> list[float]:
+    """The first call finds its weights where other processes have left them, and does not count."""
+    call()
+    return [time_call(call) for _ in range(_CALLS)]
+
+
+def quarter(number: int) -> int:
+    """Of so many blocks, how many are the quietest quarter."""
+    return math.ceil(number / 4)
+
+
+def summarise(times: list[float], *, device: str) -> Latency:
+    """Of one or more times in milliseconds."""
+    first, third = np.quantile(times, (0.25, 0.75))
+    return Latency(statistics.median(times), float(first), float(third), len(times), device)
+
+
+def choose_clock(device: torch.device, threads: int) -> TimeCall:
+    """See the module's text."""
+    if device.type == "cuda":
+        return _time_on_cuda
+    clock = time.thread_time if threads == 1 else time.perf_counter
+
+    def timed(call: Callable[[], Any]) -> float:
+        started = clock()
+        call()
+        return 1e3 * (clock() - started)
+
+    return timed
+
+
+def clock_in_words(device: torch.device, threads: int) -> str:
+    if device.type == "cuda":
+        return "wall clock, device synchronised"
+    return "CPU clock of the only thread" if threads == 1 else "wall clock"
+
+
+def _time_on_cuda(call: Callable[[], Any]) -> float:
+    """From an idle device to an idle device: a call returns before the device has finished."""
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    call()
+    torch.cuda.synchronize()
+    return 1e3 * (time.perf_counter() - started)
+
+
+@contextmanager
+def exactly_threads(threads: int) -> Iterator[None]:
+    """So many CPU threads for torch's operators, whatever is set around this."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def device_name(device: torch.device) -> str:
+    """Of the GPU as CUDA names it, of the CPU as the kernel does; "CPU" where that does not."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "CPU"

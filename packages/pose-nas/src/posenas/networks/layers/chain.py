@@ -1,0 +1,29 @@
+"""A backbone that is one chain of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from posenas.contract.levels import Level
+
+
+class Chain(nn.Module):
+    """A backbone of named parts that run one after the other.
+
+    Images to the outputs of those parts that are levels.
+    """
+
+    def __init__(self, parts: Mapping[str, nn.Module], levels: Sequence[Level]) -> None:
+        super().__init__()
+        for name, part in parts.items():
+            self.add_module(name, part)
+        self.levels = tuple(levels)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        features, outputs = images, {}
+        for name, part in self.named_children():
+            features = part(features)
+            outputs[name] = features
+        return {level.name: outputs[level.name] for level in self.levels}

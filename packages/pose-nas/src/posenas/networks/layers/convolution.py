@@ -1,0 +1,30 @@
+"""Convolutions with batch norm and ReLU, and stacks of them that begin or end a backbone."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from posenas.networks.skeletons import made
+
+
+def convolution(in_channels: int, out_channels: int, *, kernel: int, stride: int) -> nn.Sequential:
+    """Convolution, batch norm, ReLU: (N, I, H, W) to (N, O, H / stride, W / stride)."""
+    return nn.Sequential(
+        made(nn.Conv2d, in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
+        made(nn.BatchNorm2d, out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def upsampling(in_channels: int, out_channels: int, *, groups: int) -> nn.Sequential:
+    """4x4 transposed convolution, batch norm, ReLU: (N, I, H, W) to (N, O, 2 H, 2 W)."""
+    return nn.Sequential(
+        made(nn.ConvTranspose2d, in_channels, out_channels, 4, 2, 1, groups=groups, bias=False),
+        made(nn.BatchNorm2d, out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def pooled_stem(width: int) -> nn.Sequential:
+    """ResNet's stem, 7x7 convolution and max pooling: (N, 3, H, W) to (N, width, H / 4, W / 4)."""
+    return nn.Sequential(convolution(3, width, kernel=7, stride=2), nn.MaxPool2d(3, 2, 1))

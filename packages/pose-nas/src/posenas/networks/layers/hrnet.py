@@ -1,0 +1,139 @@
+"""HRNet (Sun et al., CVPR 2019): a high-resolution branch throughout, and coarser ones beside it.
+
+One plan of plain values says what is built, so that the published networks and searched ones are the
+same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from posenas.contract.levels import Level
+from posenas.networks.layers.convolution import convolution
+from posenas.networks.layers.multi_resolution import (
+    Branch,
+    MultiResolutionModule,
+    Transition,
+    squeeze_excitation,
+)
+from posenas.networks.layers.residual import Bottleneck
+
+_EXPANSION = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """So many modules of these branches; each stage has one branch more than the stage before it."""
+
+    modules: int
+    branches: tuple[Branch, ...]
+
+    @property
+    def widths(self) -> list[int]:
+        return [branch.width for branch in self.branches]
+
+
+@dataclass(frozen=True)
+class HRNetPlan:
+    """What varies between HRNets.
+
+    Attributes:
+        stem_width: of the two convolutions that lead to 1/4.
+        depth: bottleneck blocks of the first stage.
+        bottleneck: these blocks; they put out 4 x its width.
+        stages: the second stage and all after it, of 2, 3, ... branches.
+        project: convolve also between branches of one width, so that networks of different widths nest.
+    """
+
+    stem_width: int
+    depth: int
+    bottleneck: Branch
+    stages: tuple[Stage, ...]
+    project: bool = False
+
+
+class HRNet(nn.Module):
+    """(N, 3, H, W) images to the levels; H and W are multiples of the coarsest level's stride.
+
+    Levels are `stem`, `stage1`, each branch of each later stage (`stage3.branch2` is at 1/8), then the input
+    of the last stage's new branch (`transition3` of four stages) and the last stage's one output, at 1/4.
+    """
+
+    def __init__(self, plan: HRNetPlan) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            convolution(3, plan.stem_width, kernel=3, stride=2),
+            convolution(plan.stem_width, plan.stem_width, kernel=3, stride=2),
+        )
+        self.stage1 = _bottlenecks(plan)
+        width = _EXPANSION * plan.bottleneck.width
+        widths = [[width], *(stage.widths for stage in plan.stages)]
+        self.transitions = nn.ModuleList(
+            Transition(before, after, project=plan.project) for before, after in pairwise(widths)
+        )
+        last = plan.stages[-1]
+        self.stages = nn.ModuleList(_modules(stage, final=stage is last) for stage in plan.stages)
+        self.levels = tuple(_levels(plan))
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        stem = self.stem(images)
+        features = [self.stage1(stem)]
+        outputs = [stem, *features]
+        for transition, stage in zip(self.transitions, self.stages, strict=True):
+            features = transition(features)
+            if stage is self.stages[-1]:
+                outputs.append(features[-1])
+            features = stage(features)
+            outputs += features
+        return {level.name: output for level, output in zip(self.levels, outputs, strict=True)}
+
+
+def _bottlenecks(plan: HRNetPlan) -> nn.Sequential:
+    """The first one always projects its shortcut: it widens from the stem."""
+    mid = plan.bottleneck.width
+    width = _EXPANSION * mid
+    return nn.Sequential(
+        *(
+            Bottleneck(
+                width if index else plan.stem_width,
+                width,
+                mid=mid,
+                kernel=3,
+                groups=plan.bottleneck.groups,
+                stride=1,
+                attention=squeeze_excitation(plan.bottleneck, width),
+                project=index == 0,
+            )
+            for index in range(plan.depth)
+        )
+    )
+
+
+def _modules(stage: Stage, *, final: bool) -> nn.Sequential:
+    """The network's last exchange makes the first branch alone."""
+    return nn.Sequential(
+        *(
+            MultiResolutionModule(
+                stage.branches,
+                outputs=1 if final and index == stage.modules - 1 else len(stage.branches),
+            )
+            for index in range(stage.modules)
+        )
+    )
+
+
+def _levels(plan: HRNetPlan) -> Iterator[Level]:
+    """In the order in which `HRNet.forward` makes them."""
+    yield Level("stem", 4, plan.stem_width)
+    yield Level("stage1", 4, _EXPANSION * plan.bottleneck.width)
+    for number, stage in enumerate(plan.stages, 2):
+        widths = stage.widths
+        if stage is plan.stages[-1]:
+            yield Level(f"transition{number - 1}", 4 * 2 ** (len(widths) - 1), widths[-1])
+            widths = widths[:1]
+        for index, width in enumerate(widths):
+            yield Level(f"stage{number}.branch{index + 1}", 4 * 2**index, width)

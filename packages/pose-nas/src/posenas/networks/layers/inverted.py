@@ -1,0 +1,62 @@
+"""The inverted residual block of the MobileNets."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from posenas.networks.layers.attention import SqueezeExcitation
+from posenas.networks.skeletons import made
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expansion, k x k grouped convolution, attention, 1x1 projection; a shortcut where shapes agree.
+
+    (N, I, H, W) to (N, O, H / stride, W / stride). Blocks with and without expansion or attention give the
+    same names to the same parts, so that they nest.
+
+    Args:
+        mid: channels of the k x k convolution.
+        attention: squeeze and excitation with `mid // 4` hidden channels.
+        activation: made with `inplace=True`; none after the projection.
+        expand: without it `mid` must be `in_channels`.
+
+    Source: MobileNetV2 (Sandler et al., CVPR 2018) and MobileNetV3 (Howard et al., ICCV 2019).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        mid: int,
+        kernel: int,
+        groups: int,
+        stride: int,
+        attention: bool,
+        activation: type[nn.Module],
+        expand: bool,
+    ) -> None:
+        super().__init__()
+        self.expand = (
+            nn.Sequential(
+                made(nn.Conv2d, in_channels, mid, 1, bias=False),
+                made(nn.BatchNorm2d, mid),
+                activation(inplace=True),
+            )
+            if expand
+            else nn.Identity()
+        )
+        self.convolve = nn.Sequential(
+            made(nn.Conv2d, mid, mid, kernel, stride, kernel // 2, groups=groups, bias=False),
+            made(nn.BatchNorm2d, mid),
+            activation(inplace=True),
+        )
+        self.attention = made(SqueezeExcitation, mid, mid // 4) if attention else nn.Identity()
+        self.project = nn.Sequential(
+            made(nn.Conv2d, mid, out_channels, 1, bias=False), made(nn.BatchNorm2d, out_channels)
+        )
+        self.shortcut = stride == 1 and in_channels == out_channels
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden: Tensor = self.project(self.attention(self.convolve(self.expand(features))))
+        return features + hidden if self.shortcut else hidden

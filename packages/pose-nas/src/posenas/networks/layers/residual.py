@@ -1,0 +1,74 @@
+"""The residual blocks of ResNet (He et al., CVPR 2016), with grouped convolutions and attention."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from posenas.networks.skeletons import made
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 grouped convolutions and a shortcut: (N, C, H, W) to the same shape.
+
+    Args:
+        attention: works on the sum's new part, before the addition; none where None.
+    """
+
+    def __init__(self, channels: int, *, groups: int, attention: nn.Module | None) -> None:
+        super().__init__()
+        self.conv1 = made(nn.Conv2d, channels, channels, 3, 1, 1, groups=groups, bias=False)
+        self.norm1 = made(nn.BatchNorm2d, channels)
+        self.conv2 = made(nn.Conv2d, channels, channels, 3, 1, 1, groups=groups, bias=False)
+        self.norm2 = made(nn.BatchNorm2d, channels)
+        self.attention = nn.Identity() if attention is None else attention
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden = relu(self.norm1(self.conv1(features)), inplace=True)
+        hidden = self.attention(self.norm2(self.conv2(hidden)))
+        return relu(hidden + features, inplace=True)
+
+
+class Bottleneck(nn.Module):
+    """1x1, k x k grouped, 1x1 convolution, and a shortcut: (N, I, H, W) to (N, O, H / stride, W / stride).
+
+    Args:
+        mid: channels of the k x k convolution.
+        attention: works on the sum's new part, before the addition; none where None.
+        project: the shortcut is a 1x1 convolution; needed where the shape changes.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        mid: int,
+        kernel: int,
+        groups: int,
+        stride: int,
+        attention: nn.Module | None,
+        project: bool,
+    ) -> None:
+        super().__init__()
+        self.conv1 = made(nn.Conv2d, in_channels, mid, 1, bias=False)
+        self.norm1 = made(nn.BatchNorm2d, mid)
+        self.conv2 = made(nn.Conv2d, mid, mid, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.norm2 = made(nn.BatchNorm2d, mid)
+        self.conv3 = made(nn.Conv2d, mid, out_channels, 1, bias=False)
+        self.norm3 = made(nn.BatchNorm2d, out_channels)
+        self.attention = nn.Identity() if attention is None else attention
+        self.shortcut = (
+            nn.Sequential(
+                made(nn.Conv2d, in_channels, out_channels, 1, stride, bias=False),
+                made(nn.BatchNorm2d, out_channels),
+            )
+            if project
+            else nn.Identity()
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden = relu(self.norm1(self.conv1(features)), inplace=True)
+        hidden = relu(self.norm2(self.conv2(hidden)), inplace=True)
+        hidden = self.attention(self.norm3(self.conv3(hidden)))
+        return relu(hidden + self.shortcut(features), inplace=True)

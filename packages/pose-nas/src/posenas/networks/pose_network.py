@@ -1,0 +1,100 @@
+"""Pose networks: a backbone and a head; and one set of weights that serves all of a space's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+
+from posenas.contract.genotype import Genotype, canonical_json
+from posenas.networks.devices import Compute
+from posenas.networks.sharing import ActiveNetwork, SharedWeights
+from posenas.networks.skeletons import Skeletons
+
+_KEPT = 4
+"""Active networks: a sandwich step's largest and smallest one, and two drawn at random in between."""
+
+BuildNetwork: TypeAlias = "Callable[[Genotype], PoseNetwork]"
+
+
+class PoseNetwork(nn.Module):
+    """(N, 3, H, W) normalised images to the head's outputs."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, compute: Compute | None = None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self._compute = compute
+
+    def forward(self, images: Tensor) -> Any:
+        if self._compute is None:
+            return self.head(self.backbone(images))
+        with self._compute.autocast():
+            return self.head(self.backbone(images))
+
+
+class SharedPoseNetwork(nn.Module):
+    """The super-network: the largest network's weights, and any genotype's network as a part of them.
+
+    Args:
+        build: makes the pose network of a genotype.
+        largest: the genotype whose tensors contain every other's.
+        relax: makes a network's real values parameters, before it is bound to the shared weights: what
+            their gradients change are then the shared ones.
+        restore: puts a genotype's real values into its network, in place of the shared ones.
+    """
+
+    def __init__(
+        self,
+        build: BuildNetwork,
+        largest: Genotype,
+        *,
+        relax: Callable[[PoseNetwork], object] | None = None,
+        restore: Callable[[PoseNetwork, Genotype], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._build = build
+        self._relax = relax
+        self._restore = restore
+        network = build(largest)
+        if relax is not None:
+            relax(network)
+        self.shared = SharedWeights(network)
+        self._active: dict[str, ActiveNetwork[PoseNetwork]] = {}
+
+    def activate(self, genotype: Genotype) -> PoseNetwork:
+        """The genotype's network; gradients of its weights go to the shared weights.
+
+        Asked for the same genotype again, it may give the same network, filled anew.
+        """
+        key = canonical_json(dict(genotype))
+        active = self._active.pop(key, None)
+        if active is None or active.is_stranded:
+            active = self.shared.bind(self._skeleton(genotype))
+        else:
+            active.refresh()
+        self._active[key] = active
+        if len(self._active) > _KEPT:
+            self._active.pop(next(iter(self._active)))
+        return self._restored(active.network, genotype)
+
+    def derive(self, genotype: Genotype) -> PoseNetwork:
+        """The genotype's network with weights of its own, cut out of the shared ones."""
+        return self._restored(self.shared.derive(self._skeleton(genotype)), genotype)
+
+    def _restored(self, network: PoseNetwork, genotype: Genotype) -> PoseNetwork:
+        if self._restore is not None:
+            self._restore(network, genotype)
+        return network
+
+    def _skeleton(self, genotype: Genotype) -> PoseNetwork:
+        with Skeletons():
+            network = self._build(genotype)
+            if self._relax is not None:
+                self._relax(network)
+            return network
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy makes active networks of its own: these send their gradients here."""
+        return self.__dict__ | {"_active": {}}

@@ -1,0 +1,229 @@
+"""Weight sharing: one set of weights serves every network of a space whose networks nest.
+
+A sub-network is an ordinary static network. What makes it one of many is only where its weights come
+from: each of its parameters is a slice of the parameter of the same name in the largest network
+(`sub_slices`). What a sub-network lacks (the later blocks of a stage, an attention module) it simply does
+not have. An active sub-network and the stand-alone network cut out of the shared weights are thus the same
+by construction.
+
+Gradients are added into the slices of one persistent buffer: differentiating through a slice would fill a
+gradient of the full size with zeros, for every tensor of every sub-network. A network that is wanted in
+every step is kept and only filled anew, which costs a fraction of making and connecting it.
+
+Source: the slicing rules are those of ViPNAS (Xu et al., CVPR 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Generic, TypeAlias, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from posenas.contract.errors import PosenasError
+
+Network = TypeVar("Network", bound=nn.Module)
+SharedTensor = TypeVar("SharedTensor", bound=Tensor)
+Slices: TypeAlias = tuple[slice, ...]
+Connect: TypeAlias = Callable[[nn.Parameter, nn.Parameter, Slices], None]
+
+
+def sub_slices(full: Sequence[int], part: Sequence[int]) -> Slices:
+    """Where a sub-network's tensor lies in the shared one.
+
+    The leading entries of every axis, except the last two of four axes: they are a convolution's kernel,
+    of which the centre is taken. A grouped convolution (O, I / groups, kH, kW) thus keeps the first
+    I / groups input channels of every filter, and a transposed one (I, O / groups, kH, kW) likewise.
+
+    Raises:
+        ValueError: if `part` does not fit into `full`, or a kernel has no centre of that size.
+    """
+    if len(part) != len(full) or any(size > limit for size, limit in zip(part, full, strict=True)):
+        raise ValueError("it does not fit")
+    starts = [0] * len(full)
+    if len(full) == 4:
+        for axis in (2, 3):
+            margin = full[axis] - part[axis]
+            if margin % 2:
+                raise ValueError("an odd kernel has no even centre, nor an even one an odd centre")
+            starts[axis] = margin // 2
+    return tuple(slice(start, start + size) for start, size in zip(starts, part, strict=True))
+
+
+_known_slices = lru_cache(maxsize=4096)(sub_slices)
+"""A space has a few hundred pairs of shapes, which come again in every network."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A tensor of a network, and where the shared one has its values."""
+
+    copy: Tensor
+    shared: Tensor
+    slices: Slices
+
+    def refresh(self) -> None:
+        self.copy.copy_(self.shared[self.slices])
+
+
+@dataclass(frozen=True)
+class ActiveNetwork(Generic[Network]):
+    """A network that holds copies of shared weights and can be filled anew after they have changed."""
+
+    network: Network
+    _parts: Sequence[_Part]
+    _normalisations: Sequence[nn.modules.batchnorm._BatchNorm]
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether the shared weights have since moved to another device or type."""
+        return any(
+            (part.copy.device, part.copy.dtype) != (part.shared.device, part.shared.dtype)
+            for part in self._parts
+        )
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """As if made and activated now: copies of the present weights, fresh statistics, in training mode.
+
+        An output of the network from before can no longer be differentiated.
+        """
+        for part in self._parts:
+            part.refresh()
+        for normalisation in self._normalisations:
+            normalisation.reset_running_stats()
+        self.network.train()
+
+
+class SharedWeights(nn.Module):
+    """The weights of a largest network, from which any network that nests in it takes its own.
+
+    Train it by passing `parameters()` to an optimiser and by backward passes through activated networks;
+    `zero_grad(set_to_none=False)` keeps the gradient buffers.
+    """
+
+    def __init__(self, largest: nn.Module) -> None:
+        super().__init__()
+        self.largest = largest
+
+    def activate(self, network: Network) -> Network:
+        """Fill a network with copies of the shared weights; its gradients add up in the shared ones.
+
+        Every `backward` through the network adds to `.grad` of the shared parameters and leaves none on
+        the network's own. Activate again after an optimiser's step: the copies do not follow.
+
+        Args:
+            network: of any device, such as one made `with Skeletons()`. Its parameters and buffers are
+                replaced by tensors on the device of the shared weights. Batch-norm statistics start afresh;
+                any other buffer is a constant and sliced like a weight.
+
+        Raises:
+            PosenasError: where a tensor of the network does not nest in the largest network.
+        """
+        return self.bind(network).network
+
+    def bind(self, network: Network) -> ActiveNetwork[Network]:
+        """Like `activate`, for a network that is to be kept and refreshed."""
+        return self._fill(network, _send_gradient_to)
+
+    def derive(self, network: Network) -> Network:
+        """Like `activate`, but the network's weights are its own from now on."""
+        return self._fill(network, _keep_gradient).network
+
+    @torch.no_grad()
+    def _fill(self, network: Network, connect: Connect) -> ActiveNetwork[Network]:
+        parts: list[_Part] = []
+        normalisations = []
+        for path, module, full in _side_by_side(network, self.largest, ""):
+            parts += _fill_parameters(module, full, path, connect)
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                _renew_statistics(module, full, path)
+                normalisations.append(module)
+            else:
+                parts += _fill_constants(module, full, path)
+        return ActiveNetwork(network, parts, normalisations)
+
+
+def _side_by_side(
+    network: nn.Module, largest: nn.Module | None, path: str
+) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
+    """Each module's path, itself, and the one in its place in the largest network."""
+    yield path, network, largest
+    for name, module in network._modules.items():
+        if module is not None:
+            full = largest._modules.get(name) if largest else None
+            yield from _side_by_side(module, full, f"{path}{name}.")
+
+
+def _fill_parameters(
+    module: nn.Module, largest: nn.Module | None, path: str, connect: Connect
+) -> Iterator[_Part]:
+    for name, parameter in module._parameters.items():
+        if parameter is not None:
+            full = _find(name, path, largest._parameters if largest else {})
+            slices = _locate(path + name, parameter, full)
+            copy = nn.Parameter(full[slices].clone(), parameter.requires_grad)
+            connect(copy, full, slices)
+            module._parameters[name] = copy
+            yield _Part(copy, full, slices)
+
+
+def _renew_statistics(
+    normalisation: nn.modules.batchnorm._BatchNorm, largest: nn.Module | None, path: str
+) -> None:
+    for name, buffer in normalisation._buffers.items():
+        if buffer is not None:
+            full = _find(name, path, largest._buffers if largest else {})
+            normalisation._buffers[name] = full.new_empty(buffer.shape)
+    normalisation.reset_running_stats()
+
+
+def _fill_constants(module: nn.Module, largest: nn.Module | None, path: str) -> Iterator[_Part]:
+    for name, buffer in module._buffers.items():
+        if buffer is not None:
+            full = _find(name, path, largest._buffers if largest else {})
+            slices = _locate(path + name, buffer, full)
+            module._buffers[name] = copy = full[slices].clone()
+            yield _Part(copy, full, slices)
+
+
+def _find(name: str, path: str, shared: Mapping[str, SharedTensor | None]) -> SharedTensor:
+    full = shared.get(name)
+    if full is None:
+        raise PosenasError(f"weight sharing: {path}{name} is not in the largest network")
+    return full
+
+
+def _locate(name: str, part: Tensor, full: Tensor) -> Slices:
+    try:
+        return _known_slices(full.shape, part.shape)
+    except ValueError as error:
+        raise PosenasError(
+            f"weight sharing: {name} of shape {tuple(part.shape)} is no slice of shape {tuple(full.shape)} "
+            f"in the largest network: {error}"
+        ) from None
+
+
+def _keep_gradient(_copy: nn.Parameter, _shared: nn.Parameter, _slices: Slices) -> None:
+    pass
+
+
+def _send_gradient_to(copy: nn.Parameter, shared: nn.Parameter, slices: Slices) -> None:
+    if copy.requires_grad:
+        hook = partial(_add_gradient, shared, slices)
+        copy.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
+
+
+def _add_gradient(shared: nn.Parameter, slices: Slices, copy: Tensor) -> None:
+    gradient, copy.grad = copy.grad, None
+    assert gradient is not None
+    if shared.grad is not None:
+        shared.grad[slices].add_(gradient)
+    elif gradient.shape == shared.shape and gradient.stride() == shared.stride():
+        shared.grad = gradient  # nobody else holds it
+    else:
+        shared.grad = torch.zeros_like(shared)
+        shared.grad[slices] = gradient

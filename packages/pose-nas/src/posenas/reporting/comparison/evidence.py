@@ -1,0 +1,31 @@
+"""What is known about a run's figures beside the run itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posenas.reporting.comparison.record import read_comparison
+from posenas.reporting.comparison.repeats import Repeats, read_repeats
+from posenas.reporting.comparison.verdict import Verdict, judge
+from posenas.reporting.results import Results
+from posenas.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Attributes:
+    verdict: of a comparison; None where none was made.
+    repeats: of other seeds; None where there are none.
+    """
+
+    verdict: Verdict | None = None
+    repeats: Repeats | None = None
+
+
+def read_evidence(run: Run, results: Results) -> Evidence:
+    """Raises PosenasError where a file cannot be read."""
+    comparison = read_comparison(run)
+    return Evidence(
+        verdict=None if comparison is None else judge(comparison, results),
+        repeats=read_repeats(run.path.resolve().parent),
+    )

@@ -1,0 +1,55 @@
+"""How a trial of a finished run came about, read from the run's journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from posenas.contract.errors import PosenasError
+from posenas.contract.trial import Trial
+from posenas.runs.journal import Journal
+from posenas.searching.problem import Weights
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training began with: `network` is a genotype, or `shared`."""
+
+    network: Mapping[str, Any] | str
+    epochs: int
+    init: Weights | None
+    on: str
+
+    @property
+    def shared(self) -> bool:
+        return self.network == "shared"
+
+
+def training_of(journal: Journal, file: str | None) -> Training:
+    """The training that gave these weights.
+
+    Raises:
+        PosenasError: where the journal holds none.
+    """
+    for record in journal.records:
+        if record.get("effect") == "train" and record["result"] == file:
+            inputs = record["inputs"]
+            init = inputs["init"]
+            start = None if init is None else Weights(init, training_of(journal, init).shared)
+            return Training(inputs["network"], inputs["epochs"], start, inputs["on"])
+    raise PosenasError(f"the run's journal holds no training of the weights {file}")
+
+
+def calibration_of(journal: Journal, trial: Trial) -> int:
+    """How many people batch norm's statistics were taken from when the trial was scored."""
+    for record in journal.records:
+        if record.get("effect") == "evaluate":
+            inputs = record["inputs"]
+            if (inputs["genotype"], inputs["weights"], inputs["on"]) == (
+                dict(trial.genotype),
+                trial.weights,
+                trial.split,
+            ):
+                return int(inputs.get("calibration_people", 0))
+    raise PosenasError(f"the run's journal holds no evaluation of candidate {trial.id}")

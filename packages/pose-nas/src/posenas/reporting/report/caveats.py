@@ -1,0 +1,155 @@
+"""What a run's figures do not show: statements that follow from its recipe and trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from posenas.learning.inference import EvaluationSettings
+from posenas.reporting.comparison.evidence import Evidence
+from posenas.reporting.results import Results
+from posenas.runs.provenance import Accepted
+
+
+def caveats(
+    results: Results,
+    settings: EvaluationSettings,
+    evidence: Evidence,
+    *,
+    view: str | None = "person",
+    accepted: Sequence[Accepted] = (),
+) -> Iterator[tuple[str, str]]:
+    """Subjects and sentences, the most important first.
+
+    Args:
+        view: the kind of the head's; None where the head cannot be asked.
+        accepted: changes that the run went on with.
+    """
+    if accepted:
+        yield "Changes", _changes(accepted)
+    if results.candidates:
+        yield "Ranking", _ranking(results, settings)
+        if any(trial.descent is not None for trial in results.candidates):
+            yield "Inheritance", _inheritance(results, settings)
+        if weights_are_shared(results):
+            yield (
+                "Weights",
+                "The candidates were scored with weights that they share, none of them trained by itself. "
+                "Trained alone they would score otherwise, and may rank otherwise.",
+            )
+        yield (
+            "Search",
+            f"{len(results.candidates)} genotypes were tried. The front is theirs, not that of the whole "
+            "space: better ones may exist.",
+        )
+    yield "Spread", _spread(results, evidence)
+    if view == "person":
+        yield "Boxes", _boxes(settings)
+    yield "Cost", _cost(results, settings)
+    if results.recipe.dataset.name == "synthetic":
+        yield "Data", "The people are drawn by a program. The scores say nothing about photographs."
+
+
+def _changes(accepted: Sequence[Accepted]) -> str:
+    told = "; ".join(
+        f"after {change.steps} finished step{'' if change.steps == 1 else 's'} {', '.join(change.changes)}"
+        for change in accepted
+    )
+    return (
+        f"While the run was stopped its data or code changed, and it went on as it was told to: {told}. "
+        "Its figures are of no one state of them, and a new run would give others."
+    )
+
+
+def weights_are_shared(results: Results) -> bool:
+    """Whether candidates were scored with weights that others use too; evolved ones have each their own."""
+    files = [
+        trial.weights for trial in results.candidates if trial.descent is None and trial.weights is not None
+    ]
+    return len(set(files)) < len(files)
+
+
+def _inheritance(results: Results, settings: EvaluationSettings) -> str:
+    return (
+        "Children inherited weights from their parent and were trained briefly, so their losses and "
+        "fitness are not those of networks trained alone, which may rank otherwise; and each "
+        "one's validation loss is that of its best epoch, chosen on the people of the ranking "
+        f"({ranking_people(results, settings)}), and so is biased downward."
+    )
+
+
+def _spread(results: Results, evidence: Evidence) -> str:
+    one = f"This is one run with one seed ({results.recipe.seed})."
+    if evidence.repeats is None or len(evidence.repeats.values()) < 2:
+        return (
+            f"{one} How far the figures move with another seed is not known; a difference to another run "
+            "means little until both are repeated."
+        )
+    return (
+        f"{one} Over seeds: {evidence.repeats.sentence()} A difference to another search that is not clearly "
+        "larger than this spread means little."
+    )
+
+
+def ranking_people(results: Results, settings: EvaluationSettings) -> str:
+    """Who ranks the candidates, in words."""
+    return " and ".join(
+        people_in_words(split, settings) for split in sorted({trial.split for trial in results.candidates})
+    )
+
+
+def people_in_words(split: str, settings: EvaluationSettings) -> str:
+    """A split, so that it is known without this project's words."""
+    if split != "ranking":
+        return split
+    return (
+        f"held-out training images (at most {settings.held_out:.3g} of those with people, and only until "
+        f"they show {settings.ranking_people} people)"
+    )
+
+
+def _ranking(results: Results, settings: EvaluationSettings) -> str:
+    if any(trial.split == "val" for trial in results.candidates):
+        setting = "" if settings.held_out else " (evaluation.held_out = 0)"
+        return (
+            f"The candidates were ranked on val, the people of the final score{setting}. The winner was "
+            "chosen because it does well on just these people, so that score is biased upward."
+        )
+    return (
+        f"The candidates were ranked on {ranking_people(results, settings)}. Those that lie close together "
+        "may change places on other people. The winner's score as a candidate is biased upward, since it "
+        "was chosen on the people of that score; its final score is not, since no decision of the search "
+        "depends on val."
+    )
+
+
+def _boxes(settings: EvaluationSettings) -> str:
+    if not settings.boxes:
+        return (
+            "Each person was looked for inside its annotated box. The errors that a person detector would "
+            "add are not in the scores."
+        )
+    return (
+        f"On val, people were looked for inside a detector's boxes with a score of at least "
+        f"{settings.box_threshold:g}: these scores hold the detector's errors too. A pose scores its box's "
+        f"score times the mean of its keypoints' above {settings.keypoint_threshold:g}, and of poses more "
+        f"alike than an OKS of {settings.oks_nms:g} the best one counts. All others are in annotated boxes."
+    )
+
+
+def _origin(results: Results) -> str:
+    if results.recipe.latency.get("table"):
+        return "are from a table of this device's operator times; `posenas latency show` tells its error"
+    return "were measured on this run's device, by itself"
+
+
+def _cost(results: Results, settings: EvaluationSettings) -> str:
+    if results.shown is not None and "latency_ms" in results.shown.costs:
+        counted = (
+            f"Milliseconds {_origin(results)}; another device, or this one under other work, takes "
+            "another time. All other costs are counted; memory and energy are not known."
+        )
+    else:
+        counted = "Costs are counted. Time, memory and energy were not measured on any device."
+    if not settings.flip_test:
+        return counted
+    return f"{counted} They are of one pass, but every score is with the flip test, which takes two."

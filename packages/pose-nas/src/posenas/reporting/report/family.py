@@ -1,0 +1,109 @@
+"""The family of an evolution: who descends from whom, and by which change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from posenas.contract.genotype import Genotype, canonical_json
+from posenas.contract.trial import Descent, Trial
+from posenas.reporting.results import Results
+
+
+@dataclass(frozen=True)
+class Evolved:
+    """A trial that has a descent."""
+
+    trial: Trial
+    descent: Descent
+
+    @property
+    def id(self) -> str:
+        return self.trial.id
+
+
+@dataclass(frozen=True)
+class Family:
+    """The evolved candidates of a run, finished or not.
+
+    Attributes:
+        networks: by their ids, in the order of the search.
+        winner: what the search chose; as long as it has not, the fittest, and None where all failed.
+        finished: whether the search has chosen.
+    """
+
+    networks: Mapping[str, Evolved]
+    winner: Evolved | None
+    finished: bool
+
+    @property
+    def generations(self) -> Mapping[int, Sequence[Evolved]]:
+        """From the ancestor's on, each in the order of the search."""
+        found: dict[int, list[Evolved]] = {}
+        for network in sorted(self.networks.values(), key=lambda network: network.descent.generation):
+            found.setdefault(network.descent.generation, []).append(network)
+        return found
+
+    def parent(self, network: Evolved) -> Evolved | None:
+        """None for an ancestor, and where the parent is not known from an earlier generation."""
+        parent = self.networks.get(network.descent.parent or "")
+        if parent is None or parent.descent.generation >= network.descent.generation:
+            return None
+        return parent
+
+    @property
+    def line(self) -> Sequence[Evolved]:
+        """The winner's ancestors and the winner, the oldest first."""
+        line: list[Evolved] = []
+        network = self.winner
+        while network is not None:
+            line.append(network)
+            network = self.parent(network)
+        return line[::-1]
+
+
+def read_family(results: Results) -> Family | None:
+    """None where no candidate has a descent."""
+    networks = {
+        trial.id: Evolved(trial, trial.descent) for trial in results.candidates if trial.descent is not None
+    }
+    if not networks:
+        return None
+    chosen = None if results.answer is None else networks.get(results.answer.id)
+    return Family(networks, chosen or _fittest(networks.values()), finished=chosen is not None)
+
+
+def fitness_of(networks: Iterable[Evolved]) -> list[float]:
+    """Of those that have one."""
+    return [network.descent.fitness for network in networks if network.descent.fitness is not None]
+
+
+def _fittest(networks: Iterable[Evolved]) -> Evolved | None:
+    fit = [(network.descent.fitness, network) for network in networks if network.descent.fitness is not None]
+    return min(fit, key=lambda pair: pair[0])[1] if fit else None
+
+
+class Change(NamedTuple):
+    """A gene with its value in the parent and in the child, as JSON; empty where it has none."""
+
+    gene: str
+    before: str
+    after: str
+
+
+def changed_genes(parent: Genotype, child: Genotype) -> Sequence[Change]:
+    """In the order of the parent's genes."""
+    return [
+        Change(gene, before, after)
+        for gene in dict.fromkeys([*parent, *child])
+        if (before := gene_text(parent, gene)) != (after := gene_text(child, gene))
+    ]
+
+
+def gene_text(genotype: Genotype, gene: str) -> str:
+    """The value in JSON, text without its quotes; empty where there is none."""
+    if gene not in genotype:
+        return ""
+    value = genotype[gene]
+    return value if isinstance(value, str) else canonical_json(value)

@@ -1,0 +1,89 @@
+"""Scores the best network of a finished run, on its own people or on others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from posenas.composing.after_training import check_changes
+from posenas.composing.compose import compose, qualified
+from posenas.composing.named_networks import find_network
+from posenas.contract.errors import PosenasError, suggestion
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.scores import Evaluation
+from posenas.learning.inference import predict
+from posenas.runs.checkpoint import tensors_of
+from posenas.runs.checksums import read_result
+from posenas.runs.events import Events
+from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables, recipe_tables
+from posenas.runs.run import Run, open_run
+from posenas.searching.splits import People
+
+
+def evaluate_run(
+    path: Path, *, split: str, assignments: Iterable[str], flags: Mapping[str, Any], events: Events
+) -> Evaluation:
+    """Metrics by qualified name, such as `oks.AP`.
+
+    Args:
+        assignments: changes of the run's recipe, such as `evaluation.boxes=FILE`.
+        flags: another dataset or evaluator, by kind.
+
+    Raises:
+        PosenasError: where the run has no result yet, the dataset has other keypoints, or a change is one
+            that the weights depend on.
+    """
+    run, recipe = open_run(path)
+    found = find_network(str(path))
+    # Another evaluator has other metrics, and nothing is trained.
+    tables = recipe_tables(recipe) | {"maximize": [], "minimize": [], "init": ""}
+    tables = merge(tables, [parse_assignment(text) for text in assignments], flags=flags)
+    changed = recipe_from_tables(tables)
+    check_changes(path, trained=recipe, used=changed)
+    composition = compose(changed)
+    for finding in composition.findings():
+        events.tell("warned", message=str(finding))
+    if split not in composition.dataset.splits():
+        raise PosenasError(f"no split {split!r}; {suggestion(split, composition.dataset.splits())}")
+    if composition.keypoints.names != found.keypoints.names:
+        raise PosenasError(
+            f"{path}: predicts {_names(found.keypoints)}; this dataset has {_names(composition.keypoints)}; "
+            "evaluate on one with the same keypoints in the same order"
+        )
+    people = People(
+        composition,
+        warn=lambda message: events.tell("warned", message=message),
+        advance=lambda task, done, total: events.tell("advanced", task=task, done=done, total=total),
+    )
+    network = composition.build(found.genotype).to(composition.compute.device)
+    load_best(network, run)
+    truth, crops = people.evaluated(split)
+    predictions = predict(network, crops, settings=composition.evaluation, device=composition.compute.device)
+    evaluation = composition.evaluator.evaluate(predictions, truth)
+    metrics = {qualified(composition.recipe, name): value for name, value in evaluation.metrics.items()}
+    return Evaluation(metrics, evaluation.by_keypoint)
+
+
+def load_best(network: nn.Module, run: Run) -> None:
+    """Fills a network with the weights of a run's answer.
+
+    Raises:
+        PosenasError: where they are of another network.
+    """
+    name = "best/weights.safetensors"
+    try:
+        network.load_state_dict(tensors_of(read_result(run.path, name), run.path / name))
+    except OSError as error:
+        raise PosenasError(f"{run.path / name}: cannot be read ({error.strerror}); resume the run") from error
+    except RuntimeError as error:
+        raise PosenasError(
+            f"{run.path}: its weights do not fit ({str(error).splitlines()[-1].strip()}); undo what was set, "
+            f"or `posenas resume {run.path}` to write them anew"
+        ) from error
+
+
+def _names(keypoints: KeypointSet) -> str:
+    return f"{len(keypoints)} keypoints ({', '.join(keypoints.names[:3])}, ...)"

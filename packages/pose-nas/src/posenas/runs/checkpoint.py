@@ -1,0 +1,181 @@
+"""Tensors on disk as safetensors; never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import canonical_json
+from posenas.runs.files import content_name, write_atomically
+
+_OPTIMIZER = "optimizer."
+_NETWORK = "network."
+_BEST = "best."
+_BEST_LOSS = "best_loss"
+_NOTES = "notes"
+_CHECKSUM = "checksum"
+
+
+@dataclass(frozen=True)
+class BestEpoch:
+    """The epoch with the least validation loss so far, and the network after it, in main memory."""
+
+    loss: float
+    weights: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, network: nn.Module, loss: float, *, replaced: Self | None) -> Self:
+        """A copy of the network's parameters and buffers, in the memory of the one that it replaces."""
+        state = network.state_dict()
+        if replaced is None:
+            return cls(loss, {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()})
+        for name, tensor in state.items():
+            replaced.weights[name].copy_(tensor)
+        return cls(loss, replaced.weights)
+
+
+def save_weights(folder: Path, network: nn.Module) -> str:
+    """Writes parameters and buffers; returns the file's name, which is a hash of its content."""
+    content = save(_plain(network.state_dict()))
+    name = content_name(content) + ".safetensors"
+    if not (folder / name).exists():
+        write_atomically(folder / name, content)
+    return name
+
+
+def read_weights(folder: Path, name: str) -> bytes:
+    """What `save_weights` wrote. Raises PosenasError where it is missing or not that any more."""
+    path = folder / name
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise PosenasError(f"{path}: this weights file is missing; resume the run") from error
+    if content_name(content) != path.stem:
+        raise PosenasError(f"{path}: this weights file is damaged; delete it and resume the run")
+    return content
+
+
+def tensors_of(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a file's content. Raises PosenasError, naming the file, where it is damaged."""
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise PosenasError(
+            f"{path}: not a whole safetensors file ({error}); delete it and resume the run"
+        ) from error
+
+
+def save_checkpoint(
+    path: Path,
+    *,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+    best: BestEpoch | None = None,
+    notes: Sequence[Any] = (),
+) -> None:
+    """One file with all that training needs to go on after `epoch` finished epochs, replaced atomically.
+
+    Args:
+        notes: plain data that was noted after each epoch, kept beside the tensors.
+    """
+    tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
+    for index, slots in optimizer.state_dict()["state"].items():
+        tensors |= {f"{_OPTIMIZER}{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+    tensors["epoch"] = torch.tensor(epoch)
+    if best is not None:
+        tensors |= {_BEST + name: tensor for name, tensor in best.weights.items()}
+        tensors[_BEST_LOSS] = torch.tensor(best.loss, dtype=torch.float64)  # reads back as the same float
+    if notes:
+        tensors[_NOTES] = _as_tensor(canonical_json(list(notes)).encode())
+    tensors = _plain(tensors)
+    tensors[_CHECKSUM] = _as_tensor(_checksum(tensors))
+    write_atomically(path, save(tensors))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training has done.
+
+    Attributes:
+        epoch: how many epochs are finished; 0 without a file.
+        best: the best one of a validated training.
+        notes: what was noted after each epoch.
+    """
+
+    epoch: int
+    best: BestEpoch | None
+    notes: list[Any]
+
+
+def load_checkpoint(
+    path: Path, *, network: nn.Module, optimizer: torch.optim.Optimizer, validated: bool = False
+) -> Checkpoint:
+    """Restores network and optimizer in place.
+
+    Args:
+        validated: whether the training looks for its best epoch.
+
+    Raises:
+        PosenasError: where the file is damaged, or another training's.
+    """
+    if not path.exists():
+        return Checkpoint(0, None, [])
+    tensors = tensors_of(path.read_bytes(), path)
+    written = tensors.pop(_CHECKSUM, None)
+    if written is None or _as_bytes(written) != _checksum(tensors):
+        raise PosenasError(
+            f"{path}: this checkpoint is damaged; delete it and resume the run: "
+            "this training begins anew and ends the same"
+        )
+    try:
+        epoch = int(tensors.pop("epoch"))
+        network.load_state_dict(_with_prefix(tensors, _NETWORK))
+        best = BestEpoch(float(tensors[_BEST_LOSS]), _with_prefix(tensors, _BEST)) if validated else None
+    except (KeyError, RuntimeError) as error:
+        raise PosenasError(f"{path}: not this training's checkpoint; delete it and resume the run") from error
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _with_prefix(tensors, _OPTIMIZER).items():
+        index, slot = name.split(".", 1)
+        slots.setdefault(int(index), {})[slot] = tensor
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter in optimizer.state:  # as a step leaves them: one without a gradient would be passed over
+        parameter.grad = torch.zeros_like(parameter)
+    notes = json.loads(_as_bytes(tensors[_NOTES])) if _NOTES in tensors else []
+    return Checkpoint(epoch, best, notes)
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> bytes:
+    """SHA-256 of the tensors with their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.digest()
+
+
+def _as_tensor(content: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
+
+
+def _as_bytes(tensor: Tensor) -> bytes:
+    return tensor.numpy().tobytes()
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

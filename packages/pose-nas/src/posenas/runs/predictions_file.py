@@ -1,0 +1,111 @@
+"""Predictions as a COCO keypoint results file, which every tool of the field reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from posenas.contract.errors import PosenasError
+from posenas.contract.file_ids import IdIndex
+from posenas.contract.scores import Predictions
+from posenas.runs.files import content_name, write_atomically
+from posenas.runs.strict_json import parse_json
+
+if TYPE_CHECKING:
+    from posenas.contract.file_ids import FileId
+    from posenas.contract.samples import Sample
+
+
+def save_predictions(
+    path: Path, predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
+) -> None:
+    """Writes predictions, rounded to a thousandth of a pixel, which no metric sees.
+
+    Args:
+        category: the people's `category_id`.
+        samples: those that have an id of their own in their file, which is written then.
+    """
+    write_atomically(path, _content(predictions, category=category, samples=samples))
+
+
+def keep_predictions(
+    folder: Path, predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
+) -> str:
+    """Writes predictions; returns the file's name, which is a hash of its content. See `save_predictions`."""
+    content = _content(predictions, category=category, samples=samples)
+    name = f"{content_name(content)}.json"
+    write_atomically(folder / name, content)
+    return name
+
+
+def are_kept(path: Path) -> bool:
+    """Returns whether a file holds what `keep_predictions` wrote there."""
+    return path.is_file() and content_name(path.read_bytes()) == path.stem
+
+
+def _content(predictions: Predictions, *, category: FileId, samples: Sequence[Sample]) -> bytes:
+    return json.dumps(as_results(predictions, category=category, samples=samples)).encode()
+
+
+def as_results(
+    predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
+) -> list[dict[str, Any]]:
+    """An entry of the file for each pose. Arguments as `save_predictions`."""
+    written = {sample.id: sample.written_id for sample in samples}
+    rows = np.concatenate([predictions.keypoints, predictions.keypoint_scores[:, :, None]], axis=2).round(3)
+    return [
+        {"image_id": written.get(image, image), "category_id": category, "keypoints": row, "score": score}
+        for image, row, score in zip(
+            predictions.image_ids.tolist(),
+            rows.reshape(len(rows), rows.shape[1] * 3).tolist(),
+            predictions.scores.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def load_predictions(path: Path, *, keypoints: int, samples: Sequence[Sample] = ()) -> Predictions:
+    """Returns what a file holds, as `predictions_from`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PosenasError(f"{path}: not a COCO keypoint results file ({error})") from error
+    return predictions_from(content, path, keypoints=keypoints, samples=samples)
+
+
+def predictions_from(
+    content: bytes, path: Path, *, keypoints: int, samples: Sequence[Sample] = ()
+) -> Predictions:
+    """Returns what the content of a file says.
+
+    Args:
+        keypoints: how many a pose has, where nobody was predicted and the file does not say so.
+        samples: of the predicted split, for ids that are no 64-bit numbers.
+
+    Raises:
+        PosenasError: where the file is not a COCO keypoint results file.
+    """
+    try:
+        results = parse_json(content)
+        poses = [result["keypoints"] for result in results]
+        count = len(poses[0]) // 3 if poses else keypoints
+        rows = np.array(poses, dtype=np.float64).reshape(len(results), count, 3)
+        return Predictions(
+            image_ids=np.array(_sample_ids(results, samples), dtype=np.int64),
+            keypoints=rows[:, :, :2],
+            keypoint_scores=rows[:, :, 2],
+            scores=np.array([result["score"] for result in results], dtype=np.float64),
+        )
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
+        raise PosenasError(f"{path}: not a COCO keypoint results file ({error!s:.100})") from error
+
+
+def _sample_ids(results: Sequence[Mapping[str, Any]], samples: Sequence[Sample]) -> list[Any]:
+    """The ids of the samples that the results name, or what they name where there is no such sample."""
+    index = IdIndex([sample.written_id for sample in samples])
+    found = [(result["image_id"], index.find(result["image_id"])) for result in results]
+    return [image if position is None else samples[position].id for image, position in found]

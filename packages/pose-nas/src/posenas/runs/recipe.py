@@ -1,0 +1,283 @@
+"""Recipes: the five chosen components, their options, limits and seed, in one TOML file.
+
+    seed = 0
+    device = "auto"
+    precision = "auto"
+    init = "runs/first"        # weights to begin with; without it they are fresh
+    limits = ["gmacs<=0.3"]
+    maximize = ["oks.AP"]      # objectives; without any, the evaluator's first metric
+    minimize = ["gmacs"]
+
+    [space]
+    name = "ofa"
+    backbone = "tiny"          # options lie flat beside the name
+
+and likewise [strategy], [head], [dataset] and [evaluator]; and the tables of settings, which have no
+name: [training], [augmentation], [evaluation] and [latency]. Everything may be left out. What the options
+of a component are is judged by `posenas.composing.options`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from posenas.contract.errors import PosenasError, suggestion
+from posenas.contract.genotype import canonical_json
+from posenas.runs.strict_json import DEEPEST
+
+COMPONENTS = ("space", "strategy", "head", "dataset", "evaluator")
+NAMELESS_TABLES = ("training", "augmentation", "evaluation", "latency")
+TABLES = (*COMPONENTS, *NAMELESS_TABLES)
+SETTINGS = ("seed", "device", "precision", "init", "limits", "maximize", "minimize")
+_LISTS = {"limits": "gmacs<=0.3", "maximize": "oks.AP", "minimize": "gmacs"}
+
+
+@dataclass(frozen=True)
+class ComponentChoice:
+    """A component by its name, and the options that differ from its defaults, as plain data."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a run depends on.
+
+    Attributes:
+        training, augmentation, evaluation, latency: settings that differ from their defaults, as plain data.
+        limits: such as "gmacs<=0.3" or "gmacs>=0.2"; a genotype must meet them all.
+        maximize, minimize: objectives by name, such as "oks.AP" and "gmacs".
+        init: file of the weights that trainings begin with, or a run's folder; empty for fresh ones.
+    """
+
+    space: ComponentChoice = ComponentChoice("ofa")
+    strategy: ComponentChoice = ComponentChoice("sandwich")
+    head: ComponentChoice = ComponentChoice("heatmap")
+    dataset: ComponentChoice = ComponentChoice("synthetic")
+    evaluator: ComponentChoice = ComponentChoice("oks")
+    training: Mapping[str, Any] = field(default_factory=dict)
+    augmentation: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    latency: Mapping[str, Any] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    maximize: tuple[str, ...] = ()
+    minimize: tuple[str, ...] = ()
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    init: str = ""
+
+
+DEFAULTS = Recipe()
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The tables of a recipe file. Raises PosenasError naming the file, and the line where there is one."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise PosenasError(f"recipe {path} is not UTF-8 text: {error}") from error
+    except ValueError as error:  # not TOML, or a number of thousands of digits
+        raise PosenasError(f"recipe {path} is not valid TOML: {error}") from error
+    except RecursionError:
+        raise PosenasError(f"recipe {path} is not valid TOML: it is nested too deep") from None
+    except OSError as error:
+        raise PosenasError(f"recipe {path} cannot be read: {error.strerror}") from error
+    for key, value in tables.items():
+        _check_top_level(key, f"recipe {path}")
+        if (key in TABLES) != isinstance(value, dict):
+            raise PosenasError(f"recipe {path}: {_misplaced(key)}")
+    return tables
+
+
+def recipe_tables(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain data, in the order of the file."""
+    tables: dict[str, Any] = {key: getattr(recipe, key) for key in SETTINGS}
+    if not recipe.init:
+        del tables["init"]  # runs from before there was such a setting keep their digest
+    tables |= {key: list(tables[key]) for key in _LISTS}
+    for kind in COMPONENTS:
+        choice = getattr(recipe, kind)
+        tables[kind] = {"name": choice.name, **choice.options}
+    for table in NAMELESS_TABLES:
+        tables[table] = dict(getattr(recipe, table))
+    return tables
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """TOML that reads back as the same recipe."""
+    return tomli_w.dumps(recipe_tables(recipe))
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """SHA-256, hexadecimal, of the recipe's canonical JSON; the order of options does not matter."""
+    return hashlib.sha256(canonical_json(recipe_tables(recipe)).encode()).hexdigest()
+
+
+def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -> Recipe:
+    """Fills in what the tables leave out. Raises PosenasError for a value of the wrong type."""
+    for key, value in tables.items():
+        _check_top_level(key, "recipe")
+        _check_plain(value, key)
+    complete = _overlay(recipe_tables(defaults), tables)
+    parts: dict[str, Any] = {kind: _choice(kind, complete[kind]) for kind in COMPONENTS}
+    parts |= {table: _table(table, complete[table]) for table in NAMELESS_TABLES}
+    parts |= {key: _texts(key, complete[key]) for key in _LISTS}
+    return Recipe(
+        **parts,
+        seed=_seed(complete["seed"]),
+        device=_word("device", complete["device"]),
+        precision=_word("precision", complete["precision"]),
+        init=_word("init", complete["init"]) if complete.get("init") else "",
+    )
+
+
+def parse_value(text: str) -> Any:
+    """A value as on the command line: TOML, or a list without its brackets, or else plain text."""
+    for spelling in (text, f"[{text}]") if "," in text else (text,):
+        try:
+            parsed = tomllib.loads(f"value = {spelling}")
+        except (RecursionError, ValueError):  # not TOML, or endless
+            continue
+        if set(parsed) == {"value"} and not isinstance(parsed["value"], date | time):
+            return parsed["value"]
+    return text
+
+
+def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
+    """`strategy.candidates=50` to (("strategy", "candidates"), 50)."""
+    target, equals, value = text.partition("=")
+    path = tuple(part.strip() for part in target.split("."))
+    where = f"--set {text}"
+    if not equals or not all(path):
+        raise PosenasError(f"{where}: expected table.key=value, such as strategy.candidates=50")
+    _check_top_level(path[0], where)
+    if len(path) != (2 if path[0] in TABLES else 1):
+        raise PosenasError(f"{where}: {_misplaced(path[0])}")
+    return path, parse_value(value.strip())
+
+
+def merge(
+    tables: Mapping[str, Any],
+    assignments: Iterable[tuple[tuple[str, ...], Any]],
+    *,
+    flags: Mapping[str, Any],
+    defaults: Recipe = DEFAULTS,
+) -> dict[str, Any]:
+    """The tables of a file, overruled by flags, and these by assignments.
+
+    Naming another component than the tables do discards the options that the tables give.
+
+    Args:
+        assignments: as `parse_assignment` gives them; the last one wins.
+        flags: by the recipe's keys; for a component its name. None and () are flags not given.
+        defaults: name the components that the tables do not.
+    """
+    flagged: dict[str, Any] = {}
+    for key, value in flags.items():
+        _check_top_level(key, "flags")
+        if value is not None and value != ():
+            flagged[key] = {"name": value} if key in COMPONENTS else value
+    assigned: dict[str, Any] = {}
+    for path, value in assignments:
+        if len(path) == 1:
+            assigned[path[0]] = value
+        else:
+            assigned.setdefault(path[0], {})[path[1]] = value
+    merged: dict[str, Any] = {kind: {"name": getattr(defaults, kind).name} for kind in COMPONENTS}
+    for layer in (tables, flagged, assigned):
+        merged = _overlay(merged, layer)
+    return merged
+
+
+def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = lower.get(key)
+        if not isinstance(value, Mapping) or not isinstance(below, Mapping):
+            merged[key] = value
+        elif value.get("name", below.get("name")) != below.get("name") and key in COMPONENTS:
+            merged[key] = dict(value)
+        else:
+            merged[key] = {**below, **value}
+    return merged
+
+
+def _check_top_level(key: str, where: str) -> None:
+    known = (*TABLES, *SETTINGS)
+    if key not in known:
+        raise PosenasError(f"{where}: unknown key {key!r}; {suggestion(key, known)}")
+
+
+def _misplaced(key: str) -> str:
+    if key in SETTINGS:
+        return f"{key} is a single value, not a table"
+    return f"{key} is a table, not a single value: give {key}.{'name' if key in COMPONENTS else 'option'}"
+
+
+def _check_plain(value: Any, where: str, depth: int = 0) -> None:
+    """Raises PosenasError for what TOML and JSON do not both hold."""
+    if depth > DEEPEST:
+        raise PosenasError(f"recipe: {where}: nested too deep, more than {DEEPEST} lists and tables")
+    if isinstance(value, Mapping):
+        for key, element in value.items():
+            _check_plain(key, where)
+            _check_plain(element, f"{where}.{key}", depth + 1)
+    elif isinstance(value, list | tuple):
+        for element in value:
+            _check_plain(element, where, depth + 1)
+    elif isinstance(value, str) and not _is_plain_text(value):
+        raise PosenasError(f"recipe: {where} = {value}: text holds a zero byte, or bytes that are not UTF-8")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise PosenasError(f"recipe: {where} is a number beyond 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise PosenasError(f"recipe: {where} = {value}: numbers must be finite")
+    elif not isinstance(value, bool | int | float | str):
+        raise PosenasError(f"recipe: {where} = {value}: expected a number, text, true, false, list or table")
+
+
+def _is_plain_text(text: str) -> bool:
+    """Whether files, whose names and content it may become, can hold it."""
+    return "\0" not in text and all(not "\ud800" <= character <= "\udfff" for character in text)
+
+
+def _table(key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise PosenasError(f"recipe: {_misplaced(key)}")
+    return dict(value)
+
+
+def _choice(kind: str, value: Any) -> ComponentChoice:
+    options = _table(kind, value)
+    return ComponentChoice(_word(f"{kind}.name", options.pop("name")), options)
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise PosenasError(f'recipe: {key} = {value}: expected a list of text, such as ["{_LISTS[key]}"]')
+    return tuple(texts)
+
+
+def _seed(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise PosenasError(f"recipe: seed = {value}: expected a whole number, 0 or more")
+    return value
+
+
+def _word(key: str, value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):  # precision = 32
+        return str(value)
+    if not isinstance(value, str) or not value:
+        raise PosenasError(f"recipe: {key} = {value!r}: expected text")
+    return value

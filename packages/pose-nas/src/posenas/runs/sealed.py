@@ -1,0 +1,36 @@
+"""JSON objects in files, each with a checksum of what it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from posenas.contract.genotype import canonical_json
+from posenas.runs.files import content_name, write_atomically
+from posenas.runs.strict_json import parse_json
+
+_CHECKSUM = "checksum"
+
+
+def write_sealed(path: Path, record: Mapping[str, Any]) -> None:
+    """Writes an object, so that people can read it too."""
+    sealed = {**record, _CHECKSUM: _checksum(path, record)}
+    write_atomically(path, (json.dumps(sealed, indent=1, sort_keys=True) + "\n").encode())
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Returns what was written to the file under this name.
+
+    Raises:
+        ValueError: where the file holds anything else.
+    """
+    record = parse_json(path.read_bytes())
+    if not isinstance(record, dict) or record.pop(_CHECKSUM, None) != _checksum(path, record):
+        raise ValueError("its checksum does not fit")
+    return record
+
+
+def _checksum(path: Path, record: Mapping[str, Any]) -> str:
+    return content_name(canonical_json([path.name, record]).encode())

@@ -1,0 +1,104 @@
+"""JSON from anywhere: numbers that are finite and fit a float, and no endless nesting.
+
+Python's own reader takes `NaN`, makes infinity of `1e999`, and fails with errors that are no JSON errors at
+numbers of 5,000 digits and at deep nesting.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from json import detect_encoding
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posenas.contract.errors import PosenasError
+
+DEEPEST = 100
+"""Lists and objects within each other."""
+MOST_DIGITS = 300
+"""Of a whole number; one of 309 fits no float any more."""
+
+# A file without anything beyond a float, or deep, is read at full speed: both are sought in C.
+_RUN = b"0" * (MOST_DIGITS - 100)
+_DIGITS_ALONE = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
+_NO_BRACKETS = bytes(byte for byte in range(256) if chr(byte) not in "[]{}")
+_LARGE_EXPONENT = re.compile(r"[eE]\+?0*[0-9]{3}")
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
+    """Returns the value.
+
+    Args:
+        finite: whether NaN, infinite numbers and those beyond a float are refused; otherwise the caller looks
+            for them, and can say what they belong to.
+
+    Raises:
+        ValueError: says in one line why the content is refused.
+    """
+    text = _decoded(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
+    plain = text.encode("utf-8", "surrogatepass")
+    if _deepest(plain) > DEEPEST and _deepest(_TEXT.sub(b"", plain)) > DEEPEST:
+        raise ValueError(f"nested too deep: more than {DEEPEST} lists and objects within each other")
+    hooks: dict[str, Any] = {"parse_constant": _refused_constant} if finite else {}
+    has_run = _RUN in plain.translate(_DIGITS_ALONE)
+    if has_run:
+        hooks["parse_int"] = _whole_number if finite else _endless_whole_number
+    if finite and (has_run or _LARGE_EXPONENT.search(text)):
+        hooks["parse_float"] = _finite_number
+    try:
+        return json.loads(text, **hooks)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+
+
+def read_json(path: Path, *, finite: bool = True, remedy: str = "get the file again") -> Any:
+    """Returns a file's content; see `parse_json`. Raises PosenasError, which names the file."""
+    try:
+        return parse_json(path.read_bytes(), finite=finite)
+    except OSError as error:
+        raise PosenasError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise PosenasError(f"{path}: {error}; {remedy}") from None
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode(detect_encoding(content))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not JSON: byte {error.start} is no text") from None
+
+
+def _deepest(content: bytes) -> int:
+    """How deep the brackets lie; those in quoted text count too."""
+    brackets = np.frombuffer(content.translate(None, delete=_NO_BRACKETS), np.uint8)
+    opens = (brackets == ord("[")) | (brackets == ord("{"))
+    return int(np.cumsum(np.where(opens, 1, -1)).max(initial=0))
+
+
+def _refused_constant(name: str) -> float:
+    raise ValueError(f"holds {name}, and every number must be finite")
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"holds a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _endless_whole_number(digits: str) -> int:
+    """Of as many digits as Python reads; whoever makes a float of it gets an OverflowError."""
+    try:
+        return int(digits)
+    except ValueError:
+        raise ValueError(f"holds a number of {len(digits)} digits") from None
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if not np.isfinite(number):
+        raise ValueError(f"holds {text:.40}, and every number must be finite")
+    return number

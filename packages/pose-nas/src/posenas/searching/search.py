@@ -1,0 +1,126 @@
+"""Runs a composition: the strategy's trials one after another, then the results on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from posenas.composing.compose import Composition
+from posenas.composing.computed_on import provenance_of
+from posenas.composing.objectives import front
+from posenas.contract.errors import PosenasError
+from posenas.contract.trial import Trial
+from posenas.runs.checksums import write_results
+from posenas.runs.events import Events
+from posenas.runs.keypoint_files import keypoints_as_dict
+from posenas.runs.run import Run, locked, open_journal
+from posenas.runs.trial_log import TRIAL_LOG, TrialLog
+from posenas.searching.problem import Problem
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search ends with. `best` is the strategy's last trial, whatever its stage is called."""
+
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial:
+        return self.trials[-1]
+
+
+def search(composition: Composition, run: Run, *, events: Events, accept_changes: bool = False) -> Outcome:
+    """Begins or continues the run, and returns when it is complete.
+
+    Args:
+        accept_changes: whether to continue with other data or code than before, which is noted.
+
+    Raises:
+        PosenasError: where the run is another recipe's, or in use, or has no answer; or where data or code
+            are not those of before.
+    """
+    with locked(run):
+        journal = open_journal(
+            run,
+            composition.recipe,
+            provenance_of(composition),
+            warn=events.warn,
+            accept_changes=accept_changes,
+        )
+        events.tell("run_started", run=run.path, recipe=composition.recipe)
+        for finding in composition.findings():
+            events.tell("warned", message=str(finding))
+        problem = Problem(composition, run, journal, events=events)
+        trials: list[Trial] = []
+        log = run.path / TRIAL_LOG
+        with closing(problem), TrialLog(log) as written:
+            for trial in _tried(composition, problem):
+                trials.append(trial)
+                written.add(trial)
+                events.tell("trial_finished", trial=trial)
+        _check_answer(trials, problem, strategy=composition.recipe.strategy.name)
+        outcome = Outcome(tuple(trials))
+        if outcome.best.failure is not None:
+            write_results(run.path, _trials(outcome))
+            log.unlink()
+            raise PosenasError(f"the final network failed: {outcome.best.failure}")
+        write_results(run.path, _results(run, outcome, problem, composition))
+        log.unlink()
+        events.tell("run_finished", run=run.path, trials=outcome.trials)
+    return outcome
+
+
+def _tried(composition: Composition, problem: Problem) -> Iterator[Trial]:
+    """What the strategy yields. Raises PosenasError where it is something else than trials."""
+    name = composition.recipe.strategy.name
+    found = composition.strategy.search(problem)
+    if not isinstance(found, Iterable):
+        raise PosenasError(f"strategy {name!r}: search gives {type(found).__name__}, expected trials")
+    for trial in found:
+        if not isinstance(trial, Trial):
+            raise PosenasError(f"strategy {name!r}: search yields {type(trial).__name__}, expected Trial")
+        yield trial
+
+
+def _check_answer(trials: Sequence[Trial], problem: Problem, *, strategy: str) -> None:
+    """Raises PosenasError where there is no last trial, or it has no weights of its own."""
+    if not trials:
+        raise PosenasError(f"strategy {strategy!r} ended without a trial")
+    answer = trials[-1]
+    if answer.failure is None and (answer.weights is None or problem.is_shared(answer.weights)):
+        raise PosenasError(
+            f"strategy {strategy!r}: its last trial, which is the answer, has no weights of its own; it must "
+            "train the winner with problem.train and yield problem.evaluate of it last"
+        )
+
+
+def _trials(outcome: Outcome) -> dict[str, bytes]:
+    """The files that say what was tried and which trial is the answer, by their names."""
+    return {
+        "best/trial.json": _json(outcome.best.as_dict()),
+        "trials.json": _json([trial.as_dict() for trial in outcome.trials]),
+    }
+
+
+def _results(run: Run, outcome: Outcome, problem: Problem, composition: Composition) -> dict[str, bytes]:
+    """The files of a finished run by their names."""
+    best = outcome.best
+    files = _trials(outcome) | {
+        "best/keypoints.json": _json(keypoints_as_dict(composition.keypoints)),
+        "best/genotype.json": _json(dict(best.genotype)),
+    }
+    if len(composition.objectives) > 1:
+        found = front([trial for trial in outcome.trials[:-1] if not trial.learnt], composition.objectives)
+        files["front.json"] = _json([trial.as_dict() for trial in found])
+    if best.weights is not None:
+        files["best/weights.safetensors"] = problem.read_weights(best.weights)
+    if best.predictions is not None:
+        files[f"predictions/{best.predictions}"] = (run.predictions / best.predictions).read_bytes()
+    return files
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()

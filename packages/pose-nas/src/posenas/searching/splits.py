@@ -1,0 +1,252 @@
+"""The people of a run: who is trained on, who ranks the candidates, who gives the final score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from posenas.composing.compose import Composition
+from posenas.contract.batches import Batch
+from posenas.contract.randomness import derive_rng, derive_seed
+from posenas.contract.samples import Sample
+from posenas.contract.scores import GroundTruth
+from posenas.data.batch_parts import joined, part
+from posenas.data.crops import LoadedCrops, crop_loader, load_crops
+from posenas.data.detected_poses import DetectionRules
+from posenas.data.detections import detection_crops
+from posenas.data.loader import LoaderSettings
+from posenas.data.person_crop import PersonCrop, person_crops
+from posenas.data.views import EvaluatedViews
+from posenas.data.whole_images import EvaluatedImages, image_loader
+from posenas.learning.inference import detection_rules
+
+HALVES = "halves"
+
+
+class BatchLoader(Protocol):
+    """Training batches; to be closed, or used as a context."""
+
+    @property
+    def steps(self) -> int: ...
+
+    def epoch(self, number: int) -> Iterator[Batch]: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """The same for texts that were not told before: each training of a search reads the same images."""
+    told: set[str] = set()
+
+    def warn_once(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            warn(text)
+
+    return warn_once
+
+
+class PairedLoader:
+    """Batches whose first half is of one loader and whose second half of another one."""
+
+    def __init__(self, first: BatchLoader, second: BatchLoader) -> None:
+        self._loaders = first, second
+
+    @property
+    def steps(self) -> int:
+        return min(loader.steps for loader in self._loaders)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Ends with the shorter one; a batch that lost unreadable images is cut to its partner's size."""
+        for first, second in zip(*(loader.epoch(number) for loader in self._loaders), strict=False):
+            size = min(len(first.images), len(second.images))
+            yield joined(part(first, 0, size), part(second, 0, size))
+
+    def close(self) -> None:
+        for loader in self._loaders:
+            loader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class People:
+    """The splits of a composition's dataset, read when they are first needed and then kept.
+
+    `train` and `val` are the dataset's. `fit` and `ranking` divide `train` by image: candidates are ranked
+    on people that the super-network has not seen, and `val` stays out of every decision.
+    """
+
+    def __init__(
+        self,
+        composition: Composition,
+        *,
+        warn: Callable[[str], None],
+        advance: Callable[[str, int, int], None],
+    ) -> None:
+        self._composition = composition
+        self._warn = _once(warn)
+        self._advance = advance
+        self._loaded: dict[str, tuple[GroundTruth, EvaluatedViews]] = {}
+        self._calibration: dict[int, EvaluatedViews] = {}
+
+    @property
+    def ranking_split(self) -> str:
+        return "ranking" if self._composition.evaluation.held_out else "val"
+
+    def training(self, split: str, *, seed: int) -> BatchLoader:
+        """Augmented batches of `train` or `fit`, or pairs of batches of the `halves` of `train`, which share
+        no image; to be closed."""
+        if split == HALVES:
+            return PairedLoader(*(self._loader(half, seed=seed) for half in self._halves))
+        return self._loader(self._samples(split), seed=seed)
+
+    def _loader(self, samples: Sequence[Sample], *, seed: int) -> BatchLoader:
+        composition, settings = self._composition, self._composition.training
+        loader: LoaderSettings = {
+            "batch_size": settings.batch_size,
+            "workers": settings.workers,
+            "device": composition.compute.device,
+            "on_unreadable": self._warn,
+            "max_unreadable": settings.max_unreadable,
+        }
+        views: dict[str, Any] = {
+            "view": composition.view,
+            "keypoints": composition.keypoints,
+            "augmentation": composition.augmentation,
+            "cache_bytes": settings.cache * 2**20,
+        }
+        if composition.view.kind == "image":
+            return image_loader(samples, seed=seed, **views, **loader)
+        return crop_loader(person_crops(samples), samples, seed=seed, **views, **loader)
+
+    def evaluated(self, split: str) -> tuple[GroundTruth, EvaluatedViews]:
+        """The truth of `val` or `ranking`, and the views to predict in."""
+        if split not in self._loaded:
+            samples = self._samples(split)
+            task = f"reading the people of {split}"
+            if self._composition.view.kind == "image":
+                views: EvaluatedViews = self._images(samples, task)
+            else:
+                views = self._load(self._boxes(split, samples), samples, task, rules=self._rules(split))
+            self._loaded[split] = GroundTruth(self._composition.keypoints, samples), views
+        return self._loaded[split]
+
+    def calibration(self, number: int) -> EvaluatedViews:
+        """So many people of `fit`, or as many whole images, unchanged by augmentation."""
+        if number not in self._calibration:
+            self._calibration[number] = self._drawn(number)
+        return self._calibration[number]
+
+    def _drawn(self, number: int) -> EvaluatedViews:
+        samples, task = self._samples("fit"), "reading the people for batch norm"
+        rng = derive_rng(self._composition.recipe.seed, "calibration")
+        if self._composition.view.kind == "image":
+            images = sorted(rng.sample(range(len(samples)), min(number, len(samples))))
+            return self._images([samples[index] for index in images], task)
+        crops = person_crops(samples)
+        chosen = sorted(rng.sample(range(len(crops)), min(number, len(crops))))
+        return self._load([crops[index] for index in chosen], samples, task)
+
+    def _images(self, samples: Sequence[Sample], task: str) -> EvaluatedImages:
+        settings = self._composition.training
+        return EvaluatedImages(
+            samples,
+            self._composition.view,
+            self._composition.keypoints,
+            rectangular=self._composition.evaluation.rectangular,
+            workers=settings.workers,
+            on_unreadable=self._warn,
+            max_unreadable=settings.max_unreadable,
+            progress=lambda done, total: self._advance(task, done, total),
+        )
+
+    def _load(
+        self,
+        crops: Sequence[PersonCrop],
+        samples: Sequence[Sample],
+        task: str,
+        *,
+        rules: DetectionRules | None = None,
+    ) -> LoadedCrops:
+        settings = self._composition.training
+        return load_crops(
+            crops,
+            samples,
+            self._composition.view,
+            workers=settings.workers,
+            on_unreadable=self._warn,
+            max_unreadable=settings.max_unreadable,
+            rules=rules,
+            progress=lambda done, total: self._advance(task, done, total),
+        )
+
+    def _rules(self, split: str) -> DetectionRules | None:
+        """For a detector's boxes, which `val` alone may have."""
+        settings = self._composition.evaluation
+        if split != "val" or not settings.boxes:
+            return None
+        return detection_rules(settings, self._composition.keypoints)
+
+    def _boxes(self, split: str, samples: Sequence[Sample]) -> list[PersonCrop]:
+        settings = self._composition.evaluation
+        if self._rules(split):
+            return detection_crops(
+                Path(settings.boxes),
+                samples,
+                keypoints=self._composition.keypoints,
+                threshold=settings.box_threshold,
+            )
+        return person_crops(samples)
+
+    def _samples(self, split: str) -> Sequence[Sample]:
+        if split == "fit":
+            return self._divided[0]
+        if split == "ranking":
+            return self._divided[1]
+        return self._train if split == "train" else self._composition.dataset.split(split)
+
+    @cached_property
+    def _train(self) -> Sequence[Sample]:
+        return self._composition.dataset.split("train")
+
+    @cached_property
+    def _halves(self) -> tuple[Sequence[Sample], Sequence[Sample]]:
+        """Of `train`, by image, in an order that depends on the seed and the images' ids."""
+        seed = self._composition.recipe.seed
+        shown = sorted(
+            (sample for sample in self._train if person_crops([sample])),
+            key=lambda sample: derive_seed(seed, HALVES, sample.id),
+        )
+        return shown[: len(shown) // 2], shown[len(shown) // 2 :]
+
+    @cached_property
+    def _divided(self) -> tuple[Sequence[Sample], Sequence[Sample]]:
+        """`fit` and `ranking`. Images are held out in an order that depends on the seed and their ids, until
+        they are enough or show enough people; at least one image stays on either side."""
+        settings = self._composition.evaluation
+        if not settings.held_out:
+            return self._train, []
+        seed = self._composition.recipe.seed
+        order = sorted(
+            (sample for sample in self._train if person_crops([sample])),
+            key=lambda sample: derive_seed(seed, "held out", sample.id),
+        )
+        held_out: set[int] = set()
+        people = 0
+        for sample in order[: max(1, round(settings.held_out * len(order)))]:
+            if people >= settings.ranking_people or len(held_out) + 1 == len(order):
+                break
+            held_out.add(sample.id)
+            people += len(person_crops([sample]))
+        fit = [sample for sample in self._train if sample.id not in held_out]
+        return fit, [sample for sample in self._train if sample.id in held_out]

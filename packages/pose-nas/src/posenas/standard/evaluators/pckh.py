@@ -1,0 +1,152 @@
+"""PCKh: the percentage of correct keypoints, measured in heads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from annotated_types import Gt
+
+from posenas.contract.errors import PosenasError
+from posenas.contract.scores import Evaluation, Metric
+from posenas.data.similarity import check_predictions
+from posenas.standard.evaluators.nearest import find_keypoint, nearest_distances
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.contract.samples import Person
+    from posenas.contract.scores import GroundTruth, Predictions
+
+HEAD_OF_BOX = 0.6  # of the head box's diagonal, by MPII's own evaluation
+HEAD_OF_NECK_TO_TOP = 0.75  # MPII's neck and head top are 0.8 of the diagonal apart (1st to 99th percentile)
+NECKS = ("upperneck", "neck", "headbottom")
+TOPS = ("headtop", "head")
+NOT_IN_THE_MEAN = ("pelvis", "thorax")
+JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+
+
+@dataclass(frozen=True)
+class PckhEvaluator:
+    """The share of labelled keypoints predicted within `threshold` head sizes of the truth, as on MPII.
+
+    A person's head size is 0.6 of the diagonal of its head box; without a box it is 0.75 of the distance from
+    upper neck to head top, which on MPII is the same. A person with neither, and a crowd, does not count.
+    Each person is compared with the nearest pose of its image, and misses are counted, as in `pck`; where
+    every person has a pose of its own, as on MPII, that is the published evaluation.
+
+    The first metric is the mean over keypoints without pelvis and thorax. Two protocols are in use, and a
+    figure of one must not be compared with a figure of the other:
+
+    `hrnet`: correct is a distance of at most (<=) the threshold, and every labelled keypoint weighs the same
+    in the mean. Figures of Simple Baselines, HRNet and what is built on them; mmpose differs in < alone.
+
+    `pytorch-pose`: correct is a distance below (<) the threshold, and the mean is the plain one of the
+    keypoints' shares, however often each is labelled. Figures of the stacked hourglass in PyTorch.
+
+    Then the columns of MPII's table, the same in both but for distances exactly at the threshold: head (top),
+    and shoulder to ankle, each the mean of left and right; NaN where the keypoint set has none or nobody has
+    it labelled. By keypoint: its share, pelvis and thorax too.
+
+    Source: Andriluka et al., "2D human pose estimation: new benchmark and state of the art analysis", CVPR
+    2014; the protocols are those of lib/dataset/mpii.py in HRNet and evaluation/eval_PCKh.py in pytorch-pose.
+    """
+
+    protocol: Annotated[
+        Literal["hrnet", "pytorch-pose"],
+        "hrnet: <=, keypoints weighted by how often they are labelled; pytorch-pose: <, plain mean",
+    ] = "hrnet"
+    threshold: Annotated[float, "greatest distance that counts as correct, in head sizes", Gt(0)] = 0.5
+
+    def metrics(self) -> Sequence[Metric]:
+        return [Metric(f"PCKh@{self.threshold:g}"), *map(Metric, ("head", *JOINTS))]
+
+    def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
+        """Raises PosenasError where nobody has a head box and the set has no neck or head top to measure."""
+        check_predictions(predictions, truth)
+        correct, labelled = self._count(predictions, truth)
+        shares = np.divide(correct, labelled, out=np.full(len(labelled), np.nan), where=labelled > 0)
+        names = truth.keypoints.names
+        return Evaluation(
+            metrics={
+                self.metrics()[0].name: self._mean(shares, labelled, truth.keypoints),
+                **_columns(shares, truth.keypoints),
+            },
+            by_keypoint={name: float(shares[index]) for index, name in enumerate(names) if labelled[index]},
+        )
+
+    def _count(
+        self, predictions: Predictions, truth: GroundTruth
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How often each keypoint is correct (K,), and labelled (K,)."""
+        within = np.less_equal if self.protocol == "hrnet" else np.less
+        ends = _head_ends(truth)
+        correct, labelled = np.zeros(len(truth.keypoints)), np.zeros(len(truth.keypoints))
+        order = np.argsort(predictions.image_ids, kind="stable")
+        image_ids, keypoints = predictions.image_ids[order], predictions.keypoints[order]
+        for sample in truth.samples:
+            first, last = (int(np.searchsorted(image_ids, sample.id, side)) for side in ("left", "right"))
+            for person in sample.people:
+                head = _head_size(person, ends)
+                if not person.crowd and head > 0:
+                    distances = nearest_distances(keypoints[first:last], person)
+                    correct += within(distances / head, self.threshold)
+                    labelled += person.keypoints[:, 2] > 0
+        return correct, labelled
+
+    def _mean(
+        self, shares: NDArray[np.float64], labelled: NDArray[np.float64], keypoints: KeypointSet
+    ) -> float:
+        left_out = [find_keypoint(keypoints, joint) for joint in NOT_IN_THE_MEAN]
+        counted = labelled > 0
+        counted[[index for index in left_out if index is not None]] = False
+        if not counted.any():
+            return math.nan
+        weights = labelled[counted] if self.protocol == "hrnet" else None
+        return float(np.average(shares[counted], weights=weights))
+
+
+def _columns(shares: NDArray[np.float64], keypoints: KeypointSet) -> Mapping[str, float]:
+    """The columns of MPII's table by name."""
+    found = {"head": [_find(keypoints, TOPS)]}
+    for joint in JOINTS:
+        found[joint] = [find_keypoint(keypoints, joint, side=side) for side in ("left", "right")]
+    columns = {}
+    for name, indices in found.items():
+        known = [shares[index] for index in indices if index is not None and not np.isnan(shares[index])]
+        columns[name] = float(np.mean(known)) if known else math.nan
+    return columns
+
+
+def _head_size(person: Person, ends: tuple[int, int] | None) -> float:
+    """In pixels; 0 where nothing tells it."""
+    if person.head_box is not None:
+        return HEAD_OF_BOX * math.hypot(*person.head_box[2:])
+    if ends is None or not (person.keypoints[list(ends), 2] > 0).all():
+        return 0.0
+    neck, top = person.keypoints[list(ends), :2]
+    return HEAD_OF_NECK_TO_TOP * math.dist(neck, top)
+
+
+def _head_ends(truth: GroundTruth) -> tuple[int, int] | None:
+    """Indices of the upper neck and the head top; None where the heads' boxes must do."""
+    neck, top = _find(truth.keypoints, NECKS), _find(truth.keypoints, TOPS)
+    if neck is not None and top is not None:
+        return neck, top
+    if any(person.head_box is not None for sample in truth.samples for person in sample.people):
+        return None
+    raise PosenasError(
+        f"pckh: nobody has a head box, and keypoint set {truth.keypoints.name!r} has no neck or no head top, "
+        f"so there is no head size to measure distances in; add `bbox_head` to the annotations, or choose "
+        f"another evaluator, such as oks"
+    )
+
+
+def _find(keypoints: KeypointSet, joints: Sequence[str]) -> int | None:
+    """The first of several names for one keypoint."""
+    found = (find_keypoint(keypoints, joint) for joint in joints)
+    return next((index for index in found if index is not None), None)

@@ -1,0 +1,81 @@
+"""MobileNetV2 with SimpleBaseline's three transposed convolutions back to 1/4.
+
+Source: Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, CVPR 2018, table 2; as a pose
+network it is mmpose's.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from posenas.contract.levels import Level
+from posenas.networks.layers.chain import Chain
+from posenas.networks.layers.initialisation import initialise
+from posenas.networks.layers.inverted import InvertedResidual
+from posenas.standard.fixed.channels import scaled
+from posenas.standard.fixed.simple_baseline import deconvolution
+
+_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+"""Expansion, channels, blocks, stride of the first one."""
+
+
+def mobilenetv2(width: float) -> Chain:
+    """With fresh weights. Its levels are `stage1` to `stage7`, `features` and `deconv`.
+
+    Args:
+        width: times as many channels everywhere, the transposed convolutions' too, in multiples of 8.
+    """
+    channels, stride = scaled(32, width), 2
+    parts: dict[str, nn.Module] = {"stem": _convolution(3, channels, kernel=3, stride=2)}
+    levels = []
+    for number, (expansion, wanted, depth, first_stride) in enumerate(_STAGES, 1):
+        name = f"stage{number}"
+        parts[name] = _stage(
+            channels, scaled(wanted, width), expansion=expansion, depth=depth, stride=first_stride
+        )
+        channels, stride = scaled(wanted, width), stride * first_stride
+        levels.append(Level(name, stride, channels))
+    parts["features"] = _convolution(channels, scaled(1280, width), kernel=1, stride=1)
+    levels.append(Level("features", stride, scaled(1280, width)))
+    parts["deconv"] = deconvolution(scaled(1280, width), scaled(256, width))
+    levels.append(Level("deconv", 4, scaled(256, width)))
+    network = Chain(parts, levels)
+    # He's rule by the fan of the input: by that of the output, depthwise convolutions would begin tiny.
+    initialise(network, nn.init.kaiming_normal_)
+    return network
+
+
+def _convolution(in_channels: int, out_channels: int, *, kernel: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU6(inplace=True),
+    )
+
+
+def _stage(in_channels: int, width: int, *, expansion: int, depth: int, stride: int) -> nn.Sequential:
+    blocks = []
+    for index in range(depth):
+        channels = width if index else in_channels
+        blocks.append(
+            InvertedResidual(
+                channels,
+                width,
+                mid=expansion * channels,
+                kernel=3,
+                groups=expansion * channels,
+                stride=1 if index else stride,
+                attention=False,
+                activation=nn.ReLU6,
+                expand=expansion > 1,
+            )
+        )
+    return nn.Sequential(*blocks)

@@ -1,0 +1,195 @@
+"""The heat-map head: one map for each keypoint, at a quarter of the view's size or finer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, TypeAlias
+
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor, nn
+
+from posenas.contract.batches import Batch, Poses, View
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.levels import Level, deepest_within
+from posenas.standard.heads.heatmap_decoding import find_peaks, peak_masses, peak_values, refine
+from posenas.standard.heads.heatmap_encoding import (
+    QUARTER,
+    Encoding,
+    HeatmapTargets,
+    encode,
+    in_view,
+    to_view,
+)
+from posenas.standard.heads.heatmap_losses import (
+    counted,
+    cross_entropy_to_teacher,
+    divergence,
+    log_probabilities,
+    mean_squared_difference,
+    mean_squared_error,
+    probabilities,
+)
+
+Loss: TypeAlias = Literal["cross-entropy", "mse"]
+Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
+Crop: TypeAlias = Literal["auto", "udp", "standard"]
+
+
+@dataclass(frozen=True)
+class HeatmapHead:
+    """Heat maps by one 1 x 1 convolution from the deepest level at 1/4 of the view or finer."""
+
+    input_size: Annotated[
+        tuple[Side, Side],
+        "height and width of a person's view, pixels; multiples of the coarsest level's stride",
+    ] = (128, 96)
+    encoding: Annotated[Encoding, "how keypoints become maps and maps keypoints"] = "udp"
+    crop: Annotated[
+        Crop,
+        "how a box meets the view's pixels: its corners at their centres (udp), or as most papers do "
+        "(standard); auto takes the encoding's own, udp for udp and standard for the others",
+    ] = "auto"
+    sigma: Annotated[
+        float,
+        "standard deviation of the targets, quarters of a view's pixel; the papers' 2 is for 256x192",
+        Ge(0.5),
+        Le(64),
+    ] = 1.0
+    loss: Annotated[Loss, "maps as distributions over pixels, or as images of values as in the papers"] = (
+        "cross-entropy"
+    )
+
+    def view(self) -> View:
+        return person_view(self.input_size, encoding=self.encoding, crop=self.crop)
+
+    def select(self, levels: Sequence[Level]) -> Sequence[Level]:
+        """The deepest level at 1/4 or finer.
+
+        Raises:
+            PosenasError: where there is none, or the view does not divide by the stride of every level.
+        """
+        selected = deepest_within(levels, QUARTER)
+        check_input_size(self.input_size, levels, head="heatmap")
+        return [selected]
+
+    def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> HeatmapModule:
+        (level,) = levels
+        return HeatmapModule(level, keypoints, encoding=self.encoding, sigma=self.sigma, loss=self.loss)
+
+
+class HeatmapModule(nn.Module):
+    """Outputs are (N, K, H / stride, W / stride): logits with cross-entropy, values otherwise.
+
+    Args:
+        sigma: of maps at 1/4, in their pixels; finer maps have as much more.
+    """
+
+    def __init__(
+        self, level: Level, keypoints: KeypointSet, *, encoding: Encoding, sigma: float, loss: Loss
+    ) -> None:
+        super().__init__()
+        self.level = level.name
+        self.mirrored = list(keypoints.mirrored)
+        self.encoding: Encoding = encoding
+        self.stride = level.stride
+        self.sigma = sigma * QUARTER / level.stride
+        self.distributions = loss == "cross-entropy"
+        self.convolution = nn.Conv2d(level.channels, len(keypoints), kernel_size=1)
+        nn.init.normal_(self.convolution.weight, std=0.001)
+        nn.init.zeros_(self.convolution.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """In float32 even under autocast: bfloat16 is too coarse to refine a peak by."""
+        level = features[self.level]
+        # The meta device, on which costs are counted, has no autocast to switch off.
+        with torch.autocast("cpu" if level.is_meta else level.device.type, enabled=False):
+            maps: Tensor = self.convolution(level.float())
+        return maps
+
+    def targets(self, batch: Batch) -> HeatmapTargets:
+        """Distributions have no mass for a keypoint outside the view, so it does not count."""
+        targets = encode(batch, self.encoding, sigma=self.sigma, stride=self.stride)
+        if not self.distributions:
+            return targets
+        return replace(targets, weights=targets.weights * in_view(batch))
+
+    def loss(self, outputs: Tensor, targets: HeatmapTargets) -> Tensor:
+        return (divergence if self.distributions else mean_squared_error)(outputs, targets)
+
+    def loss_means(self, outputs: Tensor, targets: HeatmapTargets) -> tuple[Tensor, Tensor]:
+        """The loss, and how many keypoints or, of maps as images, people it is the mean of."""
+        people = outputs.new_tensor(len(outputs))
+        count = counted(targets) if self.distributions else people
+        return self.loss(outputs, targets).reshape(1), count.reshape(1)
+
+    def distillation_loss(self, outputs: Tensor, teacher: Tensor) -> Tensor:
+        """In-place distillation as in ViPNAS; of distributions by cross-entropy, to the teacher's."""
+        compare = cross_entropy_to_teacher if self.distributions else mean_squared_difference
+        return compare(outputs, teacher)
+
+    def decode(self, outputs: Tensor) -> Poses:
+        """Decodes positions in view pixels, and scores that compare people.
+
+        A distribution's score is the probability within 3 sigma of the peak, 1 for a perfect map. Other maps
+        have the peak's value: near 1 where the network is sure, and nothing is cut, so it may be above 1 or
+        below 0. Cut off, the surest people would all score the same, and their order would be lost.
+        """
+        maps = probabilities(outputs) if self.distributions else outputs.float()
+        peaks = find_peaks(maps)
+        positions = refine(maps, peaks, self.encoding, sigma=self.sigma)
+        places = to_view(positions, self.encoding, maps.shape[2:], stride=self.stride)
+        if not self.distributions:
+            return Poses(places, peak_values(maps, peaks))
+        masses = peak_masses(maps, peaks, sigma=self.sigma)
+        return Poses(places, masses.clamp(0.0, 1.0))  # rounding takes their sum past 1
+
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
+        """The mean of the maps, or the logarithm of the mean of the distributions."""
+        undone = undo_mirror(mirrored, self.mirrored, self.encoding)
+        if self.distributions:
+            return torch.logaddexp(log_probabilities(outputs), log_probabilities(undone)) - math.log(2.0)
+        return (outputs.float() + undone.float()) / 2
+
+
+def person_view(input_size: Sequence[int], *, encoding: Encoding, crop: Crop) -> View:
+    """The view of a person in which maps of this encoding are made; `input_size` is height and width."""
+    height, width = input_size
+    if crop == "auto":
+        crop = "udp" if encoding == "udp" else "standard"
+    return View("person", height, width, crop=crop)
+
+
+def check_input_size(input_size: Sequence[int], levels: Sequence[Level], *, head: str) -> None:
+    """Raises PosenasError where the view's sides do not divide by the coarsest level's stride.
+
+    Args:
+        input_size: height and width, pixels.
+        head: its name, for the error.
+    """
+    coarsest = max(level.stride for level in levels)
+    if any(side % coarsest for side in input_size):
+        nearest = [max(1, round(side / coarsest)) * coarsest for side in input_size]
+        raise PosenasError(
+            f"{head} head: input_size {list(input_size)} does not divide by {coarsest}, "
+            f"the stride of the backbone's coarsest level; the nearest that does is {nearest}"
+        )
+
+
+def undo_mirror(maps: Tensor, order: Sequence[int], encoding: Encoding) -> Tensor:
+    """(N, K, H, W) maps of mirrored images, as maps of the images.
+
+    Undone, the mirror leaves all but `udp` maps 3/4 of a pixel (at 1/4) left of the others; as in the
+    papers they are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel.
+    That is so for either crop rule: the view is mirrored, whatever lies in it.
+
+    Args:
+        order: K indices, each keypoint's mirror image.
+    """
+    undone = maps[:, order].flip(3)
+    if encoding == "udp":
+        return undone
+    return torch.cat([undone[..., :1], undone[..., :-1]], dim=3)

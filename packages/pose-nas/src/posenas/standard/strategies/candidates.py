@@ -1,0 +1,108 @@
+"""How a search scores its candidates: with their part of shared weights, or each trained alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol, TypeAlias, cast
+
+from annotated_types import Gt
+
+from posenas.contract.components import Distillable, WeightSharing
+from posenas.contract.genotype import Genotype
+from posenas.contract.trial import Trial
+from posenas.learning.sandwich_step import SandwichStep
+from posenas.searching.problem import Problem, Weights
+
+Source: TypeAlias = Literal["auto", "shared", "scratch"]
+
+# The options that every strategy with candidates has.
+WeightsOption: TypeAlias = Annotated[
+    Source, "candidates' weights: a super-network's, their own, or auto: shared where the space can"
+]
+CandidatesOption: TypeAlias = Annotated[int, "candidates to score, all of them different", Gt(0)]
+EpochsOption: TypeAlias = Annotated[
+    int, "passes over the people in training the super-network, or each candidate", Gt(0)
+]
+CalibrationOption: TypeAlias = Annotated[
+    int, "training people that batch norm's statistics of shared weights are taken from", Gt(0)
+]
+FinalEpochsOption: TypeAlias = Annotated[int, "passes over the people in training the winner", Gt(0)]
+
+
+class Options(Protocol):
+    """A strategy, as far as scoring goes."""
+
+    @property
+    def weights(self) -> Source: ...
+
+    @property
+    def candidates(self) -> int: ...
+
+    @property
+    def epochs(self) -> int: ...
+
+    @property
+    def calibration_people(self) -> int: ...
+
+    @property
+    def final_epochs(self) -> int: ...
+
+
+_RANDOM_NETWORKS = 2
+"""In each step of the super-network's training, as in ViPNAS."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Scores genotypes on the ranking people, and trains the winner.
+
+    Attributes:
+        shared: the super-network's weights; None where each candidate is trained from scratch.
+    """
+
+    problem: Problem
+    options: Options
+    shared: Weights | None
+
+    def first(self, number: int) -> list[Genotype]:
+        """So many genotypes to begin with, the two ends of a weight-sharing space among them."""
+        space = self.problem.space
+        ends = [space.largest(), space.smallest()] if isinstance(space, WeightSharing) else []
+        return self.problem.draw(min(number, self.options.candidates), first=ends)
+
+    def score(self, genotypes: Sequence[Genotype], *, done: int) -> Iterator[Trial]:
+        """One trial for each, in order; `done` were scored before."""
+        for index, genotype in enumerate(genotypes):
+            weights = self.shared or self.problem.train(genotype, epochs=self.options.epochs, on="fit")
+            yield from self.problem.evaluate_many(
+                [genotype],
+                weights,
+                stage="candidate",
+                calibration_people=self.options.calibration_people if weights.shared else 0,
+                progress=(done + index, self.options.candidates),
+            )
+
+    def finish(self, trials: Sequence[Trial]) -> Trial:
+        """The winner, trained on (or anew) with all training people, and scored on `val`."""
+        winner = self.problem.best(trials)
+        weights = self.problem.train(winner.genotype, epochs=self.options.final_epochs, init=self.shared)
+        return self.problem.evaluate(winner.genotype, weights, stage="final")
+
+
+def required(source: Source) -> Sequence[type]:
+    """Capabilities that the space must have for its candidates' weights to come from there."""
+    return (WeightSharing,) if source == "shared" else ()
+
+
+def prepare_candidates(problem: Problem, options: Options) -> Candidates:
+    """Trains the super-network first where weights are to be shared; `auto` shares where the space can."""
+    shared = None
+    if options.weights != "scratch" and problem.offers(WeightSharing):
+        step = SandwichStep(
+            cast(WeightSharing, problem.space),
+            _RANDOM_NETWORKS,
+            "truth+teacher" if problem.offers(Distillable) else "off",
+        )
+        shared = problem.train_shared(step, epochs=options.epochs)
+    return Candidates(problem, options, shared)

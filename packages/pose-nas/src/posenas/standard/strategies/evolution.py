@@ -1,0 +1,98 @@
+"""Strategy `evolution`: regularised for one objective, NSGA-II for several.
+
+Source: Real et al., "Regularized evolution for image classifier architecture search", AAAI 2019; Deb et
+al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE TEC 2002.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from posenas.composing.objectives import Objective, scored, values
+from posenas.contract.genotype import Genotype
+from posenas.contract.trial import Trial
+from posenas.searching.problem import Problem
+from posenas.standard.strategies.candidates import (
+    CalibrationOption,
+    Candidates,
+    CandidatesOption,
+    EpochsOption,
+    FinalEpochsOption,
+    WeightsOption,
+    prepare_candidates,
+    required,
+)
+from posenas.standard.strategies.dominance import best_first
+from posenas.standard.strategies.variation import breed
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """Scores genotypes drawn within the limits, then children of good ones, no genotype twice; trains the
+    best one.
+
+    With one objective the eldest of the population makes room for each child. With several it is the one
+    that NSGA-II ranks last, child included, and the winner is the knee of the front.
+    """
+
+    weights: WeightsOption = "auto"
+    candidates: CandidatesOption = 64
+    population: Annotated[int, "genotypes that parents are chosen from", Ge(2)] = 12
+    tournament: Annotated[int, "genotypes among which the best one becomes a parent", Ge(1)] = 4
+    crossover: Annotated[float, "how often, of 1, a child has two parents", Ge(0), Le(1)] = 0.5
+    epochs: EpochsOption = 4
+    calibration_people: CalibrationOption = 128
+    final_epochs: FinalEpochsOption = 13
+
+    def requires(self) -> Sequence[type]:
+        return required(self.weights)
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        candidates = prepare_candidates(problem, self)
+        trials: list[Trial] = []
+        for trial in candidates.score(candidates.first(self.population), done=0):
+            trials.append(trial)
+            yield trial
+        for trial in self._children(problem, candidates, list(trials)):
+            trials.append(trial)
+            yield trial
+        yield candidates.finish(trials)
+
+    def _children(self, problem: Problem, candidates: Candidates, population: list[Trial]) -> Iterator[Trial]:
+        """One at a time, until all candidates are scored or no new genotype is found."""
+        rng = problem.rng("evolution")
+        known = {trial.id for trial in population}
+        while len(known) < self.candidates:
+            order = ranked(population, problem.objectives)
+            parents = partial(_choose_two, order, tournament=self.tournament, rng=rng)
+            child = breed(problem, parents, crossover=self.crossover, known=known, rng=rng)
+            if child is None:
+                return
+            for trial in candidates.score([child], done=len(known)):
+                known.add(trial.id)
+                population = self._survivors([*population, trial], problem.objectives)
+                yield trial
+
+    def _survivors(self, population: list[Trial], objectives: Sequence[Objective]) -> list[Trial]:
+        """All but one: the eldest, or with several objectives the last by front and loneliness."""
+        return population[1:] if len(objectives) == 1 else ranked(population, objectives)[:-1]
+
+
+def ranked(population: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
+    """The best first; those that failed last."""
+    good = scored(population, objectives)
+    order = [good[index] for index in best_first(values(good, objectives))] if good else []
+    return [*order, *(trial for trial in population if not any(trial is one for one in good))]
+
+
+def _choose_two(order: Sequence[Trial], *, tournament: int, rng: Random) -> tuple[Genotype, Genotype]:
+    """Each the best of some drawn at random."""
+    size = min(tournament, len(order))
+    first, second = (min(rng.sample(range(len(order)), size)) for _ in range(2))
+    return order[first].genotype, order[second].genotype

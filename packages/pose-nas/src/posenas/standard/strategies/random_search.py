@@ -1,0 +1,43 @@
+"""Strategy `random`: the baseline that every search has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from posenas.contract.trial import Trial
+from posenas.searching.problem import Problem
+from posenas.standard.strategies.candidates import (
+    CalibrationOption,
+    CandidatesOption,
+    EpochsOption,
+    FinalEpochsOption,
+    WeightsOption,
+    prepare_candidates,
+    required,
+)
+
+
+@dataclass(frozen=True)
+class RandomSearch:
+    """Scores genotypes drawn as the space samples, within the limits, and trains the best one.
+
+    Source: Li and Talwalkar, "Random search and reproducibility for neural architecture search", UAI 2019.
+    """
+
+    weights: WeightsOption = "auto"
+    candidates: CandidatesOption = 64
+    epochs: EpochsOption = 4
+    calibration_people: CalibrationOption = 128
+    final_epochs: FinalEpochsOption = 13
+
+    def requires(self) -> Sequence[type]:
+        return required(self.weights)
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        candidates = prepare_candidates(problem, self)
+        trials = []
+        for trial in candidates.score(candidates.first(self.candidates), done=0):
+            trials.append(trial)
+            yield trial
+        yield candidates.finish(trials)

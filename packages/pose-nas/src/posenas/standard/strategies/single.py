@@ -1,0 +1,36 @@
+"""Strategy `single`: no search; trains and scores one given genotype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from annotated_types import Gt
+
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import check_genotype
+from posenas.contract.trial import Trial
+from posenas.searching.problem import Problem
+
+
+@dataclass(frozen=True)
+class Single:
+    """One network trained from scratch and scored: what every search result is compared with."""
+
+    genotype: Annotated[Mapping[str, Any], "one value for each dimension of the space"] = field(
+        default_factory=dict
+    )
+    epochs: Annotated[int, "passes over the training people", Gt(0)] = 12
+
+    def requires(self) -> Sequence[type]:
+        return ()
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        if not self.genotype:
+            raise PosenasError(
+                "strategy.genotype is empty: use `posenas train NAME`, or set one value for each dimension"
+            )
+        check_genotype(self.genotype, problem.space.dimensions())
+        weights = problem.train(self.genotype, epochs=self.epochs)
+        yield problem.evaluate(self.genotype, weights, stage="final")

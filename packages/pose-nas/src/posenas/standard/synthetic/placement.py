@@ -1,0 +1,55 @@
+"""Where people and objects stand in the picture, and how large."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posenas.standard.synthetic.pose import Array
+from posenas.standard.synthetic.world import Traits, World
+
+OBJECTS = 2
+"""Most objects that stand before people in a scene."""
+
+
+def target_sizes(traits: Traits, world: World) -> Array:
+    """(S, M) pixels of the larger side of people, the nearest first."""
+    share = 0.45 * (2.15 ** np.sort(traits.size, axis=-1)[..., ::-1])
+    return share * min(world.height, world.width)
+
+
+def origins(traits: Traits, count: Array, world: World, box: Array) -> Array:
+    """(S, M, 2) where the hips are: people side by side, some cut off by the picture's border."""
+    slots = (np.arange(world.max_people) + np.floor(3.0 * traits.slot[:, :1])) % count
+    across = (slots + 0.5 + 0.6 * (traits.across - 0.5)) / count
+    size = np.array([world.width, world.height]) - 1.0
+    half = 0.5 * (box[..., 2:] - box[..., :2])
+    slack = np.maximum(size - 2.0 * half, 0.0)
+    wanted = np.stack([across * size[0] - half[..., 0], traits.down * slack[..., 1]], axis=-1)
+    corner = np.clip(wanted, 0.0, slack)
+    beyond = 2.0 * half * (0.4 * traits.cut_share)[..., None]
+    past_end = size - 2.0 * half + beyond
+    cut, side = traits.cut_off < 0.04, traits.cut_side
+    corner[..., 0] = np.where(cut & (side < 0.25), -beyond[..., 0], corner[..., 0])
+    corner[..., 0] = np.where(cut & (side >= 0.25) & (side < 0.5), past_end[..., 0], corner[..., 0])
+    corner[..., 1] = np.where(cut & (side >= 0.5), past_end[..., 1], corner[..., 1])
+    return np.asarray(corner - box[..., :2])
+
+
+def objects_before(draws: Array, box: Array, origin: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Outlines of things that stand before the nearest people, and which of them are there."""
+    near = np.minimum(np.arange(OBJECTS), box.shape[1] - 1)
+    low, size = box[:, near, :2] + origin[:, near], box[:, near, 2:] - box[:, near, :2]
+    centre = low + size * np.stack([draws[..., 0], 0.25 + 0.8 * draws[..., 1]], axis=-1)
+    half = size.max(axis=-1, keepdims=True) * (0.05 + 0.16 * draws[..., 2:4])
+    turn = 0.8 * (draws[..., 4:5] - 0.5)
+    angle = np.pi / 4.0 * (np.arange(8) + 0.5)
+    roundness = np.where(draws[..., 5:6] < 0.5, 1.0, 2.0)
+    circle = np.stack(
+        [np.clip(np.cos(angle) * roundness, -1.0, 1.0), np.clip(np.sin(angle) * roundness, -1.0, 1.0)],
+        axis=-1,
+    )
+    scaled = circle * half[..., None, :]
+    x = scaled[..., 0] * np.cos(turn) - scaled[..., 1] * np.sin(turn)
+    y = scaled[..., 0] * np.sin(turn) + scaled[..., 1] * np.cos(turn)
+    return centre[..., None, :] + np.stack([x, y], axis=-1), draws[..., 6] < 0.06
