@@ -16,10 +16,10 @@ from typing import Any
 
 from experiments import finish, options, prepared, seeds_of, shown, spread
 from posenas.composing.compose import Composition, compose
+from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial
 from posenas.runs.recipe import ComponentChoice, Recipe
 from posenas.runs.run import Run
-from posenas.searching.problem import Weights
 from posenas.searching.search import search
 from posenas.searching.workshop import Workshop
 

@@ -18,9 +18,10 @@ from posenas.composing.compose import Composition, compose
 from posenas.composing.limits import Guide, draw_genotypes, guide_to_budget
 from posenas.contract.components import WeightSharing
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Weights
 from posenas.learning.sandwich_step import SandwichStep
 from posenas.runs.recipe import ComponentChoice, Recipe
-from posenas.searching.problem import Problem, Weights
+from posenas.searching.problem import Problem
 
 LIMIT = "gmacs<=0.025"
 EPOCHS = 2

@@ -21,11 +21,12 @@ from experiments import finish, opened, options, seeds_of
 from posenas.composing.compose import compose
 from posenas.composing.limits import parse_limit
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial
 from posenas.reporting.comparison.equal_cost import draw_equal_cost
 from posenas.reporting.comparison.rank_correlation import kendall_tau, tau_interval
 from posenas.runs.recipe import ComponentChoice, Recipe
-from posenas.searching.problem import Problem, Weights
+from posenas.searching.problem import Problem
 from posenas.standard.strategies.evolution import Evolution
 from posenas.standard.strategies.predictor import PredictorSearch
 from posenas.standard.strategies.random_search import RandomSearch

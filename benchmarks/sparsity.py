@@ -20,9 +20,10 @@ from nas_cnf.cell import Cell
 from nas_cnf.space import CnfSpace
 from posenas.composing.compose import compose
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Problem, Weights
 from posenas.contract.trial import Trial
+from posenas.runs.journal import read_records
 from posenas.runs.recipe import ComponentChoice, Recipe
-from posenas.searching.problem import Problem, Weights
 from torch import nn
 
 METRIC = "oks.AP"
@@ -49,17 +50,25 @@ def one_run(folder: Path, recipe: Recipe) -> dict[str, Any]:
     composition = compose(recipe)
     with opened(composition, folder) as problem:
         *_, whole = composition.strategy.search(problem)
-        pruned = {str(threshold): left(problem, whole, threshold) for threshold in THRESHOLDS}
+        pruned = {
+            str(threshold): left(problem, whole, threshold, journal=folder / "journal.jsonl")
+            for threshold in THRESHOLDS
+        }
     return {"genotype": dict(whole.genotype), **figures(whole), "pruned": pruned}
 
 
-def left(problem: Problem, whole: Trial, threshold: float) -> dict[str, Any]:
+def left(problem: Problem, whole: Trial, threshold: float, *, journal: Path) -> dict[str, Any]:
     assert whole.weights is not None
     weights = Weights(whole.weights, shared=False)
     genotype = CnfSpace(**SPACE).prune(whole.genotype, threshold)
-    weights, change = problem.leave_out(genotype, weights, whole=whole.genotype)
+    weights = problem.leave_out(genotype, weights, whole=whole.genotype)
+    change = next(
+        record["result"]["change"]
+        for record in read_records(journal)
+        if record["effect"] == "leave out" and record["result"]["weights"] == weights.file
+    )
     trial = problem.evaluate(genotype, weights, stage="pruned")
-    return {**figures(trial), "change_of_output": change.relative}
+    return {**figures(trial), "change_of_output": change["relative"]}
 
 
 def figures(trial: Trial) -> dict[str, float]:

@@ -107,7 +107,7 @@ def test_packages_import_the_core_and_themselves() -> None:
         f"{module} imports {other}"
         for module, others in IMPORTS.items()
         for other in others
-        if module.split(".")[0] != other.split(".")[0] and not other.split(".")[0] == CORE
+        if module.split(".")[0] != other.split(".")[0] and other.split(".")[0] != CORE
     ]
     assert not wrong
 

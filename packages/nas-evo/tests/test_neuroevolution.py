@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from nas_evo.neuroevolution import PLANS, Neuroevolution, fittest
-from posenas.composing.objectives import Objective
 from posenas.composing.options import make_component
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
+from posenas.contract.goals import Objective
+from posenas.contract.problem import Candidate, Weights
 from posenas.contract.trial import Descent, Trial
-from posenas.searching.problem import Candidate, Weights
 
 DIMENSIONS = {f"x{index}": Choice(tuple(range(5))) for index in range(6)}
 AP = Objective("toy.AP", maximize=True, is_cost=False)

@@ -14,11 +14,12 @@ import torch
 from posenas.composing.compose import Composition, compose
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.errors import PosenasError
+from posenas.contract.problem import Candidate, Weights
 from posenas.contract.trial import Trial
 from posenas.runs.events import Events
 from posenas.runs.recipe import ComponentChoice, Recipe
 from posenas.runs.run import create_run, locked, open_journal
-from posenas.searching.problem import Candidate, Problem, Weights
+from posenas.searching.problem import Problem
 from posenas.searching.workshop import Workshop
 from safetensors.torch import load
 

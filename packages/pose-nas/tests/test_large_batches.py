@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 from posenas.contract.batches import Batch
+from posenas.contract.problem import Step
 from posenas.learning.schedule import learning_rate
 from posenas.learning.settings import TrainingSettings
-from posenas.learning.training import Step, Watch, make_optimizer, train
+from posenas.learning.training import Watch, make_optimizer, train
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.composing.limits import Limit, draw_genotypes, excess, parse_limit, within
+from posenas.composing.limits import draw_genotypes, excess, parse_limit, within
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
+from posenas.contract.goals import Limit
 from posenas.contract.levels import Level
 from torch import nn
 

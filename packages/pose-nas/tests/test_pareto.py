@@ -6,7 +6,8 @@ from operator import ge
 from random import Random
 
 import pytest
-from posenas.composing.objectives import Objective, front
+from posenas.composing.objectives import front
+from posenas.contract.goals import Objective
 from posenas.contract.trial import Trial
 from posenas.reporting.pareto import pareto_front
 

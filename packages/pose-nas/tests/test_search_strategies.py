@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from posenas.composing.objectives import Objective, best_trial, front, values
+from posenas.composing.objectives import best_trial, front, values
 from posenas.contract.components import WeightSharing
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
+from posenas.contract.goals import Objective
+from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial
-from posenas.searching.problem import Weights
 from posenas.standard.strategies.dominance import best_first, crowding_distances, front_numbers
 from posenas.standard.strategies.evolution import Evolution
 from posenas.standard.strategies.predictor import PredictorSearch

@@ -15,11 +15,12 @@ from posenas.composing.compose import Composition, compose
 from posenas.contract.components import Relaxed, WeightSharing
 from posenas.contract.genotype import Choice, Dimension, Genotype, Real
 from posenas.contract.levels import Level
+from posenas.contract.problem import Weights
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.real_values import relax
 from posenas.runs.recipe import recipe_from_tables
 from posenas.runs.run import Run
-from posenas.searching.workshop import Weights, Workshop
+from posenas.searching.workshop import Workshop
 from torch import Tensor, nn
 
 ALPHA = [[5.0, -5.0]]

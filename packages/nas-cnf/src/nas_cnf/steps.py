@@ -15,8 +15,8 @@ from posenas.contract.batches import Batch
 from posenas.contract.components import HeadModule, Relaxed
 from posenas.data.batch_parts import part
 from posenas.networks.pose_network import PoseNetwork
+from posenas.networks.real_values import relax
 from posenas.reporting.report.entropy import mean_entropy
-from posenas.searching.relaxed_training import relax
 from torch import Tensor
 from torch.func import functional_call
 

@@ -13,9 +13,8 @@ from typing import Annotated, TypeAlias, cast
 from annotated_types import Ge, Gt, Lt
 from posenas.contract.components import Relaxed
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Learning, Problem, Relaxation, Weights
 from posenas.contract.trial import Trial
-from posenas.searching.problem import Problem, Weights
-from posenas.searching.relaxed_training import Learning, Relaxation
 
 from nas_cnf.steps import BilevelStep, SynchronousStep
 
@@ -134,8 +133,7 @@ def _left_out(problem: Problem, found: Relaxation, genotype: Genotype) -> Genera
         return found.weights
     whole = problem.evaluate(found.genotype, found.weights, stage="learnt")
     yield replace(whole, learnt=True)
-    weights, _ = problem.leave_out(genotype, found.weights, whole=found.genotype)
-    return weights
+    return problem.leave_out(genotype, found.weights, whole=found.genotype)
 
 
 def _simplified(

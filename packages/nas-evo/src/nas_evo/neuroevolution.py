@@ -15,8 +15,8 @@ from annotated_types import Ge, Gt
 from posenas.contract.components import Evolvable
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, check_genotype, genotype_id, middle
+from posenas.contract.problem import Candidate, Problem, Weights
 from posenas.contract.trial import Descent, Trial
-from posenas.searching.problem import Candidate, Problem, Weights
 from posenas.standard.strategies.variation import changes
 
 _TRIES = 1000
@@ -131,10 +131,10 @@ class Neuroevolution:
         genotype = self.ancestor or _first(problem)
         check_genotype(genotype, problem.space.dimensions())
         if not problem.within_limits(genotype):
+            costs = problem.costs(genotype)
             raise PosenasError(
                 f"the ancestor {genotype_id(genotype)} is not within the limits: it has "
-                f"{problem.cost(genotype).gmacs:.3g} GMACs and {problem.cost(genotype).parameters} "
-                "parameters; "
+                f"{costs['gmacs']:.3g} GMACs and {costs['parameters']} parameters; "
                 "set strategy.ancestor to a genotype that is, or raise the limit"
             )
         (trial,) = problem.train_and_evaluate_many(

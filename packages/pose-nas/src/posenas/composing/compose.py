@@ -23,8 +23,8 @@ from posenas.composing.conformity import (
     check_splits,
     check_view,
 )
-from posenas.composing.limits import Limit, check_reachable, parse_limit
-from posenas.composing.objectives import Objective, choose_objectives
+from posenas.composing.limits import check_reachable, parse_limit
+from posenas.composing.objectives import choose_objectives
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner, find_plugins, load
 from posenas.composing.rehearsal import rehearse_backbone, rehearse_head
@@ -44,6 +44,7 @@ from posenas.contract.components import (
 from posenas.contract.errors import PosenasError
 from posenas.contract.finding import Finding
 from posenas.contract.genotype import Genotype, Real
+from posenas.contract.goals import Limit, Objective
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
 from posenas.contract.scores import GroundTruth, Predictions

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 
 from posenas.composing.budget import SHARE, Budget, Guide, make_guide
@@ -13,6 +12,7 @@ from posenas.composing.conditional import made_possible
 from posenas.contract.components import SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import Genotype, genotype_id, sample_uniform
+from posenas.contract.goals import Limit
 
 COST_UNITS = {
     "parameters": "",
@@ -35,20 +35,6 @@ _MOST_APPROACHES = 512
 
 CostOf = Callable[[Genotype, str], float]
 """A genotype's cost by its name; nothing is computed that is not asked for."""
-
-
-@dataclass(frozen=True)
-class Limit:
-    """Bounds of one cost, such as `gmacs<=0.3` or `gmacs>=0.2`."""
-
-    cost: str
-    most: float = math.inf
-    least: float = 0.0
-
-    def __str__(self) -> str:
-        lower = [f"{self.cost}>={self.least:g}"] if self.least > 0 else []
-        upper = [f"{self.cost}<={self.most:g}"] if self.most < math.inf else []
-        return " and ".join([*lower, *upper])
 
 
 def parse_limit(text: str) -> Limit:

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from posenas.composing.limits import COST_UNITS
 from posenas.contract.errors import PosenasError, suggestion
+from posenas.contract.goals import Objective
 from posenas.contract.scores import Metric
 from posenas.contract.trial import Trial
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A metric by its qualified name, such as `oks.AP`, or a cost, such as `gmacs`."""
-
-    name: str
-    maximize: bool
-    is_cost: bool
-
-    def value(self, trial: Trial) -> float:
-        """The greater the better, whichever way the objective goes. KeyError where the trial lacks it."""
-        figure = trial.costs[self.name] if self.is_cost else trial.metrics[self.name]
-        return figure if self.maximize else -figure
 
 
 def choose_objectives(

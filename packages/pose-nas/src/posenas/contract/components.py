@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from posenas.contract.genotype import Dimension, Genotype
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.levels import Level
+    from posenas.contract.problem import Problem
     from posenas.contract.samples import Sample
     from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
     from posenas.contract.trial import Trial
-    from posenas.searching.problem import Problem
 
 
 class Backbone(Protocol):

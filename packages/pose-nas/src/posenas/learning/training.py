@@ -15,6 +15,7 @@ from torch import nn
 from posenas.contract.batches import Batch
 from posenas.contract.components import HeadModule
 from posenas.contract.errors import PosenasError
+from posenas.contract.problem import Step
 from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.learning.optimizers import Architecture, make_optimizer, scale_gradients
 from posenas.learning.schedule import learning_rate
@@ -25,23 +26,11 @@ from posenas.runs.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
 __all__ = [
     "DivergedError",
     "EpochSource",
-    "Step",
     "SupervisedStep",
     "Watch",
     "make_optimizer",
     "train",
 ]
-
-
-class Step(Protocol):
-    """One batch's losses; adds their gradients to those in the network.
-
-    A step is a frozen dataclass whose fields are numbers, words, tuples and frozen dataclasses such as the
-    space: by them a resumed run knows the training again. Anything else is refused; see
-    `posenas.searching.identity`.
-    """
-
-    def __call__(self, network: Any, batch: Batch, rng: Random) -> Mapping[str, float]: ...
 
 
 class EpochSource(Protocol):

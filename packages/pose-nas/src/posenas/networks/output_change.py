@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Change:
+class OutputChange:
     """
     Attributes:
         relative: root mean square of the differences, where that of the first network's outputs is 1.
@@ -23,7 +23,7 @@ class Change:
 
 
 @torch.no_grad()
-def measure_change(first: nn.Module, second: nn.Module, batches: Iterable[Tensor]) -> Change:
+def measure_change(first: nn.Module, second: nn.Module, batches: Iterable[Tensor]) -> OutputChange:
     """Over all images; both networks are in evaluation mode, and their outputs of one form."""
     difference = magnitude = largest = 0.0
     for images in batches:
@@ -33,7 +33,7 @@ def measure_change(first: nn.Module, second: nn.Module, batches: Iterable[Tensor
             magnitude += float(before.double().square().sum())
             largest = max(largest, float(change.abs().max()))
     relative = (difference / magnitude) ** 0.5 if magnitude else float(difference > 0)
-    return Change(relative, largest)
+    return OutputChange(relative, largest)
 
 
 def _tensors(outputs: Any) -> Iterator[Tensor]:

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import cast
 
 from posenas.composing.compose import make, qualified
-from posenas.composing.objectives import Objective, best_trial, choose_objectives
+from posenas.composing.objectives import best_trial, choose_objectives
 from posenas.contract.components import Evaluator
 from posenas.contract.errors import PosenasError
+from posenas.contract.goals import Objective
 from posenas.contract.scores import Metric
 from posenas.contract.trial import Trial, trial_from_dict
 from posenas.reporting.pareto import pareto_front

@@ -8,7 +8,7 @@ again: what the journal knows returns at once, and the first step that it does n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property, partial
 from random import Random
 from typing import Any
@@ -18,16 +18,17 @@ import torch
 from posenas.composing.budget import Guide
 from posenas.composing.compose import Composition, offers, qualified
 from posenas.composing.limits import draw_genotypes, guide_to_budget, near_budget, within
-from posenas.composing.objectives import Objective, best_trial
+from posenas.composing.objectives import best_trial
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, genotype_id, middle
+from posenas.contract.goals import Objective
+from posenas.contract.problem import Candidate, Learning, Relaxation, Step, Weights
 from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.contract.trial import Trial, ablations_from_dict
-from posenas.learning.training import Step, SupervisedStep, Watch
+from posenas.learning.training import SupervisedStep, Watch
 from posenas.networks.counting import Costs
 from posenas.networks.latency.cost import LATENCY, UPPER_LATENCY
-from posenas.networks.output_change import Change
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal, effect_key
@@ -37,22 +38,8 @@ from posenas.searching.candidate import Job, train_candidate
 from posenas.searching.effects import Effects
 from posenas.searching.identity import identity
 from posenas.searching.parallel import Crew, processes
-from posenas.searching.relaxed_training import Learning, Relaxation, train_relaxed
-from posenas.searching.workshop import Weights, Workshop
-
-__all__ = ["Candidate", "Problem", "Weights"]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A genotype to be trained by itself.
-
-    Attributes:
-        init: weights of another genotype that it inherits what it can from; None for fresh ones.
-    """
-
-    genotype: Genotype
-    init: Weights | None = None
+from posenas.searching.relaxed_training import train_relaxed
+from posenas.searching.workshop import Workshop
 
 
 class Problem:
@@ -268,7 +255,7 @@ class Problem:
         weights = Weights(result["weights"], shared=False)
         return Relaxation(weights, result["genotype"], tuple(result["course"]))
 
-    def leave_out(self, genotype: Genotype, weights: Weights, *, whole: Genotype) -> tuple[Weights, Change]:
+    def leave_out(self, genotype: Genotype, weights: Weights, *, whole: Genotype) -> Weights:
         """The part of a whole genotype's weights that a pruned one still needs, and how far its outputs are
         from the whole one's, for the ranking people."""
         on = self._workshop.people.ranking_split
@@ -286,7 +273,7 @@ class Problem:
 
         result = self._effects.result("leave out", inputs, compute)
         self._effects.made(result["weights"], again)
-        return Weights(result["weights"], shared=False), Change(**result["change"])
+        return Weights(result["weights"], shared=False)
 
     def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
         """Scores one genotype with its own weights on `val`, and keeps its predictions; tells what the steps

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +10,11 @@ import torch
 from torch import nn
 
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Learning, Step
 from posenas.learning.optimizers import Architecture
-from posenas.learning.training import Notes, Step, Watch
+from posenas.learning.training import Notes, Watch
 from posenas.networks.real_values import relax
-from posenas.searching.workshop import Weights, Workshop
-
-__all__ = ["Learning", "Relaxation", "relax", "train_relaxed"]
-
-
-@dataclass(frozen=True)
-class Learning:
-    """How the architecture's values learn, beside the weights.
-
-    Attributes:
-        learning_rate: the same in every step; None for the weights' own.
-        on: people: `train`; or `halves`, of which each batch has as many, the first half to learn the weights
-            from and the second half to learn the architecture from.
-    """
-
-    learning_rate: float | None = None
-    weight_decay: float = 0.0
-    on: str = "train"
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """What training gave.
-
-    Attributes:
-        course: the genotype after each epoch; the last one is `genotype`.
-    """
-
-    weights: Weights
-    genotype: Genotype
-    course: tuple[Genotype, ...]
+from posenas.searching.workshop import Workshop
 
 
 def train_relaxed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -17,29 +17,22 @@ from torch import Tensor, nn
 from posenas.composing.compose import Composition, qualified
 from posenas.contract.components import Averaging, HeadModule, Relaxed, WeightSharing
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Step, Weights
 from posenas.contract.scores import GroundTruth, Predictions
 from posenas.contract.trial import Ablation
 from posenas.data.views import EvaluatedViews
 from posenas.learning.ablation import predict_ablated, replacement_rates
 from posenas.learning.inference import predict, recalibrate
 from posenas.learning.optimizers import Architecture
-from posenas.learning.training import Notes, Step, Watch, train
+from posenas.learning.training import Notes, Watch, train
 from posenas.networks.initial_weights import InitialWeights, read_initial_weights
-from posenas.networks.output_change import Change, measure_change
+from posenas.networks.output_change import OutputChange, measure_change
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.real_values import relax, restore
 from posenas.networks.transfer import Transfer, transfer
 from posenas.runs.checkpoint import read_weights, save_weights
 from posenas.runs.run import Run
 from posenas.searching.splits import People
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A weights file of the run; `shared` where it holds a whole space's."""
-
-    file: str
-    shared: bool
 
 
 class NetworkFailedError(Exception):
@@ -194,7 +187,7 @@ class Workshop:
         }
         return predictions, self.scores(predictions, truth) | ({"ablations": ablations} if ablations else {})
 
-    def change(self, first: PoseNetwork, second: PoseNetwork, *, on: str) -> Change:
+    def change(self, first: PoseNetwork, second: PoseNetwork, *, on: str) -> OutputChange:
         """Of the outputs, where the second network takes the first one's place."""
         _, views = self.people.evaluated(on)
         device = self.composition.compute.device

@@ -13,6 +13,7 @@ from posenas.composing.compose import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial
 from posenas.reporting.comparison.equal_cost import draw_equal_cost
 from posenas.reporting.comparison.origins import Training, calibration_of, training_of
@@ -22,7 +23,7 @@ from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.run import Run, locked, open_journal
 from posenas.runs.sealed import write_sealed
-from posenas.searching.problem import Problem, Weights
+from posenas.searching.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from posenas.contract.errors import PosenasError
+from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial
 from posenas.runs.journal import Journal
-from posenas.searching.problem import Weights
 
 
 @dataclass(frozen=True)

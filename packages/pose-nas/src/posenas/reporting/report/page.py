@@ -16,7 +16,7 @@ from posenas.contract.keypoints import KeypointSet
 from posenas.contract.scores import GroundTruth, Metric
 from posenas.contract.trial import Trial
 from posenas.learning.inference import EvaluationSettings
-from posenas.networks.output_change import Change
+from posenas.networks.output_change import OutputChange
 from posenas.reporting.comparison.evidence import Evidence
 from posenas.reporting.report.architecture import safe_names
 from posenas.reporting.report.caveats import caveats, people_in_words, ranking_people
@@ -87,7 +87,7 @@ def render_page(
     truth: GroundTruth | None,
     pictures: Pictures,
     evidence: Evidence,
-    change: Change | None,
+    change: OutputChange | None,
     view: str | None,
     accepted: Sequence[Accepted] = (),
 ) -> str:

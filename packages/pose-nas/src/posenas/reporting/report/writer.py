@@ -11,7 +11,7 @@ from posenas.contract.components import Dataset, Head, SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
 from posenas.contract.scores import GroundTruth
-from posenas.networks.output_change import Change
+from posenas.networks.output_change import OutputChange
 from posenas.reporting.comparison.evidence import read_evidence
 from posenas.reporting.report.architecture import draw_genotype
 from posenas.reporting.report.course import entropy_picture, read_courses
@@ -158,13 +158,13 @@ def _read_accepted(run: Run) -> Sequence[Accepted]:
     return [Accepted(**record["inputs"]) for record in records if record.get("effect") == ACCEPTED]
 
 
-def _read_change(run: Run) -> Change | None:
+def _read_change(run: Run) -> OutputChange | None:
     """Of the outputs, by what was left out last."""
     try:
         records = [record for record in read_records(run.journal_file) if record.get("effect") == "leave out"]
     except PosenasError:
         return None  # the entropies, of the same journal, are named as missing
-    return Change(**records[-1]["result"]["change"]) if records else None
+    return OutputChange(**records[-1]["result"]["change"]) if records else None
 
 
 def _read_truth(results: Results) -> tuple[GroundTruth | None, Sequence[str]]:

@@ -10,9 +10,9 @@ from annotated_types import Gt
 
 from posenas.contract.components import Distillable, WeightSharing
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Problem, Weights
 from posenas.contract.trial import Trial
 from posenas.learning.sandwich_step import SandwichStep
-from posenas.searching.problem import Problem, Weights
 
 Source: TypeAlias = Literal["auto", "shared", "scratch"]
 

@@ -14,10 +14,11 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from posenas.composing.objectives import Objective, scored, values
+from posenas.composing.objectives import scored, values
 from posenas.contract.genotype import Genotype
+from posenas.contract.goals import Objective
+from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
-from posenas.searching.problem import Problem
 from posenas.standard.strategies.candidates import (
     CalibrationOption,
     Candidates,

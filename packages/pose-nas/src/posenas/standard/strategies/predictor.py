@@ -17,8 +17,8 @@ from annotated_types import Ge, Gt
 from posenas.composing.limits import DEAR_COSTS
 from posenas.composing.objectives import scored
 from posenas.contract.genotype import Genotype, genotype_id
+from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
-from posenas.searching.problem import Problem
 from posenas.standard.strategies.candidates import (
     CalibrationOption,
     CandidatesOption,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
-from posenas.searching.problem import Problem
 from posenas.standard.strategies.candidates import (
     CalibrationOption,
     CandidatesOption,

@@ -10,8 +10,8 @@ from annotated_types import Gt
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import check_genotype
+from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
-from posenas.searching.problem import Problem
 
 
 @dataclass(frozen=True)

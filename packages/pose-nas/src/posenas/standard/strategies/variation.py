@@ -9,7 +9,7 @@ from typing import Any
 from posenas.composing.conditional import made_possible
 from posenas.contract.components import Evolvable, SearchSpace
 from posenas.contract.genotype import Choice, Dimension, Genotype, genotype_id
-from posenas.searching.problem import Problem
+from posenas.contract.problem import Problem
 
 _TRIES = 96
 _TRIES_PER_MUTATION = 16

@@ -1,0 +1,244 @@
+"""What a strategy may ask of a search: the second page of the contract.
+
+A strategy's `search` gets a `Problem`. Everything costly is one of its methods. Each result is written to the
+run's journal before the strategy sees it, so a run that was killed is resumed by calling `search` again: what
+the journal knows returns at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from posenas.contract.batches import Batch
+    from posenas.contract.components import SearchSpace
+    from posenas.contract.genotype import Genotype
+    from posenas.contract.goals import Objective
+    from posenas.contract.trial import Trial
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weights file of the run.
+
+    Attributes:
+        shared: whether it holds the super-network of a whole space.
+    """
+
+    file: str
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A genotype that is to be trained alone.
+
+    Attributes:
+        init: weights of another genotype that it inherits from where tensors fit; None for fresh ones.
+    """
+
+    genotype: Genotype
+    init: Weights | None = None
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How the architecture's values learn, beside the weights.
+
+    Attributes:
+        learning_rate: the same in every step; None for the weights' own.
+        on: the people to learn from. `train` takes all of them. With `halves`, the first half of each batch
+            is to learn the weights from, and the second half to learn the architecture from.
+    """
+
+    learning_rate: float | None = None
+    weight_decay: float = 0.0
+    on: str = "train"
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """What a training of weights and architecture gave.
+
+    Attributes:
+        course: the genotype after each epoch; the last one is `genotype`.
+    """
+
+    weights: Weights
+    genotype: Genotype
+    course: tuple[Genotype, ...]
+
+
+class Step(Protocol):
+    """Computes one batch's losses and adds their gradients to those in the network.
+
+    A step is a frozen dataclass whose fields are numbers, words, tuples and frozen dataclasses such as the
+    space: by them a resumed run knows the training again. Anything else is refused; see
+    `posenas.searching.identity`.
+    """
+
+    def __call__(self, network: Any, batch: Batch, rng: Random) -> Mapping[str, float]:
+        """Return the losses by name, for the display."""
+        ...
+
+
+class Problem(Protocol):
+    """One search: its space, its goals, and the costly work that is done once and remembered.
+
+    People are in four splits: `fit` to train on while candidates are ranked on `ranking`, which together make
+    up `train`; and `val`, which no decision depends on (unless `evaluation.held_out` is 0).
+    """
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space that is searched."""
+        ...
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        """What to make great or small; at least one is a metric."""
+        ...
+
+    def offers(self, capability: type) -> bool:
+        """Tell whether the space, or the head's module, has this capability."""
+        ...
+
+    def rng(self, purpose: str) -> Random:
+        """Return a generator that depends on the run's seed and the purpose alone."""
+        ...
+
+    def best(self, trials: Sequence[Trial]) -> Trial:
+        """Return the best trial by the objective, or the knee of the front where there are several.
+
+        Raises:
+            PosenasError: where every trial failed.
+        """
+        ...
+
+    def costs(self, genotype: Genotype) -> Mapping[str, float]:
+        """Return every cost of the pose network by name; latency where a limit or an objective names it."""
+        ...
+
+    def within_limits(self, genotype: Genotype) -> bool:
+        """Tell whether the genotype's costs keep every limit."""
+        ...
+
+    def near_budget(self, genotype: Genotype) -> bool:
+        """Tell whether a genotype within the limits is as near the tightest one as those that `draw` gives.
+
+        It is true where the search has no budget to be near.
+        """
+        ...
+
+    def draw(
+        self, number: int, *, first: Sequence[Genotype] = (), purpose: str = "candidates"
+    ) -> list[Genotype]:
+        """Return different genotypes within the limits; fewer where there are no more.
+
+        Where no cost is an objective, those after `first` use 85 to 100 % of the tightest limit, as far as
+        the space has such genotypes.
+
+        Args:
+            first: those to begin with, as far as they are within the limits.
+            purpose: names the random numbers, as in `rng`.
+        """
+        ...
+
+    def train_shared(
+        self,
+        step: Step,
+        *,
+        epochs: int,
+        init: Weights | None = None,
+        on: str = "fit",
+        name: str = "super-network",
+    ) -> Weights:
+        """Train the super-network of a weight-sharing space, from fresh or from earlier shared weights.
+
+        Where the strategy requires `Relaxed` too, real values are shared parameters: `activate` gives the
+        network of a genotype with the genotype's values, and their gradients change the shared ones, which
+        are in `network.shared.largest`.
+
+        Args:
+            step: how each batch trains it.
+            on: the split to train on.
+            name: what the display calls it.
+        """
+        ...
+
+    def train(
+        self,
+        genotype: Genotype,
+        *,
+        epochs: int,
+        init: Weights | None = None,
+        on: str = "train",
+        repeat: int = 0,
+    ) -> Weights:
+        """Train one genotype alone, from fresh weights or from its part of shared ones.
+
+        Args:
+            on: the split to train on.
+            repeat: each number is a training of its own, with other random numbers.
+        """
+        ...
+
+    def train_relaxed(
+        self, step: Step, *, epochs: int, learning: Learning, start: Genotype | None = None
+    ) -> Relaxation:
+        """Train a network together with its genotype's real values, from fresh weights.
+
+        Args:
+            start: the genotype to begin with; None for the middle of every dimension, which is zeros.
+        """
+        ...
+
+    def leave_out(self, genotype: Genotype, weights: Weights, *, whole: Genotype) -> Weights:
+        """Return the part of a whole genotype's weights that a pruned one still needs.
+
+        The journal notes how far its outputs are from the whole one's, for the ranking people.
+        """
+        ...
+
+    def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
+        """Score one genotype with its own weights on `val`, and keep its predictions.
+
+        The trial tells what the steps of its decoding are worth, where the head tells them apart.
+        """
+        ...
+
+    def evaluate_many(
+        self,
+        genotypes: Sequence[Genotype],
+        weights: Weights,
+        *,
+        stage: str,
+        calibration_people: int,
+        progress: tuple[int, int] | None = None,
+    ) -> Iterator[Trial]:
+        """Score each genotype with its part of shared weights on the ranking people.
+
+        Args:
+            weights: shared; or of the only genotype, with 0 calibration people.
+            calibration_people: batch norm's statistics are taken anew from so many training people first.
+            progress: how many candidates were scored before these, and how many will be in all.
+        """
+        ...
+
+    def train_and_evaluate_many(
+        self, candidates: Sequence[Candidate], *, epochs: int, stage: str
+    ) -> Iterator[Trial]:
+        """Train each candidate alone on `fit`, and score it on the ranking people.
+
+        Several are trained at the same time where the recipe lets them. Each is scored with the weights of
+        the epoch whose loss was least on the ranking people. A candidate whose training fails is a failed
+        trial. The results do not depend on the order in which the trainings end.
+        """
+        ...
+
+    def discard(self, weights: Weights) -> None:
+        """Delete a weights file that the search no longer needs; reading it all the same trains it again."""
+        ...
