@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from posenas.contract.batches import Batch
-from posenas.standard.heads.heatmap_decoding import find_peaks, refine
-from posenas.standard.heads.heatmap_encoding import Encoding, encode
+from posenas.networks.heatmaps.decoding import find_peaks, refine
+from posenas.networks.heatmaps.encoding import Encoding, encode
 from ratios import Ratio, alternate
 from torch import Tensor
 

@@ -10,11 +10,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from posenas.cli.progress import Lines
 from posenas.composing.compose import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.trial import Trial
 from posenas.networks.devices import keep_freed_memory, use_threads
+from posenas.reporting.progress import Lines
 from posenas.runs.events import Events
 from posenas.runs.run import Run, create_run, locked, open_journal
 from posenas.searching.problem import Problem

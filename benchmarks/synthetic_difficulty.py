@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.cli.progress import Lines
 from posenas.composing.compose import compose
 from posenas.contract.genotype import Genotype
 from posenas.contract.samples import Person, Sample
 from posenas.contract.scores import GroundTruth, Predictions
 from posenas.networks.devices import use_threads
+from posenas.reporting.progress import Lines
 from posenas.runs.events import Events
 from posenas.runs.recipe import ComponentChoice, Recipe
 from posenas.runs.run import create_run

@@ -19,8 +19,8 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import KEYPOINT_SETS
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
+from posenas.networks.heatmaps.encoding import Encoding
 from posenas.standard.heads.heatmap import HeatmapHead
-from posenas.standard.heads.heatmap_encoding import Encoding
 from torch import Tensor
 
 COCO, MPII = KEYPOINT_SETS["coco-17"], KEYPOINT_SETS["mpii-16"]

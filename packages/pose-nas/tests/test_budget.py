@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from posenas.composing.conditional import likelihood, made_possible
 from posenas.composing.limits import draw_genotypes, guide_to_budget, near_budget, parse_limit, within
+from posenas.composing.variation import breed
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Dimension, Genotype, Real, genotype_id, sample_uniform
-from posenas.standard.strategies.variation import breed
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from posenas.data.images.file_image import FileImage
 from posenas.data.loader import EpochLoader
 from posenas.data.person_crop import person_crops
 from posenas.data.reading import WarpedCrops
-from posenas.standard.heads.heatmap import Crop, HeatmapHead
-from posenas.standard.heads.heatmap_encoding import Encoding
+from posenas.networks.heatmaps.encoding import Encoding
+from posenas.networks.heatmaps.view import Crop
+from posenas.standard.heads.heatmap import HeatmapHead
 
 VIEW = View("person", height=32, width=24)
 KEYPOINTS = keypoint_set_from_names(["nose", "left_hand", "right_hand"])

@@ -12,9 +12,9 @@ from posenas.composing.options import make_component
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
+from posenas.networks.backbones.channels import scaled
 from posenas.networks.counting import Costs
 from posenas.runs.recipe import recipe_from_tables
-from posenas.standard.fixed.channels import scaled
 from posenas.standard.fixed.space import FixedSpace
 from posenas.standard.heads.heatmap import HeatmapHead
 from torch import nn

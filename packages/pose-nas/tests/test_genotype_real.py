@@ -7,10 +7,10 @@ from random import Random
 
 import numpy as np
 import pytest
+from posenas.composing.variation import mutate
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Real, canonical_json, check_genotype, middle, sample_uniform
 from posenas.standard.strategies.score_predictor import encode
-from posenas.standard.strategies.variation import mutate
 
 DIMENSIONS = {"kernel": Choice((3, 5, 7)), "alpha": Real((3, 4)), "scale": Real(())}
 

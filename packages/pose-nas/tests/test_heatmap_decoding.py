@@ -8,8 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from posenas.contract.batches import Batch
-from posenas.standard.heads.heatmap_decoding import blur_kernel, find_peaks, peak_masses, peak_values, refine
-from posenas.standard.heads.heatmap_encoding import Encoding, encode, to_map, to_view
+from posenas.networks.heatmaps.decoding import blur_kernel, find_peaks, peak_masses, peak_values, refine
+from posenas.networks.heatmaps.encoding import Encoding, encode, to_map, to_view
 from torch import Tensor
 
 HEIGHT, WIDTH = 64, 48

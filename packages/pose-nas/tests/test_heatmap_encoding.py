@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from posenas.contract.batches import Batch
-from posenas.standard.heads.heatmap_encoding import Encoding, encode, in_view
+from posenas.networks.heatmaps.encoding import Encoding, encode, in_view
 
 
 def random_batch(seed: int, *, people: int, keypoints: int, height: int, width: int) -> Batch:

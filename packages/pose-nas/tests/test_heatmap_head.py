@@ -13,8 +13,9 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import KEYPOINT_SETS
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
-from posenas.standard.heads.heatmap import Crop, HeatmapHead, HeatmapModule, Loss
-from posenas.standard.heads.heatmap_encoding import Encoding
+from posenas.networks.heatmaps.encoding import Encoding
+from posenas.networks.heatmaps.view import Crop
+from posenas.standard.heads.heatmap import HeatmapHead, HeatmapModule, Loss
 from torch import Tensor
 
 COCO, WHOLEBODY = KEYPOINT_SETS["coco-17"], KEYPOINT_SETS["coco-wholebody-133"]

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from posenas.contract.batches import Batch
-from posenas.standard.heads.heatmap_encoding import HeatmapTargets, encode
-from posenas.standard.heads.heatmap_losses import (
+from posenas.networks.heatmaps.encoding import HeatmapTargets, encode
+from posenas.networks.heatmaps.losses import (
     cross_entropy_to_teacher,
     divergence,
     log_probabilities,

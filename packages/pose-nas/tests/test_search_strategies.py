@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from posenas.composing.objectives import best_trial, front, values
+from posenas.composing.variation import cross, mutate
 from posenas.contract.components import WeightSharing
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
 from posenas.contract.goals import Objective
@@ -20,7 +21,6 @@ from posenas.standard.strategies.evolution import Evolution
 from posenas.standard.strategies.predictor import PredictorSearch
 from posenas.standard.strategies.random_search import RandomSearch
 from posenas.standard.strategies.score_predictor import predict_scores
-from posenas.standard.strategies.variation import cross, mutate
 
 AP = Objective("toy.AP", maximize=True, is_cost=False)
 GMACS = Objective("gmacs", maximize=False, is_cost=True)

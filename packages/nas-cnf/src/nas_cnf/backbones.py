@@ -18,12 +18,12 @@ from posenas.composing.named_networks import find_network, zoo_names
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.levels import Level
+from posenas.networks.backbones.channels import scaled
+from posenas.networks.backbones.hrnet import hrnet
+from posenas.networks.backbones.mobilenetv2 import mobilenetv2
+from posenas.networks.backbones.simple_baseline import simple_baseline_r50
 from posenas.networks.layers.chain import Chain
 from posenas.networks.layers.hrnet import HRNet
-from posenas.standard.fixed.channels import scaled
-from posenas.standard.fixed.hrnet import hrnet
-from posenas.standard.fixed.mobilenetv2 import mobilenetv2
-from posenas.standard.fixed.simple_baseline import simple_baseline_r50
 from torch import Tensor, nn
 
 from nas_cnf.fabric import Fabric, Stem

@@ -18,10 +18,10 @@ from posenas.contract.batches import Batch, Poses, View
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level, deepest_within
-from posenas.standard.heads.heatmap import Crop, Side, check_input_size, person_view, undo_mirror
-from posenas.standard.heads.heatmap_decoding import find_peaks, peak_values, refine
-from posenas.standard.heads.heatmap_encoding import QUARTER, Encoding, HeatmapTargets, encode, to_view
-from posenas.standard.heads.heatmap_losses import mean_squared_difference, mean_squared_error
+from posenas.networks.heatmaps.decoding import find_peaks, peak_values, refine
+from posenas.networks.heatmaps.encoding import QUARTER, Encoding, HeatmapTargets, encode, to_view
+from posenas.networks.heatmaps.losses import mean_squared_difference, mean_squared_error
+from posenas.networks.heatmaps.view import Crop, Side, check_input_size, person_view, undo_mirror
 from torch import Tensor, nn
 
 from nas_cnf.groups import PartGroup, body_groups, named_groups, random_groups

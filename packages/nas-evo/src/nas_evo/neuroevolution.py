@@ -12,12 +12,12 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
+from posenas.composing.variation import changes
 from posenas.contract.components import Evolvable
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, check_genotype, genotype_id, middle
 from posenas.contract.problem import Candidate, Problem, Weights
 from posenas.contract.trial import Descent, Trial
-from posenas.standard.strategies.variation import changes
 
 _TRIES = 1000
 

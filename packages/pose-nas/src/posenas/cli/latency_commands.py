@@ -58,9 +58,9 @@ def build(
     """
     from rich.console import Console
 
-    from posenas.cli.progress import make_display
     from posenas.composing.latency_subjects import subject_of_recipe
     from posenas.networks.latency.build import build_table, measures_of
+    from posenas.reporting.progress import make_display
     from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables
 
     merged = merge({}, [parse_assignment(text) for text in assignments], flags=flags)

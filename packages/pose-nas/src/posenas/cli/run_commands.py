@@ -342,8 +342,8 @@ def run_events() -> Iterator[Events]:
     """Listeners of a run; the terminal is put back at the end."""
     from rich.console import Console
 
-    from posenas.cli.listeners import make_events
-    from posenas.cli.progress import make_display
+    from posenas.reporting.listeners import make_events
+    from posenas.reporting.progress import make_display
 
     display = make_display(Console(stderr=True))
     try:

@@ -38,7 +38,6 @@ from posenas.contract.components import (
     HeadModule,
     Relaxed,
     SearchSpace,
-    Strategy,
     WeightSharing,
 )
 from posenas.contract.errors import PosenasError
@@ -47,6 +46,7 @@ from posenas.contract.genotype import Genotype, Real
 from posenas.contract.goals import Limit, Objective
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
+from posenas.contract.problem import Strategy
 from posenas.contract.scores import GroundTruth, Predictions
 from posenas.data.augment import Augmentation
 from posenas.data.checking.findings import crowd_findings, find

@@ -34,13 +34,13 @@ from posenas.contract.components import (
     Relaxed,
     ScaleTest,
     SearchSpace,
-    Strategy,
     Timed,
     WeightSharing,
 )
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, Real, check_genotype
 from posenas.contract.keypoints import KeypointSet
+from posenas.contract.problem import Strategy
 from posenas.contract.samples import Sample
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
 

@@ -21,6 +21,7 @@ import posenas
 from posenas.composing.importable import SourceLook, look_at
 from posenas.contract import components as protocols
 from posenas.contract.errors import PosenasError, suggestion
+from posenas.contract.problem import Strategy
 
 Status = Literal["ok", "broken", "outdated", "doubled"]
 
@@ -47,7 +48,7 @@ _GROUP = "posenas."
 _ENTRY_POINT = re.compile(r"(?P<module>\w+(\.\w+)*)(\s*:\s*(?P<attribute>\w+(\.\w+)*))?(\s*\[.*\])?")
 PROTOCOLS: Mapping[str, type[Any]] = {
     "space": protocols.SearchSpace,
-    "strategy": protocols.Strategy,
+    "strategy": Strategy,
     "head": protocols.Head,
     "dataset": protocols.Dataset,
     "evaluator": protocols.Evaluator,

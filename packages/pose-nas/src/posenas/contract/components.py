@@ -11,7 +11,7 @@ annotated `Annotated[type, "what it does"]`; constraints such as `annotated_type
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from posenas.contract.genotype import Dimension, Genotype
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.levels import Level
-    from posenas.contract.problem import Problem
     from posenas.contract.samples import Sample
     from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
-    from posenas.contract.trial import Trial
 
 
 class Backbone(Protocol):
@@ -128,24 +126,6 @@ class Drawable(SearchSpace, Protocol):
     def draw(self, genotype: Genotype) -> Mapping[str, bytes]:
         """PNG files by the names of what they show, such as `part1`, in the order to show them in. Each
         says in words what its lines and colours are. The same genotype gives the same bytes."""
-        ...
-
-
-@runtime_checkable
-class Strategy(Protocol):
-    """Decides which genotypes to try and how their weights are obtained."""
-
-    def requires(self) -> Sequence[type]:
-        """Capabilities, as protocols of this page, that the space or the head module must have."""
-        ...
-
-    def search(self, problem: Problem) -> Iterator[Trial]:
-        """Ordinary deterministic code. All costly work, and all randomness, comes from `problem`.
-
-        The last trial yielded is the search's answer, whatever its stage is called: the winner with weights
-        of its own, scored by `problem.evaluate`. A search without a trial, or whose last one failed or has
-        the super-network's weights, ends with an error. Steps of trainings are frozen dataclasses.
-        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""What a strategy may ask of a search: the second page of the contract.
+"""Strategies, and what they may ask of a search: the second page of the contract.
 
 A strategy's `search` gets a `Problem`. Everything costly is one of its methods. Each result is written to the
 run's journal before the strategy sees it, so a run that was killed is resumed by calling `search` again: what
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from posenas.contract.batches import Batch
@@ -241,4 +241,23 @@ class Problem(Protocol):
 
     def discard(self, weights: Weights) -> None:
         """Delete a weights file that the search no longer needs; reading it all the same trains it again."""
+        ...
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """A strategy decides which genotypes to try and how their weights are obtained."""
+
+    def requires(self) -> Sequence[type]:
+        """Return the capabilities, protocols of the first page, that space or head module must have."""
+        ...
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
+        """Yield the trials of the search, by ordinary deterministic code.
+
+        All costly work, and all randomness, comes from `problem`. The last trial yielded is the search's
+        answer, whatever its stage is called: the winner with weights of its own, scored by
+        `problem.evaluate`. A search without a trial, or whose last one failed or has the super-network's
+        weights, ends with an error.
+        """
         ...

@@ -9,11 +9,11 @@ from typing import Annotated
 from annotated_types import Gt, Le
 
 from posenas.contract.genotype import Choice, Genotype, check_genotype, sample_uniform
+from posenas.networks.backbones.hrnet import hrnet
+from posenas.networks.backbones.mobilenetv2 import mobilenetv2
+from posenas.networks.backbones.simple_baseline import simple_baseline_r50
 from posenas.networks.layers.chain import Chain
 from posenas.networks.layers.hrnet import HRNet
-from posenas.standard.fixed.hrnet import hrnet
-from posenas.standard.fixed.mobilenetv2 import mobilenetv2
-from posenas.standard.fixed.simple_baseline import simple_baseline_r50
 
 _NAMES = ("mobilenetv2", "simple-baseline-r50", "hrnet-w32", "hrnet-w48")
 

@@ -12,11 +12,10 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from posenas.contract.batches import Batch, Poses, View
-from posenas.contract.errors import PosenasError
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level, deepest_within
-from posenas.standard.heads.heatmap_decoding import find_peaks, peak_masses, peak_values, refine
-from posenas.standard.heads.heatmap_encoding import (
+from posenas.networks.heatmaps.decoding import find_peaks, peak_masses, peak_values, refine
+from posenas.networks.heatmaps.encoding import (
     QUARTER,
     Encoding,
     HeatmapTargets,
@@ -24,7 +23,7 @@ from posenas.standard.heads.heatmap_encoding import (
     in_view,
     to_view,
 )
-from posenas.standard.heads.heatmap_losses import (
+from posenas.networks.heatmaps.losses import (
     counted,
     cross_entropy_to_teacher,
     divergence,
@@ -33,10 +32,9 @@ from posenas.standard.heads.heatmap_losses import (
     mean_squared_error,
     probabilities,
 )
+from posenas.networks.heatmaps.view import Crop, Side, check_input_size, person_view, undo_mirror
 
 Loss: TypeAlias = Literal["cross-entropy", "mse"]
-Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
-Crop: TypeAlias = Literal["auto", "udp", "standard"]
 
 
 @dataclass(frozen=True)
@@ -153,43 +151,3 @@ class HeatmapModule(nn.Module):
         if self.distributions:
             return torch.logaddexp(log_probabilities(outputs), log_probabilities(undone)) - math.log(2.0)
         return (outputs.float() + undone.float()) / 2
-
-
-def person_view(input_size: Sequence[int], *, encoding: Encoding, crop: Crop) -> View:
-    """The view of a person in which maps of this encoding are made; `input_size` is height and width."""
-    height, width = input_size
-    if crop == "auto":
-        crop = "udp" if encoding == "udp" else "standard"
-    return View("person", height, width, crop=crop)
-
-
-def check_input_size(input_size: Sequence[int], levels: Sequence[Level], *, head: str) -> None:
-    """Raises PosenasError where the view's sides do not divide by the coarsest level's stride.
-
-    Args:
-        input_size: height and width, pixels.
-        head: its name, for the error.
-    """
-    coarsest = max(level.stride for level in levels)
-    if any(side % coarsest for side in input_size):
-        nearest = [max(1, round(side / coarsest)) * coarsest for side in input_size]
-        raise PosenasError(
-            f"{head} head: input_size {list(input_size)} does not divide by {coarsest}, "
-            f"the stride of the backbone's coarsest level; the nearest that does is {nearest}"
-        )
-
-
-def undo_mirror(maps: Tensor, order: Sequence[int], encoding: Encoding) -> Tensor:
-    """(N, K, H, W) maps of mirrored images, as maps of the images.
-
-    Undone, the mirror leaves all but `udp` maps 3/4 of a pixel (at 1/4) left of the others; as in the
-    papers they are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel.
-    That is so for either crop rule: the view is mirrored, whatever lies in it.
-
-    Args:
-        order: K indices, each keypoint's mirror image.
-    """
-    undone = maps[:, order].flip(3)
-    if encoding == "udp":
-        return undone
-    return torch.cat([undone[..., :1], undone[..., :-1]], dim=3)

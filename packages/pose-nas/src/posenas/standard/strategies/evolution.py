@@ -15,6 +15,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from posenas.composing.objectives import scored, values
+from posenas.composing.variation import breed
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Objective
 from posenas.contract.problem import Problem
@@ -30,7 +31,6 @@ from posenas.standard.strategies.candidates import (
     required,
 )
 from posenas.standard.strategies.dominance import best_first
-from posenas.standard.strategies.variation import breed
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt
 
 from posenas.composing.limits import DEAR_COSTS
 from posenas.composing.objectives import scored
+from posenas.composing.variation import breed
 from posenas.contract.genotype import Genotype, genotype_id
 from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
@@ -31,7 +32,6 @@ from posenas.standard.strategies.candidates import (
 from posenas.standard.strategies.dominance import best_first
 from posenas.standard.strategies.evolution import ranked
 from posenas.standard.strategies.score_predictor import predict_scores
-from posenas.standard.strategies.variation import breed
 
 _PARENTS = 8
 _CROSSOVER = 0.5

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from posenas.cli.progress import Bars, Lines
 from posenas.composing.plugins import find_plugins, load_entry
 from posenas.contract.errors import PosenasError
+from posenas.reporting.progress import Bars, Lines
 from posenas.reporting.report import ReportWriter
 from posenas.runs.events import Events
 

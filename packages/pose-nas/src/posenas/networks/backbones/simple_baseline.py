@@ -8,11 +8,11 @@ from __future__ import annotations
 from torch import nn
 
 from posenas.contract.levels import Level
+from posenas.networks.backbones.channels import scaled
 from posenas.networks.layers.chain import Chain
 from posenas.networks.layers.convolution import pooled_stem, upsampling
 from posenas.networks.layers.initialisation import initialise
 from posenas.networks.layers.residual import Bottleneck
-from posenas.standard.fixed.channels import scaled
 
 _EXPANSION = 4
 _STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))

@@ -9,11 +9,11 @@ from __future__ import annotations
 from torch import nn
 
 from posenas.contract.levels import Level
+from posenas.networks.backbones.channels import scaled
+from posenas.networks.backbones.simple_baseline import deconvolution
 from posenas.networks.layers.chain import Chain
 from posenas.networks.layers.initialisation import initialise
 from posenas.networks.layers.inverted import InvertedResidual
-from posenas.standard.fixed.channels import scaled
-from posenas.standard.fixed.simple_baseline import deconvolution
 
 _STAGES = (
     (1, 16, 1, 1),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss, normalize
 
-from posenas.standard.heads.heatmap_encoding import HeatmapTargets
+from posenas.networks.heatmaps.encoding import HeatmapTargets
 
 
 def mean_squared_error(outputs: Tensor, targets: HeatmapTargets) -> Tensor:

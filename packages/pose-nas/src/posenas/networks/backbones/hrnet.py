@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from torch import nn
 
+from posenas.networks.backbones.channels import scaled
 from posenas.networks.layers.hrnet import HRNet, HRNetPlan, Stage
 from posenas.networks.layers.initialisation import initialise
 from posenas.networks.layers.multi_resolution import Branch
-from posenas.standard.fixed.channels import scaled
 
 _MODULES = (1, 4, 3)
 """Of the second, third and fourth stage."""

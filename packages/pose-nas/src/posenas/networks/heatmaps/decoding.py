@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from posenas.standard.heads.heatmap_encoding import Encoding, gaussian, patch_radius
+from posenas.networks.heatmaps.encoding import Encoding, gaussian, patch_radius
 
 _FLOOR = 1e-3
 """Of the patch's highest value: lower ones are raised to it before the logarithm (UDP's published clamp)."""
