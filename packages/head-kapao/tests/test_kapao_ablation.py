@@ -15,11 +15,9 @@ import torch
 from head_kapao.anchors import ANCHORS
 from head_kapao.head import STRIDES, KapaoHead, KapaoModule
 from head_kapao.sizes import published
-from posenas.composing.compose import Composition, compose
-from posenas.contract.components import Ablatable
-from posenas.contract.keypoint_sets import COCO_17
-from posenas.contract.levels import Level
-from posenas.contract.trial import Trial, trial_from_dict
+from posenas import COCO_17, Ablatable, Composition, Level, Trial
+from posenas.composing.compose import compose
+from posenas.contract.trial import trial_from_dict
 from posenas.reporting.report import write_report
 from posenas.reporting.rescoring import evaluate_run
 from posenas.runs.events import Events

@@ -9,7 +9,7 @@ import torch
 from head_kapao.anchors import ANCHORS, scaled_anchors
 from head_kapao.assignment import Assignment, assign
 from head_kapao.objects import Objects
-from posenas.contract.errors import PosenasError
+from posenas import PosenasError
 from torch import Tensor
 
 HEIGHT, WIDTH, KEYPOINTS = 384, 640, 4

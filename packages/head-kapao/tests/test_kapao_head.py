@@ -14,11 +14,7 @@ from head_kapao.detection import Detection
 from head_kapao.head import STRIDES, KapaoHead, KapaoModule, Looks
 from head_kapao.sizes import published
 from head_kapao.space import YoloSpace
-from posenas.contract.batches import Batch, Look
-from posenas.contract.components import Distillable, FlipTest, ScaleTest
-from posenas.contract.errors import PosenasError
-from posenas.contract.keypoint_sets import COCO_17
-from posenas.contract.levels import Level
+from posenas import COCO_17, Batch, Distillable, FlipTest, Level, Look, PosenasError, ScaleTest
 from torch import Tensor
 
 LEVELS = [Level(f"p{number}", stride, 8 * number) for number, stride in enumerate(STRIDES, 3)]

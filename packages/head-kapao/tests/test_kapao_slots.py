@@ -11,10 +11,7 @@ import pytest
 from head_kapao.anchors import ANCHORS, REFERENCE_SIZE
 from head_kapao.head import KapaoHead
 from head_kapao.slots import count_shared
-from posenas.contract.batches import View
-from posenas.contract.components import Foreseeing
-from posenas.contract.keypoint_sets import COCO_17
-from posenas.contract.samples import Person, Sample
+from posenas import COCO_17, Foreseeing, Person, Sample, View
 from posenas.data.coco.dataset import CocoDataset
 from posenas.standard.synthetic.dataset import SyntheticDataset
 

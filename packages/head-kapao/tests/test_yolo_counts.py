@@ -14,8 +14,7 @@ from head_kapao.zoo import (
     KAPAO_S,
     KAPAO_S_CROWDPOSE,
 )
-from posenas.contract.keypoint_sets import KEYPOINT_SETS
-from posenas.contract.zoo import ZooEntry
+from posenas import KEYPOINT_SETS, ZooEntry
 from posenas.networks.counting import measure
 from torch import nn
 

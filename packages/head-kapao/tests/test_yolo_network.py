@@ -15,7 +15,7 @@ import torch
 from head_kapao.blocks import join
 from head_kapao.network import YoloNetwork
 from head_kapao.space import YoloSpace
-from posenas.contract.genotype import Genotype
+from posenas import Genotype
 from posenas.networks.sharing import SharedWeights
 from posenas.networks.transfer import transfer
 from torch import Tensor, nn

@@ -11,10 +11,16 @@ import torch
 from head_kapao.network import YoloNetwork
 from head_kapao.sizes import Size
 from head_kapao.space import YoloSpace
-from posenas.composing.options import make_component, option_values
-from posenas.contract.components import Evolvable, SearchSpace, WeightSharing
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Genotype, check_genotype
+from posenas import (
+    Evolvable,
+    Genotype,
+    PosenasError,
+    SearchSpace,
+    WeightSharing,
+    check_genotype,
+    option_values,
+)
+from posenas.composing.options import make_component
 from posenas.networks.counting import Costs, measure
 from posenas.networks.folding import fold_normalisations
 from posenas.networks.sharing import sub_slices

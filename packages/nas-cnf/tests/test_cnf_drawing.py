@@ -13,8 +13,7 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from nas_cnf.drawing import fabric_figure, heard_lines
 from nas_cnf.layout import first_layers, last_layers
 from nas_cnf.space import CnfSpace
-from posenas.contract.components import Drawable
-from posenas.contract.errors import PosenasError
+from posenas import Drawable, PosenasError
 
 OPERATIONS = ("zero", "skip", "sep3", "dil3")
 

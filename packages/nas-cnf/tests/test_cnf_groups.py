@@ -8,9 +8,7 @@ from random import Random
 
 import pytest
 from nas_cnf.groups import body_groups, named_groups, random_groups
-from posenas.contract.errors import PosenasError
-from posenas.contract.keypoint_sets import KEYPOINT_SETS, keypoint_set_from_names
-from posenas.contract.keypoints import KeypointSet
+from posenas import KEYPOINT_SETS, KeypointSet, PosenasError, keypoint_set_from_names
 
 COCO, MPII = KEYPOINT_SETS["coco-17"], KEYPOINT_SETS["mpii-16"]
 WHOLEBODY = KEYPOINT_SETS["coco-wholebody-133"]

@@ -13,7 +13,7 @@ import pytest
 import torch
 from nas_cnf.pruning import NOTHING, without_light
 from nas_cnf.space import CnfSpace
-from posenas.contract.genotype import Genotype
+from posenas import Genotype
 from torch import Tensor, nn
 
 SPACES = {

@@ -12,10 +12,8 @@ import torch
 from nas_cnf.layout import sources_of_cells
 from nas_cnf.network import FabricNetwork
 from nas_cnf.space import CnfSpace
-from posenas.composing.options import make_component, option_values
-from posenas.contract.components import Relaxed, SearchSpace
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Real, check_genotype
+from posenas import PosenasError, Real, Relaxed, SearchSpace, check_genotype, option_values
+from posenas.composing.options import make_component
 from posenas.networks.folding import fold_normalisations
 from torch import nn
 

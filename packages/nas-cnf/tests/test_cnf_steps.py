@@ -12,10 +12,9 @@ import pytest
 import torch
 from nas_cnf.space import CnfSpace
 from nas_cnf.steps import BilevelStep, SynchronousStep
-from posenas.contract.batches import Batch
-from posenas.networks.pose_network import PoseNetwork
-from posenas.networks.real_values import relax
+from posenas import Batch
 from posenas.reporting.report.entropy import mean_entropy
+from posenas.training import PoseNetwork, relax
 from torch import Tensor, nn
 
 SPACE = CnfSpace(backbone="fabric-1", width=0.0625, parts=1, channels=2)

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.composing.compose import Composition, compose
-from posenas.contract.errors import PosenasError
-from posenas.contract.trial import Trial
-from posenas.runs.events import Events, hookimpl
+from posenas import Composition, PosenasError, Trial, hookimpl
+from posenas.composing.compose import compose
+from posenas.runs.events import Events
 from posenas.runs.recipe import ComponentChoice, Recipe
 from posenas.runs.run import create_run
 from posenas.searching.search import search

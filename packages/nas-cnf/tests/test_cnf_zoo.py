@@ -9,8 +9,8 @@ import pytest
 import torch
 from nas_cnf.network import FabricNetwork
 from nas_cnf.space import CnfSpace
-from posenas.composing.named_networks import changed, describe_network, find_network
-from posenas.contract.errors import PosenasError
+from posenas import PosenasError, find_network
+from posenas.composing.named_networks import changed, describe_network
 from posenas.networks.counting import Costs, measure
 from torch import Tensor, nn
 

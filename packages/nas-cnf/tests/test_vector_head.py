@@ -12,14 +12,20 @@ import pytest
 import torch
 from nas_cnf.groups import body_groups, random_groups
 from nas_cnf.vector import VectorHead, VectorModule, squashed_length
-from posenas.composing.options import describe_options, make_component, option_values
-from posenas.contract.batches import Batch, View
-from posenas.contract.components import Distillable, FlipTest, Head
-from posenas.contract.errors import PosenasError
-from posenas.contract.keypoint_sets import KEYPOINT_SETS
-from posenas.contract.keypoints import KeypointSet
-from posenas.contract.levels import Level
-from posenas.networks.heatmaps.encoding import Encoding
+from posenas import (
+    KEYPOINT_SETS,
+    Batch,
+    Distillable,
+    FlipTest,
+    Head,
+    KeypointSet,
+    Level,
+    PosenasError,
+    View,
+    option_values,
+)
+from posenas.composing.options import describe_options, make_component
+from posenas.heatmaps import Encoding
 from posenas.standard.heads.heatmap import HeatmapHead
 from torch import Tensor
 

@@ -8,8 +8,7 @@ from random import Random
 import pytest
 from nas_evo.space import EvoSpace
 from nas_evo.zoo import EVOPOSE2D_S
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Genotype, check_genotype
+from posenas import Genotype, PosenasError, check_genotype
 
 SPACE = EvoSpace(width=1.0)
 ANCESTOR = SPACE.ancestor()

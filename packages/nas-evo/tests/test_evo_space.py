@@ -13,14 +13,20 @@ from nas_evo.genes import ANCESTOR, Quartet, genotype_of, halvings, quartets_of
 from nas_evo.scaling import Blueprint, drop_connect_limit, rounded, scale
 from nas_evo.space import EvoSpace
 from nas_evo.zoo import EVOPOSE2D_S, EVOPOSE2D_XS
+from posenas import (
+    Evolvable,
+    Genotype,
+    PosenasError,
+    SearchSpace,
+    check_genotype,
+    option_values,
+    sample_uniform,
+)
 from posenas.composing.conditional import made_possible
 from posenas.composing.limits import draw_genotypes, guide_to_budget, parse_limit
-from posenas.composing.options import make_component, option_values
-from posenas.contract.components import Evolvable, SearchSpace
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Genotype, check_genotype, sample_uniform
+from posenas.composing.options import make_component
+from posenas.layers import Chain
 from posenas.networks.folding import fold_normalisations
-from posenas.networks.layers.chain import Chain
 from torch import nn
 
 SPACE = EvoSpace(width=1.0)

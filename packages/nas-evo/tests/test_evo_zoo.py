@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 import torch
 from nas_evo.zoo import EFFICIENTNET_B0_POSE, EVOPOSE2D_L, EVOPOSE2D_M, EVOPOSE2D_S, EVOPOSE2D_XS
+from posenas import ZooEntry, find_network
 from posenas.composing.compose import make
-from posenas.composing.named_networks import describe_network, find_network
-from posenas.contract.zoo import ZooEntry
+from posenas.composing.named_networks import describe_network
 from posenas.networks.counting import measure
 from posenas.runs.recipe import ComponentChoice
 from torch import nn

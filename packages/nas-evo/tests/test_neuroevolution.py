@@ -11,12 +11,19 @@ from typing import Any
 
 import pytest
 from nas_evo.neuroevolution import PLANS, Neuroevolution, fittest
+from posenas import (
+    Candidate,
+    Choice,
+    Descent,
+    Genotype,
+    Objective,
+    PosenasError,
+    Trial,
+    Weights,
+    genotype_id,
+    sample_uniform,
+)
 from posenas.composing.options import make_component
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
-from posenas.contract.goals import Objective
-from posenas.contract.problem import Candidate, Weights
-from posenas.contract.trial import Descent, Trial
 
 DIMENSIONS = {f"x{index}": Choice(tuple(range(5))) for index in range(6)}
 AP = Objective("toy.AP", maximize=True, is_cost=False)

@@ -12,11 +12,9 @@ import pytest
 import torch
 from nas_ofa_elastic.hrnet import HRNET_W32
 from nas_ofa_elastic.space import ElasticSpace
+from posenas import COCO_17, Genotype, find_network
 from posenas.composing.compose import make, network_costs
-from posenas.composing.named_networks import find_network
-from posenas.contract.genotype import Genotype
-from posenas.contract.keypoint_sets import COCO_17
-from posenas.networks.layers.hrnet import HRNet
+from posenas.layers import HRNet
 from posenas.networks.sharing import SharedWeights
 from posenas.standard.fixed.space import FixedSpace
 from posenas.standard.heads.heatmap import HeatmapHead

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.contract.genotype import Genotype
+from posenas import Genotype
 from posenas.networks.sharing import SharedWeights
 from torch import Tensor, nn
 from torch.nn import functional

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.contract.genotype import Genotype
+from posenas import Genotype
 from posenas.networks.sharing import SharedWeights
 from posenas.networks.skeletons import Skeletons
 from torch import nn

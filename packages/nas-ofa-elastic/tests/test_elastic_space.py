@@ -10,11 +10,9 @@ import torch
 from nas_ofa_elastic.family import valid_groups
 from nas_ofa_elastic.space import ElasticSpace
 from nas_ofa_elastic.zoo import S_VIPNAS_RES50
-from posenas.contract.components import WeightSharing
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Genotype, check_genotype
+from posenas import Genotype, PosenasError, WeightSharing, check_genotype
+from posenas.layers import GlobalContext
 from posenas.networks.counting import Costs, measure
-from posenas.networks.layers.attention import GlobalContext
 from posenas.networks.sharing import sub_slices
 from torch import Tensor, nn
 

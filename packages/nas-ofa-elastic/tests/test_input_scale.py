@@ -10,15 +10,12 @@ import pytest
 import torch
 from nas_ofa_elastic.input_scale import ScaledInput
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.composing.options import make_component, option_values
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import check_genotype
-from posenas.contract.keypoint_sets import COCO_17
-from posenas.contract.levels import Level
+from posenas import COCO_17, Level, PosenasError, check_genotype, option_values
+from posenas.composing.options import make_component
 from posenas.networks.counting import measure
-from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.sharing import SharedWeights, sub_slices
 from posenas.standard.heads.heatmap import HeatmapHead
+from posenas.training import PoseNetwork, SharedPoseNetwork
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 

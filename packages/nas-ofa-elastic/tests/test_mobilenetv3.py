@@ -11,8 +11,7 @@ import torch
 from nas_ofa_elastic.mobilenetv3 import MOBILENETV3, valid_group_width
 from nas_ofa_elastic.space import ElasticSpace
 from nas_ofa_elastic.zoo import S_VIPNAS_MBV3, VIPNAS_MBV3_LARGEST, VIPNAS_MBV3_SMALLEST
-from posenas.contract.genotype import Genotype, check_genotype
-from posenas.contract.zoo import ZooEntry
+from posenas import Genotype, ZooEntry, check_genotype
 from posenas.networks.counting import Costs, measure
 from posenas.networks.sharing import SharedWeights, sub_slices
 from torch import Tensor, nn

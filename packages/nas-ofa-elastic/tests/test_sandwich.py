@@ -9,14 +9,11 @@ import pytest
 import torch
 from nas_ofa_elastic.sandwich import Sandwich, shrinking_phases
 from nas_ofa_elastic.space import ElasticSpace
+from posenas import COCO_17, Batch, Genotype
 from posenas.composing.compose import build_network
-from posenas.contract.batches import Batch
-from posenas.contract.genotype import Genotype
-from posenas.contract.keypoint_sets import COCO_17
-from posenas.learning.sandwich_step import Distillation, SandwichStep
-from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.sharing import sub_slices
 from posenas.standard.heads.heatmap import HeatmapHead, HeatmapModule
+from posenas.training import Distillation, PoseNetwork, SandwichStep, SharedPoseNetwork
 
 SPACE = ElasticSpace("tiny")
 HEAD = HeatmapHead(input_size=(32, 32))

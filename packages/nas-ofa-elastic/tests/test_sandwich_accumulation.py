@@ -8,15 +8,12 @@ from pathlib import Path
 
 import torch
 from nas_ofa_elastic.space import ElasticSpace
+from posenas import COCO_17, Batch, Genotype
 from posenas.composing.compose import build_network
-from posenas.contract.batches import Batch
-from posenas.contract.genotype import Genotype
-from posenas.contract.keypoint_sets import COCO_17
-from posenas.learning.sandwich_step import SandwichStep
 from posenas.learning.settings import TrainingSettings
 from posenas.learning.training import Watch, train
-from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.standard.heads.heatmap import HeatmapHead
+from posenas.training import PoseNetwork, SandwichStep, SharedPoseNetwork
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 SPACE = ElasticSpace("tiny")

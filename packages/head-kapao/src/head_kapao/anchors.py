@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from posenas.contract.errors import PosenasError
+from posenas import PosenasError
 from torch import Tensor
 
 REFERENCE_SIZE = 1280

@@ -12,7 +12,7 @@ Source: McNally, thesis (2022), section 4.2.1; layers as in the authors' network
 from __future__ import annotations
 
 import torch
-from posenas.networks.skeletons import made
+from posenas.layers import made
 from torch import Tensor, nn
 from torch.nn.functional import channel_shuffle, max_pool2d
 

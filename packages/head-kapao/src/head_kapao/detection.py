@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from posenas.contract.batches import Poses, PosesWithout
+from posenas import Poses, PosesWithout
 from torch import Tensor
 
 from head_kapao.decoding import Rows

@@ -14,12 +14,18 @@ from typing import Annotated, NamedTuple
 
 import torch
 from annotated_types import Ge, Gt, Le
-from posenas.composing.options import AFTER_TRAINING
-from posenas.contract.batches import Batch, Look, Poses, PosesWithout, View
-from posenas.contract.errors import PosenasError
-from posenas.contract.keypoints import KeypointSet
-from posenas.contract.levels import Level
-from posenas.contract.samples import Sample
+from posenas import (
+    AFTER_TRAINING,
+    Batch,
+    KeypointSet,
+    Level,
+    Look,
+    PosenasError,
+    Poses,
+    PosesWithout,
+    Sample,
+    View,
+)
 from torch import Tensor, nn
 
 from head_kapao.anchors import ANCHORS, BALANCE, scaled_anchors

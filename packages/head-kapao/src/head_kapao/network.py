@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from posenas.contract.levels import Level
+from posenas import Level
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 

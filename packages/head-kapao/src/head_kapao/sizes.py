@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from posenas.contract.genotype import Choice, Genotype
+from posenas import Choice, Genotype
 
 from head_kapao.network import Stage
 

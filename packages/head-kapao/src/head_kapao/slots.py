@@ -12,10 +12,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from posenas.contract.batches import View
-from posenas.contract.samples import Person, Sample
-from posenas.data.affine import transform
-from posenas.data.letterbox import fitted_size, scaling
+from posenas import Person, Sample, View
+from posenas.geometry import fitted_size, scaling, transform
 
 from head_kapao.anchors import ANCHORS, scaled_anchors
 from head_kapao.assignment import assign

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Annotated
 
-from posenas.contract.genotype import Choice, Genotype, check_genotype, sample_uniform
+from posenas import Choice, Genotype, check_genotype, sample_uniform
 
 from head_kapao.network import YoloNetwork
 from head_kapao.sizes import Size, dimensions, published, stages_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posenas.contract.zoo import ZooEntry
+from posenas import ZooEntry
 
 from head_kapao.sizes import Size, published
 

@@ -13,17 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from posenas.composing.compose import make
-from posenas.composing.named_networks import find_network, zoo_names
-from posenas.contract.components import SearchSpace
-from posenas.contract.errors import PosenasError, suggestion
-from posenas.contract.levels import Level
-from posenas.networks.backbones.channels import scaled
-from posenas.networks.backbones.hrnet import hrnet
-from posenas.networks.backbones.mobilenetv2 import mobilenetv2
-from posenas.networks.backbones.simple_baseline import simple_baseline_r50
-from posenas.networks.layers.chain import Chain
-from posenas.networks.layers.hrnet import HRNet
+from posenas import Level, PosenasError, find_network, suggestion, zoo_names
+from posenas.layers import Chain, HRNet, hrnet, mobilenetv2, scaled, simple_baseline_r50
 from torch import Tensor, nn
 
 from nas_cnf.fabric import Fabric, Stem
@@ -117,9 +108,7 @@ def find_pyramid(name: str, *, heard: Sequence[bool]) -> tuple[Pyramid, list[int
     if name not in zoo_names() and not Path(name).exists():
         known = list(dict.fromkeys((*FABRICS, *HAND_MADE, *zoo_names())))
         raise PosenasError(f"space cnf: unknown backbone {name!r}; {suggestion(name, known)}")
-    found = find_network(name)
-    space: SearchSpace = make("space", found.space)
-    backbone = space.build(found.genotype)
+    backbone = find_network(name).backbone()
     deepest = {level.stride: level for level in backbone.levels}
     strides = [stride_of(scale) for scale in range(len(heard))]
     missing = [f"1/{stride}" for stride in strides if stride not in deepest]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from posenas.networks.layers.initialisation import initialise
+from posenas.layers import initialise
 from torch import Tensor, nn
 
 from nas_cnf.cell import Cell

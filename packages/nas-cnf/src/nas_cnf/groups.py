@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeAlias
 
-from posenas.contract.errors import PosenasError, suggestion
-from posenas.contract.keypoints import KeypointSet
+from posenas import KeypointSet, PosenasError, suggestion
 
 _Kind: TypeAlias = Literal["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
 """What lies beyond an elbow or a knee is of the wrist's or the ankle's kind."""

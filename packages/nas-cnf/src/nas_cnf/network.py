@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from posenas.contract.levels import Level
+from posenas import Level
 from torch import Tensor, nn
 
 from nas_cnf.fabric import Fabric

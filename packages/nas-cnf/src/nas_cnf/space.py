@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal, cast
 
 import torch
 from annotated_types import Ge, Gt, Le, MinLen
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Genotype, Real, check_genotype, middle, sample_uniform
+from posenas import Genotype, PosenasError, Real, check_genotype, middle, sample_uniform
 from torch import nn
 
 from nas_cnf.backbones import FABRICS, HAND_MADE, fabric_channels, find_pyramid, make_fabric, make_pyramid

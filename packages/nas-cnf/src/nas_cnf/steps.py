@@ -11,12 +11,9 @@ from random import Random
 from typing import Literal, cast
 
 import torch
-from posenas.contract.batches import Batch
-from posenas.contract.components import HeadModule, Relaxed
-from posenas.data.batch_parts import part
-from posenas.networks.pose_network import PoseNetwork
-from posenas.networks.real_values import relax
+from posenas import Batch, HeadModule, Relaxed
 from posenas.reporting.report.entropy import mean_entropy
+from posenas.training import PoseNetwork, part, relax
 from torch import Tensor
 from torch.func import functional_call
 

@@ -11,10 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, TypeAlias, cast
 
 from annotated_types import Ge, Gt, Lt
-from posenas.contract.components import Relaxed
-from posenas.contract.genotype import Genotype
-from posenas.contract.problem import Learning, Problem, Relaxation, Weights
-from posenas.contract.trial import Trial
+from posenas import Genotype, Learning, Problem, Relaxation, Relaxed, Trial, Weights
 
 from nas_cnf.steps import BilevelStep, SynchronousStep
 

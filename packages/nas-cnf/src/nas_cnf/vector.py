@@ -14,14 +14,24 @@ from typing import Annotated, Literal, TypeAlias
 
 import torch
 from annotated_types import Ge, Le
-from posenas.contract.batches import Batch, Poses, View
-from posenas.contract.errors import PosenasError
-from posenas.contract.keypoints import KeypointSet
-from posenas.contract.levels import Level, deepest_within
-from posenas.networks.heatmaps.decoding import find_peaks, peak_values, refine
-from posenas.networks.heatmaps.encoding import QUARTER, Encoding, HeatmapTargets, encode, to_view
-from posenas.networks.heatmaps.losses import mean_squared_difference, mean_squared_error
-from posenas.networks.heatmaps.view import Crop, Side, check_input_size, person_view, undo_mirror
+from posenas import Batch, KeypointSet, Level, PosenasError, Poses, View, deepest_within
+from posenas.heatmaps import (
+    QUARTER,
+    Crop,
+    Encoding,
+    HeatmapTargets,
+    Side,
+    check_input_size,
+    encode,
+    find_peaks,
+    mean_squared_difference,
+    mean_squared_error,
+    peak_values,
+    person_view,
+    refine,
+    to_view,
+    undo_mirror,
+)
 from torch import Tensor, nn
 
 from nas_cnf.groups import PartGroup, body_groups, named_groups, random_groups

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posenas.composing.options import option_values
-from posenas.contract.zoo import ZooEntry
+from posenas import ZooEntry, option_values
 
 from nas_cnf.operations import OPERATIONS, WITHOUT_POOLING
 from nas_cnf.space import CnfSpace

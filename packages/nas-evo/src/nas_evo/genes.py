@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from posenas.contract.genotype import Choice, Genotype
+from posenas import Choice, Genotype
 
 KERNELS = (3, 5)
 MOST_BLOCKS = 4

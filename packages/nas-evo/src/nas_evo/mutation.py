@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
-from posenas.contract.genotype import Choice, Genotype
+from posenas import Choice, Genotype
 
 from nas_evo.genes import MOST_HALVINGS
 

@@ -5,8 +5,8 @@ Source: McNally, thesis (2022), figure 3.3; layers as in the authors' code.
 
 from __future__ import annotations
 
-from posenas.contract.levels import Level
-from posenas.networks.layers.chain import Chain
+from posenas import Level
+from posenas.layers import Chain
 from torch import nn
 
 from nas_evo.block import InvertedResidual, normalised

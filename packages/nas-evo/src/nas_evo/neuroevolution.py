@@ -12,12 +12,20 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
-from posenas.composing.variation import changes
-from posenas.contract.components import Evolvable
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Genotype, check_genotype, genotype_id, middle
-from posenas.contract.problem import Candidate, Problem, Weights
-from posenas.contract.trial import Descent, Trial
+from posenas import (
+    Candidate,
+    Descent,
+    Evolvable,
+    Genotype,
+    PosenasError,
+    Problem,
+    Trial,
+    Weights,
+    changes,
+    check_genotype,
+    genotype_id,
+    middle,
+)
 
 _TRIES = 1000
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from posenas.contract.genotype import Genotype
+from posenas import Genotype
 
 from nas_evo.genes import Quartet, quartets_of
 

@@ -7,8 +7,8 @@ from random import Random
 from typing import Annotated, TypeAlias
 
 from annotated_types import Ge, Gt, Le, Lt
-from posenas.contract.genotype import Choice, Genotype, check_genotype, sample_uniform
-from posenas.networks.layers.chain import Chain
+from posenas import Choice, Genotype, check_genotype, sample_uniform
+from posenas.layers import Chain
 
 from nas_evo.genes import ANCESTOR, FREE_STRIDES, dimensions, genotype_of
 from nas_evo.mutation import mutate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posenas.contract.zoo import ZooEntry
+from posenas import ZooEntry
 
 from nas_evo.genes import ANCESTOR, Quartet, genotype_of
 

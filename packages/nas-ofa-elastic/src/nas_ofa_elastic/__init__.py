@@ -1,3 +1,3 @@
 """Elastic super-networks for pose estimation (ViPNAS), searched with the sandwich rule."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -9,14 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from posenas.contract.genotype import Choice, Genotype
-from posenas.contract.levels import Level
-from posenas.networks.layers.attention import GlobalContext
-from posenas.networks.layers.chain import Chain
-from posenas.networks.layers.convolution import upsampling
-from posenas.networks.layers.initialisation import initialise
-from posenas.networks.layers.residual import Bottleneck
-from posenas.networks.skeletons import made
+from posenas import Choice, Genotype, Level
+from posenas.layers import Bottleneck, Chain, GlobalContext, initialise, made, upsampling
 from torch import Tensor, nn
 
 

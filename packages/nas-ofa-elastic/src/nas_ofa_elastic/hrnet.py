@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from posenas.contract.genotype import Choice, Genotype
-from posenas.networks.layers.hrnet import HRNet, HRNetPlan, Stage
-from posenas.networks.layers.initialisation import initialise
-from posenas.networks.layers.multi_resolution import BLOCKS, Branch
+from posenas import Choice, Genotype
+from posenas.layers import BLOCKS, Branch, HRNet, HRNetPlan, Stage, initialise
 from torch import nn
 
 from nas_ofa_elastic.family import dividing, valid_groups

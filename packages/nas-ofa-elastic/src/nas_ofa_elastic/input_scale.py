@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from posenas.contract.components import Backbone
+from posenas import Backbone
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 

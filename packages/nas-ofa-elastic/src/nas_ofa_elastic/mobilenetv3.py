@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from posenas.contract.genotype import Choice, Genotype
-from posenas.contract.levels import Level
-from posenas.networks.layers.chain import Chain
-from posenas.networks.layers.initialisation import initialise
-from posenas.networks.layers.inverted import InvertedResidual
-from posenas.networks.skeletons import made
+from posenas import Choice, Genotype, Level
+from posenas.layers import Chain, InvertedResidual, initialise, made
 from torch import nn
 
 from nas_ofa_elastic.family import deconvolution, dividing

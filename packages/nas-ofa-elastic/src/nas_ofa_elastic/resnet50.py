@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from posenas.networks.layers.convolution import pooled_stem
+from posenas.layers import pooled_stem
 from torch import nn
 
 from nas_ofa_elastic.family import Family, StageRange

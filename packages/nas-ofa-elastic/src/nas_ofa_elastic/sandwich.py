@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from annotated_types import Ge, Gt
-from posenas.contract.components import Distillable, WeightSharing
-from posenas.contract.errors import PosenasError
-from posenas.contract.problem import Problem, Weights
-from posenas.contract.trial import Trial
-from posenas.learning.sandwich_step import Distillation, SandwichStep
+from posenas import Distillable, PosenasError, Problem, Trial, Weights, WeightSharing
+from posenas.training import Distillation, SandwichStep
 
 _OPENED_FIRST = ("scale", "kernel", "depth")
 """The kinds of dimension, by the last word of their names, in the order of Once-for-All: resolution from

@@ -8,9 +8,8 @@ from random import Random
 from typing import Annotated, Literal
 
 from annotated_types import Gt, Le, MinLen
-from posenas.contract.genotype import Choice, Genotype, check_genotype, sample_uniform
-from posenas.networks.layers.chain import Chain
-from posenas.networks.layers.hrnet import HRNet
+from posenas import Choice, Genotype, check_genotype, sample_uniform
+from posenas.layers import Chain, HRNet
 
 from nas_ofa_elastic.family import Family
 from nas_ofa_elastic.hrnet import HRNET_W32, ElasticHRNet

@@ -10,12 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
-from posenas.contract.genotype import Choice, Genotype
-from posenas.contract.levels import Level
-from posenas.networks.layers.attention import GlobalContext
-from posenas.networks.layers.convolution import convolution
-from posenas.networks.layers.initialisation import initialise
-from posenas.networks.skeletons import made
+from posenas import Choice, Genotype, Level
+from posenas.layers import GlobalContext, convolution, initialise, made
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 

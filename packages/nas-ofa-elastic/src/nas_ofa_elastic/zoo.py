@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posenas.contract.zoo import ZooEntry
+from posenas import ZooEntry
 
 from nas_ofa_elastic.mobilenetv3 import MOBILENETV3
 from nas_ofa_elastic.resnet50 import RESNET50

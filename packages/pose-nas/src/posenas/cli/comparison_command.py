@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from posenas.cli.run_commands import accept_option, json_option, run_events, stoppable
+from posenas.cli.run_commands import accept_option, json_option, stoppable
 from posenas.cli.terminal import say
 
 
@@ -62,6 +62,7 @@ def compare(
     from posenas.reporting.comparison.compare import Size
     from posenas.reporting.comparison.compare import compare as compare_run
     from posenas.reporting.comparison.verdict import judge
+    from posenas.reporting.listeners import run_events
     from posenas.reporting.report import write_report
     from posenas.reporting.results import read_results
     from posenas.runs.run import open_run

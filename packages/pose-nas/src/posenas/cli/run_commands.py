@@ -19,7 +19,6 @@ from posenas.runs.stopping import stop_requested
 
 if TYPE_CHECKING:
     from posenas.composing.compose import Composition
-    from posenas.runs.events import Events
     from posenas.runs.recipe import Recipe
     from posenas.runs.run import Run
     from posenas.searching.search import Outcome
@@ -117,6 +116,7 @@ def compose(
     """Check that five components fit together, then search with them."""
     from posenas.composing.compose import check_measured_limits, without_limit
     from posenas.composing.compose import compose as check
+    from posenas.runs.run import new_path
 
     composition = check(_recipe_from_flags(flags))
     check_measured_limits(composition)
@@ -125,7 +125,7 @@ def compose(
         tell(f"note: {note}", err=True)
     if not _go_on(composition, dry_run=dry_run, save=save, as_json=as_json):
         return
-    path = path or _new_path(composition.recipe)
+    path = path or new_path(composition.recipe)
     if seeds is None:
         _begin(composition, path, accept_changes=accept_changes, as_json=as_json)
     else:
@@ -154,6 +154,7 @@ def train(
     from posenas.composing.compose import compose as check
     from posenas.composing.named_networks import find_network
     from posenas.contract.genotype import check_genotype
+    from posenas.runs.run import new_path
 
     if flags.pop("strategy") not in (None, "single"):
         raise PosenasError("train is strategy 'single'; to search with another one, use `posenas compose`")
@@ -171,7 +172,7 @@ def train(
     check_measured_limits(composition)
     _tell_foreseen(composition)
     if _go_on(composition, dry_run=dry_run, save=None, as_json=as_json):
-        path = path or _new_path(composition.recipe)
+        path = path or new_path(composition.recipe)
         _begin(composition, path, accept_changes=accept_changes, as_json=as_json)
 
 
@@ -226,12 +227,6 @@ def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_jso
         if as_json:
             click.echo(json.dumps({"fits": True}))
     return not dry_run
-
-
-def _new_path(recipe: Recipe) -> Path:
-    from posenas.runs.run import unused_path
-
-    return unused_path(Path("runs"), "-".join((recipe.space.name, recipe.strategy.name, recipe.dataset.name)))
 
 
 def _begin(composition: Composition, path: Path, *, accept_changes: bool, as_json: bool) -> None:
@@ -295,6 +290,7 @@ def _search(composition: Composition, run: Run, *, accept_changes: bool, as_json
 
 def _run(composition: Composition, run: Run, *, accept_changes: bool, resumed_by: str) -> Outcome:
     from posenas.networks.devices import keep_freed_memory, use_threads
+    from posenas.reporting.listeners import run_events
     from posenas.searching.search import search
 
     use_threads(composition.training.workers)
@@ -337,21 +333,6 @@ def _advice(error: MemoryError | RuntimeError) -> str | None:
     return None
 
 
-@contextmanager
-def run_events() -> Iterator[Events]:
-    """Listeners of a run; the terminal is put back at the end."""
-    from rich.console import Console
-
-    from posenas.reporting.listeners import make_events
-    from posenas.reporting.progress import make_display
-
-    display = make_display(Console(stderr=True))
-    try:
-        yield make_events(display)
-    finally:
-        display.close()
-
-
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--split", default="val", show_default=True, help="The people to score on.")
@@ -375,6 +356,7 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Score the best network of a finished RUN, on its own data or on other data."""
+    from posenas.reporting.listeners import run_events
     from posenas.reporting.rescoring import evaluate_run
 
     with run_events() as events:

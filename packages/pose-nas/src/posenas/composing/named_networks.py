@@ -9,7 +9,7 @@ from typing import Any
 
 from posenas.composing.compose import make, network_costs
 from posenas.composing.plugins import find_plugins, load_entry, remedy
-from posenas.contract.components import Head, SearchSpace
+from posenas.contract.components import Backbone, Head, SearchSpace
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import Genotype, Real, check_genotype, genotype_id, middle
 from posenas.contract.keypoint_sets import COCO_17, KEYPOINT_SETS
@@ -48,6 +48,11 @@ class NamedNetwork:
     published: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     recipe: Recipe | None = None
+
+    def backbone(self) -> Backbone:
+        """Return the network's backbone, built by its space with fresh weights."""
+        space: SearchSpace = make("space", self.space)
+        return space.build(self.genotype)
 
     def recipe_tables(self) -> dict[str, Any]:
         """The tables of a recipe that trains this network alone."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
 from posenas.composing.plugins import find_plugins, load_entry
 from posenas.contract.errors import PosenasError
-from posenas.reporting.progress import Bars, Lines
+from posenas.reporting.progress import Bars, Lines, make_display
 from posenas.reporting.report import ReportWriter
 from posenas.runs.events import Events
 
@@ -18,3 +23,13 @@ def make_events(display: Bars | Lines) -> Events:
         except PosenasError as error:
             display.warned(str(error))
     return Events(listeners, complain=display.warned)
+
+
+@contextmanager
+def run_events() -> Iterator[Events]:
+    """Open the events of a run that is shown on standard error; the terminal is put back at the end."""
+    display = make_display(Console(stderr=True))
+    try:
+        yield make_events(display)
+    finally:
+        display.close()

@@ -190,6 +190,11 @@ def locked(run: Run) -> Iterator[None]:
         yield
 
 
+def new_path(recipe: Recipe) -> Path:
+    """Return an unused folder in `runs` for a new run, named after space, strategy and dataset."""
+    return unused_path(Path("runs"), "-".join((recipe.space.name, recipe.strategy.name, recipe.dataset.name)))
+
+
 def unused_path(parent: Path, stem: str) -> Path:
     """`parent/stem-1`, or the first number that is free."""
     number = 1

@@ -1,0 +1,169 @@
+"""Searches from Python: what `posenas.compose`, `posenas.search` and `posenas.open_run` do.
+
+A search is three lines:
+
+    run = posenas.search(space="ofa", strategy="sandwich", limits=["gmacs<=0.02"])
+    print(run.best.metrics)
+    network = run.network()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from posenas.composing.compose import Composition, check_measured_limits, foreseen
+from posenas.composing.compose import compose as compose_recipe
+from posenas.contract.errors import PosenasError
+from posenas.contract.trial import Trial
+from posenas.networks.devices import keep_freed_memory, use_threads
+from posenas.networks.pose_network import PoseNetwork
+from posenas.prediction.trained import load_trained
+from posenas.reporting.listeners import run_events
+from posenas.reporting.report import write_report
+from posenas.reporting.results import Results, read_results
+from posenas.runs.recipe import merge, read_recipe, recipe_from_tables
+from posenas.runs.run import create_run, new_path
+from posenas.runs.run import open_run as open_run_folder
+from posenas.searching.search import search as search_run
+
+
+def compose(
+    *,
+    recipe: Path | str | None = None,
+    space: str | None = None,
+    strategy: str | None = None,
+    head: str | None = None,
+    dataset: str | None = None,
+    evaluator: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    limits: Sequence[str] = (),
+    maximize: Sequence[str] = (),
+    minimize: Sequence[str] = (),
+    seed: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    init: str | None = None,
+) -> Composition:
+    """Return five components and their settings, checked against each other as `posenas compose` does.
+
+    Args:
+        recipe: a TOML file to start from; what is given beside it overrules it.
+        space: name of the space; None for the recipe's, or `ofa`.
+        strategy: name of the strategy; None for the recipe's, or `sandwich`.
+        head: name of the head; None for the recipe's, or `heatmap`.
+        dataset: name of the dataset; None for the recipe's, or `synthetic`.
+        evaluator: name of the evaluator; None for the recipe's, or `oks`.
+        options: values by table and key, such as `{"strategy.candidates": 8, "training.batch_size": 32}`.
+        limits: such as `["gmacs<=0.02"]`.
+        maximize: metrics by name; none takes the evaluator's first one.
+        minimize: costs or metrics by name.
+        seed: everything random derives from it; None for the recipe's, or 0.
+        device: auto, cpu or cuda.
+        precision: auto, 32 or bf16.
+        init: a file of weights to begin trainings with, or a run's folder.
+
+    Raises:
+        PosenasError: where something is unknown or does not fit; one line says what would.
+    """
+    flags = {
+        "space": space,
+        "strategy": strategy,
+        "head": head,
+        "dataset": dataset,
+        "evaluator": evaluator,
+        "limits": tuple(limits),
+        "maximize": tuple(maximize),
+        "minimize": tuple(minimize),
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+        "init": init,
+    }
+    tables = {} if recipe is None else read_recipe(Path(recipe))
+    assignments = [(_path_of(name), value) for name, value in (options or {}).items()]
+    return compose_recipe(recipe_from_tables(merge(tables, assignments, flags=flags)))
+
+
+def search(*, run: Path | str | None = None, accept_changes: bool = False, **choices: Any) -> SearchRun:
+    """Search, and return the finished run; a folder with a run of the same recipe is continued.
+
+    Progress and warnings go to standard error, as from the command line.
+
+    Args:
+        run: the run's folder; None for a new one in `runs`.
+        accept_changes: whether to go on though data or code changed since the run began.
+        choices: as in `compose`.
+
+    Raises:
+        PosenasError: where something does not fit, or the search ends without an answer.
+    """
+    composition = compose(**choices)
+    path = new_path(composition.recipe) if run is None else Path(run)
+    if not path.exists():
+        check_measured_limits(composition)
+    opened = create_run(path, composition.recipe)
+    use_threads(composition.training.workers)
+    keep_freed_memory()
+    with run_events() as events:
+        for warning in (*composition.warnings, *foreseen(composition)):
+            events.warn(warning)
+        search_run(composition, opened, events=events, accept_changes=accept_changes)
+    return open_run(path)
+
+
+def open_run(path: Path | str) -> SearchRun:
+    """Return the finished run of a folder.
+
+    Raises:
+        PosenasError: where there is no run, or it has not ended.
+    """
+    run = SearchRun(Path(path))
+    if run.results.answer is None:
+        raise PosenasError(f"{path}: the search has not ended; `posenas resume {path}` continues it")
+    return run
+
+
+@dataclass(frozen=True)
+class SearchRun:
+    """A finished search: its folder, its trials and its best network."""
+
+    path: Path
+
+    @cached_property
+    def results(self) -> Results:
+        """The trials with objectives and front, read from the run's files once."""
+        run, recipe = open_run_folder(self.path)
+        return read_results(run, recipe)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials in the order of the search; the last one is the answer."""
+        return self.results.trials
+
+    @property
+    def best(self) -> Trial:
+        """The search's answer: its genotype, metrics and costs."""
+        return self.trials[-1]
+
+    def network(self) -> PoseNetwork:
+        """Return the best network with its trained weights, for evaluation, on the run's device.
+
+        It maps (N, 3, H, W) normalised images to the head's outputs; batch norms are folded.
+        """
+        return load_trained(self.path, assignments=(), flags={}).network
+
+    def report(self) -> Path:
+        """Write the report anew, and return its page."""
+        return write_report(self.path)
+
+
+def _path_of(name: str) -> tuple[str, ...]:
+    """Return an option's table and key."""
+    table, _, key = name.partition(".")
+    if not key:
+        raise PosenasError(f"option {name!r}: write TABLE.KEY, such as strategy.candidates")
+    return table, key

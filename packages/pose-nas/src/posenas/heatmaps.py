@@ -1,0 +1,33 @@
+"""Heat maps: keypoints as maps, maps as keypoints, and losses between maps."""
+
+from posenas.networks.heatmaps.decoding import find_peaks, peak_masses, peak_values, refine
+from posenas.networks.heatmaps.encoding import QUARTER, Encoding, HeatmapTargets, encode, in_view, to_view
+from posenas.networks.heatmaps.losses import (
+    cross_entropy_to_teacher,
+    divergence,
+    mean_squared_difference,
+    mean_squared_error,
+)
+from posenas.networks.heatmaps.view import Crop, Side, check_input_size, person_view, undo_mirror
+
+__all__ = [
+    "QUARTER",
+    "Crop",
+    "Encoding",
+    "HeatmapTargets",
+    "Side",
+    "check_input_size",
+    "cross_entropy_to_teacher",
+    "divergence",
+    "encode",
+    "find_peaks",
+    "in_view",
+    "mean_squared_difference",
+    "mean_squared_error",
+    "peak_masses",
+    "peak_values",
+    "person_view",
+    "refine",
+    "to_view",
+    "undo_mirror",
+]

@@ -1,0 +1,38 @@
+"""Layers and hand-made backbones from which a space's networks are built."""
+
+from posenas.networks.backbones.channels import scaled
+from posenas.networks.backbones.hrnet import hrnet
+from posenas.networks.backbones.mobilenetv2 import mobilenetv2
+from posenas.networks.backbones.simple_baseline import simple_baseline_r50
+from posenas.networks.layers.attention import GlobalContext, SqueezeExcitation
+from posenas.networks.layers.chain import Chain
+from posenas.networks.layers.convolution import convolution, pooled_stem, upsampling
+from posenas.networks.layers.hrnet import HRNet, HRNetPlan, Stage
+from posenas.networks.layers.initialisation import initialise
+from posenas.networks.layers.inverted import InvertedResidual
+from posenas.networks.layers.multi_resolution import BLOCKS, Branch
+from posenas.networks.layers.residual import BasicBlock, Bottleneck
+from posenas.networks.skeletons import made
+
+__all__ = [
+    "BLOCKS",
+    "BasicBlock",
+    "Bottleneck",
+    "Branch",
+    "Chain",
+    "GlobalContext",
+    "HRNet",
+    "HRNetPlan",
+    "InvertedResidual",
+    "SqueezeExcitation",
+    "Stage",
+    "convolution",
+    "hrnet",
+    "initialise",
+    "made",
+    "mobilenetv2",
+    "pooled_stem",
+    "scaled",
+    "simple_baseline_r50",
+    "upsampling",
+]
