@@ -1,9 +1,11 @@
-"""One affine map for each person: from the pixels of the image to the pixels of the view, and back.
+"""Affine maps between the pixels of an image and the pixels of a view, one map for each person.
 
-Both ends count from pixel centres. By the rule `udp` the padded box's corners land on the centres of the
-view's corner pixels and its width is `W - 1` steps, not `W`: a mirrored map is then the map followed by a
-mirror, exactly ("unbiased data processing": Huang et al., The Devil is in the Details, CVPR 2020). By the
-papers' `standard` rule the width is `W` steps, and a mirrored map lies one pixel beside the mirror's.
+Pixels are counted from their centres at both ends. Two rules say how a padded box fills a view of W pixels:
+
+- `udp`: the box's corners land on the centres of the view's corner pixels, so its width is `W - 1` steps. A
+  mirrored map is then exactly the map followed by a mirror ("unbiased data processing": Huang et al., The
+  Devil is in the Details, CVPR 2020).
+- `standard`, the papers' rule: the width is `W` steps, and a mirrored map lies one pixel beside the mirror's.
 """
 
 from __future__ import annotations
@@ -30,20 +32,20 @@ def crop_matrix(
     shift: ArrayLike = (0.0, 0.0),
     flip: ArrayLike = False,
 ) -> NDArray[np.float64]:
-    """The map that shows a box, padded by 1.25 and extended to the view's shape, in the view.
+    """Return the map that shows a box in the view, padded by 1.25 and extended to the view's shape.
 
     All arguments broadcast, so one call serves one box or N of them.
 
     Args:
         box: (..., 4) x, y, width, height in pixels of the image; sides below one pixel count as one.
-        view: what to fill.
+        view: the view to fill.
         scale: (...) above 1 shows more of the surroundings.
         rotation: (...) degrees by which the picture turns clockwise about the box's centre.
-        shift: (..., 2) by which the shown region moves right and down, as a share of its own size.
+        shift: (..., 2) how far the shown region moves right and down, as a share of its own size.
         flip: (...) whether the view is mirrored, left to right.
 
     Returns:
-        (..., 2, 3).
+        (..., 2, 3) from pixels of the image to pixels of the view.
     """
     boxes = np.asarray(box, np.float64)
     steps = view_steps(view)
@@ -60,32 +62,46 @@ def crop_matrix(
 
 
 def view_steps(view: View) -> NDArray[np.float64]:
-    """The width and height that a padded box fills of the view, in its pixels."""
+    """Return the (2,) width and height that a padded box fills, in pixels of the view."""
     size = np.array([view.width, view.height], np.float64)
     return size - 1.0 if view.crop == "udp" else size
 
 
 def shown_area(inverse: NDArray[np.float64], view: View) -> NDArray[np.float64]:
-    """The (...) square pixels of the image that padded boxes fill, of (..., 2, 3) maps from view to image."""
+    """Return the (...) areas that padded boxes fill, in square pixels of the image.
+
+    Args:
+        inverse: (..., 2, 3) maps from the view to the image.
+        view: the view that the boxes fill.
+    """
     with np.errstate(over="ignore"):  # a box may be as large as its file says
         area: NDArray[np.float64] = np.abs(np.linalg.det(inverse[..., :2])) * view_steps(view).prod()
     return area
 
 
 def invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(..., 2, 3) maps to their inverses."""
+    """Return the inverses of (..., 2, 3) maps."""
     linear = np.linalg.inv(matrix[..., :2])
     return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1)
 
 
 def transform(matrix: NDArray[np.float64], points: ArrayLike) -> NDArray[np.float64]:
-    """(..., K, 2) points through (..., 2, 3) maps."""
+    """Map (..., K, 2) points through (..., 2, 3) matrices."""
     linear = np.swapaxes(matrix[..., :2], -1, -2)
     moved: NDArray[np.float64] = np.asarray(points, np.float64) @ linear + matrix[..., None, :, 2]
     return moved
 
 
 def warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], view: View) -> NDArray[np.uint8]:
-    """(H, W, 3) image to the (view.height, view.width, 3) view; black outside the image, bilinear."""
+    """Return the part of an image that a view shows: bilinear, and black outside the image.
+
+    Args:
+        image: (H, W, 3).
+        matrix: (2, 3) from pixels of the image to pixels of the view.
+        view: the size of what is returned.
+
+    Returns:
+        (view.height, view.width, 3).
+    """
     crop = cv2.warpAffine(image, matrix, (view.width, view.height), flags=cv2.INTER_LINEAR)
     return np.asarray(crop, np.uint8)

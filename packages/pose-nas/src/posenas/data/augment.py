@@ -23,13 +23,13 @@ Box = tuple[float, float, float, float]
 # A half body's box is tight around keypoints, so it is given 1.5 of room in all: 1.2 here, 1.25 by the crop.
 _HALF_BODY_ROOM = 1.2
 _HALF_BODY_KEYPOINTS = 3
-# Of red, green and blue, by ITU-R BT.601.
+# The luma's weights of red, green and blue, by ITU-R BT.601.
 _LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What was drawn for one crop; the geometric part is the arguments of `crop_matrix`.
+    """The random change that was drawn for one crop; its geometric fields are arguments of `crop_matrix`.
 
     Attributes:
         colour: factors of brightness, contrast and saturation.
@@ -62,9 +62,9 @@ class Augmentation:
     def draw(
         self, rng: np.random.Generator, *, box: Box, keypoints: NDArray[np.float64], keypoint_set: KeypointSet
     ) -> Change:
-        """The changes of one crop.
+        """Draw the changes of one crop.
 
-        Every draw is made whatever the options, so that switching one change off leaves the others alone.
+        Every draw is made whatever the options are, so switching one change off leaves the others alone.
 
         Args:
             rng: the only source of randomness.
@@ -88,12 +88,18 @@ class Augmentation:
 
 
 def half_body_box(box: Box, keypoints: NDArray[np.float64], keypoint_set: KeypointSet, *, upper: bool) -> Box:
-    """The box around the labelled keypoints of the upper or the lower body.
+    """Return the box around the labelled keypoints of the upper or the lower body.
 
-    The given box comes back where no more than half of all keypoints are labelled (of COCO's 17, no more
-    than 8), where fewer than 3 would be left, or where the set has no upper body.
+    The given box is returned if no more than half of all keypoints are labelled (of COCO's 17, no more than
+    8), if fewer than 3 would be left, or if the set has no upper body.
 
-    The rule and its figures are those of HRNet's training code.
+    Args:
+        box: x, y, width, height in pixels of the image.
+        keypoints: (K, 3) pixels of the image and visibility.
+        keypoint_set: names the upper body.
+        upper: whether the upper body is shown, not the lower one.
+
+    Source: HRNet's training code, for the rule and its figures.
     """
     labelled = keypoints[:, 2] > 0
     in_upper = np.isin(np.arange(len(keypoints)), keypoint_set.upper_body)
@@ -107,7 +113,7 @@ def half_body_box(box: Box, keypoints: NDArray[np.float64], keypoint_set: Keypoi
 
 
 def change_colours(images: Tensor, factors: Tensor) -> Tensor:
-    """Images with other brightness, contrast and saturation, on their own device.
+    """Return images with another brightness, contrast and saturation, on their own device.
 
     Args:
         images: (N, 3, H, W) RGB from 0 to 1, channels last in memory.
@@ -122,6 +128,6 @@ def change_colours(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def _grey(images: Tensor) -> Tensor:
-    """(N, 1, H, W) luma."""
+    """Return the (N, 1, H, W) luma of (N, 3, H, W) RGB images."""
     red, green, blue = _LUMA
     return red * images[:, 0:1] + green * images[:, 1:2] + blue * images[:, 2:3]

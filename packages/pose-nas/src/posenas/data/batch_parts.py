@@ -1,4 +1,4 @@
-"""Parts of batches, and batches put together."""
+"""Batches that are cut into parts or joined."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from posenas.contract.batches import Batch
 
 
 def part(batch: Batch, start: int, stop: int) -> Batch:
-    """Some of a batch's views, with the people in them."""
+    """Return some of a batch's views, with the people in them.
+
+    Args:
+        batch: N views.
+        start: the first view's position.
+        stop: the position behind the last view.
+    """
     views = slice(start, stop)
     if batch.views is None or batch.boxes is None or batch.pitch is None:
         return Batch(batch.images[views], batch.keypoints[views], batch.labelled[views])
@@ -24,7 +30,7 @@ def part(batch: Batch, start: int, stop: int) -> Batch:
 
 
 def joined(first: Batch, second: Batch) -> Batch:
-    """All views of two batches of one kind and size."""
+    """Return all views of two batches, which are of one kind and size."""
     tensors = {
         name: None if value is None else torch.cat([value, getattr(second, name)])
         for name, value in vars(first).items()

@@ -1,4 +1,4 @@
-"""One small matrix for all pixels of an image: mixing its channels, or normalising each of them."""
+"""Small matrices that all pixels of an image are multiplied by, to mix or to normalise its channels."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from torch import Tensor
 
 
 def to_unit(images: Tensor) -> Tensor:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float32 from 0 to 1, channels last in memory: convolutions are
-    faster so, and keep it that way to the head."""
+    """Convert (N, H, W, 3) uint8 images to (N, 3, H, W) float32 from 0 to 1.
+
+    The channels are last in memory: convolutions are faster so, and keep it that way to the head.
+    """
     return images.permute(0, 3, 1, 2).float().div_(255)
 
 
 def mix_channels(images: Tensor, matrices: Tensor) -> Tensor:
-    """Every pixel (r, g, b, 1) times its image's matrix.
+    """Multiply every pixel (r, g, b, 1) by its image's matrix.
 
-    On a CPU by OpenCV: with only three channels, last in memory, any operator of torch's that treats them
+    On a CPU OpenCV does it: with only three channels, last in memory, any torch operator that treats them
     differently takes five to ten times as long.
 
     Args:

@@ -1,4 +1,4 @@
-"""Crops of people: which ones, read and warped in worker processes, finished in batch on the device."""
+"""Crops of people as batches: read and warped in worker processes, finished in batch on the device."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LoadedCrops:
         keypoints: (N, K, 2) float32 pixels of the view.
         labelled: (N, K) float32, 1 where labelled and inside the view.
         areas: (N,) float64 square pixels of the image that the padded boxes fill.
-        rules: for a detector's boxes; None where they are annotated.
+        rules: how poses in a detector's boxes are judged; None if the boxes are annotated.
     """
 
     images: Tensor
@@ -70,7 +70,7 @@ class LoadedCrops:
         return len(self.images)
 
     def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:
-        """In their order; the last batch may be smaller."""
+        """Yield the crops in their order, `size` at a time; the last batch may be smaller."""
         for start in range(0, len(self), size):
             part = slice(start, start + size)
             yield Batch(
@@ -80,7 +80,10 @@ class LoadedCrops:
             )
 
     def locate(self, poses: Sequence[Poses]) -> Predictions:
-        """The poses of all batches, each on its crop's image; in a detector's boxes only those that stay."""
+        """Return the poses of all batches in pixels of their images.
+
+        In a detector's boxes only those poses are returned that its rules let stay.
+        """
         in_view = torch.cat([batch.keypoints for batch in poses]).double().cpu().numpy()
         scores = torch.cat([batch.keypoint_scores for batch in poses]).double().cpu().numpy()
         located = Predictions(
@@ -103,13 +106,20 @@ def crop_loader(
     cache_bytes: int = 0,
     **settings: Unpack[LoaderSettings],
 ) -> EpochLoader[WarpedCrops]:
-    """Training batches of crops.
+    """Return a loader of training batches of crops.
 
     Args:
         crops: at least one.
-        samples: those that the crops point into.
-        cache_bytes: of decoded images that each process keeps for the next epochs.
+        samples: the images that the crops point into.
+        view: the size and the rule of the crops.
+        keypoints: the keypoint set of the samples.
+        augmentation: the random changes that each crop goes through.
+        seed: decides order and changes, together with the epoch's number.
+        cache_bytes: bytes of decoded images that each process keeps for the next epochs.
         settings: see `LoaderSettings`.
+
+    Raises:
+        PosenasError: if there is no crop.
     """
     if not crops:
         raise PosenasError(
@@ -138,17 +148,22 @@ def load_crops(
     rules: DetectionRules | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LoadedCrops:
-    """Reads every crop once, unchanged by any augmentation, in the order given.
+    """Read every crop once, in the order given and without augmentation.
 
-    Takes N * H * W * 3 bytes: 0.9 GB for COCO val2017's 6,352 people at 256 x 192.
+    This takes N * H * W * 3 bytes: 0.9 GB for COCO val2017's 6,352 people at 256 x 192.
 
     Args:
-        rules: for a detector's boxes; None where they are annotated.
+        crops: at least one.
+        samples: the images that the crops point into.
+        view: the size and the rule of the crops.
+        workers: processes that read at most; with 0 this one does.
         on_unreadable: told of each image that cannot be read, and at the end once of each kind of remark.
+        max_unreadable: the largest share of the images that may be unreadable.
+        rules: how poses in a detector's boxes are judged; None if the boxes are annotated.
         progress: called with the crops done and all crops, after each batch.
 
     Raises:
-        PosenasError: where there is no crop, or too large a share of the images cannot be read.
+        PosenasError: if there is no crop, or too large a share of the images cannot be read.
     """
     if not crops:
         raise PosenasError(
@@ -213,7 +228,7 @@ def _finish(warped: WarpedCrops, device: torch.device) -> Batch:
 
 
 def _looked_up(images: Tensor, device: torch.device) -> Tensor:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float32, normalised, channels last in memory.
+    """Convert (N, H, W, 3) uint8 to normalised (N, 3, H, W) float32, channels last in memory.
 
     A CPU looks each byte up, in a sixth of the time that it takes to compute the same value again.
     """

@@ -1,8 +1,8 @@
-"""Poses in a detector's boxes: what they score, and which of nearly equal ones stays.
+"""Poses in a detector's boxes: their scores, and which of nearly equal ones stays.
 
 A detector may box one person twice, and sure boxes may hold nobody. So a pose's score is the box's times the
-mean of its sure keypoints', and of poses that lie on each other only the best one stays (suppression by
-object keypoint similarity, OKS).
+mean of its sure keypoints'. If poses lie on each other, only the best one stays (suppression by object
+keypoint similarity, OKS).
 
 Source: Papandreou et al., CVPR 2017 (OKS suppression); Simple Baselines (Xiao et al., ECCV 2018) and HRNet
 (Sun et al., CVPR 2019), whose code rescores as here and whose figures on detected boxes are made so.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DetectionRules:
-    """How poses in a detector's boxes are judged.
+    """The rules by which poses in a detector's boxes are judged.
 
     Attributes:
         keypoint_threshold: keypoints that score more make up the pose's score.
@@ -43,11 +43,13 @@ def judged(
     areas: NDArray[np.float64],
     rules: DetectionRules,
 ) -> Predictions:
-    """The poses that stay, in their order, with their scores.
+    """Return the poses that stay, in their order, with their scores in a detector's boxes.
 
     Args:
+        poses: P poses, one in each box.
         box_scores: (P,) of the detector.
         areas: (P,) square pixels of the images that the padded boxes fill.
+        rules: how the poses are judged.
     """
     scores = rescored(poses.keypoint_scores, box_scores, threshold=rules.keypoint_threshold)
     poses = replace(poses, scores=scores)
@@ -63,13 +65,14 @@ def judged(
 def rescored(
     keypoint_scores: NDArray[np.float64], box_scores: NDArray[np.float64], *, threshold: float
 ) -> NDArray[np.float64]:
-    """The (P,) scores of poses: the box's times the mean of the keypoints' above the threshold.
+    """Return the (P,) scores of poses: the box's times the mean of the keypoints' above the threshold.
 
     A pose without such a keypoint scores 0.
 
     Args:
         keypoint_scores: (P, K).
-        box_scores: (P,).
+        box_scores: (P,) of the detector.
+        threshold: the score above which a keypoint counts.
     """
     sure = keypoint_scores > threshold
     sums = np.where(sure, keypoint_scores, 0.0).sum(axis=1)
@@ -78,13 +81,15 @@ def rescored(
 
 
 def staying(predictions: Predictions, areas: NDArray[np.float64], rules: DetectionRules) -> NDArray[np.int64]:
-    """The ascending indices of the poses that stay.
+    """Return the ascending indices of the poses that stay.
 
     In each image the best pose removes those like it, then the best of the others does, and so on. All
     keypoints count, whatever they score. Of equal scores the later pose is the better one, as in HRNet.
 
     Args:
+        predictions: P poses with the scores that decide.
         areas: (P,) square pixels of the images that the padded boxes fill; a pair's OKS is by their mean.
+        rules: tell the OKS above which two poses are alike, and its constants.
     """
     sigmas = np.array(rules.sigmas)
     _, images = np.unique(predictions.image_ids, return_inverse=True)

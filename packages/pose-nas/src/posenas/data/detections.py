@@ -26,8 +26,9 @@ class Detection(NamedTuple, Generic[Image]):
     """A detector's box.
 
     Attributes:
-        image: that it is in.
+        image: the image that the box is in.
         box: x, y, width and height in pixels.
+        score: how sure the detector is.
     """
 
     image: Image
@@ -42,16 +43,18 @@ def detection_crops(
     keypoints: KeypointSet,
     threshold: float = 0.0,
 ) -> list[PersonCrop]:
-    """The boxes of the samples' images; boxes of other images, other categories and no size are left out.
+    """Return a crop for each detected box in the samples' images.
+
+    Boxes of other images, of other categories and of no size are left out.
 
     Args:
         path: JSON, a list of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}.
-        samples: of the split that is evaluated.
+        samples: the images of the split that is evaluated.
         keypoints: the set that poses will be predicted in; its categories are those of people.
         threshold: boxes with a lower score are left out.
 
     Raises:
-        PosenasError: where the file is missing or malformed, or no box is left.
+        PosenasError: if the file is missing or malformed, or no box is left.
     """
     images = IdIndex([sample.written_id for sample in samples])
     unlabelled = np.zeros((len(keypoints), 3))
@@ -72,12 +75,17 @@ def detection_crops(
 
 
 def in_words(categories: Sequence[FileId]) -> str:
-    """Ids of categories for a message."""
+    """Return the ids of categories as words for a message."""
     return " or ".join(str(each)[:40] for each in categories[:4])
 
 
 def image_id(row: Mapping[str, Any]) -> FileId:
-    """That of a row of a results file. Raises KeyError or ValueError where it has none."""
+    """Return the image's id in a row of a results file.
+
+    Raises:
+        KeyError: if the row has none.
+        ValueError: if it is neither a whole number nor text.
+    """
     value = row["image_id"]
     try:
         return file_id(value)
@@ -88,14 +96,15 @@ def image_id(row: Mapping[str, Any]) -> FileId:
 def read_detections(
     path: Path, *, image: Callable[[Mapping[str, Any]], Image], categories: Sequence[FileId] = (1,)
 ) -> tuple[list[Detection[Image]], int]:
-    """The boxes of people, those of no size left out, and how many boxes there are in all.
+    """Return the boxes of people, without those of no size, and how many boxes the file holds in all.
 
     Args:
-        image: a row's image; raises KeyError, TypeError or ValueError where the row names none.
+        path: a detector's results file.
+        image: tells a row's image; raises KeyError, TypeError or ValueError if the row names none.
         categories: ids of people.
 
     Raises:
-        PosenasError: where the file is missing or malformed.
+        PosenasError: if the file is missing or malformed.
     """
     rows = read_json(path, finite=False)
     if not isinstance(rows, list):

@@ -1,4 +1,4 @@
-"""Digests of what a dataset gives, through its contract alone, so that they serve every dataset."""
+"""Digests of what a dataset gives, taken through its contract alone, so that they serve every dataset."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _DIGITS = 16
 
 
 def keypoints_digest(keypoints: KeypointSet) -> str:
-    """Returns how many keypoints a set has, and a digest of all that it says of them."""
+    """Return how many keypoints a set has, and a digest of all that it says about them."""
     return f"{len(keypoints)} keypoints, {content_name(repr(keypoints).encode())}"
 
 
 def annotations_digest(samples: Sequence[Sample]) -> str:
-    """Returns how many people are annotated, and a digest of the images' ids and sizes and of the people."""
+    """Return how many people are annotated, and a digest of them and of the images' ids and sizes."""
     digest = hashlib.sha256()
     people = 0
     for sample in samples:
@@ -44,8 +44,7 @@ def _person(person: Person) -> bytes:
 
 
 def images_digest(samples: Sequence[Sample]) -> str:
-    """Returns how many images there are, and a digest of their names and, where these are files, of their
-    sizes in bytes."""
+    """Return how many images there are, and a digest of their names and, of files, sizes in bytes."""
     digest = hashlib.sha256()
     for sample in samples:
         name = str(sample.source)
@@ -54,7 +53,7 @@ def images_digest(samples: Sequence[Sample]) -> str:
 
 
 def _size(name: str) -> int | None:
-    """Of a file; None where there is none."""
+    """Return a file's size in bytes; None if there is no such file."""
     try:
         return Path(name).stat().st_size
     except (OSError, ValueError):

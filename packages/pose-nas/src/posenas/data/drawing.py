@@ -1,4 +1,4 @@
-"""Skeletons on images, and sheets of images: left is orange, right is blue, the middle green."""
+"""Skeletons drawn on images, and sheets of images: left is orange, right is blue, the middle green."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ def draw_pose(
     enlarge: float = 1.0,
     line: int | None = None,
 ) -> NDArray[np.uint8]:
-    """A copy of the image with a pose on it.
+    """Return a copy of the image with a pose on it.
 
     Args:
         image: (H, W, 3) RGB.
-        keypoints, keypoint_set, visible: see `add_pose`.
-        enlarge: the copy is so many times as large; small crops are easier to judge at 256 pixels or more.
+        keypoints: (K, 2) pixels of the image; those that are drawn must be finite.
+        keypoint_set: says which keypoints are joined, and which of a flip pair is left: the first.
+        visible: (K,) 0 is not drawn, 1 is drawn as a ring, 2 as a disc; None draws everything as discs.
+        enlarge: how many times as large the copy is; small crops are easier to judge at 256 pixels or more.
         line: width of a limb in pixels of the copy; None suits a pose that fills it.
 
     Returns:
@@ -67,12 +69,12 @@ def add_pose(
     visible: ArrayLike | None = None,
     line: int,
 ) -> None:
-    """Draws a pose on the image itself.
+    """Draw a pose on the image itself.
 
     Args:
         canvas: (H, W, 3) RGB.
         keypoints: (K, 2) pixels of the image; those that are drawn must be finite.
-        keypoint_set: says what is joined, and which of a flip pair is left: the first.
+        keypoint_set: says which keypoints are joined, and which of a flip pair is left: the first.
         visible: (K,) 0 is not drawn, 1 is drawn as a ring, 2 as a disc; None draws everything as discs.
         line: width of a limb in pixels.
     """
@@ -100,7 +102,7 @@ def add_pose(
 
 
 def keypoint_sides(keypoint_set: KeypointSet) -> list[Colour]:
-    """For each of the K keypoints LEFT, RIGHT or MIDDLE."""
+    """Return LEFT, RIGHT or MIDDLE for each of the K keypoints."""
     sides = [MIDDLE] * len(keypoint_set)
     for left, right in keypoint_set.flip_pairs:
         sides[left], sides[right] = LEFT, RIGHT
@@ -110,13 +112,16 @@ def keypoint_sides(keypoint_set: KeypointSet) -> list[Colour]:
 def contact_sheet(
     images: Sequence[NDArray[np.uint8]], *, columns: int, captions: Sequence[str] = (), title: str = ""
 ) -> NDArray[np.uint8]:
-    """One image with all of them in rows, on white.
+    """Return one image with all the given ones in rows, on white.
 
     Args:
         images: (H, W, 3) RGB each, of any sizes; every cell has room for the largest.
         columns: images in a row.
         captions: a line under each image; none, or one an image. Too long a one loses its beginning.
         title: a line above everything.
+
+    Raises:
+        ValueError: if there are captions, but not one an image.
     """
     if captions and len(captions) != len(images):
         raise ValueError(f"{len(captions)} captions for {len(images)} images")
@@ -140,7 +145,7 @@ def contact_sheet(
 
 
 def _limb_colour(start: Colour, end: Colour) -> Colour:
-    """That of its side; a limb from side to side belongs to the middle."""
+    """Return the colour of a limb: its side's, or the middle's if it leads from side to side."""
     sides = {start, end} - {MIDDLE}
     return sides.pop() if len(sides) == 1 else MIDDLE
 

@@ -1,4 +1,4 @@
-"""Training batches by the number of their epoch, of whatever kind of view."""
+"""Loaders of training batches, asked for by the number of an epoch, for any kind of view."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class ReadViews(Protocol):
-    """What a worker sends for one batch.
+    """The views that a worker sends for one batch.
 
     Attributes:
         unreadable: the messages for images that could not be read, by the position of their sample.
-        remarks: on images that were read for this batch.
+        remarks: what is odd about images that were read for this batch.
     """
 
     @property
@@ -39,12 +39,15 @@ Read = TypeVar("Read", bound=ReadViews)
 
 
 class LoaderSettings(TypedDict):
-    """How views are loaded, whatever they show.
+    """Settings by which views are loaded, whatever they show.
 
     Attributes:
-        batch_size: the rest of an epoch that fills no batch is left out, unless it is the only batch.
-        on_unreadable: called once for each image file that cannot be read; its views are left out. And once
-            for each kind of remark on the others, when an epoch has ended.
+        batch_size: views in a batch. The rest of an epoch that fills no batch is left out, unless it is the
+            only batch.
+        workers: processes that read; with 0 this one does.
+        device: where the batches are finished.
+        on_unreadable: called once for each image file that cannot be read; its views are left out. Also
+            called once for each kind of remark on the others, when an epoch has ended.
         max_unreadable: share of the images above which `epoch` raises PosenasError.
     """
 
@@ -59,8 +62,8 @@ class EpochLoader(Generic[Read]):
     """Batches of views, read in worker processes and finished in batch on the device.
 
     Order, geometry and colours of an epoch derive from the seed, the epoch's number and a view's position
-    alone, so asking for it again gives the same bits, whatever the number of workers. The workers live until
-    `close`.
+    alone. So asking for an epoch again gives the same bits, whatever the number of workers. The workers live
+    until `close`.
     """
 
     def __init__(
@@ -77,13 +80,19 @@ class EpochLoader(Generic[Read]):
         on_unreadable: Callable[[str], None],
         max_unreadable: float = 0.05,
     ) -> None:
-        """Opens nothing yet; the first epoch starts the workers.
+        """Prepare the loader; nothing is opened before the first epoch, which starts the workers.
 
         Args:
             reader: reads the views at the positions of a key.
             finish: makes a batch of what was read.
-            views: how many there are, at least one.
-            files: how many images they are of.
+            views: how many views there are, at least one.
+            files: how many images the views are of.
+            batch_size: views in a batch; see `LoaderSettings`.
+            seed: decides the order of each epoch.
+            workers: processes that read.
+            device: where the batches are finished.
+            on_unreadable: told of images that cannot be read, and of remarks.
+            max_unreadable: the largest share of the images that may be unreadable.
         """
         self._order = _EpochOrder(views, batch_size=batch_size, seed=seed)
         self._loader: Iterable[Read] | None = worker_loader(
@@ -95,14 +104,14 @@ class EpochLoader(Generic[Read]):
 
     @property
     def steps(self) -> int:
-        """Batches of an epoch."""
+        """The number of batches in an epoch."""
         return len(self._order)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of one epoch, counted from 0.
+        """Yield the batches of one epoch, counted from 0.
 
         Raises:
-            PosenasError: where too large a share of the images cannot be read.
+            PosenasError: if too large a share of the images cannot be read.
         """
         if self._loader is None:
             raise RuntimeError("this loader is closed")
@@ -115,7 +124,7 @@ class EpochLoader(Generic[Read]):
         self._remarked.tell()
 
     def close(self) -> None:
-        """Ends the workers."""
+        """End the workers."""
         self._remarked.tell()  # where no epoch was asked for to its end
         with interrupts_deferred():
             self._loader = None
@@ -128,7 +137,7 @@ class EpochLoader(Generic[Read]):
 
 
 class _EpochOrder:
-    """Iterates over the keys of an epoch's batches: the epoch's number and the positions of the views."""
+    """The keys of an epoch's batches: the epoch's number and the positions of the views."""
 
     def __init__(self, views: int, *, batch_size: int, seed: int) -> None:
         self.epoch = 0

@@ -1,7 +1,7 @@
 """Training pictures of whole images: several put together, then moved, scaled, mirrored and recoloured.
 
 Source: mosaics are those of Bochkovskiy et al., YOLOv4 (2020), section 3.3. KAPAO (McNally, thesis, 2022,
-section 4.3.1) names the changes and prints no figures; the defaults are its public code's, but for the scale,
+section 4.3.1) names the changes and prints no figures. The defaults are its public code's, except the scale,
 which is 0.9 there.
 """
 
@@ -40,10 +40,12 @@ class ImageAugmentation:
     value: Annotated[float, "largest change of the brightness's factor", Ge(0), Lt(1)] = 0.4
 
     def draw(self, rng: np.random.Generator, *, images: int) -> Arrangement:
-        """The changes of one picture. Every draw is made whatever the options, so that switching one change
-        off leaves the others alone.
+        """Draw the changes of one picture.
+
+        Every draw is made whatever the options are, so switching one change off leaves the others alone.
 
         Args:
+            rng: the only source of randomness.
             images: how many there are to take the other tiles from.
         """
         others = rng.integers(images, size=TILES - 1).tolist()
@@ -68,13 +70,18 @@ class ImageAugmentation:
 
 @dataclass(frozen=True)
 class Arrangement:
-    """What was drawn for one picture.
+    """The random arrangement that was drawn for one picture.
 
     Attributes:
-        others: positions of the images beside the first one; none where that is alone.
-        centre: where a mosaic's four images meet, in widths and heights of the view, on a canvas of two.
-        scale: about the middle of the canvas, or of the picture.
-        shift: as a share of the view, right and down.
+        others: positions of the images beside the first one; empty if that is alone.
+        centre: where a mosaic's four images meet, in widths and heights of the view, on a canvas of two by
+            two.
+        scale: size factor about the middle of the canvas, or of the picture without a mosaic.
+        shift: right and down, as a share of the view.
+        flip: whether the picture is mirrored, left to right.
+        hue: turn of the hue, as a share of a full one.
+        saturation: factor of the saturation.
+        value: factor of the brightness.
     """
 
     others: tuple[int, ...] = ()
@@ -87,7 +94,13 @@ class Arrangement:
     value: float = 1.0
 
     def matrix(self, image: NDArray[np.uint8], tile: int, view: View) -> NDArray[np.float64]:
-        """(2, 3) from an image's pixels to the picture's."""
+        """Return the (2, 3) map from an image's pixels to the picture's.
+
+        Args:
+            image: (H, W, 3), as stored.
+            tile: the image's position in the mosaic; 0 for the first one.
+            view: the size of the picture.
+        """
         size = fitted_size(image.shape[1], image.shape[0], view)
         sides = np.array([view.width, view.height], np.float64)
         if self.others:
@@ -108,7 +121,13 @@ class Arrangement:
 
 
 def draw_tile(picture: NDArray[np.uint8], image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> None:
-    """Draws an image into a picture, in place; one that becomes much smaller is averaged first."""
+    """Draw an image into a picture, in place; an image that becomes much smaller is averaged first.
+
+    Args:
+        picture: (H, W, 3) RGB, which is drawn on.
+        image: (H, W, 3) RGB of any size.
+        matrix: (2, 3) from the image's pixels to the picture's.
+    """
     gain = float(np.abs(matrix[0, 0]))
     if gain < 0.5:
         height, width = image.shape[:2]
@@ -123,11 +142,12 @@ def draw_tile(picture: NDArray[np.uint8], image: NDArray[np.uint8], matrix: NDAr
 
 
 def blank(view: View) -> NDArray[np.uint8]:
+    """Return a grey picture of the view's size."""
     return np.full((view.height, view.width, 3), GREY, np.uint8)
 
 
 def recolour(picture: NDArray[np.uint8], arrangement: Arrangement) -> NDArray[np.uint8]:
-    """With its hue turned, its saturation and value multiplied."""
+    """Return the picture with its hue turned and its saturation and value multiplied."""
     levels = np.arange(256.0)
     tables = [
         (levels + 180 * arrangement.hue) % 180,  # OpenCV counts a full turn as 180

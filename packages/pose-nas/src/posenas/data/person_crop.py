@@ -1,4 +1,4 @@
-"""Which people are cropped: boxes in images, annotated or a detector's."""
+"""Boxes of people that are cropped, annotated or a detector's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PersonCrop:
         sample: position of its image among the samples.
         box: (x, y, width, height) in pixels of the image.
         keypoints: (K, 3) pixels of the image and visibility; all zero for a detector's box.
-        score: of the detector that found the box; 1 where it was annotated.
+        score: of the detector that found the box; 1 if it was annotated.
     """
 
     sample: int
@@ -31,7 +31,12 @@ class PersonCrop:
 
 
 def person_crops(samples: Sequence[Sample], *, require_keypoints: bool = True) -> list[PersonCrop]:
-    """The annotated people who are no crowd; those with a labelled keypoint, unless all are wanted."""
+    """Return a crop for each annotated person who is no crowd.
+
+    Args:
+        samples: the images of a split.
+        require_keypoints: whether people without a labelled keypoint are left out.
+    """
     return [
         PersonCrop(index, person.box, person.keypoints)
         for index, sample in enumerate(samples)

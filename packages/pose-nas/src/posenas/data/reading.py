@@ -1,4 +1,4 @@
-"""Reading crops in worker processes: decode and warp, no more; the rest is done in batch on the device."""
+"""Crops that worker processes read: decoded and warped, no more; the rest is done in batch on the device."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
     from posenas.data.person_crop import PersonCrop
 
 _FARTHEST = 1e6
-"""Pixels from an image's corner. No image reaches so far, and beyond it numbers become infinite."""
+"""The largest coordinate in pixels: no image reaches so far, and beyond it numbers become infinite."""
 
 _PR_SET_PDEATHSIG = 1
 """Linux's prctl: the signal that a process gets when its parent ends."""
 
 Read = TypeVar("Read")
 BatchKey: TypeAlias = tuple[int, list[int]]
-"""What makes a batch: the number of its epoch and the positions of its views."""
+"""The key of a batch: the number of its epoch and the positions of its views."""
 
 
 class WarpedCrops(NamedTuple):
-    """What a worker sends for one batch; n of its crops could be read.
+    """The crops that a worker sends for one batch; n of them could be read.
 
     Attributes:
         images: (n, H, W, 3) uint8; a tensor, which comes through shared memory, the rest through a pipe.
@@ -56,7 +56,7 @@ class WarpedCrops(NamedTuple):
         colours: (n, 3) float32 factors of brightness, contrast and saturation.
         positions: (n,) int64 among all crops.
         unreadable: the messages for images that could not be read, by the position of their sample.
-        remarks: on images that were read for this batch.
+        remarks: what is odd about images that were read for this batch.
     """
 
     images: Tensor
@@ -69,11 +69,12 @@ class WarpedCrops(NamedTuple):
 
 
 class DecodedImages:
-    """The images of samples by position; some of them are kept, the first ones read, until so many bytes are
-    full. What is odd about an image is noted when it is read.
+    """The images of samples by position, with a memory of the first ones read.
+
+    Decoded images are kept until `cache_bytes` are full. What is odd about an image is noted when it is read.
 
     Attributes:
-        remarks: of the images read since they were last taken away.
+        remarks: what was noted since `take_remarks` was last called.
     """
 
     def __init__(self, samples: Sequence[Sample], cache_bytes: int) -> None:
@@ -83,7 +84,11 @@ class DecodedImages:
         self._cache_left = cache_bytes
 
     def __getitem__(self, sample: int) -> NDArray[np.uint8]:
-        """(H, W, 3) RGB. Raises UnreadableImageError."""
+        """Return an image as (H, W, 3) RGB.
+
+        Raises:
+            UnreadableImageError: if it cannot be read.
+        """
         if sample in self._cache:
             return self._cache[sample]
         image = self._read(self._samples[sample])
@@ -93,6 +98,7 @@ class DecodedImages:
         return image
 
     def take_remarks(self) -> tuple[Remark, ...]:
+        """Return the remarks noted so far, and forget them."""
         taken, self.remarks = tuple(self.remarks), []
         return taken
 
@@ -107,7 +113,7 @@ class DecodedImages:
 
 
 class CropReader(Dataset[WarpedCrops]):
-    """Runs in the workers: decodes and warps the crops of one batch; augmented only in training."""
+    """A dataset of batches for the workers: decodes and warps their crops, augmented only in training."""
 
     def __init__(
         self,
@@ -120,7 +126,18 @@ class CropReader(Dataset[WarpedCrops]):
         keypoints: KeypointSet | None = None,
         cache_bytes: int = 0,
     ) -> None:
-        """`cache_bytes` of decoded images are kept by each process: the first ones read, until it is full."""
+        """Prepare the reader; nothing is read yet.
+
+        Args:
+            crops: at least one.
+            samples: the images that the crops point into.
+            view: the size and the rule of the crops.
+            seed: decides the augmentation, together with the epoch's number and a crop's position.
+            augmentation: the random changes; None leaves the crops as they are.
+            keypoints: the keypoint set of the samples, which the augmentation needs.
+            cache_bytes: bytes of decoded images that each process keeps: the first ones read, until it is
+                full.
+        """
         self._crops, self._view, self._seed = crops, view, seed
         self._images = DecodedImages(samples, cache_bytes)
         self._augmentation, self._keypoints = augmentation, keypoints
@@ -156,7 +173,10 @@ class CropReader(Dataset[WarpedCrops]):
     def _read(
         self, positions: list[int], unreadable: dict[int, str]
     ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """The decoded images, each once for neighbouring crops of one image; notes those that cannot be."""
+        """Yield positions with decoded images; neighbouring crops of one image share it.
+
+        Images that cannot be read are noted in `unreadable`.
+        """
         current = -1
         for position in positions:
             sample = self._crops[position].sample
@@ -171,7 +191,10 @@ class CropReader(Dataset[WarpedCrops]):
             yield position, image
 
     def _place(self, crop: PersonCrop, change: Change) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The crop's matrix; its (K, 3) keypoints in the view, with 1 where labelled and inside, else 0."""
+        """Return the crop's (2, 3) matrix and its (K, 3) keypoints.
+
+        The keypoints are in pixels of the view, with 1 where labelled and inside it, else 0.
+        """
         matrix = crop_matrix(
             change.box,
             self._view,
@@ -194,17 +217,30 @@ class CropReader(Dataset[WarpedCrops]):
 
 
 class UnreadableImages:
-    """Remembers and reports each unreadable image once, and stops where they are too many."""
+    """The unreadable images so far: each is reported once, and too many are an error."""
 
     def __init__(self, images: int, *, limit: float, report: Callable[[str], None]) -> None:
+        """Begin without an unreadable image.
+
+        Args:
+            images: how many there are in all.
+            limit: the largest share of them that may be unreadable.
+            report: told the message of each.
+        """
         self._images, self._limit, self._report = images, limit, report
         self._messages: dict[int, str] = {}
 
     @property
     def count(self) -> int:
+        """The number of unreadable images so far."""
         return len(self._messages)
 
     def note(self, unreadable: dict[int, str]) -> None:
+        """Report the images that are new among these messages by the position of their sample.
+
+        Raises:
+            PosenasError: if more images than the limit allows cannot be read.
+        """
         for sample, message in unreadable.items():
             if sample not in self._messages:
                 self._messages[sample] = message
@@ -224,6 +260,14 @@ def worker_loader(
     workers: int,
     device: torch.device,
 ) -> DataLoader[Read]:
+    """Return a loader whose worker processes read one batch for each key.
+
+    Args:
+        reader: gives what was read for a key.
+        keys: the batches, in their order.
+        workers: processes that read; with 0 this one does.
+        device: where the batches will go; memory is pinned for a GPU.
+    """
     return DataLoader(
         reader,
         batch_size=None,
@@ -243,7 +287,7 @@ def _unchanged(warped: Any) -> Any:
 
 
 def _prepare_worker(worker: int, *, parent: int) -> None:  # noqa: ARG001
-    """One thread a worker; the main process ends it."""
+    """Give the worker one thread, and let the main process end it."""
     leave_stopping_to_parent()
     sys.excepthook = _report_uncaught
     cv2.setNumThreads(0)
@@ -251,7 +295,7 @@ def _prepare_worker(worker: int, *, parent: int) -> None:  # noqa: ARG001
 
 
 def end_with(parent: int) -> None:
-    """From now on this process ends when its parent does, whatever ends that."""
+    """End this process, from now on, when its parent ends, whatever ends that."""
     # Torch's own watch over the parent begins only later, and misses one that was killed before.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

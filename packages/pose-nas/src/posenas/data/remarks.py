@@ -1,4 +1,4 @@
-"""What is odd about images that can be read: told once for all of them, with a count and examples."""
+"""Remarks on images that can be read but are odd: told once for all of them, with a count and examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 3
 _ROOM = 180
-"""Characters of the examples together, but for the first one."""
+"""The most characters that the examples have together; the first one has any number."""
 _WORDS = MappingProxyType(
     {
         "exchanged": (
@@ -31,7 +31,7 @@ _WORDS = MappingProxyType(
         ),
     }
 )
-"""By the kind of a remark: what is so, and what to do."""
+"""What is so and what to do, by the kind of a remark."""
 
 
 class Remark(NamedTuple):
@@ -47,7 +47,7 @@ class Remark(NamedTuple):
 
 
 def size_remarks(sample: Sample, image: NDArray[np.uint8]) -> list[Remark]:
-    """One where the (H, W, 3) image has another size than its sample says, else none."""
+    """Return a remark if the (H, W, 3) image has another size than its sample says, else none."""
     found, annotated = (image.shape[1], image.shape[0]), (sample.width, sample.height)
     if found == annotated:
         return []
@@ -56,12 +56,12 @@ def size_remarks(sample: Sample, image: NDArray[np.uint8]) -> list[Remark]:
 
 
 def depth_remark(image: object, bits: int) -> Remark:
-    """For a picture that uses so many of 16 bits."""
+    """Return the remark on a picture that uses `bits` of 16 bits."""
     return Remark("stretched", f"{image} uses {bits}")
 
 
 def words(kind: str, found: Sequence[str]) -> str:
-    """The message about all images of one kind of remark."""
+    """Return the message about all images of one kind of remark."""
     what, advice = _WORDS[kind]
     fit = sum(len("; ".join(found[:count])) < _ROOM for count in range(1, _EXAMPLES + 1))
     examples = found[: max(1, fit)]
@@ -70,7 +70,7 @@ def words(kind: str, found: Sequence[str]) -> str:
 
 
 class RemarkedImages:
-    """Collects remarks, and tells each kind once."""
+    """The remarks so far; each kind is told once."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
@@ -78,11 +78,12 @@ class RemarkedImages:
         self._told: set[str] = set()
 
     def note(self, remarks: Iterable[Remark]) -> None:
+        """Remember these remarks, each text once."""
         for remark in remarks:
             self._found.setdefault(remark.kind, {})[remark.text] = None
 
     def tell(self) -> None:
-        """To be called when every image was seen."""
+        """Report the kinds that were not told yet; to be called when every image was seen."""
         for kind, found in self._found.items():
             if kind not in self._told:
                 self._told.add(kind)

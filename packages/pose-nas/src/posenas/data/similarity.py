@@ -55,7 +55,11 @@ class Pairs:
 
 
 def check_predictions(predictions: Predictions, truth: GroundTruth) -> None:
-    """Raises PosenasError where the predictions cannot be of this split."""
+    """Check that predictions can be of this split.
+
+    Raises:
+        PosenasError: if they have another number of keypoints, or are for images that are not in it.
+    """
     count = predictions.keypoints.shape[1]
     if count != len(truth.keypoints):
         raise PosenasError(
@@ -71,7 +75,7 @@ def check_predictions(predictions: Predictions, truth: GroundTruth) -> None:
 
 
 def people_of(truth: GroundTruth) -> People:
-    """Everybody annotated in the split; within an image the order of the annotations is kept."""
+    """Return everybody annotated in the split; within an image the order of the annotations is kept."""
     samples = sorted(truth.samples, key=lambda sample: sample.id)
     people = [person for sample in samples for person in sample.people]
     keypoints = np.array([person.keypoints for person in people]).reshape(-1, len(truth.keypoints), 3)
@@ -89,7 +93,12 @@ def people_of(truth: GroundTruth) -> People:
 
 
 def pairs_by_image(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> Pairs:
-    """Pairs from the image ids of predictions (P,) and of people (T,), the latter ascending."""
+    """Return the pairs of predictions and people that are in the same image.
+
+    Args:
+        predicted: (P,) image ids of the predictions.
+        true: (T,) image ids of the people, ascending.
+    """
     first = np.searchsorted(true, predicted, side="left")
     count = np.searchsorted(true, predicted, side="right") - first
     step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
@@ -99,10 +108,10 @@ def pairs_by_image(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> Pai
 def pose_similarity(
     keypoints: NDArray[np.float64], people: People, *, pairs: Pairs, sigmas: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """OKS of each pair.
+    """Return the OKS of each pair.
 
-    A person without labelled keypoints is as near as the keypoints are to its box enlarged by its own
-    size on every side; COCO uses that to forgive detections of people who were not annotated.
+    A person without labelled keypoints is as near as the keypoints are to its box enlarged by its own size on
+    every side; COCO uses that to forgive detections of people who were not annotated.
 
     Args:
         keypoints: (P, K, 2) predicted pixels; infinite ones are dissimilar to everything.
@@ -132,7 +141,17 @@ def pose_similarity(
 def keypoint_similarity(
     keypoints: NDArray[np.float64], people: People, *, pairs: Pairs, sigmas: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The terms whose mean over the labelled keypoints is OKS: (M, K). Arguments as `pose_similarity`."""
+    """Return the terms of each pair whose mean over the labelled keypoints is its OKS.
+
+    Args:
+        keypoints: (P, K, 2) predicted pixels; infinite ones are dissimilar to everything.
+        people: T true people.
+        pairs: M pairs of the two.
+        sigmas: (K,) dimensionless, COCO's per-keypoint constants.
+
+    Returns:
+        (M, K).
+    """
     displacement = keypoints[pairs.predicted] - people.keypoints[pairs.true]
     return _terms(displacement, people.areas[pairs.true], sigmas=sigmas)
 
@@ -144,7 +163,7 @@ def similarity_to_poses(
     areas: NDArray[np.float64],
     sigmas: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """OKS of one predicted pose and each of M others, over all keypoints; NaN where a place is no number.
+    """Return the OKS of one predicted pose and each of M others, over all keypoints.
 
     Args:
         keypoints: (K, 2) pixels.
@@ -153,7 +172,7 @@ def similarity_to_poses(
         sigmas: (K,) dimensionless, COCO's per-keypoint constants.
 
     Returns:
-        (M,).
+        (M,); NaN where a place is no number.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         terms = _terms(others - keypoints, areas, sigmas=sigmas)

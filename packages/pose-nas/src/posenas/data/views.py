@@ -1,4 +1,4 @@
-"""What a network is evaluated on, whatever it shows: people or whole images."""
+"""The views of a split that a network is evaluated on, whether they show people or whole images."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class EvaluatedViews(Protocol):
     def __len__(self) -> int: ...
 
     def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:
-        """Always the same; the last one may be smaller."""
+        """Yield the same batches each time; the last one may be smaller."""
         ...
 
     def locate(self, poses: Sequence[Poses]) -> Predictions:
-        """The poses decoded from all batches, in their order, in pixels of the images."""
+        """Return the poses decoded from all batches, in their order, in pixels of the images."""
         ...

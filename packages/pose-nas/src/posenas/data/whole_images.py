@@ -36,7 +36,7 @@ _GREATEST_ASPECT = 20.0
 _CROP_PIXELS = 256 * 192
 _KEPT_BYTES = 2**30
 _FARTHEST = 1e6
-"""Pixels from an image's corner. No image reaches so far, and beyond it numbers become infinite."""
+"""The largest coordinate in pixels: no image reaches so far, and beyond it numbers become infinite."""
 
 
 class People(NamedTuple):
@@ -52,17 +52,17 @@ class People(NamedTuple):
 
 
 class ReadImages(NamedTuple):
-    """What a worker sends for one batch; n of its pictures could be read.
+    """The pictures that a worker sends for one batch; n of them could be read.
 
     Attributes:
         images: (n, H, W, 3) uint8; a tensor, which comes through shared memory, the rest through a pipe.
-        boxes: (T, 4) float32.
-        poses: (T, K, 3) float32.
+        boxes: (T, 4) float32, as those of `People`.
+        poses: (T, K, 3) float32, as those of `People`.
         views: (T,) int64, in which picture each person is.
         matrices: (n, 2, 3) float64 from the first image of a picture to the picture.
         positions: (n,) int64 among all samples.
         unreadable: the messages for images that could not be read, by the position of their sample.
-        remarks: on images that were read for this batch.
+        remarks: what is odd about images that were read for this batch.
     """
 
     images: Tensor
@@ -76,7 +76,7 @@ class ReadImages(NamedTuple):
 
 
 class ImageReader(Dataset[ReadImages]):
-    """Runs in the workers: draws the pictures of one batch; augmented only in training."""
+    """A dataset of batches for the workers: draws their pictures, augmented only in training."""
 
     def __init__(
         self,
@@ -89,6 +89,19 @@ class ImageReader(Dataset[ReadImages]):
         rectangular: bool = False,
         cache_bytes: int = 0,
     ) -> None:
+        """Prepare the reader; nothing is read yet.
+
+        Args:
+            samples: at least one.
+            view: the size of a picture.
+            keypoints: the keypoint set of the samples.
+            seed: decides the augmentation, together with the epoch's number and an image's position.
+            augmentation: the random changes; None leaves the images as they are.
+            rectangular: whether the pictures of a batch are no larger than its images need; else all are of
+                the view's size. Only without augmentation.
+            cache_bytes: bytes of decoded images that each process keeps: the first ones read, until it is
+                full.
+        """
         self._samples, self._view, self._seed = samples, view, seed
         self._images = DecodedImages(samples, cache_bytes)
         self._augmentation, self._rectangular = augmentation, rectangular
@@ -128,7 +141,7 @@ class ImageReader(Dataset[ReadImages]):
     def _picture(
         self, position: int, epoch: int, size: tuple[int, int], unreadable: dict[int, str]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64], People] | None:
-        """With its map and its people; None where its first image cannot be read."""
+        """Return a picture, its map and its people; None if its first image cannot be read."""
         image = self._read(position, unreadable)
         if image is None:
             return None
@@ -156,7 +169,10 @@ class ImageReader(Dataset[ReadImages]):
             return None
 
     def _people(self, position: int, matrix: NDArray[np.float64], size: tuple[int, int]) -> People:
-        """Everybody annotated in an image but crowds, in the picture; boxes are not cut at its borders."""
+        """Return everybody annotated in an image but crowds, in pixels of the picture.
+
+        Boxes are not cut at the picture's borders.
+        """
         shown = [person for person in self._samples[position].people if not person.crowd]
         if not shown:
             return _together([], self._keypoints)
@@ -168,7 +184,7 @@ class ImageReader(Dataset[ReadImages]):
         return People(boxes, np.dstack([points, (poses[..., 2] > 0) & inside]))
 
     def _augmented(self, position: int, matrix: NDArray[np.float64], arrangement: Arrangement) -> People:
-        """Those of whom enough is left in the picture; their boxes are cut at its borders."""
+        """Return those people of whom enough is left in the picture; their boxes are cut at its borders."""
         size = self._view.height, self._view.width
         boxes, poses = self._people(position, matrix, size)
         limits = np.array([size[1], size[0], size[1], size[0]]) - 0.5
@@ -193,11 +209,15 @@ def image_loader(
     cache_bytes: int = 0,
     **settings: Unpack[LoaderSettings],
 ) -> EpochLoader[ReadImages]:
-    """Training batches of whole images, those without people among them.
+    """Return a loader of training batches of whole images; those without people are among them.
 
     Args:
         samples: at least one.
-        cache_bytes: of decoded images that each process keeps for the next epochs.
+        view: the size of a picture.
+        keypoints: the keypoint set of the samples.
+        augmentation: the random changes that each picture goes through.
+        seed: decides order and changes, together with the epoch's number.
+        cache_bytes: bytes of decoded images that each process keeps for the next epochs.
         settings: see `LoaderSettings`.
     """
     reader = ImageReader(
@@ -207,8 +227,10 @@ def image_loader(
 
 
 class EvaluatedImages:
-    """Every image of a split. They stay in memory where they take less than a gigabyte there, and are read
-    again in each pass where they take more."""
+    """Every image of a split, to be shown to each candidate of a search.
+
+    The images stay in memory if they take less than a gigabyte there; else they are read again in each pass.
+    """
 
     def __init__(
         self,
@@ -222,14 +244,23 @@ class EvaluatedImages:
         max_unreadable: float = 0.05,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """
+        """Prepare the images; nothing is read before the first pass.
+
         Args:
-            rectangular: each batch has images of one shape and no more grey around them than it takes to
-                reach a multiple of the view's stride; else all are of the view's size. What is found in an
-                image does not depend on the others of its batch.
-            on_unreadable: told of each image that cannot be read; and once of each kind of remark on the
-                others, such as those that are not of the size that is annotated.
+            samples: at least one.
+            view: the size of a picture.
+            keypoints: the keypoint set of the samples.
+            rectangular: whether each batch has images of one shape, with no more grey around them than it
+                takes to reach a multiple of the view's stride; else all are of the view's size. What is found
+                in an image does not depend on the others of its batch.
+            workers: processes that read at most; with 0 this one does.
+            on_unreadable: told of each image that cannot be read, and once of each kind of remark on the
+                others, such as that they are not of the size that is annotated.
+            max_unreadable: the largest share of the images that may be unreadable.
             progress: called with the images read and all images, after each batch of the first pass.
+
+        Raises:
+            PosenasError: if there is no image.
         """
         if not samples:
             raise PosenasError("there is no image to evaluate on: the split is empty")
@@ -245,7 +276,7 @@ class EvaluatedImages:
         return len(self._samples) - self._unreadable.count
 
     def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:
-        """In batches of about as many pixels as so many people's views of 256x192 have."""
+        """Yield batches of about as many pixels as `size` people's views of 256x192 have."""
         size = max(1, size * _CROP_PIXELS // (self._view.height * self._view.width))
         self._shown = []
         for read in self._kept[size] if size in self._kept else self._read(size):
@@ -254,6 +285,7 @@ class EvaluatedImages:
                 yield _finish(read, device)
 
     def locate(self, poses: Sequence[Poses]) -> Predictions:
+        """Return the poses of the last pass's batches, in their order, in pixels of the images."""
         located = [_located(each, read) for each, read in zip(poses, self._shown, strict=True)]
         positions, keypoints, keypoint_scores, scores = (
             np.concatenate(parts) for parts in zip(*located, strict=True)
@@ -287,7 +319,7 @@ class EvaluatedImages:
         self._remarked.tell()
 
     def _divided(self, size: int) -> list[list[int]]:
-        """Positions of at most so many images at a time; where batches are rectangular, all of one shape."""
+        """Return the positions of each batch's images: at most `size`, of one shape if rectangular."""
         shapes = [(self._view.height, self._view.width)] * len(self._samples)
         if self._rectangular:
             shapes = [rectangle([_annotated_size(sample)], self._view) for sample in self._samples]
@@ -297,7 +329,7 @@ class EvaluatedImages:
 
 
 def size_for(images: int, view: View) -> int:
-    """The batch size, counted in people, at which so many whole images are in one batch."""
+    """Return the batch size, counted in people, that puts this number of whole images into one batch."""
     return -(-images * view.height * view.width // _CROP_PIXELS)
 
 
@@ -316,7 +348,7 @@ def _finish(read: ReadImages, device: torch.device) -> Batch:
 def _located(
     poses: Poses, read: ReadImages
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The poses' samples, keypoints in these images, their scores and the poses' own."""
+    """Return the poses' samples, keypoints in the images, keypoint scores and own scores."""
     assert poses.views is not None
     assert poses.scores is not None
     views = poses.views.cpu().numpy()
