@@ -1,4 +1,4 @@
-"""What is wrong with a dataset, in words and as a picture, before anything is trained on it."""
+"""The check of a dataset: what is wrong with it, in words and as a picture, before any training."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ class SplitReport:
     """A split in figures.
 
     Attributes:
-        people: annotated, without crowds.
+        people: annotated people, without crowds.
         labelled_people: those with at least one labelled keypoint.
         labelled_keypoints: of all people together.
+        crowds: annotated crowds.
         opened: images that were opened; the others were only looked for.
     """
 
@@ -64,7 +65,7 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What `check_dataset` saw; no findings means that nothing is wrong."""
+    """The result of `check_dataset`; if it has no findings, nothing is wrong."""
 
     keypoints: tuple[str, ...]
     splits: tuple[SplitReport, ...]
@@ -78,18 +79,19 @@ class DatasetReport:
 def check_dataset(
     dataset: Dataset, *, samples: int = 16, seed: int, out: Path, open_at_most: int = 1000
 ) -> DatasetReport:
-    """Opens every split, draws people beside their mirrored twins, and lists what is wrong.
+    """Open every split, draw people beside their mirrored twins, and list what is wrong.
 
     A twin goes through the map and the flip pairs of training, so a wrong pair shows as a crossed skeleton.
 
     Args:
+        dataset: what is checked.
         samples: people to draw, from all splits alike.
-        seed: chooses the people, and the images that are opened where they are too many.
-        out: the picture; its folder must exist.
+        seed: chooses the people, and the images that are opened if they are too many.
+        out: the picture's file; its folder must exist.
         open_at_most: images of each split that are decoded; every file is looked for.
 
     Raises:
-        PosenasError: where a split cannot be opened at all, or the picture cannot be written.
+        PosenasError: if a split cannot be opened at all, or the picture cannot be written.
     """
     rng = np.random.default_rng(seed)
     keypoints = dataset.keypoints()
@@ -121,7 +123,7 @@ def _report(name: str, samples: Sequence[Sample], *, opened: int) -> SplitReport
 
 
 class _Opened(NamedTuple):
-    """What became of the image files of a split, by the positions of their samples.
+    """The image files of a split after they were opened, by the positions of their samples.
 
     Attributes:
         missing: files that are not there.
@@ -181,7 +183,7 @@ def _annotated(sample: Sample) -> tuple[int, int]:
 
 
 def _exchanged(samples: Sequence[Sample], opened: _Opened) -> set[int]:
-    """Opened images that are annotated with width and height exchanged."""
+    """Return the opened images that are annotated with width and height exchanged."""
     return {
         index
         for index, size in opened.sizes.items()
@@ -190,8 +192,11 @@ def _exchanged(samples: Sequence[Sample], opened: _Opened) -> set[int]:
 
 
 def _as_opened(samples: Sequence[Sample], opened: _Opened) -> Sequence[Sample]:
-    """The samples with width and height put right where they are exchanged; in the unopened ones too, where
-    that is so in all opened ones. Labels are so judged by the picture that they are on."""
+    """Return the samples with width and height put right where they are exchanged.
+
+    If that is so in all opened images, the unopened ones are put right too. Labels are then judged by the
+    picture that they are on.
+    """
     exchanged = _exchanged(samples, opened)
     if not exchanged:
         return samples
@@ -238,7 +243,7 @@ def _draw(
 
 
 def _twins(image: NDArray[np.uint8], crop: PersonCrop, keypoints: KeypointSet) -> NDArray[np.uint8]:
-    """The crop with its pose, and beside it the mirrored crop with the mirrored pose."""
+    """Return the crop with its pose, and beside it the mirrored crop with the mirrored pose."""
     drawn: list[NDArray[np.uint8]] = []
     for flip in (False, True):
         matrix = crop_matrix(crop.box, _VIEW, flip=flip)

@@ -1,4 +1,4 @@
-"""All that the annotations of a dataset tell of what is wrong with it; no picture is opened."""
+"""Findings on a dataset from its annotations alone; no picture is opened."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _NAMES_SHOWN = 60
 
 
 def find(dataset: Dataset, splits: Sequence[str] = ("train", "val")) -> tuple[Finding, ...]:
-    """Every finding of these splits and of what they have in common.
+    """Return every finding on these splits and on what they have in common.
 
     Raises:
-        PosenasError: where a split cannot be read.
+        PosenasError: if a split cannot be read.
     """
     keypoints = dataset.keypoints()
     content = {name: dataset.split(name) for name in splits}
@@ -43,7 +43,13 @@ def find(dataset: Dataset, splits: Sequence[str] = ("train", "val")) -> tuple[Fi
 
 
 def split_findings(dataset: Dataset, name: str, samples: Sequence[Sample]) -> Iterator[Finding]:
-    """Those of one split, of which the samples may be given with other sizes than annotated."""
+    """Yield the findings on one split.
+
+    Args:
+        dataset: tells the keypoints and what it noticed itself.
+        name: the split's.
+        samples: of the split; their sizes may be other ones than annotated.
+    """
     keypoints = dataset.keypoints()
     if isinstance(dataset, Noticing):
         yield from dataset.noticed(name)
@@ -64,7 +70,7 @@ def split_findings(dataset: Dataset, name: str, samples: Sequence[Sample]) -> It
 
 
 def unpaired_findings(keypoints: KeypointSet) -> list[Finding]:
-    """Keypoints whose mirror image nobody told."""
+    """Return the finding on keypoints whose mirror image nobody told, if there are any."""
     return finding(
         "keypoints have no known mirror image, so nothing is mirrored in training and flip test; give the "
         "pairs, such as dataset.pairs=LEFT:RIGHT,LEFT:RIGHT, or dataset.pairs=none if there are none",
@@ -73,7 +79,10 @@ def unpaired_findings(keypoints: KeypointSet) -> list[Finding]:
 
 
 def overlap_findings(splits: Mapping[str, Sequence[Sample]]) -> list[Finding]:
-    """Pictures in more than one split, and people with the same labels in pictures of different names."""
+    """Return findings on pictures in more than one split.
+
+    Pictures of different names count as one if a person in each has the same labels.
+    """
     sources = {name: {str(sample.source) for sample in samples} for name, samples in splits.items()}
     counts = Counter(source for each in sources.values() for source in each)
     # In the order of the samples, so that the examples are the same each time.
@@ -89,7 +98,7 @@ def overlap_findings(splits: Mapping[str, Sequence[Sample]]) -> list[Finding]:
 
 
 def _labels(samples: Sequence[Sample], *, without: set[str]) -> dict[bytes, str]:
-    """Names of images by the labels of a person, where nobody else in the split has the same."""
+    """Return the names of images by a person's labels; labels of two people in the split are left out."""
     found: dict[bytes, str] = {}
     twice: set[bytes] = set()
     for sample in samples:
@@ -103,12 +112,12 @@ def _labels(samples: Sequence[Sample], *, without: set[str]) -> dict[bytes, str]
 
 
 def _tells(labels: bytes) -> bool:
-    """Whether the labels are so many that nobody else has the same."""
+    """Return whether the labels are too many for anybody else to have the same."""
     return int(np.count_nonzero(np.frombuffer(labels).reshape(-1, 3)[:, 2] > 0)) >= _SAME_LABELS
 
 
 def crowd_findings(split: str, samples: Sequence[Sample]) -> list[Finding]:
-    """People left out as crowds although keypoints of theirs are labelled."""
+    """Return the finding on people left out as crowds although keypoints of theirs are labelled."""
     labels = [
         (str(sample.source), int(np.count_nonzero(person.keypoints[:, 2] > 0)), person.id)
         for sample in samples
@@ -135,8 +144,10 @@ def _id_findings(split: str, samples: Sequence[Sample]) -> Iterator[Finding]:
 
 
 def _exchanged_images(table: PeopleTable) -> NDArray[np.int64]:
-    """Images that labels reach beyond, and would not if width and height were exchanged; none where these
-    are few of all that labels reach beyond."""
+    """Return the images that labels reach beyond, and would not if width and height were exchanged.
+
+    None are returned if they are few of all that labels reach beyond.
+    """
     beyond = np.unique(table.images[beyond_image(table)])
     turned = table.with_sizes_exchanged(beyond)
     fitting = np.setdiff1d(beyond, table.images[beyond_image(turned)])

@@ -25,14 +25,16 @@ class PeopleTable:
 
     Attributes:
         split: its name.
-        samples: its images, and `images` (T,) the position of each person's.
+        samples: its images.
+        images: (T,) the position of each person's image in `samples`.
         people: T people.
         boxes: (T, 4) x, y, width, height in pixels, at most 1e7.
         points: (T, K, 2) pixels, at most 1e7.
         visibility: (T, K), as annotated.
         areas: (T,) square pixels.
         sizes: (T, 2) annotated width and height of each person's image.
-        lowest, highest: (T, 2) least and greatest x and y of the labelled keypoints; infinite without any.
+        lowest: (T, 2) least x and y of the labelled keypoints; infinite without any.
+        highest: (T, 2) greatest x and y of the labelled keypoints; minus infinity without any.
     """
 
     split: str
@@ -52,11 +54,11 @@ class PeopleTable:
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
-        """(T, K)."""
+        """The (T, K) keypoints that are labelled, as booleans."""
         return self.visibility > 0
 
     def finding(self, what: str, chosen: NDArray[np.bool_]) -> list[Finding]:
-        """One finding of the chosen people, (T,), or of their chosen keypoints, (T, K)."""
+        """Return the finding on the chosen people, (T,), or on their chosen keypoints, (T, K)."""
         first = np.argwhere(chosen)[:_EXAMPLES].tolist()
         cases = [self._name(*place) for place in first]
         return first_cases(what, int(np.count_nonzero(chosen)), cases, split=self.split)
@@ -69,16 +71,18 @@ class PeopleTable:
         return f"{name}, keypoint {keypoint + 1} ({x:.6g}, {y:.6g}, {self.visibility[person, keypoint]:.3g})"
 
     def with_sizes_exchanged(self, images: NDArray[np.int64]) -> PeopleTable:
-        """As if width and height of these images were exchanged."""
+        """Return the table as if width and height of these images were exchanged."""
         theirs = np.isin(self.images, images)
         return replace(self, sizes=np.where(theirs[:, None], self.sizes[:, ::-1], self.sizes))
 
 
 def people_table(samples: Sequence[Sample], keypoints: int, *, split: str) -> PeopleTable:
-    """The table of everybody in a split but crowds.
+    """Return the table of everybody in a split but crowds.
 
     Args:
-        keypoints: K, which nobody tells where there is nobody.
+        samples: the images of the split.
+        keypoints: K, which no person tells if there is nobody.
+        split: the split's name.
     """
     found = [
         (index, person)

@@ -1,4 +1,4 @@
-"""What is wrong with the boxes, areas and labels of people, as far as their numbers tell."""
+"""Findings on the boxes, areas and labels of people, as far as their numbers tell."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ _SEEN_FROM_AN_END = 0.2
 
 
 def box_findings(table: PeopleTable) -> Iterator[Finding]:
-    """Boxes of no size, of another form, and outside their image; areas that OKS cannot work with."""
+    """Yield findings on boxes of no size, of another form and outside their image, and on useless areas.
+
+    An area is useless if OKS cannot work with it.
+    """
     sizes = table.boxes[:, 2:].min(axis=1, initial=np.inf)
     outside, beyond = _box_outside(table), _box_beyond(table) > _TOLERANCE
     unit = _in_unit_square(table)
@@ -66,9 +69,11 @@ def box_findings(table: PeopleTable) -> Iterator[Finding]:
 
 
 def label_findings(table: PeopleTable, keypoints: KeypointSet, *, crowds_labelled: bool) -> Iterator[Finding]:
-    """Labels at places and with visibilities that no annotator means, and keypoints that are never labelled.
+    """Yield findings on labels whose place or visibility no annotator means, and on keypoints never labelled.
 
     Args:
+        table: the people of a split.
+        keypoints: the keypoint set of the dataset.
         crowds_labelled: whether somebody who is left out as a crowd has labelled keypoints.
     """
     labelled = table.labelled
@@ -117,7 +122,7 @@ def _visibility_findings(table: PeopleTable) -> Iterator[Finding]:
 
 
 def beyond_image(table: PeopleTable) -> NDArray[np.bool_]:
-    """(T,) whether the box or a labelled keypoint reaches beyond the image."""
+    """Return (T,) whether the box or a labelled keypoint reaches beyond the image."""
     return (_box_beyond(table) > _TOLERANCE) | _labels_beyond(table)
 
 
@@ -132,13 +137,13 @@ def _box_outside(table: PeopleTable) -> NDArray[np.bool_]:
 
 
 def _box_beyond(table: PeopleTable) -> NDArray[np.float64]:
-    """(T,) pixels by which the box is larger than the image on any side; negative within it."""
+    """Return the (T,) pixels by which the box is larger than the image on any side; negative within it."""
     first, last = table.boxes[:, :2], table.boxes[:, :2] + table.boxes[:, 2:]
     return np.asarray(np.maximum(-first, last - table.sizes).max(axis=1, initial=-np.inf))
 
 
 def _far(table: PeopleTable) -> NDArray[np.bool_]:
-    """(T,) people with a labelled keypoint far outside their box along one axis."""
+    """Return (T,) whether a person has a labelled keypoint far outside the box along one axis."""
     first, last = table.boxes[:, :2], table.boxes[:, :2] + table.boxes[:, 2:]
     outside = np.maximum(first - table.lowest, table.highest - last)
     longer = table.boxes[:, 2:].max(axis=1, keepdims=True, initial=0)
@@ -147,7 +152,10 @@ def _far(table: PeopleTable) -> NDArray[np.bool_]:
 
 
 def _in_unit_square(table: PeopleTable) -> NDArray[np.bool_]:
-    """(T,) people whose box, or whose labelled keypoints (two or more), lie within 0..1, not at its ends."""
+    """Return (T,) whether a person's box or labelled keypoints lie within 0..1, not at its ends.
+
+    Two or more labelled keypoints are needed to tell.
+    """
     inside = ((table.lowest >= 0) & (table.highest <= 1)).all(axis=1)
     between = ((table.highest > 0) & ((table.highest < 1) | (table.lowest > 0))).any(axis=1)
     keypoints = inside & between & (table.labelled.sum(axis=1) > 1)
@@ -158,8 +166,10 @@ def _in_unit_square(table: PeopleTable) -> NDArray[np.bool_]:
 def _fits_better(
     table: PeopleTable, first: NDArray[np.float64], last: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """(T,) people whose labels clearly fit a box from `first` to `last`, (T, 2) each, better than their own;
-    nobody, where that is a minority."""
+    """Return (T,) whether a person's labels clearly fit another box better than their own.
+
+    The other box goes from `first` to `last`, (T, 2) each. All are False if those people are a minority.
+    """
     judged = (table.labelled.sum(axis=1) > 2) & (table.boxes[:, 2:] > 0).all(axis=1)
     judged &= (table.highest > table.lowest).all(axis=1)
     labels = table.lowest[judged], table.highest[judged]
@@ -178,7 +188,7 @@ def _overlap(
     other_first: NDArray[np.float64],
     other_last: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(T,) intersection over union of boxes given as corners (T, 2)."""
+    """Return the (T,) intersections over unions of boxes given as corners (T, 2)."""
     common = (np.minimum(last, other_last) - np.maximum(first, other_first)).clip(0).prod(axis=1)
     areas = (last - first).prod(axis=1) + (other_last - other_first).clip(0).prod(axis=1)
     overlap: NDArray[np.float64] = common / np.maximum(areas - common, 1e-9)
@@ -186,7 +196,7 @@ def _overlap(
 
 
 def _twisted(table: PeopleTable, keypoints: KeypointSet) -> NDArray[np.bool_]:
-    """(T,) whether shoulders and hips, both clearly seen, run in opposite directions across the trunk."""
+    """Return (T,) whether shoulders and hips, both clearly seen, run in opposite ways across the trunk."""
     pairs = {
         part: pair
         for part in ("shoulder", "hip")

@@ -1,4 +1,4 @@
-"""The lists of an annotation file: images, and people by their image."""
+"""The lists of an annotation file: its images, and its people by their image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from posenas.data.coco.values import quoted
 
 
 class PeopleEntries(NamedTuple):
-    """The people's categories, their annotations with the numbers of these, and the others by category."""
+    """The annotations of a file, parted into those of people and the others.
+
+    Attributes:
+        categories: the people's categories.
+        annotations: those of people, each with its number in the file.
+        left_out: the others, by their category_id.
+    """
 
     categories: list[Category]
     annotations: list[tuple[int, Mapping[str, Any]]]
@@ -25,10 +31,10 @@ class PeopleEntries(NamedTuple):
 def choose_people(
     annotations: Sequence[Mapping[str, Any]], categories: Sequence[Mapping[str, Any]]
 ) -> PeopleEntries:
-    """Parts people's annotations from the others.
+    """Part the annotations of people from the others.
 
     Raises:
-        PosenasError: where no category, or more than one, tells what people's keypoints are.
+        PosenasError: if no category, or more than one, tells what people's keypoints are.
     """
     ids = []
     for number, annotation in enumerate(annotations):
@@ -48,7 +54,11 @@ def choose_people(
 
 
 def read_images(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The entries of `images`, each with another id and a file name."""
+    """Return the entries of `images`.
+
+    Raises:
+        PosenasError: if an entry has no text as `file_name`, or no id of its own.
+    """
     images = entries(content, "images")
     known: set[FileId] = set()
     for number, image in enumerate(images):
@@ -72,7 +82,7 @@ def read_images(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def people_by_image(
     annotations: Sequence[tuple[int, Mapping[str, Any]]], images: IdIndex, keypoints: int
 ) -> dict[int, list[Person]]:
-    """People by the position of their image.
+    """Return the people of a file by the position of their image.
 
     Args:
         annotations: each with its number in the file.
@@ -80,7 +90,7 @@ def people_by_image(
         keypoints: how many the category names.
 
     Raises:
-        PosenasError: where an annotation cannot be read, or its image is not there.
+        PosenasError: if an annotation cannot be read, or its image is not there.
     """
     people: dict[int, list[Person]] = {}
     for number, annotation in annotations:
@@ -107,11 +117,20 @@ def _image_id(annotation: Mapping[str, Any]) -> FileId:
 
 
 def annotation_name(number: int, annotation: Mapping[str, Any]) -> str:
-    """What a message calls an annotation."""
+    """Return what a message calls an annotation, by its id or its number in the file."""
     return f"annotation {quoted(annotation['id'])}" if "id" in annotation else f"annotation number {number}"
 
 
 def entries(content: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return a list of objects from an annotation file.
+
+    Args:
+        content: the file's content.
+        name: the list's name, such as `images`.
+
+    Raises:
+        PosenasError: if it is missing or something else.
+    """
     found = content.get(name)
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
         raise PosenasError(f"`{name}` is missing or no list of objects; COCO annotations have one")

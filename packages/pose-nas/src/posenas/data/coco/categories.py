@@ -30,15 +30,20 @@ class Category:
 
     @property
     def name(self) -> str:
+        """The category's name, or its id if it has none."""
         return str(self.entry.get("name", self.id))
 
     def holds(self, value: FileId | None) -> bool:
-        """Whether an annotation with this `category_id` is of the category; None is of every one."""
+        """Return whether an annotation with this `category_id` is of the category; None is of every one."""
         return value is None or same_id(value, self.id)
 
 
 def category_id(annotation: Entry) -> FileId | None:
-    """None where the annotation has none. Raises ValueError where it is neither a number nor text."""
+    """Return an annotation's category_id; None if it has none.
+
+    Raises:
+        ValueError: if it is neither a number nor text.
+    """
     value = annotation.get("category_id")
     try:
         return None if value is None else file_id(value)
@@ -47,13 +52,16 @@ def category_id(annotation: Entry) -> FileId | None:
 
 
 def people_categories(categories: Sequence[Entry], named: Mapping[FileId | None, int]) -> list[Category]:
-    """Those with keypoints; where some are annotated, these alone, so that an empty group is passed over.
+    """Return the categories with keypoints.
+
+    If some of them are annotated, only these are returned, so that an empty group is passed over.
 
     Args:
+        categories: the entries of `categories`.
         named: how many annotations have each category_id.
 
     Raises:
-        PosenasError: where there is none, or they list different keypoints.
+        PosenasError: if there is none, or they list different keypoints.
     """
     found = [_counted(entry, named) for entry in categories if entry.get("keypoints")]
     found = [each for each in found if each.annotations] or found
@@ -81,14 +89,17 @@ def _counted(entry: Entry, named: Mapping[FileId | None, int]) -> Category:
 def people_keypoints(
     categories: Sequence[Category], *, sigmas: Sequence[float], pairs: Sequence[str], name: str, split: str
 ) -> tuple[KeypointSet, list[Finding]]:
-    """The keypoint set of all the categories, and what is wrong with the skeleton.
+    """Return the keypoint set of all the categories, and what is wrong with the skeleton.
 
     Args:
-        sigmas, pairs: options of the dataset; empty to go by the names.
-        name: of the set where the category has none.
+        categories: the people's, at least one.
+        sigmas: the dataset's option: K dimensionless OKS constants; empty to go by the names.
+        pairs: the dataset's option: `LEFT:RIGHT` each; empty to go by the names.
+        name: the set's name if the category has none.
+        split: the split's name, for the findings.
 
     Raises:
-        PosenasError: where names repeat, or sigmas or pairs do not fit them.
+        PosenasError: if names repeat, or sigmas or pairs do not fit them.
     """
     first = categories[0].entry
     names = first["keypoints"]
@@ -107,9 +118,10 @@ def people_keypoints(
 
 
 def _limbs(skeleton: Any, names: Sequence[str], *, split: str) -> tuple[_Limbs, list[Finding]]:
-    """Pairs of indices from 0; none where the skeleton is not one of these keypoints, since it is only drawn.
+    """Return the skeleton's limbs as pairs of indices from 0, and what is wrong with it.
 
-    COCO counts from 1. A skeleton that names 0 counts from 0.
+    COCO counts from 1. A skeleton that names 0 counts from 0. There are no limbs if the skeleton is not one
+    of these keypoints, since it is only drawn.
     """
     try:
         limbs = [(_whole(start), _whole(end)) for start, end in skeleton]
@@ -139,10 +151,12 @@ def _whole(value: Any) -> int:
 def left_out_by_category(
     left_out: Mapping[FileId, Sequence[Entry]], categories: Sequence[Entry], *, split: str
 ) -> list[Finding]:
-    """Annotations of categories that list no keypoints, or that the file does not list.
+    """Return findings on annotations of categories that list no keypoints, or that the file does not list.
 
     Args:
         left_out: the annotations by their category_id.
+        categories: all entries of `categories`.
+        split: the split's name, for the findings.
     """
     names = [(file_id(each["id"]), str(each.get("name", ""))) for each in categories if _has_id(each)]
     found = []
@@ -165,7 +179,7 @@ def _has_id(category: Entry) -> bool:
 
 
 def _labelled_values(annotation: Entry) -> int:
-    """How many of an annotation's keypoints are labelled, as far as they are triples of numbers."""
+    """Return how many of an annotation's keypoints are labelled, as far as they are triples of numbers."""
     values = annotation.get("keypoints")
     visibilities = values[2::3] if isinstance(values, list) else []
     return sum(isinstance(each, int | float) and each > 0 for each in visibilities)

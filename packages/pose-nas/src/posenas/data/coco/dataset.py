@@ -1,4 +1,4 @@
-"""Any dataset in COCO's keypoint format. The file's category names its keypoints, so nothing is assumed."""
+"""Datasets in COCO's keypoint format. The file's category names its keypoints, so nothing is assumed."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ class CocoDataset:
         return ("train", "val")
 
     def split(self, name: str) -> Sequence[Sample]:
-        """The images of `train` or `val`, in the order of the file.
+        """Return the images of `train` or `val`, in the order of the file.
 
         Raises:
-            PosenasError: where a file is missing or malformed, holds nobody, or the splits' keypoints differ.
+            PosenasError: if a file is missing or malformed, holds nobody, or the splits' keypoints differ.
         """
         if name not in self.splits():
             raise PosenasError(f"dataset coco: no split {name!r}; {suggestion(name, self.splits())}")
@@ -95,7 +95,7 @@ class CocoDataset:
         return self._train.samples
 
     def noticed(self, split: str) -> Sequence[Finding]:
-        """Annotations left out by their category, boxes that were turned, a skeleton that is not drawn."""
+        """Return findings on annotations left out by category, turned boxes and an undrawn skeleton."""
         return (self._val if split == "val" else self._train).findings
 
     def instructions(self) -> str:

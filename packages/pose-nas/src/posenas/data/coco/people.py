@@ -1,4 +1,4 @@
-"""Annotations of COCO's form to people."""
+"""People read from annotations of COCO's form."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ Box = tuple[float, float, float, float]
 
 
 def read_person(annotation: Mapping[str, Any], keypoints: int) -> Person:
-    """The person of an annotation.
+    """Return the person of an annotation.
 
     Args:
+        annotation: an entry of `annotations`.
         keypoints: how many the category names.
 
     Raises:
-        ValueError: where something cannot be read.
+        ValueError: if something cannot be read.
     """
     pose = _pose(annotation.get("keypoints"), keypoints)
     box = _turned(_four(annotation, "bbox") or (0.0, 0.0, 0.0, 0.0))
@@ -45,7 +46,7 @@ def read_person(annotation: Mapping[str, Any], keypoints: int) -> Person:
 
 
 def has_negative_box(annotation: Mapping[str, Any]) -> bool:
-    """Whether an annotation that was read has its box from another corner than the upper left one."""
+    """Return whether a readable annotation has its box from another corner than the upper left one."""
     box = annotation.get("bbox") or (0, 0, 0, 0)
     return min(float(box[2]), float(box[3])) < 0
 
@@ -59,7 +60,10 @@ def _id(annotation: Mapping[str, Any]) -> FileId:
 
 
 def _pose(values: Any, keypoints: int) -> NDArray[np.float64]:
-    """(K, 3); all zero where there is no value. An unlabelled keypoint may be NaN, which becomes (0, 0)."""
+    """Return the (K, 3) keypoints; all zero if there is no value.
+
+    An unlabelled keypoint may be NaN, which becomes (0, 0).
+    """
     if not values:
         return np.zeros((keypoints, 3))
     if not isinstance(values, list):
@@ -83,14 +87,14 @@ def _pose(values: Any, keypoints: int) -> NDArray[np.float64]:
 
 
 def _flat(values: list[Any]) -> list[Any]:
-    """The numbers of keypoints that are lists [x, y, v]."""
+    """Return the numbers of keypoints that are lists [x, y, v]."""
     if not all(isinstance(each, list) and len(each) == 3 for each in values):
         raise ValueError("its keypoints must be numbers x, y, v, or a list [x, y, v] for each keypoint")
     return [value for each in values for value in each]
 
 
 def _four(annotation: Mapping[str, Any], key: str) -> Box | None:
-    """x, y, width and height; None where the annotation has none."""
+    """Return x, y, width and height; None if the annotation has none."""
     values = annotation.get(key)
     if not values:
         return None
@@ -108,13 +112,13 @@ def _four(annotation: Mapping[str, Any], key: str) -> Box | None:
 
 
 def _turned(box: Box) -> Box:
-    """The box from its upper left corner, where it is given from another one."""
+    """Return the box from its upper left corner, if it is given from another one."""
     x, y, width, height = box
     return min(x, x + width), min(y, y + height), abs(width), abs(height)
 
 
 def _head_box(annotation: Mapping[str, Any]) -> Box | None:
-    """None where there is none, or one without extent."""
+    """Return the head's box; None if there is none, or one without extent."""
     try:
         box = _four(annotation, "bbox_head")
     except ValueError:

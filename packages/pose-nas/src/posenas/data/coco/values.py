@@ -1,4 +1,4 @@
-"""Single values of annotation files, each read as what it is or refused in a few words."""
+"""Single values of annotation files: each is read as what it is, or refused in a few words."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ _QUOTED = 40
 
 
 def quoted(value: Any) -> str:
-    """A value for a message: at most 40 characters, however long or deep it is."""
+    """Return a value for a message: at most 40 characters, however long or deep it is."""
     text = reprlib.repr(value)
     return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 3]}..."
 
 
 def finite(value: Any, what: str) -> float:
-    """A number. Raises ValueError where it is none, or not finite."""
+    """Return a value as a number.
+
+    Raises:
+        ValueError: if it is none, or not finite.
+    """
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -31,7 +35,7 @@ def finite(value: Any, what: str) -> float:
 
 
 def flag(value: Any, what: str) -> bool:
-    """True for 1 and true, False for 0 and false, as numbers, booleans or text; False for null.
+    """Return True for 1 and true, False for 0 and false, as numbers, booleans or text; False for null.
 
     Raises:
         ValueError: for anything else.

@@ -1,4 +1,4 @@
-"""Images in files."""
+"""Images in files: read whole or refused with a reason."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any] | np.floating[Any]]]
 
 MOST_PIXELS = 2**27
-"""Of an image: 134 million, 400 MB decoded. A camera of 100 million stays below."""
+"""The most pixels of an image: 134 million, 400 MB decoded. A camera of 100 million stays below."""
 _MOST_BYTES = 2**31 - 1
-"""Of a file; OpenCV takes no more."""
+"""The most bytes of a file; OpenCV takes no more."""
 _DEPTHS = (8, 10, 12, 14, 16)
-"""Bits that cameras and scanners have."""
+"""The bits that cameras and scanners have."""
 
 
 class Decoded(NamedTuple):
@@ -58,15 +58,15 @@ class FileImage:
         return str(self.path)
 
     def read(self) -> NDArray[np.uint8]:
-        """(H, W, 3) RGB, upright; see `decode`."""
+        """Return the image as (H, W, 3) RGB, upright; see `decode`."""
         return self.decode().pixels
 
     def decode(self) -> Decoded:
-        """The image, and what was done to it.
+        """Return the image, and what was done to it.
 
         Raises:
-            UnreadableImageError: where the file is missing, empty, cut off, no file or no image, or the image
-                is too large.
+            UnreadableImageError: if the file is missing, empty, cut off, no file or no image, or the image is
+                too large.
         """
         data = self._content()
         size = image_size(data)
@@ -88,7 +88,7 @@ class FileImage:
         return decoded
 
     def _content(self) -> bytes:
-        """Of a regular file: a device may never end, and a pipe may never begin."""
+        """Return the bytes of a regular file: a device may never end, and a pipe may never begin."""
         try:
             status = self.path.stat()
             if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
@@ -109,7 +109,7 @@ class _NumbersError(Exception):
 
 
 def _decoded(data: bytes) -> Decoded | None:
-    """None where OpenCV finds no whole image."""
+    """Return the decoded image; None if OpenCV finds no whole one."""
     every_bit = 0 if tells_depth(data) else cv2.IMREAD_ANYDEPTH
     image, stretched = _imdecode(data, cv2.IMREAD_COLOR | every_bit), None
     if image is not None and image.dtype == np.uint16:
@@ -125,7 +125,11 @@ def _decoded(data: bytes) -> Decoded | None:
 
 
 def _check_numbers(image: Pixels | None) -> None:
-    """Raises _NumbersError where OpenCV decodes an image, but not to bytes."""
+    """Check that OpenCV found no image at all.
+
+    Raises:
+        _NumbersError: if it decodes one, but not to bytes.
+    """
     if image is not None:
         numbers = "floats" if np.issubdtype(image.dtype, np.floating) else f"the type {image.dtype}"
         raise _NumbersError(f"an image of {numbers}, which is not read; save it with 8 or 16 bits")
@@ -141,14 +145,14 @@ def _imdecode(data: bytes, flags: int) -> Pixels | None:
 
 
 def _used_bits(image: Pixels) -> int:
-    """The smallest usual depth that holds the image's greatest value."""
+    """Return the smallest usual depth that holds the image's greatest value."""
     used = int(image.max()).bit_length()
     return next(depth for depth in _DEPTHS if used <= depth)
 
 
 @contextmanager
 def without_remarks() -> Iterator[None]:
-    """OpenCV writes nothing of its own to standard error. Libraries below it, such as libpng, still may."""
+    """Keep OpenCV from writing to standard error. Libraries below it, such as libpng, still may."""
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         yield
@@ -157,5 +161,5 @@ def without_remarks() -> Iterator[None]:
 
 
 def _is_cut_off(data: bytes) -> bool:
-    """Whether a JPEG has no end of its own; decoders fill the rest with grey and say nothing."""
+    """Return whether a JPEG has no end of its own; decoders fill the rest with grey and say nothing."""
     return data.startswith(jpeg.START) and jpeg.jpeg_layout(data).end is None

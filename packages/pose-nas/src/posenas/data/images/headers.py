@@ -1,4 +1,4 @@
-"""The size of an image, from the header of its file: known before a byte of it is decoded.
+"""Sizes of images from the headers of their files: known before anything is decoded.
 
 The formats are those that OpenCV decodes. Anything else has no size here, and is not decoded either.
 """
@@ -13,7 +13,7 @@ from itertools import pairwise
 from posenas.data.images import jpeg
 
 Size = tuple[int, int]
-"""(width, height) in pixels as stored."""
+"""The (width, height) of an image in pixels, as stored."""
 
 _WIDTH_TAG, _HEIGHT_TAG = 256, 257
 _TIFF_TYPES = {3: "H", 4: "I", 16: "Q"}
@@ -21,11 +21,11 @@ _COMMENT = re.compile(rb"#[^\r\n]*")
 _RADIANCE_SIZE = re.compile(rb"\n([-+])([XY]) +(\d+) +([-+])([XY]) +(\d+)")
 _CODE_STREAM = b"\xff\x4f\xff\x51"
 _MOST_HEADER = 2**16
-"""Bytes in which the header of a text format ends."""
+"""The bytes in which the header of a text format ends."""
 
 
 def image_size(data: bytes) -> Size | None:
-    """Returns the size; None where this is no image, or the header is cut off or damaged."""
+    """Return the size; None if this is no image, or its header is cut off or damaged."""
     for signature, read in _FORMATS.items():
         if data.startswith(signature):
             try:
@@ -38,7 +38,7 @@ def image_size(data: bytes) -> Size | None:
 
 
 def tells_depth(data: bytes) -> bool:
-    """Whether the format itself says how many bits are used, so that a decoder can bring them to 8."""
+    """Return whether the format itself says how many bits are used, so that a decoder can bring them to 8."""
     return data[4:8] in (b"ftyp", b"jP  ") or data.startswith(_CODE_STREAM)
 
 
@@ -76,7 +76,10 @@ def _webp(data: bytes) -> Size | None:
 
 
 def _tiff(data: bytes) -> Size:
-    """Of the first directory; files of either byte order, and those with addresses of 64 bits."""
+    """Return the size in the first directory.
+
+    Files may be of either byte order, and have addresses of 32 or 64 bits.
+    """
     order = "<" if data[:2] == b"II" else ">"
     is_big = struct.unpack_from(f"{order}H", data, 2)[0] == 43
     address, count, entry, value = ("Q", "Q", 20, 12) if is_big else ("I", "H", 12, 8)
@@ -92,13 +95,13 @@ def _tiff(data: bytes) -> Size:
 
 
 def _portable(data: bytes) -> Size:
-    """PBM, PGM, PPM and PFM: the first two numbers."""
+    """Return the first two numbers of a PBM, PGM, PPM or PFM."""
     width, height = _COMMENT.sub(b" ", data[2:_MOST_HEADER]).split(maxsplit=2)[:2]
     return int(width), int(height)
 
 
 def _portable_map(data: bytes) -> Size:
-    """PAM: a word and a number in each line."""
+    """Return the size in a PAM, which has a word and a number in each line."""
     words = _COMMENT.sub(b" ", data[2:_MOST_HEADER]).split()
     found = dict(pairwise(words))
     return int(found[b"WIDTH"]), int(found[b"HEIGHT"])
@@ -117,7 +120,7 @@ def _radiance(data: bytes) -> Size | None:
 
 
 def _jpeg2000(data: bytes) -> Size | None:
-    """Of the code stream, which is what is decoded, within its boxes."""
+    """Return the size of the code stream within its boxes, which is what is decoded."""
     for kind, start, _ in _boxes(data, 0, len(data)):
         if kind == b"jp2c":
             return _code_stream(data, start)
@@ -130,7 +133,7 @@ def _code_stream(data: bytes, start: int = 0) -> Size:
 
 
 def _avif(data: bytes) -> Size | None:
-    """The largest of all sizes that its properties tell: a file holds previews and tiles too."""
+    """Return the largest of all sizes that its properties tell: a file holds previews and tiles too."""
     sizes = [
         struct.unpack_from(">II", data, found.end() + 4)
         for found in re.finditer(rb"ispe", data)
@@ -140,7 +143,7 @@ def _avif(data: bytes) -> Size | None:
 
 
 def _boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, first byte and end of each box of the ISO's form."""
+    """Yield kind, first byte and end of each box of the ISO's form."""
     while place + 8 <= end:
         length, kind = struct.unpack_from(">I4s", data, place)
         start = place + 8

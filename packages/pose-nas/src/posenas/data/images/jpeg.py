@@ -1,4 +1,4 @@
-"""Where a JPEG ends and how large it is, from its own segments.
+"""The size and the end of a JPEG, from its own segments.
 
 What lies behind its end marker, such as the film of a phone's motion photo, is not looked at.
 
@@ -14,17 +14,17 @@ import numpy as np
 START = b"\xff\xd8"
 _END = 0xD9
 _ALONE = (0x01, 0xD8)
-"""Markers without a segment: TEM and the start of an image."""
+"""The markers without a segment: TEM and the start of an image."""
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""SOF: the segments that tell the size."""
+"""The segments that tell the size: SOF."""
 
 
 class JpegLayout(NamedTuple):
-    """What the segments tell.
+    """The size and the end that a JPEG's segments tell.
 
     Attributes:
-        size: (width, height) in pixels as stored; None where no segment tells it.
-        end: bytes up to and with the end marker; None where the file is cut off before it.
+        size: (width, height) in pixels as stored; None if no segment tells it.
+        end: bytes up to and with the end marker; None if the file is cut off before it.
     """
 
     size: tuple[int, int] | None
@@ -32,7 +32,7 @@ class JpegLayout(NamedTuple):
 
 
 def jpeg_layout(data: bytes) -> JpegLayout:
-    """Walks from segment to segment; `data` begins with `START`."""
+    """Walk from segment to segment and return what they tell; `data` begins with `START`."""
     content = np.frombuffer(data, np.uint8)
     places = np.flatnonzero(content[:-1] == 0xFF)
     kinds = content[places + 1]

@@ -1,4 +1,4 @@
-"""From the `file_name`s of an annotation file to image files, none of which may lead elsewhere in silence.
+"""Image files by the `file_name`s of an annotation file, none of which may lead elsewhere in silence.
 
 A data set comes from anybody. A name that climbs out of its folder, a link out of it, a device or a pipe is
 refused before anything is opened. An absolute name of an existing file is taken: converters write such names.
@@ -18,17 +18,17 @@ from posenas.contract.errors import PosenasError
 from posenas.runs.files import is_file
 
 _TRIED = 20
-"""Images that are looked for before a folder counts as the wrong one; a few may be missing."""
+"""The images that are looked for before a folder counts as the wrong one; a few may be missing."""
 _Look: TypeAlias = Callable[[Path, bool], Mapping[str, str]]
 _LINK = "is a link out of the data set's folder (dataset.follow_links=true follows it)"
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Where the images of one annotation file lie.
+    """The place of the images of one annotation file.
 
     Attributes:
-        root: the data set's; names may not leave it.
+        root: the data set's folder; names may not leave it.
         folder: names are relative to it. It may itself be a link to elsewhere, which the user has put there.
         follow_links: whether links out of both are followed.
     """
@@ -38,10 +38,14 @@ class ImageFolder:
     follow_links: bool = False
 
     def paths(self, names: Iterable[str], annotations: Path) -> Mapping[str, Path]:
-        """The file of each name; it may be missing.
+        """Return the file of each name; it may be missing.
+
+        Args:
+            names: each a `file_name`.
+            annotations: the annotation file, for the message.
 
         Raises:
-            PosenasError: where names lead elsewhere, with their number and the first of them.
+            PosenasError: if names lead elsewhere; it tells their number and the first of them.
         """
         paths = {name: self._path(name) for name in names}
         look = functools.cache(self._refused_entries)
@@ -56,13 +60,16 @@ class ImageFolder:
         return paths
 
     def _path(self, name: str) -> Path:
-        """Windows writes a backslash for a slash; such a name is taken for the file that it means, if any."""
+        """Return the path that a name means.
+
+        Windows writes a backslash for a slash. A name with one is taken for the file that it means, if any.
+        """
         path = self.folder / name
         meant = self.folder / name.replace("\\", "/")
         return meant if "\\" in name and not is_file(path) and is_file(meant) else path
 
     def _refusal(self, name: str, path: Path, look: _Look) -> str:
-        """Why a name is refused; empty where it is not."""
+        """Return why a name is refused; empty if it is not."""
         is_absolute = Path(name).is_absolute()
         if not is_absolute and ".." in path.parts:
             root = os.path.realpath(self.root)
@@ -71,8 +78,10 @@ class ImageFolder:
         return look(path.parent, is_absolute or self.follow_links).get(path.name, "")
 
     def _refused_entries(self, folder: Path, follows: bool) -> Mapping[str, str]:
-        """What may not be read in a folder, by its name, and why. One look at the folder tells it for each of
-        a hundred thousand files."""
+        """Return what may not be read in a folder, by its name, and why.
+
+        One look at the folder tells it for each of a hundred thousand files.
+        """
         inside = [os.path.realpath(each) for each in (self.root, self.folder)]
         refused = {}
         try:
@@ -89,9 +98,14 @@ class ImageFolder:
 
 
 def find_folder(root: Path, candidates: Sequence[str], names: Sequence[str]) -> Path | None:
-    """The first of these folders below the root that holds one of the first images; None where none does.
+    """Return the first candidate below the root that holds one of the first images; None if none does.
 
-    An absolute name says nothing about the folder, so it counts only where all are absolute.
+    An absolute name says nothing about the folder, so it counts only if all names are absolute.
+
+    Args:
+        root: the data set's folder.
+        candidates: folders relative to it.
+        names: the images' `file_name`s.
     """
     relative = [name for name in names if not Path(name).is_absolute()]
     tried = [
@@ -104,7 +118,7 @@ def find_folder(root: Path, candidates: Sequence[str], names: Sequence[str]) -> 
 
 
 def _refusal_of(path: str, inside: Sequence[str]) -> str:
-    """For what is no plain file; empty for a link to one that may be read."""
+    """Return why something that is no plain file is refused; empty for a link to a file that may be read."""
     if inside and not _lies_in(os.path.realpath(path), inside):
         return _LINK
     try:
