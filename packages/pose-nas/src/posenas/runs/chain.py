@@ -1,7 +1,7 @@
 """Lines of JSON in a file, each with a checksum that covers the line before it too.
 
-A line that was changed, removed, added or moved is found, and named by its number. A last line that a kill
-cut off has no line break and does not count.
+A line that was changed, removed, added or moved is found, and named by its number. If a kill cut off the last
+line, it has no line break and does not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from posenas.contract.genotype import canonical_json
 from posenas.runs.files import content_name
 
 START = ""
-"""What the first line follows."""
+"""The checksum that the first line follows."""
 
 _RESTORE = "restore the file from a copy"
 _CHECKSUM = re.compile(rb',"checksum":"([0-9a-f]{16})"\}')
@@ -29,9 +29,9 @@ class Chain:
     """The whole lines of a file.
 
     Attributes:
-        records: what they hold.
-        checksums: theirs, in the same order.
-        size: their bytes.
+        records: what the lines hold.
+        checksums: the lines', in the same order.
+        size: the lines' bytes.
         torn: whether something without a line break stands behind them.
     """
 
@@ -42,9 +42,10 @@ class Chain:
 
 
 def chained_line(record: Mapping[str, Any], *, after: str) -> tuple[bytes, str]:
-    """Returns the line of a record that holds something, and its checksum.
+    """Return the line of a record that holds something, and its checksum.
 
     Args:
+        record: plain data.
         after: the checksum of the line before.
     """
     body = canonical_json(record)
@@ -53,13 +54,14 @@ def chained_line(record: Mapping[str, Any], *, after: str) -> tuple[bytes, str]:
 
 
 def read_chain(path: Path, *, remedy: str = _RESTORE) -> Chain:
-    """Returns the whole lines of a file that another process may be writing; none where there is no file.
+    """Return the whole lines of a file that another process may be writing; none if there is no file.
 
     Args:
-        remedy: what to do where a line is damaged, for the user.
+        path: the file.
+        remedy: what the user is told to do if a line is damaged.
 
     Raises:
-        PosenasError: where a line is not the one that was written there.
+        PosenasError: if a line is not the one that was written there.
     """
     content = path.read_bytes() if path.exists() else b""
     *lines, rest = content.split(b"\n")
@@ -73,10 +75,10 @@ def read_chain(path: Path, *, remedy: str = _RESTORE) -> Chain:
 
 
 def read_first_record(path: Path) -> Mapping[str, Any] | None:
-    """Returns what the first line holds; None where there is no whole line.
+    """Return what the first line of a file holds; None if there is no whole line.
 
     Raises:
-        PosenasError: where it is not the one that was written there.
+        PosenasError: if it is not the one that was written there.
     """
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""Tensors on disk as safetensors; never a pickle."""
+"""Weights and checkpoints on disk, as safetensors; never a pickle."""
 
 from __future__ import annotations
 
@@ -28,14 +28,25 @@ _CHECKSUM = "checksum"
 
 @dataclass(frozen=True)
 class BestEpoch:
-    """The epoch with the least validation loss so far, and the network after it, in main memory."""
+    """The epoch with the least validation loss so far, and the network after it, in main memory.
+
+    Attributes:
+        loss: the validation loss.
+        weights: parameters and buffers by name.
+    """
 
     loss: float
     weights: Mapping[str, Tensor]
 
     @classmethod
     def of(cls, network: nn.Module, loss: float, *, replaced: Self | None) -> Self:
-        """A copy of the network's parameters and buffers, in the memory of the one that it replaces."""
+        """Return a copy of the network's parameters and buffers as the best epoch.
+
+        Args:
+            network: what is copied.
+            loss: its validation loss.
+            replaced: the best epoch before, whose memory is used again; None if this is the first.
+        """
         state = network.state_dict()
         if replaced is None:
             return cls(loss, {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()})
@@ -45,7 +56,7 @@ class BestEpoch:
 
 
 def save_weights(folder: Path, network: nn.Module) -> str:
-    """Writes parameters and buffers; returns the file's name, which is a hash of its content."""
+    """Write parameters and buffers; return the file's name, which is a hash of its content."""
     content = save(_plain(network.state_dict()))
     name = content_name(content) + ".safetensors"
     if not (folder / name).exists():
@@ -54,7 +65,11 @@ def save_weights(folder: Path, network: nn.Module) -> str:
 
 
 def read_weights(folder: Path, name: str) -> bytes:
-    """What `save_weights` wrote. Raises PosenasError where it is missing or not that any more."""
+    """Return the content that `save_weights` wrote.
+
+    Raises:
+        PosenasError: if it is missing, or not that any more.
+    """
     path = folder / name
     try:
         content = path.read_bytes()
@@ -66,7 +81,11 @@ def read_weights(folder: Path, name: str) -> bytes:
 
 
 def tensors_of(content: bytes, path: Path) -> dict[str, Tensor]:
-    """The tensors of a file's content. Raises PosenasError, naming the file, where it is damaged."""
+    """Return the tensors of a file's content.
+
+    Raises:
+        PosenasError: if it is damaged; the message names the file.
+    """
     try:
         return load(content)
     except SafetensorError as error:
@@ -84,9 +103,14 @@ def save_checkpoint(
     best: BestEpoch | None = None,
     notes: Sequence[Any] = (),
 ) -> None:
-    """One file with all that training needs to go on after `epoch` finished epochs, replaced atomically.
+    """Write one file with all that training needs to go on, replaced atomically.
 
     Args:
+        path: the file.
+        network: its parameters and buffers are written.
+        optimizer: its state is written.
+        epoch: how many epochs are finished.
+        best: the best epoch of a validated training; None if there is none.
         notes: plain data that was noted after each epoch, kept beside the tensors.
     """
     tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
@@ -105,7 +129,7 @@ def save_checkpoint(
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training has done.
+    """The state of a training after its finished epochs.
 
     Attributes:
         epoch: how many epochs are finished; 0 without a file.
@@ -121,13 +145,16 @@ class Checkpoint:
 def load_checkpoint(
     path: Path, *, network: nn.Module, optimizer: torch.optim.Optimizer, validated: bool = False
 ) -> Checkpoint:
-    """Restores network and optimizer in place.
+    """Restore network and optimizer in place; without a file they stay as they are.
 
     Args:
+        path: the file.
+        network: gets the parameters and buffers.
+        optimizer: gets the state.
         validated: whether the training looks for its best epoch.
 
     Raises:
-        PosenasError: where the file is damaged, or another training's.
+        PosenasError: if the file is damaged, or another training's.
     """
     if not path.exists():
         return Checkpoint(0, None, [])
@@ -156,7 +183,7 @@ def load_checkpoint(
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> bytes:
-    """SHA-256 of the tensors with their names, types and shapes."""
+    """Return the SHA-256 of the tensors with their names, types and shapes."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]

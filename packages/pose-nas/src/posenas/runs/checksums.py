@@ -13,7 +13,7 @@ FILE = "SHA256SUMS"
 
 
 def write_results(run: Path, files: Mapping[str, bytes]) -> None:
-    """Writes the files, by their names in the run's folder, and then their checksums."""
+    """Write the files, by their names in the run's folder, and then their checksums."""
     for name, content in files.items():
         write_atomically(run / name, content)
     lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
@@ -21,11 +21,11 @@ def write_results(run: Path, files: Mapping[str, bytes]) -> None:
 
 
 def read_result(run: Path, name: str) -> bytes:
-    """Returns a result's content; without checksums, as it lies there.
+    """Return a result's content; without checksums it is returned as it lies there.
 
     Raises:
-        PosenasError: where it is not what was written, or is missing though it was.
-        OSError: where it cannot be read, or was never written.
+        PosenasError: if it is not what was written, or is missing though it was.
+        OSError: if it cannot be read, or was never written.
     """
     again = f"`posenas resume {run}` writes it anew"
     written = _checksums(run).get(name)
@@ -38,7 +38,7 @@ def read_result(run: Path, name: str) -> bytes:
 
 
 def _checksums(run: Path) -> dict[str, str]:
-    """By the files' names; none before the run is finished."""
+    """Return the checksums by the files' names; none before the run is finished."""
     path = run / FILE
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     pairs = (line.partition("  ") for line in text.splitlines())

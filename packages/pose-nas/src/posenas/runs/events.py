@@ -1,8 +1,8 @@
-"""The life of a run, told through pluggy to whoever listens: the progress display, the report, plugins.
+"""Events in the life of a run, told through pluggy to whoever listens: the display, the report, plugins.
 
-A listener implements any of these functions with any of their arguments, marked with `hookimpl`. A
-plugin's listener is named in its entry-point group `posenas.hooks`. One that raises is reported and
-harms neither the run nor the others.
+A listener implements any of these functions with any of their arguments, marked with `hookimpl`. A plugin's
+listener is named in its entry-point group `posenas.hooks`. One that raises is reported and harms neither the
+run nor the others.
 """
 
 from __future__ import annotations
@@ -22,37 +22,56 @@ hookimpl = pluggy.HookimplMarker("posenas")
 
 
 class RunEvents:
-    """What a listener can hear."""
+    """The events of a run; a listener implements those that it wants, with the arguments that it wants."""
 
     @hookspec
     def run_started(self, run: Path, recipe: Recipe) -> None:
-        """A run begins or is resumed."""
+        """React to a run that begins or is resumed."""
 
     @hookspec
     def advanced(self, task: str, done: int, total: int) -> None:
-        """A long task has done `done` of `total` steps; called after each one."""
+        """React to a step of a long task; called after each one.
+
+        Args:
+            task: what is being done, in words.
+            done: steps that are done.
+            total: steps in all.
+        """
 
     @hookspec
     def epoch_finished(self, task: str, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        """A training has finished an epoch with these mean losses, and saved its checkpoint."""
+        """React to a finished epoch of a training, whose checkpoint is saved.
+
+        Args:
+            task: what is being trained, in words.
+            epoch: the number of the epoch, counted from 1.
+            epochs: how many epochs the training has.
+            losses: mean losses of the epoch, by name.
+        """
 
     @hookspec
     def trial_finished(self, trial: Trial) -> None:
-        """A genotype was evaluated, or failed."""
+        """React to a genotype that was evaluated, or failed."""
 
     @hookspec
     def warned(self, message: str) -> None:
-        """Something is wrong with the data or a plugin; the run goes on."""
+        """React to something wrong with the data or a plugin; the run goes on."""
 
     @hookspec
     def run_finished(self, run: Path, trials: Sequence[Trial]) -> None:
-        """The search has ended; the last trial is its answer."""
+        """React to the end of the search; the last trial is its answer."""
 
 
 class Events:
-    """Calls every listener by itself, so that none can stop another."""
+    """The listeners of a run. Each is called by itself, so that none can stop another."""
 
     def __init__(self, listeners: Mapping[str, object], *, complain: Callable[[str], None]) -> None:
+        """Take in the listeners; one of a wrong form is left out.
+
+        Args:
+            listeners: by the names that messages call them.
+            complain: told of a listener that is left out, or that fails later.
+        """
         self._complain = complain
         self._managers: dict[str, pluggy.PluginManager] = {}
         for name, listener in listeners.items():
@@ -62,7 +81,10 @@ class Events:
                 complain(f"listener {name!r} is left out: {error}")
 
     def tell(self, event: str, **arguments: Any) -> None:
-        """Arguments by name, as pluggy calls for them."""
+        """Call every listener of an event with these arguments, as pluggy calls for them: by name.
+
+        A listener that raises is complained of, and not called again.
+        """
         for name, manager in list(self._managers.items()):
             try:
                 getattr(manager.hook, event)(**arguments)
@@ -71,6 +93,7 @@ class Events:
                 self._complain(f"listener {name!r} failed in {event} and is left out from now on: {error!r}")
 
     def warn(self, message: str) -> None:
+        """Tell every listener of a warning."""
         self.tell("warned", message=message)
 
 

@@ -14,7 +14,11 @@ from posenas.contract.errors import PosenasError
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Words a full disk, a forbidden folder and the like as one line for the user."""
+    """Turn a full disk, a forbidden folder and the like into one line for the user.
+
+    Raises:
+        PosenasError: for any OSError within; the message names the path.
+    """
     try:
         yield
     except OSError as error:
@@ -27,7 +31,11 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes beside the target, flushes to disk, then renames over it."""
+    """Write beside the target, flush to disk, then rename over it.
+
+    Raises:
+        PosenasError: if the file cannot be written.
+    """
     temporary = partial(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +52,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def partial(path: Path) -> Path:
-    """The file that the target's content is written to first."""
+    """Return the file that the target's content is written to first."""
     return path.parent / (path.name + ".partial")
 
 
@@ -57,12 +65,15 @@ def _flush_folder(folder: Path) -> None:
 
 
 def content_name(content: bytes) -> str:
-    """Sixteen hexadecimal digits that name this content."""
+    """Return sixteen hexadecimal digits that name this content."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; False for a name that no file can have, such as one of 5,000 letters."""
+    """Return whether there is such a file.
+
+    A name that no file can have, such as one of 5,000 letters, gives False.
+    """
     try:
         return path.is_file()
     except OSError:

@@ -1,8 +1,8 @@
 """The journal of a run: every effect's result, one line each, only ever appended to.
 
-It holds no clock readings, so that a run that was killed and resumed ends with the same bytes as one
-that was not. Its lines are chained by checksums, and the file `journal.head` beside it counts them: so no
-line can be changed, and none lost, in silence.
+It holds no clock readings, so a run that was killed and resumed ends with the same bytes as one that was not.
+Its lines are chained by checksums, and the file `journal.head` beside it counts them. So no line can be
+changed, and none lost, in silence.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from posenas.runs.files import content_name, disk_errors
 
 
 def effect_key(effect: str, inputs: Mapping[str, Any]) -> str:
-    """What an effect with these inputs is known by."""
+    """Return the key by which an effect with these inputs is known."""
     return content_name(canonical_json({"effect": effect, "inputs": inputs}).encode())
 
 
 class Journal:
-    """Results of effects by key, backed by a file.
+    """The results of effects by key, backed by a file.
+
+    Attributes:
+        records: what every line holds, in order.
 
     Raises:
-        PosenasError: where a line was changed or lost.
+        PosenasError: if a line was changed or lost.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,12 +45,24 @@ class Journal:
             self._count()
 
     def find(self, key: str) -> Any | None:
-        """The result recorded under the key, or None."""
+        """Return the result recorded under the key, or None."""
         record = self._by_key.get(key)
         return None if record is None else record["result"]
 
     def append(self, effect: str, key: str, *, inputs: Mapping[str, Any], result: Any) -> None:
-        """On disk before it returns; a write that fails midway leaves the journal as it was."""
+        """Record the result of an effect; it is on disk before this returns.
+
+        A write that fails midway leaves the journal as it was.
+
+        Args:
+            effect: the effect's name.
+            key: what the result is found by.
+            inputs: what the effect was given, as plain data.
+            result: plain data.
+
+        Raises:
+            PosenasError: if the journal cannot be written.
+        """
         record = {"effect": effect, "key": key, "inputs": inputs, "result": result}
         line, checksum = chained_line(record, after=self._checksum)
         with disk_errors(self._path), self._path.open("ab", buffering=0) as file:
@@ -65,8 +80,11 @@ class Journal:
         self._count()
 
     def _count(self) -> None:
-        """Writes the head: in place, since it always has the same length, and not flushed, since an older
-        head is true too."""
+        """Write the head.
+
+        It is written in place, since it always has the same length. It is not flushed, since an older head is
+        true too.
+        """
         head = f"{len(self.records):010d} {self._checksum}\n".encode()
         path = head_of(self._path)
         with disk_errors(path):
@@ -78,15 +96,15 @@ class Journal:
 
 
 def head_of(journal: Path) -> Path:
-    """The file that counts a journal's lines: their number, and the last one's checksum."""
+    """Return the file that counts a journal's lines: it holds their number, and the last one's checksum."""
     return journal.with_suffix(".head")
 
 
 def read_records(path: Path) -> list[Mapping[str, Any]]:
-    """Every whole line of a journal that another process may be writing; none where there is no file.
+    """Return every whole line of a journal that another process may be writing; none if there is no file.
 
     Raises:
-        PosenasError: where a line was changed or lost.
+        PosenasError: if a line was changed or lost.
     """
     return _read_whole(path).records
 
@@ -100,7 +118,7 @@ def _read_whole(path: Path) -> Chain:
 
 
 def _read_head(path: Path) -> tuple[int, str] | None:
-    """None where nothing was counted yet."""
+    """Return the number of lines and the last one's checksum; None if nothing was counted yet."""
     content = path.read_bytes() if path.exists() else b""
     if not content.strip(b"\0"):  # a power cut may leave a file without its content
         return None
@@ -112,7 +130,10 @@ def _read_head(path: Path) -> tuple[int, str] | None:
 
 
 def _check_counted(chain: Chain, path: Path, number: int, checksum: str) -> None:
-    """A last line that was cut off may have been counted; every other one must be there."""
+    """Check that no counted line is missing.
+
+    A last line that was cut off may have been counted; every other one must be there.
+    """
     found = len(chain.records)
     if found == number - 1 and chain.torn:
         return

@@ -1,4 +1,4 @@
-"""The keypoints that a run's network predicts, in a file of its own: `best/keypoints.json`."""
+"""The file of the keypoints that a run's network predicts: `best/keypoints.json`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def keypoints_as_dict(keypoints: KeypointSet) -> dict[str, Any]:
-    """Names, mirrored pairs (none told where they are unknown) and the ids of people's categories."""
+    """Return names, mirrored pairs (empty if they are unknown) and the ids of people's categories."""
     names = keypoints.names
     pairs = [f"{names[left]}:{names[right]}" for left, right in keypoints.flip_pairs] or ["none"]
     return {
@@ -27,10 +27,10 @@ def keypoints_as_dict(keypoints: KeypointSet) -> dict[str, Any]:
 
 
 def keypoints_from(content: bytes, path: Path) -> KeypointSet:
-    """Returns the set of what `keypoints_as_dict` gives, or of a list of names, as in older files.
+    """Return the set of what `keypoints_as_dict` gives, or of a list of names, as in older files.
 
     Raises:
-        PosenasError: where the content is damaged; it names the path.
+        PosenasError: if the content is damaged; the message names the path.
     """
     try:
         value = parse_json(content)

@@ -1,4 +1,4 @@
-"""Predictions as a COCO keypoint results file, which every tool of the field reads."""
+"""Files of predictions in COCO's keypoint results format, which every tool of the field reads."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 def save_predictions(
     path: Path, predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
 ) -> None:
-    """Writes predictions, rounded to a thousandth of a pixel, which no metric sees.
+    """Write predictions, rounded to a thousandth of a pixel, which no metric sees.
 
     Args:
+        path: the file.
+        predictions: P poses.
         category: the people's `category_id`.
         samples: those that have an id of their own in their file, which is written then.
     """
@@ -35,7 +37,14 @@ def save_predictions(
 def keep_predictions(
     folder: Path, predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
 ) -> str:
-    """Writes predictions; returns the file's name, which is a hash of its content. See `save_predictions`."""
+    """Write predictions as `save_predictions`; return the file's name, which is a hash of its content.
+
+    Args:
+        folder: where the file is written.
+        predictions: P poses.
+        category: the people's `category_id`.
+        samples: those that have an id of their own in their file, which is written then.
+    """
     content = _content(predictions, category=category, samples=samples)
     name = f"{content_name(content)}.json"
     write_atomically(folder / name, content)
@@ -43,7 +52,7 @@ def keep_predictions(
 
 
 def are_kept(path: Path) -> bool:
-    """Returns whether a file holds what `keep_predictions` wrote there."""
+    """Return whether a file holds what `keep_predictions` wrote there."""
     return path.is_file() and content_name(path.read_bytes()) == path.stem
 
 
@@ -54,7 +63,13 @@ def _content(predictions: Predictions, *, category: FileId, samples: Sequence[Sa
 def as_results(
     predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
 ) -> list[dict[str, Any]]:
-    """An entry of the file for each pose. Arguments as `save_predictions`."""
+    """Return an entry of a results file for each pose.
+
+    Args:
+        predictions: P poses; their places and keypoint scores are rounded to a thousandth.
+        category: the people's `category_id`.
+        samples: those that have an id of their own in their file, which is written then.
+    """
     written = {sample.id: sample.written_id for sample in samples}
     rows = np.concatenate([predictions.keypoints, predictions.keypoint_scores[:, :, None]], axis=2).round(3)
     return [
@@ -69,7 +84,16 @@ def as_results(
 
 
 def load_predictions(path: Path, *, keypoints: int, samples: Sequence[Sample] = ()) -> Predictions:
-    """Returns what a file holds, as `predictions_from`."""
+    """Return what a results file holds.
+
+    Args:
+        path: the file.
+        keypoints: how many a pose has, if nobody was predicted and the file does not say so.
+        samples: of the predicted split, for ids that are no 64-bit numbers.
+
+    Raises:
+        PosenasError: if the file cannot be read, or is not a COCO keypoint results file.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -80,14 +104,16 @@ def load_predictions(path: Path, *, keypoints: int, samples: Sequence[Sample] = 
 def predictions_from(
     content: bytes, path: Path, *, keypoints: int, samples: Sequence[Sample] = ()
 ) -> Predictions:
-    """Returns what the content of a file says.
+    """Return what the content of a results file says.
 
     Args:
-        keypoints: how many a pose has, where nobody was predicted and the file does not say so.
+        content: the file's bytes.
+        path: names the file in messages.
+        keypoints: how many a pose has, if nobody was predicted and the file does not say so.
         samples: of the predicted split, for ids that are no 64-bit numbers.
 
     Raises:
-        PosenasError: where the file is not a COCO keypoint results file.
+        PosenasError: if the file is not a COCO keypoint results file.
     """
     try:
         results = parse_json(content)
@@ -105,7 +131,7 @@ def predictions_from(
 
 
 def _sample_ids(results: Sequence[Mapping[str, Any]], samples: Sequence[Sample]) -> list[Any]:
-    """The ids of the samples that the results name, or what they name where there is no such sample."""
+    """Return the ids of the samples that the results name, or the named ids if there are no such samples."""
     index = IdIndex([sample.written_id for sample in samples])
     found = [(result["image_id"], index.find(result["image_id"])) for result in results]
     return [image if position is None else samples[position].id for image, position in found]

@@ -1,4 +1,4 @@
-"""What a run computes on: its data, its code and its machine, as its journal notes them."""
+"""The data, the code and the machine that a run computes on, as its journal notes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Provenance:
-    """Short texts by name, such as `torch`: two that differ are told in these words.
+    """The data, the code and the machine that a run computes on.
+
+    Each is a set of short texts by name, such as `torch`. Two that differ are told in these words.
 
     Attributes:
         data: digests of what the dataset gives and of the files that the recipe names.
@@ -22,23 +24,24 @@ class Provenance:
     machine: Mapping[str, str]
 
     def as_dict(self) -> dict[str, Any]:
+        """Return plain data, as the journal notes it."""
         return asdict(self)
 
     def changes(self, now: Provenance) -> list[str]:
-        """What a run must not go on with in silence: data and code that differ, in words."""
+        """Return in words which data and code differ now: a run must not go on with them in silence."""
         return _changes(self.data, now.data) + _changes(self.code, now.code)
 
     def moves(self, now: Provenance) -> list[str]:
-        """What differs in the machine, in words."""
+        """Return in words what differs in the machine now."""
         return _changes(self.machine, now.machine)
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """Changes that a run went on with.
+    """The changes that a run went on with.
 
     Attributes:
-        steps: how many were finished before.
+        steps: how many steps were finished before.
         changes: in words, as `Provenance.changes` gives them.
     """
 

@@ -12,9 +12,9 @@
     name = "ofa"
     backbone = "tiny"          # options lie flat beside the name
 
-and likewise [strategy], [head], [dataset] and [evaluator]; and the tables of settings, which have no
-name: [training], [augmentation], [evaluation] and [latency]. Everything may be left out. What the options
-of a component are is judged by `posenas.composing.options`.
+The tables [strategy], [head], [dataset] and [evaluator] have the same form. The tables of settings have no
+name: [training], [augmentation], [evaluation] and [latency]. Everything may be left out. Whether a component
+has such options is judged by `posenas.composing.options`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LISTS = {"limits": "gmacs<=0.3", "maximize": "oks.AP", "minimize": "gmacs"}
 
 @dataclass(frozen=True)
 class ComponentChoice:
-    """A component by its name, and the options that differ from its defaults, as plain data."""
+    """The name of a component, and the options that differ from its defaults, as plain data."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -51,12 +51,16 @@ class ComponentChoice:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a run depends on.
+    """The choices that a run depends on.
 
     Attributes:
-        training, augmentation, evaluation, latency: settings that differ from their defaults, as plain data.
+        training: settings of trainings that differ from their defaults, as plain data.
+        augmentation: settings of the random changes that differ from their defaults, as plain data.
+        evaluation: settings of evaluations that differ from their defaults, as plain data.
+        latency: settings of latency measurements that differ from their defaults, as plain data.
         limits: such as "gmacs<=0.3" or "gmacs>=0.2"; a genotype must meet them all.
-        maximize, minimize: objectives by name, such as "oks.AP" and "gmacs".
+        maximize: objectives by name, such as "oks.AP".
+        minimize: objectives by name, such as "gmacs".
         init: file of the weights that trainings begin with, or a run's folder; empty for fresh ones.
     """
 
@@ -82,7 +86,11 @@ DEFAULTS = Recipe()
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The tables of a recipe file. Raises PosenasError naming the file, and the line where there is one."""
+    """Return the tables of a recipe file.
+
+    Raises:
+        PosenasError: if it cannot be read or is no recipe; it names the file, and the line if there is one.
+    """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
@@ -101,7 +109,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 
 def recipe_tables(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain data, in the order of the file."""
+    """Return the recipe as plain data, in the order of the file."""
     tables: dict[str, Any] = {key: getattr(recipe, key) for key in SETTINGS}
     if not recipe.init:
         del tables["init"]  # runs from before there was such a setting keep their digest
@@ -115,17 +123,21 @@ def recipe_tables(recipe: Recipe) -> dict[str, Any]:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """TOML that reads back as the same recipe."""
+    """Return TOML that reads back as the same recipe."""
     return tomli_w.dumps(recipe_tables(recipe))
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """SHA-256, hexadecimal, of the recipe's canonical JSON; the order of options does not matter."""
+    """Return the hexadecimal SHA-256 of the recipe's canonical JSON; the order of options does not matter."""
     return hashlib.sha256(canonical_json(recipe_tables(recipe)).encode()).hexdigest()
 
 
 def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -> Recipe:
-    """Fills in what the tables leave out. Raises PosenasError for a value of the wrong type."""
+    """Return the recipe of these tables; what they leave out is taken from the defaults.
+
+    Raises:
+        PosenasError: for an unknown key, or a value of the wrong type.
+    """
     for key, value in tables.items():
         _check_top_level(key, "recipe")
         _check_plain(value, key)
@@ -143,7 +155,7 @@ def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -
 
 
 def parse_value(text: str) -> Any:
-    """A value as on the command line: TOML, or a list without its brackets, or else plain text."""
+    """Return a value as on the command line: TOML, or a list without its brackets, or else plain text."""
     for spelling in (text, f"[{text}]") if "," in text else (text,):
         try:
             parsed = tomllib.loads(f"value = {spelling}")
@@ -155,7 +167,13 @@ def parse_value(text: str) -> Any:
 
 
 def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
-    """`strategy.candidates=50` to (("strategy", "candidates"), 50)."""
+    """Return the path and the value of an assignment.
+
+    `strategy.candidates=50` gives (("strategy", "candidates"), 50).
+
+    Raises:
+        PosenasError: if it has another form, or begins with an unknown key.
+    """
     target, equals, value = text.partition("=")
     path = tuple(part.strip() for part in target.split("."))
     where = f"--set {text}"
@@ -174,11 +192,12 @@ def merge(
     flags: Mapping[str, Any],
     defaults: Recipe = DEFAULTS,
 ) -> dict[str, Any]:
-    """The tables of a file, overruled by flags, and these by assignments.
+    """Return the tables of a file, overruled by flags; assignments overrule both.
 
     Naming another component than the tables do discards the options that the tables give.
 
     Args:
+        tables: of a recipe file.
         assignments: as `parse_assignment` gives them; the last one wins.
         flags: by the recipe's keys; for a component its name. None and () are flags not given.
         defaults: name the components that the tables do not.
@@ -226,7 +245,7 @@ def _misplaced(key: str) -> str:
 
 
 def _check_plain(value: Any, where: str, depth: int = 0) -> None:
-    """Raises PosenasError for what TOML and JSON do not both hold."""
+    """Raise PosenasError for a value that TOML and JSON do not both hold."""
     if depth > DEEPEST:
         raise PosenasError(f"recipe: {where}: nested too deep, more than {DEEPEST} lists and tables")
     if isinstance(value, Mapping):
@@ -247,7 +266,7 @@ def _check_plain(value: Any, where: str, depth: int = 0) -> None:
 
 
 def _is_plain_text(text: str) -> bool:
-    """Whether files, whose names and content it may become, can hold it."""
+    """Return whether files, whose names and content the text may become, can hold it."""
     return "\0" not in text and all(not "\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -1,4 +1,4 @@
-"""A run's directory: the recipe, the journal, weights, checkpoints and results."""
+"""The folder of a run: its recipe, journal, weights, checkpoints and results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from posenas.runs.provenance import Accepted, Provenance
 from posenas.runs.recipe import Recipe, read_recipe, recipe_digest, recipe_from_tables, recipe_text
 
 BEGUN, ACCEPTED = "run", "changes accepted"
-"""What the journal calls a run's beginning, and going on with other data or code."""
+"""The journal's names of a run's beginning, and of going on with other data or code."""
 
 LOCK = "lock"
 _TOLD = 3
@@ -24,44 +24,55 @@ _TOLD = 3
 
 @dataclass(frozen=True)
 class Run:
-    """Where everything of one run lies."""
+    """The place of everything of one run.
+
+    Attributes:
+        path: the run's folder.
+    """
 
     path: Path
 
     @property
     def recipe_file(self) -> Path:
+        """The file of the recipe that the run follows."""
         return self.path / "recipe.toml"
 
     @property
     def journal_file(self) -> Path:
+        """The file of the journal."""
         return self.path / "journal.jsonl"
 
     @property
     def weights(self) -> Path:
+        """The folder of weights, each file named by its content."""
         return self.path / "weights"
 
     @property
     def checkpoints(self) -> Path:
+        """The folder of the trainings' and candidates' states, to go on with after an interruption."""
         return self.path / "checkpoints"
 
     @property
     def predictions(self) -> Path:
+        """The folder of predictions, each file named by its content."""
         return self.path / "predictions"
 
     @property
     def best(self) -> Path:
+        """The folder of the answer: its weights and what is needed to use them."""
         return self.path / "best"
 
     @property
     def report(self) -> Path:
+        """The folder of the report."""
         return self.path / "report"
 
 
 def create_run(path: Path, recipe: Recipe) -> Run:
-    """The directory with its recipe; one that is there with the same recipe is taken as it is.
+    """Return the run in a folder with this recipe; a folder with the same recipe is taken as it is.
 
     Raises:
-        PosenasError: where the directory holds another recipe's run, or something else.
+        PosenasError: if the folder holds another recipe's run, or something else.
     """
     run = Run(path)
     if run.recipe_file.exists():
@@ -78,13 +89,17 @@ def create_run(path: Path, recipe: Recipe) -> Run:
 
 
 def _is_unused(run: Run) -> bool:
-    """Whether the folder is empty, but for what is left where the writing of the recipe was killed."""
+    """Return whether the folder is empty, but for what is left if the writing of the recipe was killed."""
     left = {partial(run.recipe_file).name, LOCK}
     return all(file.name in left for file in run.path.iterdir())
 
 
 def open_run(path: Path) -> tuple[Run, Recipe]:
-    """Raises PosenasError where there is no run, or its recipe was changed since it began."""
+    """Return the run in a folder, and its recipe.
+
+    Raises:
+        PosenasError: if there is no run, or its recipe was changed since it began.
+    """
     run = Run(path)
     if not run.recipe_file.exists():
         seeds = sorted(found.parent.name for found in path.glob("seed-*/recipe.toml"))
@@ -101,7 +116,7 @@ def open_run(path: Path) -> tuple[Run, Recipe]:
 
 
 def _recipe_at_the_beginning(run: Run) -> str | None:
-    """The digest of the recipe that the run began with; None where the journal does not tell."""
+    """Return the digest of the recipe that the run began with; None if the journal does not tell."""
     try:
         first = read_first_record(run.journal_file)
     except PosenasError:  # which everybody who goes on with the journal is told
@@ -117,15 +132,17 @@ def open_journal(
     warn: Callable[[str], None],
     accept_changes: bool = False,
 ) -> Journal:
-    """The journal, begun where it is new. Its first line notes what the run computes on.
+    """Return the run's journal, begun if it is new. Its first line notes what the run computes on.
 
     Args:
+        run: the run.
+        recipe: the run's recipe, noted in the first line.
         now: what the run computes on.
-        warn: told where the machine is another one.
+        warn: told if the machine is another one, or if changes are accepted.
         accept_changes: whether to go on with other data or code than before, and to note that.
 
     Raises:
-        PosenasError: where the journal is damaged or lost, or data or code are not those of before.
+        PosenasError: if the journal is damaged or lost, or data or code are not those of before.
     """
     journal = Journal(run.journal_file)
     if journal.records:
@@ -140,7 +157,7 @@ def open_journal(
 def _go_on(
     run: Run, journal: Journal, now: Provenance, *, warn: Callable[[str], None], accept_changes: bool
 ) -> None:
-    """Compares what the run computes on now with what it computed on last."""
+    """Compare what the run computes on now with what it computed on last."""
     noted = [record["result"] for record in journal.records if record["effect"] in (BEGUN, ACCEPTED)]
     before = Provenance(**noted[-1])
     changes, moves = before.changes(now), before.moves(now)
@@ -158,13 +175,17 @@ def _go_on(
 
 
 def _first(texts: Sequence[str]) -> str:
-    """The first few of them, in one line."""
+    """Return the first few texts, in one line."""
     more = f" and {len(texts) - _TOLD} more" if len(texts) > _TOLD else ""
     return ", ".join(texts[:_TOLD]) + more
 
 
 def _check_nothing_is_there(run: Run) -> None:
-    """Refuses a run whose journal is gone: everything else was written after its first line."""
+    """Refuse a run whose journal is gone: everything else was written after its first line.
+
+    Raises:
+        PosenasError: if anything else of the run is there.
+    """
     written = (run.weights, run.checkpoints, run.predictions, run.best, *run.path.glob("trials.json*"))
     for path in written:
         if path.exists():
@@ -176,7 +197,11 @@ def _check_nothing_is_there(run: Run) -> None:
 
 @contextmanager
 def locked(run: Run) -> Iterator[None]:
-    """Holds the run for this process; the lock ends with it, however it ends."""
+    """Hold the run for this process; the lock ends with the process, however that ends.
+
+    Raises:
+        PosenasError: if another process holds it, or the lock cannot be written.
+    """
     path = run.path / LOCK
     with disk_errors(path):
         opened = path.open("w")
@@ -196,7 +221,7 @@ def new_path(recipe: Recipe) -> Path:
 
 
 def unused_path(parent: Path, stem: str) -> Path:
-    """`parent/stem-1`, or the first number that is free."""
+    """Return `parent/stem-1`, or the same with the first number that is free."""
     number = 1
     while (parent / f"{stem}-{number}").exists():
         number += 1

@@ -1,4 +1,4 @@
-"""JSON objects in files, each with a checksum of what it holds."""
+"""Files of one JSON object each, with a checksum of what it holds."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _CHECKSUM = "checksum"
 
 
 def write_sealed(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes an object, so that people can read it too."""
+    """Write an object to a file, in a form that people can read too."""
     sealed = {**record, _CHECKSUM: _checksum(path, record)}
     write_atomically(path, (json.dumps(sealed, indent=1, sort_keys=True) + "\n").encode())
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """Returns what was written to the file under this name.
+    """Return what was written to the file under this name.
 
     Raises:
-        ValueError: where the file holds anything else.
+        ValueError: if the file holds anything else.
     """
     record = parse_json(path.read_bytes())
     if not isinstance(record, dict) or record.pop(_CHECKSUM, None) != _checksum(path, record):

@@ -24,7 +24,10 @@ class StopRequests:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequests]:
-    """SIGTERM and SIGHUP raise KeyboardInterrupt. One that is ignored, as under nohup, stays ignored."""
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, and yield which of them came.
+
+    One that is ignored, as under nohup, stays ignored.
+    """
     requests = StopRequests()
     ours = _is_main_thread() and [each for each in REQUESTS if signal.getsignal(each) == signal.SIG_DFL]
     for number in ours or ():
@@ -37,15 +40,17 @@ def stop_requests() -> Iterator[StopRequests]:
 
 
 def stop_requested() -> bool:
-    """Whether SIGTERM or SIGHUP came to this process within `stop_requests`."""
+    """Return whether SIGTERM or SIGHUP came to this process within `stop_requests`."""
     handlers = [signal.getsignal(number) for number in REQUESTS]
     return any(isinstance(each, StopRequests) and bool(each.received) for each in handlers)
 
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Ctrl-C and requests to stop wait until the end: Python would print and forget them while a loader's
-    destructor waits for the workers."""
+    """Let Ctrl-C and requests to stop wait until the end of the context.
+
+    Python would print and forget them while a loader's destructor waits for the workers.
+    """
     handlers = _handlers() if _is_main_thread() else {}
     waiting: list[tuple[int, Any]] = []
     for number in handlers:
@@ -60,14 +65,16 @@ def interrupts_deferred() -> Iterator[None]:
 
 
 def leave_stopping_to_parent() -> None:
-    """In a process that another one has started: Ctrl-C and a lost terminal are for the parent, which ends
-    this one. SIGTERM stays as it is: torch's loader has a handler of its own for it."""
+    """Leave Ctrl-C and a lost terminal to the process that started this one, and that ends it.
+
+    SIGTERM stays as it is: torch's loader has a handler of its own for it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _handlers() -> dict[int, Callable[[int, Any], Any]]:
-    """The present ones that are functions, by their signals."""
+    """Return the present handlers that are functions, by their signals."""
     handlers: dict[int, Callable[[int, Any], Any]] = {}
     for number in (signal.SIGINT, *REQUESTS):
         handler = signal.getsignal(number)

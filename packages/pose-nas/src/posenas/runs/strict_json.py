@@ -1,6 +1,6 @@
-"""JSON from anywhere: numbers that are finite and fit a float, and no endless nesting.
+"""JSON from anywhere, read strictly: numbers are finite and fit a float, and no nesting is endless.
 
-Python's own reader takes `NaN`, makes infinity of `1e999`, and fails with errors that are no JSON errors at
+Python's own reader takes `NaN` and makes infinity of `1e999`. It fails with errors that are no JSON errors at
 numbers of 5,000 digits and at deep nesting.
 """
 
@@ -17,9 +17,9 @@ import numpy as np
 from posenas.contract.errors import PosenasError
 
 DEEPEST = 100
-"""Lists and objects within each other."""
+"""The most lists and objects within each other."""
 MOST_DIGITS = 300
-"""Of a whole number; one of 309 fits no float any more."""
+"""The most digits of a whole number; one of 309 fits no float any more."""
 
 # A file without anything beyond a float, or deep, is read at full speed: both are sought in C.
 _RUN = b"0" * (MOST_DIGITS - 100)
@@ -30,9 +30,10 @@ _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
-    """Returns the value.
+    """Return the value of a JSON text.
 
     Args:
+        content: the text, or its bytes.
         finite: whether NaN, infinite numbers and those beyond a float are refused; otherwise the caller looks
             for them, and can say what they belong to.
 
@@ -56,7 +57,16 @@ def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
 
 
 def read_json(path: Path, *, finite: bool = True, remedy: str = "get the file again") -> Any:
-    """Returns a file's content; see `parse_json`. Raises PosenasError, which names the file."""
+    """Return the value of a JSON file.
+
+    Args:
+        path: the file.
+        finite: see `parse_json`.
+        remedy: what the user is told to do if the content is refused.
+
+    Raises:
+        PosenasError: if the file cannot be read, or its content is refused; the message names the file.
+    """
     try:
         return parse_json(path.read_bytes(), finite=finite)
     except OSError as error:
@@ -73,7 +83,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _deepest(content: bytes) -> int:
-    """How deep the brackets lie; those in quoted text count too."""
+    """Return how deep the brackets lie; those in quoted text count too."""
     brackets = np.frombuffer(content.translate(None, delete=_NO_BRACKETS), np.uint8)
     opens = (brackets == ord("[")) | (brackets == ord("{"))
     return int(np.cumsum(np.where(opens, 1, -1)).max(initial=0))
@@ -90,7 +100,7 @@ def _whole_number(digits: str) -> int:
 
 
 def _endless_whole_number(digits: str) -> int:
-    """Of as many digits as Python reads; whoever makes a float of it gets an OverflowError."""
+    """Return a number of as many digits as Python reads; making a float of it may be an OverflowError."""
     try:
         return int(digits)
     except ValueError:

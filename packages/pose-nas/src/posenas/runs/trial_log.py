@@ -1,4 +1,4 @@
-"""The trials of a run in progress, one line each in `trials.jsonl`.
+"""The log of a run in progress: its trials, one line each in `trials.jsonl`.
 
 The file follows from the journal: a resumed run gives the same trials again, and lines that do not fit are
 written anew. So nothing waits for the disk, and every trial costs the same.
@@ -18,7 +18,7 @@ TRIAL_LOG = "trials.jsonl"
 
 
 class TrialLog:
-    """Writes trials in their order, past those that the file holds already; to be used as a context."""
+    """A writer of trials in their order, past those that the file holds already; to be used as a context."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -30,7 +30,7 @@ class TrialLog:
             self._file = path.open("r+b", buffering=0)
 
     def add(self, trial: Trial) -> None:
-        """Writes a trial, unless it is there."""
+        """Write a trial, unless it is there."""
         line, self._checksum = chained_line(trial.as_dict(), after=self._checksum)
         with disk_errors(self._path):
             if self._known and self._known.pop() == line:
@@ -42,6 +42,7 @@ class TrialLog:
                 line = line[self._file.write(line) :]
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def __enter__(self) -> Self:
