@@ -1,1 +1,1 @@
-"""Poses in images and videos by the network of a finished run: what `posenas predict` does."""
+"""Poses in images and videos by the network of a finished run: the work of `posenas predict`."""

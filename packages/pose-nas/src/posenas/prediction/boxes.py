@@ -1,4 +1,4 @@
-"""Where people are in the frames, for heads that look at one of them at a time."""
+"""Boxes of people in the frames, for heads that look at one person at a time."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ PersonBox: TypeAlias = "Detection[int | str]"
 
 
 class Boxes:
-    """A detector's boxes.
+    """The boxes that a detector found.
 
     Attributes:
         beside: how many did not meet the frames that they were asked for.
     """
 
     def __init__(self, found: Mapping[int | str, Sequence[PersonBox]]) -> None:
-        """
+        """Take in the boxes.
+
         Args:
             found: by the id or the file name of their frame.
         """
@@ -34,7 +35,7 @@ class Boxes:
         self.beside = 0
 
     def of(self, frame: Frame) -> Sequence[PersonBox]:
-        """Those that show a part of the frame."""
+        """Return the boxes that show a part of the frame."""
         by_name = self._found.get(frame.file_name, ()) if frame.file_name else ()
         named = [*self._found.get(frame.id, ()), *by_name]
         meeting = [each for each in named if _meets(each, frame)]
@@ -43,11 +44,12 @@ class Boxes:
 
 
 class WholeFrames:
-    """One box, which is the frame."""
+    """A stand-in for a detector's boxes: one box in each frame, which is the whole of it."""
 
     beside = 0
 
     def of(self, frame: Frame) -> Sequence[PersonBox]:
+        """Return the frame as its only box."""
         height, width = frame.pixels.shape[:2]
         return [Detection(frame.id, (0.0, 0.0, float(width), float(height)), 1.0)]
 
@@ -60,16 +62,19 @@ def read_boxes(
     threshold: float,
     warn: Callable[[str], None],
 ) -> Boxes:
-    """Those of people, from a file in COCO's results format, in which a box may name its image by `file_name`
-    in place of `image_id`.
+    """Return the boxes of people from a file in COCO's results format.
+
+    A box may name its image by `file_name` in place of `image_id`.
 
     Args:
+        path: a detector's results file.
+        source: the frames that the boxes are in.
         categories: ids of people.
         threshold: boxes with a lower score are left out.
         warn: told how many of the others are in no frame of the source.
 
     Raises:
-        PosenasError: where the file is missing or malformed, or no box is in a frame of the source.
+        PosenasError: if the file is missing or malformed, or no box is in a frame of the source.
     """
     found: dict[int | str, list[PersonBox]] = {}
     people, rows = read_detections(path, image=_image, categories=categories)
@@ -93,6 +98,13 @@ def read_boxes(
 def person_crops_of(
     frames: Sequence[Frame], boxes: Boxes | WholeFrames, keypoints: KeypointSet
 ) -> list[PersonCrop]:
+    """Return a crop for each person's box in the frames.
+
+    Args:
+        frames: a crop's `sample` is its frame's position among them.
+        boxes: where people are.
+        keypoints: the set that poses are predicted in.
+    """
     unlabelled = np.zeros((len(keypoints), 3))
     return [
         PersonCrop(index, detection.box, unlabelled, detection.score)

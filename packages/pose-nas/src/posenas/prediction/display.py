@@ -14,8 +14,10 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class FrameBar:
-    """One bar with frames per second and the time left; where nobody knows how many frames there are, it only
-    moves."""
+    """A bar with frames per second and the time left.
+
+    If nobody knows how many frames there are, it only moves.
+    """
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console, self._clock = console, clock
@@ -33,7 +35,7 @@ class FrameBar:
         self._started = clock()
 
     def advanced(self, done: int, total: int | None) -> None:
-        """The first call begins the measurement."""
+        """Show how many frames are done; the first call begins the measurement."""
         if self._task is None:
             self._started = self._clock()
             self._task = self._progress.add_task("", total=total, count="", speed="")
@@ -46,15 +48,16 @@ class FrameBar:
         )
 
     def warned(self, words: str) -> None:
+        """Print a warning above the bar."""
         self._console.print(message(f"warning: {words}"), highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Leaves the terminal as it was."""
+        """Leave the terminal as it was."""
         self._progress.stop()
 
 
 class FrameLines:
-    """The same in words, every so many seconds."""
+    """A line with frames per second and the time left, written at most every 15 seconds."""
 
     def __init__(self, write: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._write, self._clock = write, clock
@@ -62,7 +65,7 @@ class FrameLines:
         self._last = clock()
 
     def advanced(self, done: int, total: int | None) -> None:
-        """The first call begins the measurement."""
+        """Write how many frames are done, if it is time for a line; the first call begins the measurement."""
         now = self._clock()
         if self._started is None:
             self._started = self._last = now
@@ -74,14 +77,15 @@ class FrameLines:
         self._last = now
 
     def warned(self, words: str) -> None:
+        """Write a warning."""
         self._write(f"warning: {words}")
 
     def close(self) -> None:
-        """There is nothing to put back."""
+        """Do nothing, since there is nothing to put back."""
 
 
 def make_frame_display(console: Console) -> FrameBar | FrameLines:
-    """A bar where the console is a terminal."""
+    """Return a bar if the console is a terminal, else lines."""
     if console.is_terminal:
         return FrameBar(console)
     return FrameLines(

@@ -1,4 +1,4 @@
-"""Everybody's pose on a frame."""
+"""Frames with everybody's pose drawn on them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,27 @@ if TYPE_CHECKING:
     from posenas.contract.scores import Predictions
 
 HIDDEN = 0.05
-"""Keypoints of a lower score are drawn as rings, others as discs."""
+"""The score below which keypoints are drawn as rings; the others are discs."""
 _POSE_TO_LINE = 100
 
 
 def draw_poses(
     pixels: NDArray[np.uint8], predictions: Predictions, keypoints: KeypointSet, *, threshold: float
 ) -> NDArray[np.uint8]:
-    """A copy of the frame with its poses that score at least the threshold; better ones on top, lines as
-    wide as suits the size of what the frame shows of each. A keypoint that is no number is not drawn."""
+    """Return a copy of the frame with its poses that score at least the threshold.
+
+    Better poses are on top. Lines are as wide as suits the size of what the frame shows of each pose. A
+    keypoint that is no number is not drawn.
+
+    Args:
+        pixels: (H, W, 3) RGB.
+        predictions: P poses in pixels of the frame.
+        keypoints: the set that the poses are in.
+        threshold: poses with a lower score are not drawn.
+
+    Returns:
+        (H, W, 3) RGB.
+    """
     canvas = pixels.copy()
     last = np.array(pixels.shape[1::-1]) - 1
     shown = np.flatnonzero(predictions.scores >= threshold)

@@ -27,6 +27,7 @@ class Frame:
     file_name: str = ""
 
     def read(self) -> NDArray[np.uint8]:
+        """Return the pixels, which are in memory."""
         return self.pixels
 
     def __str__(self) -> str:
@@ -34,30 +35,36 @@ class Frame:
 
 
 class Source(Protocol):
-    """Where frames come from."""
+    """A place that frames come from."""
 
     @property
     def total(self) -> int | None:
-        """Frames to expect; None where nobody knows. A video may end before."""
+        """The number of frames to expect; None if nobody knows. A video may end before."""
         ...
 
     @property
     def rate(self) -> float | None:
-        """Frames per second of a video; None for images."""
+        """The frames per second of a video; None for images."""
         ...
 
     def holds(self, image: int | str) -> bool:
-        """Whether a frame of this id or file name is to be expected."""
+        """Return whether a frame of this id or file name is to be expected."""
         ...
 
     def frames(self) -> Iterator[Frame]:
-        """In their order. Raises PosenasError where there is not a single one that can be read."""
+        """Yield the frames in their order.
+
+        Raises:
+            PosenasError: if not a single one can be read.
+        """
         ...
 
 
 def batched(frames: Iterable[Frame], size: int) -> Iterator[Sequence[Frame]]:
-    """At most so many neighbours at a time, all of one shape: then no image's poses depend on how much grey
-    another one needs."""
+    """Yield at most `size` neighbours at a time, all of one shape.
+
+    So no image's poses depend on how much grey another one needs.
+    """
     batch: list[Frame] = []
     for frame in chain(frames, [None]):
         if batch and (frame is None or len(batch) == size or frame.pixels.shape != batch[0].pixels.shape):

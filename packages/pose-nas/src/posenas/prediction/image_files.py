@@ -1,4 +1,4 @@
-"""Image files as frames: one, or those of a folder."""
+"""Image files as frames: a single one, or those of a folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENDINGS = frozenset(
     )
 )
 _MOST_DIGITS = 18
-"""Of a number that surely fits into 64 bits."""
+"""The most digits of a number that surely fits into 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class ImageFiles:
         return len(self.files)
 
     def holds(self, image: int | str) -> bool:
+        """Return whether an image has this id or file name."""
         return image in self._known
 
     @cached_property
@@ -64,6 +65,11 @@ class ImageFiles:
         return frozenset((*self.ids, *(file.name for file in self.files)))
 
     def frames(self) -> Iterator[Frame]:
+        """Yield the images in their order.
+
+        Raises:
+            PosenasError: if none can be read.
+        """
         read, remarked = 0, RemarkedImages(self.warn)
         for number, file in zip(self.ids, self.files, strict=True):
             try:
@@ -82,16 +88,29 @@ class ImageFiles:
 
 
 def one_image(path: Path, *, warn: Callable[[str], None], most_pixels: int = MOST_PIXELS) -> ImageFiles:
+    """Return the frames of a single image file.
+
+    Args:
+        path: the image.
+        warn: told what is odd about it.
+        most_pixels: an image with more is not read.
+    """
     return ImageFiles(path, (path,), image_ids([path]), warn, most_pixels)
 
 
 def image_folder(
     path: Path, *, limit: int | None, warn: Callable[[str], None], most_pixels: int = MOST_PIXELS
 ) -> ImageFiles:
-    """The files directly in the folder that are called images, by name; hidden ones are left out.
+    """Return the files directly in a folder that are called images, by name; hidden ones are left out.
+
+    Args:
+        path: the folder.
+        limit: at most this many files; None for all.
+        warn: told the name of each file that cannot be read, and what is odd about the others.
+        most_pixels: images with more are not read.
 
     Raises:
-        PosenasError: where there is none.
+        PosenasError: if there is none.
     """
     files = sorted(
         file
@@ -106,7 +125,10 @@ def image_folder(
 
 
 def image_ids(files: Sequence[Path]) -> list[int]:
-    """The numbers that the files are called by, as COCO's are, where all are and differ; else 0, 1, ..."""
+    """Return an id for each file: the numbers that they are called by, as COCO's are, or else 0, 1, ...
+
+    The numbers are used only if all files are called by one, and all differ.
+    """
     stems = [file.stem for file in files]
     if all(stem.isascii() and stem.isdecimal() and len(stem) <= _MOST_DIGITS for stem in stems):
         numbers = [int(stem) for stem in stems]

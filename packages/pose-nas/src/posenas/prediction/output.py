@@ -28,7 +28,7 @@ _WRITTEN = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 class Canvases(Protocol):
-    """Where drawn frames go."""
+    """A place that drawn frames go to."""
 
     def add(self, frame: Frame, canvas: NDArray[np.uint8]) -> None: ...
 
@@ -36,14 +36,23 @@ class Canvases(Protocol):
 
 
 class OutputFolder:
-    """Made with the first frame; whole files however it ends, which is what a context is for.
+    """The folder that predictions are written to. It is made with the first frame.
+
+    It is a context, so that its files are whole however writing ends.
 
     Attributes:
+        results: the file of the results.
         drawn: the folder of the drawn pictures, or the drawn video.
     """
 
     def __init__(self, path: Path, source: Source, *, category: FileId = 1) -> None:
-        """`category` is the `category_id` of people in the results."""
+        """Prepare the folder; nothing is written yet.
+
+        Args:
+            path: the folder.
+            source: its rate decides between pictures and a video.
+            category: the `category_id` of people in the results.
+        """
         self.path = path
         self._category = category
         self.results = path / RESULTS
@@ -53,6 +62,13 @@ class OutputFolder:
         self._canvases: Canvases | None = None
 
     def write(self, frame: Frame, predictions: Predictions, canvas: NDArray[np.uint8]) -> None:
+        """Add a frame's poses to the results, and its drawing to the pictures or the video.
+
+        Args:
+            frame: the frame.
+            predictions: the poses in it.
+            canvas: (H, W, 3) RGB, the frame with its poses drawn.
+        """
         if self._results is None:
             with disk_errors(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -75,14 +91,21 @@ class OutputFolder:
 
 
 def check_unused(path: Path) -> None:
-    """Raises PosenasError where something lies there that would be overwritten or mixed up."""
+    """Check that nothing lies at a path that would be overwritten or mixed up.
+
+    Raises:
+        PosenasError: if it is anything but an empty folder.
+    """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise PosenasError(f"{path}: exists and is not an empty folder; choose another --output")
 
 
 class _Pictures:
-    """A picture for each image, by the name of its file; a PNG, called so besides, where its own format is
-    only read or has no room for so many pixels in a row."""
+    """A picture for each image, by the name of its file.
+
+    It is a PNG, with `.png` behind its name, if its own format is only read or has no room for so many pixels
+    in a row.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -100,11 +123,11 @@ class _Pictures:
         write_atomically(self._folder / name, content)
 
     def close(self) -> None:
-        """Every picture is whole already."""
+        """Do nothing, since every picture is whole already."""
 
 
 def _encoded(canvas: NDArray[np.uint8], ending: str) -> bytes | None:
-    """None where the format cannot be written, or not of this size."""
+    """Return the bytes of an image file; None if the format cannot be written, or not of this size."""
     if ending not in _WRITTEN:
         return None
     with without_remarks():
@@ -113,7 +136,7 @@ def _encoded(canvas: NDArray[np.uint8], ending: str) -> bytes | None:
 
 
 class _Film:
-    """One video of all frames."""
+    """A video of all frames."""
 
     def __init__(self, path: Path, rate: float) -> None:
         self._writer = VideoWriter(path, rate=rate)

@@ -1,4 +1,4 @@
-"""A whole source through a network, into a folder."""
+"""Prediction for a whole source: through a network, into a folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from posenas.runs.stopping import interrupts_deferred
 
 @dataclass
 class Tally:
-    """What was done, as far as it was.
+    """The counts and times of a prediction, as far as it came.
 
     Attributes:
-        poses: in the results.
-        drawn: of these, those that scored enough.
-        best: score of a pose; None where there is none.
+        frames: how many were done.
+        poses: how many are in the results.
+        drawn: how many of these poses scored enough to be drawn.
+        best: the highest score of a pose; None if there is none.
         seconds: of the whole.
         stages: seconds of each stage.
         stopped: whether Ctrl-C ended it.
@@ -37,7 +38,7 @@ class Tally:
     stopped: bool = False
 
     def add(self, scores: Sequence[float], threshold: float) -> None:
-        """A frame with poses of these scores."""
+        """Count a frame with poses of these scores."""
         self.frames += 1
         self.poses += len(scores)
         self.drawn += sum(score >= threshold for score in scores)
@@ -45,9 +46,11 @@ class Tally:
 
     @property
     def frames_per_second(self) -> float:
+        """The mean rate over the whole time, reading and writing included."""
         return self.frames / self.seconds
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the counts, the rate, and the milliseconds a frame of each stage, as plain data."""
         return {
             "frames": self.frames,
             "poses": self.poses,
@@ -68,13 +71,18 @@ def predict_source(
     batch_size: int,
     advanced: Callable[[int, int | None], None],
 ) -> tuple[Tally, OutputFolder]:
-    """Reads, predicts, draws and writes, a batch after the other, until the frames end or Ctrl-C.
+    """Read, predict, draw and write, one batch after the other, until the frames end or Ctrl-C.
 
     Args:
+        predictor: finds the poses.
+        source: the frames.
         output: a folder that is not there yet, or empty.
         threshold: poses of a lower score are in the results, and not drawn.
         batch_size: frames at once.
-        advanced: told how many frames are done and how many there are.
+        advanced: told how many frames are done and how many there are; None if nobody knows.
+
+    Returns:
+        What was done, and the folder that was written.
     """
     tally, stages = Tally(), predictor.stages
     keypoints = predictor.trained.keypoints

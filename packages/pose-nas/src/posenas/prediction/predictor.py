@@ -1,4 +1,4 @@
-"""Frames to poses, in the same way as a split is evaluated."""
+"""Prediction of poses in frames, in the same way as a split is evaluated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained network and, for a head that looks at one person at a time, where people are."""
+    """A trained network and, for a head that looks at one person at a time, the boxes of people."""
 
     trained: TrainedNetwork
     boxes: Boxes | WholeFrames
@@ -38,7 +38,7 @@ class Predictor:
 
     @torch.no_grad()
     def __call__(self, frames: Sequence[Frame]) -> list[Predictions]:
-        """Everybody in each of the frames, in pixels of it."""
+        """Return everybody in each of the frames, in pixels of the frame."""
         with self.stages("preparing"):
             views = self._views(frames)
         if views is None:
@@ -52,7 +52,7 @@ class Predictor:
         return [_part(located, located.image_ids == frame.id) for frame in frames]
 
     def _views(self, frames: Sequence[Frame]) -> EvaluatedViews | None:
-        """None where there is no box to look at."""
+        """Return the views of the frames; None if there is no box to look at."""
         trained = self.trained
         samples = [
             Sample(frame.id, frame, frame.pixels.shape[1], frame.pixels.shape[0], ()) for frame in frames
@@ -97,13 +97,16 @@ class Predictor:
 def make_predictor(
     trained: TrainedNetwork, source: Source, *, boxes: Path | None, warn: Callable[[str], None]
 ) -> Predictor:
-    """
+    """Return a predictor of a source's frames.
+
     Args:
+        trained: the network.
+        source: the frames that the boxes are in.
         boxes: a file with people's boxes in the source's frames; None for one box, which is the frame.
         warn: told of boxes that are in no frame.
 
     Raises:
-        PosenasError: where the head has no use for the boxes, or they are not for these frames.
+        PosenasError: if the head has no use for the boxes, or they are not for these frames.
     """
     stages = Stages(trained.device)
     if boxes is None:

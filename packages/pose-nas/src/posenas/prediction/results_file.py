@@ -12,8 +12,10 @@ from posenas.runs.files import disk_errors
 
 
 class ResultsFile:
-    """One line for each pose, so that a long video does not have to fit into the memory. It has its name once
-    it is closed, and before that `.partial` behind it."""
+    """A results file with one line for each pose, so that a long video need not fit into the memory.
+
+    It has its name once it is closed, and before that `.partial` behind it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -24,6 +26,7 @@ class ResultsFile:
             self._file.write("[")
 
     def add(self, results: Iterable[Mapping[str, Any]]) -> None:
+        """Write one line for each of these poses."""
         with disk_errors(self._path):
             for result in results:
                 self._file.write(",\n" if self._begun else "\n")
@@ -31,6 +34,7 @@ class ResultsFile:
                 self._begun = True
 
     def close(self) -> None:
+        """End the list, and give the file its name."""
         with disk_errors(self._path):
             self._file.write("\n]\n")
             self._file.flush()

@@ -1,4 +1,4 @@
-"""A path to the frames that are there."""
+"""Paths that the user gives, opened as sources of frames."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from posenas.prediction.video import open_video
 def open_source(
     path: Path, *, limit: int | None, warn: Callable[[str], None], most_pixels: int = MOST_PIXELS
 ) -> Source:
-    """What a file is shows in its content, whatever it is called.
+    """Return the frames at a path. A file's content tells what it is, whatever it is called.
 
     Args:
         path: an image, a folder of images, or a video.
-        limit: at most so many frames.
-        most_pixels: images with more are not read.
+        limit: at most this many frames; None for all.
         warn: told what is wrong with a part of it.
+        most_pixels: images with more are not read.
 
     Raises:
-        PosenasError: where there is nothing that could be a frame.
+        PosenasError: if there is nothing that could be a frame.
     """
     if path.is_dir():
         return image_folder(path, limit=limit, warn=warn, most_pixels=most_pixels)

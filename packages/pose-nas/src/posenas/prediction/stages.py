@@ -1,4 +1,4 @@
-"""Where the time goes."""
+"""Time spent in the stages of a prediction."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ Item = TypeVar("Item")
 
 
 class Stages:
-    """Seconds spent in each stage, in the order in which stages first came. What a GPU was given to do counts
-    to the stage that gave it."""
+    """The seconds spent in each stage, in the order in which stages first came.
+
+    What a GPU was given to do counts to the stage that gave it.
+    """
 
     def __init__(self, device: torch.device, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self._device, self._clock = device, clock
@@ -23,10 +25,12 @@ class Stages:
 
     @property
     def seconds(self) -> Mapping[str, float]:
+        """The seconds by the name of the stage."""
         return dict(self._seconds)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
+        """Count the time within a context to the stage."""
         started = self._clock()
         yield
         if self._device.type == "cuda":
@@ -34,7 +38,7 @@ class Stages:
         self._seconds[stage] += self._clock() - started
 
     def each(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
-        """The items; the time it takes to get each counts to the stage."""
+        """Yield the items; the time it takes to get each counts to the stage."""
         iterator = iter(items)
         missing = object()
         while True:
@@ -45,7 +49,12 @@ class Stages:
             yield item  # type: ignore[misc]
 
     def divide(self, stage: str, parts: Mapping[str, float]) -> None:
-        """Seconds of the stage's parts, which it then no longer holds; a part of its own name stays in it."""
+        """Move seconds from a stage to its parts; a part of the stage's own name stays in it.
+
+        Args:
+            stage: the stage that the parts were counted to.
+            parts: seconds by the name of the part.
+        """
         for part, seconds in parts.items():
             if part != stage:
                 self._seconds[part] += seconds

@@ -24,7 +24,7 @@ from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables, rec
 from posenas.runs.run import open_run
 
 USED = ("flip_test", "scales", "rectangular", "keypoint_threshold", "oks_nms", "box_threshold")
-"""Options of the table [evaluation] that matter where nothing is scored."""
+"""The options of the table [evaluation] that matter if nothing is scored."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,15 @@ class TrainedNetwork:
 
 
 def load_trained(path: Path, *, assignments: Iterable[str], flags: Mapping[str, Any]) -> TrainedNetwork:
-    """The answer of a run, its batch norms folded.
+    """Return the answer of a run, its batch norms folded.
 
     Args:
+        path: the run's folder.
         assignments: changes of the head and of how it is evaluated, such as `evaluation.flip_test=false`.
         flags: another `device`.
 
     Raises:
-        PosenasError: where the run has no result yet, a plugin of it is missing, or an assignment would do
+        PosenasError: if the run has no result yet, a plugin of it is missing, or an assignment would do
             nothing, does not fit, or is one that the weights depend on.
     """
     run, recipe = open_run(path)

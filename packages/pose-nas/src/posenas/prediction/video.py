@@ -1,4 +1,4 @@
-"""Videos: read frame by frame, and written so."""
+"""Videos that are read frame by frame, and written so."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _USUAL_RATE = 25.0
-"""Frames per second, where a video does not tell."""
+"""The frames per second of a video that does not tell."""
 _QUIET = "-8"
-"""FFmpeg's word for a log without a line."""
+"""The log level at which FFmpeg writes no line."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video's frames, numbered from 0.
+    """The frames of a video, numbered from 0.
 
     Attributes:
         rate: frames per second.
-        announced: frames that its header tells of; None where it does not.
-        limit: at most so many are read.
-        warn: told where there are fewer frames than the header says: cut off, or damaged ones among them,
-            which decoders pass over without telling where.
+        announced: frames that its header tells of; None if it tells of none.
+        limit: at most this many are read; None for all.
+        warn: told if there are fewer frames than the header says. The file may be cut off, or have damaged
+            frames, which decoders pass over without telling where.
     """
 
     path: Path
@@ -46,13 +46,16 @@ class Video:
 
     @property
     def total(self) -> int | None:
+        """The number of frames to expect; None if neither the header nor a limit tells."""
         known = [number for number in (self.announced, self.limit) if number is not None]
         return min(known, default=None)
 
     def holds(self, image: int | str) -> bool:
+        """Return whether a frame of this number is to be expected."""
         return isinstance(image, int) and image >= 0 and (self.total is None or image < self.total)
 
     def frames(self) -> Iterator[Frame]:
+        """Yield the frames in their order."""
         capture = _capture(self.path)
         try:
             for number in count():
@@ -75,7 +78,16 @@ class Video:
 
 
 def open_video(path: Path, *, limit: int | None, warn: Callable[[str], None]) -> Video:
-    """Raises PosenasError where the file is no video with a frame that can be decoded."""
+    """Return the video in a file.
+
+    Args:
+        path: the file.
+        limit: at most this many frames; None for all.
+        warn: told if there are fewer frames than the header says.
+
+    Raises:
+        PosenasError: if the file is no video with a frame that can be decoded.
+    """
     capture = _capture(path)
     try:
         if not capture.isOpened():
@@ -95,8 +107,10 @@ def open_video(path: Path, *, limit: int | None, warn: Callable[[str], None]) ->
 
 
 def _capture(path: Path) -> cv2.VideoCapture:
-    """FFmpeg alone where OpenCV has it: others would take a file's name for that of a row of pictures, and
-    write complaints of their own."""
+    """Open a video by FFmpeg alone, if OpenCV has it.
+
+    Others would take a file's name for that of a row of pictures, and write complaints of their own.
+    """
     has_ffmpeg = cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG)
     # For good: FFmpeg hears of it before its first use alone.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
@@ -105,9 +119,11 @@ def _capture(path: Path) -> cv2.VideoCapture:
 
 
 class VideoWriter:
-    """Motion JPEG in an AVI file, which every OpenCV can write and which can be played though it was cut off.
+    """A writer of Motion JPEG in an AVI file, which can be played though it was cut off.
 
-    Its size is that of the first frame; one of another size is stretched to it."""
+    Every OpenCV can write this format. The video has the size of the first frame; one of another size is
+    stretched to it.
+    """
 
     def __init__(self, path: Path, *, rate: float) -> None:
         self._path, self._rate = path, rate
@@ -115,7 +131,7 @@ class VideoWriter:
         self._size = (0, 0)
 
     def add(self, pixels: NDArray[np.uint8]) -> None:
-        """(H, W, 3) RGB."""
+        """Write a frame, (H, W, 3) RGB."""
         height, width = pixels.shape[:2]
         if self._opened is None:
             self._size = width, height
@@ -125,6 +141,7 @@ class VideoWriter:
         self._opened.write(cv2.cvtColor(_even(pixels), cv2.COLOR_RGB2BGR))
 
     def close(self) -> None:
+        """End the file; without a frame there is none."""
         if self._opened is not None:
             self._opened.release()
 
@@ -139,6 +156,6 @@ class VideoWriter:
 
 
 def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The codec cuts an odd side by one, so its last row or column is there twice."""
+    """Return pixels with even sides: the codec cuts an odd side, so its last row or column is there twice."""
     odd = [(0, side % 2) for side in pixels.shape[:2]]
     return np.pad(pixels, [*odd, (0, 0)], mode="edge") if any(after for _, after in odd) else pixels
