@@ -112,7 +112,7 @@ class Arrangement:
         placed = scaling(image.shape[:2], size[::-1], (corner[0], corner[1]))
         target = sides * (0.5 + np.array(self.shift))
         moved = self.scale * placed
-        # About pixel corners: half a pixel off their centres, before and after.
+        # The scale is about pixel corners: half a pixel off their centres, before and after.
         moved[:, 2] += target - 0.5 - self.scale * (middle - 0.5)
         if self.flip:
             moved[0] *= -1

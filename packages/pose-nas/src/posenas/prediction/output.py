@@ -103,8 +103,8 @@ def check_unused(path: Path) -> None:
 class _Pictures:
     """A picture for each image, by the name of its file.
 
-    It is a PNG, with `.png` behind its name, if its own format is only read or has no room for so many pixels
-    in a row.
+    It is a PNG, with `.png` behind its name, if its own format is only read or has no room for that many
+    pixels in a row.
     """
 
     def __init__(self, folder: Path) -> None:

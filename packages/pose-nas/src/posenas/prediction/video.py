@@ -112,7 +112,7 @@ def _capture(path: Path) -> cv2.VideoCapture:
     Others would take a file's name for that of a row of pictures, and write complaints of their own.
     """
     has_ffmpeg = cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG)
-    # For good: FFmpeg hears of it before its first use alone.
+    # Set for good, since FFmpeg only reads it before its first use.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _QUIET)
     with without_remarks():
         return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)

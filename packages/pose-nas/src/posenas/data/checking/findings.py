@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.samples import Sample
 
-# So many images must look exchanged, and this share of those that labels reach beyond.
+# At least this many images must look exchanged, and this share of those that labels reach beyond.
 _EXCHANGED_IMAGES = 3
 _EXCHANGED_SHARE = 0.8
-# So many labelled keypoints are the same in two pictures only where these are the same picture.
+# Two pictures with this many equal labelled keypoints are the same picture.
 _SAME_LABELS = 3
 _NAMES_SHOWN = 60
 

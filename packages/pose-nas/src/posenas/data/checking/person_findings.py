@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # Labels are rounded, so a pixel beyond the image is no mistake.
 _TOLERANCE = 1.0
 _SMALLEST_BOX = 2.0
-# Of the box's side along the axis, and at least of its longer side. COCO's labels lie outside too, by less.
+# A label is far outside beyond this share of the box's side along the axis, and at least of its longer side.
+# COCO's labels lie outside too, by less.
 _FAR = 0.5
 _FAR_OF_LONGER_SIDE = 0.25
 _BOXES_IN_AN_AREA = 4.0

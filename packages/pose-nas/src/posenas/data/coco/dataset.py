@@ -106,7 +106,7 @@ class CocoDataset:
             ".val_images, below root."
         )
 
-    # Kept, since both properties are asked for often and COCO's training file takes seconds to read.
+    # Both are kept, since they are asked for often and COCO's training file takes seconds to read.
     @cached_property
     def _train(self) -> _Split:
         return self._read("train")

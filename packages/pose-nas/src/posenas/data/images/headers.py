@@ -21,7 +21,7 @@ _COMMENT = re.compile(rb"#[^\r\n]*")
 _RADIANCE_SIZE = re.compile(rb"\n([-+])([XY]) +(\d+) +([-+])([XY]) +(\d+)")
 _CODE_STREAM = b"\xff\x4f\xff\x51"
 _MOST_HEADER = 2**16
-"""The bytes in which the header of a text format ends."""
+"""The most bytes that the header of a text format has."""
 
 
 def image_size(data: bytes) -> Size | None:

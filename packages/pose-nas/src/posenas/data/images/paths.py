@@ -1,4 +1,4 @@
-"""Image files by the `file_name`s of an annotation file, none of which may lead elsewhere in silence.
+"""Image files by the `file_name`s of an annotation file. None may lead elsewhere in silence.
 
 A data set comes from anybody. A name that climbs out of its folder, a link out of it, a device or a pipe is
 refused before anything is opened. An absolute name of an existing file is taken: converters write such names.
