@@ -38,7 +38,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         source: str,
         *,
         entry_points: Mapping[str, Mapping[str, str]],
-        requires: tuple[str, ...] = ("pose-nas>=0.1,<0.2",),
+        requires: tuple[str, ...] = ("pose-nas>=0.2,<0.3",),
     ) -> None:
         (site / f"{name.replace('-', '_')}.py").write_text(source)
         info = site / f"{name.replace('-', '_')}-1.0.dist-info"
@@ -294,7 +294,7 @@ def test_bad_plugins_are_rows_with_reasons(posenas: Posenas) -> None:
     assert "it imports absent_module, which is not installed" in why
     assert found["evaluator", "outdated", "bad-outdated"] == (
         "outdated",
-        "needs pose-nas>=99,<99.1, this is 0.1.0: pip install --upgrade bad-outdated",
+        "needs pose-nas>=99,<99.1, this is 0.2.0: pip install --upgrade bad-outdated",
     )
     assert found["evaluator", "twice", "bad-one"] == (
         "doubled",
