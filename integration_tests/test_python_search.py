@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import posenas
 import pytest
 import torch
 
-SMALL = {
+README = (Path(__file__).parents[1] / "README.md").read_text()
+SMALL: dict[str, Any] = {
     "strategy.epochs": 1,
     "strategy.candidates": 2,
     "strategy.final_epochs": 1,
@@ -34,6 +37,24 @@ def test_the_best_network_of_a_search_is_there_with_its_weights(run: posenas.Sea
     assert maps.shape == (1, 17, 16, 16)
     assert not network.training
     assert run.report().exists()
+
+
+def test_the_readmes_example_runs_as_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    whole = posenas.search
+
+    def small(*, options: dict[str, Any], **choices: Any) -> posenas.SearchRun:
+        return whole(options=options | SMALL, **choices)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(posenas, "search", small)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert 0.0 <= float(capsys.readouterr().out.split()[0]) <= 1.0
+    assert isinstance(names["network"], torch.nn.Module)
+    assert names["run"].path == Path("runs/ofa-sandwich-synthetic-1")
 
 
 def test_a_search_goes_on_in_its_folder(run: posenas.SearchRun, monkeypatch: pytest.MonkeyPatch) -> None:
