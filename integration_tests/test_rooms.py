@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = Path(__file__).parents[1] / "packages"
+ROOT = Path(__file__).parents[1]
+PACKAGES = ROOT / "packages"
 CORE = "posenas"
 
 ROOMS = (
@@ -81,6 +83,17 @@ def within_core() -> list[tuple[str, str]]:
 
 def test_every_module_of_the_core_is_in_a_room() -> None:
     assert {room(module) for module in MODULES if module.startswith(f"{CORE}.")} == {*ROOMS, *PAGES}
+
+
+def test_the_architecture_lists_the_rooms_in_their_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.partition("| room | holds |")[2].partition("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) == ROOMS
+
+
+def test_every_page_of_the_face_is_named() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert not [name for name in PAGES - {"api"} if f"`posenas.{name}`" not in page]
 
 
 def test_no_room_imports_the_face() -> None:
