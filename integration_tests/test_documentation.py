@@ -12,9 +12,10 @@ import click
 import pytest
 from posenas.cli import posenas as root_command
 from posenas.composing.options import describe_options
-from posenas.composing.plugins import COMPONENT_KINDS, find_plugins, load
+from posenas.composing.plugins import find_plugins, load
 from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
 from posenas.contract import components as protocols
+from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.runs.events import RunEvents
 
 ROOT = Path(__file__).parents[1]

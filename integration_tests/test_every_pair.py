@@ -10,8 +10,9 @@ from random import Random
 
 import cv2
 import pytest
-from posenas.composing.plugins import COMPONENT_KINDS, find_plugins, load
+from posenas.composing.plugins import find_plugins, load
 from posenas.contract.components import WeightSharing
+from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.samples import Sample
 from posenas.standard.synthetic.dataset import SyntheticDataset
 from running import Answer

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import pytest
-from posenas.composing.plugins import PROTOCOLS, find_plugins, load
+from posenas.composing.plugins import find_plugins, load
 from posenas.composing.signatures import misfit, near_misses
 from posenas.contract.components import Evolvable, FlipTest, ScaleTest, WeightSharing
+from posenas.contract.kinds import PROTOCOLS
 from torch import nn
 
 

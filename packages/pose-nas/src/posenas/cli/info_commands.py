@@ -76,8 +76,9 @@ def show(kind: str, name: str, as_json: bool) -> None:
 
 def _component(kind: str, name: str) -> tuple[type[Any], str]:
     """The class whose options are shown, and where it comes from."""
-    from posenas.composing.plugins import COMPONENT_KINDS, find_plugins, load
+    from posenas.composing.plugins import find_plugins, load
     from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
+    from posenas.contract.kinds import COMPONENT_KINDS
 
     if kind == "augmentation" and name in AUGMENTATIONS:
         return AUGMENTATIONS[name], f"a table of recipes with a head that looks at a whole {name}"

@@ -15,6 +15,7 @@ import click
 
 from posenas.cli.terminal import say, tell
 from posenas.contract.errors import PosenasError
+from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.runs.stopping import stop_requested
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from posenas.runs.run import Run
     from posenas.searching.search import Outcome
 
-KINDS = ("space", "strategy", "head", "dataset", "evaluator")
 _RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision", "init")
 
 Command = Callable[..., Any]
@@ -37,7 +37,7 @@ def recipe_options(command: Command) -> Command:
         ),
         *(
             click.option(f"--{kind}", metavar="NAME", help=f"The {kind}; see `posenas plugins`.")
-            for kind in KINDS
+            for kind in COMPONENT_KINDS
         ),
         click.option(
             "--set",
@@ -200,7 +200,7 @@ def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None 
     from posenas.runs.recipe import merge, parse_assignment, read_recipe, recipe_from_tables
 
     tables = read_recipe(flags["recipe"]) if flags["recipe"] is not None else {}
-    chosen = {name: flags[name] for name in (*KINDS, *_RECIPE_FLAGS)}
+    chosen = {name: flags[name] for name in (*COMPONENT_KINDS, *_RECIPE_FLAGS)}
     assignments = [parse_assignment(text) for text in flags["assignments"]]
     return recipe_from_tables(merge(tables | dict(network or {}), assignments, flags=chosen))
 

@@ -8,7 +8,8 @@ import torch
 
 import posenas
 from posenas.composing.compose import Composition
-from posenas.composing.plugins import COMPONENT_KINDS, CORE, offering
+from posenas.composing.plugins import CORE, offering
+from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.data.digests import annotations_digest, images_digest, keypoints_digest
 from posenas.runs.files import content_name
 from posenas.runs.provenance import Provenance

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from posenas.composing.plugins import PROTOCOLS, Owner
+from posenas.composing.plugins import Owner
 from posenas.composing.signatures import misfit, near_misses
 from posenas.contract.batches import View
 from posenas.contract.components import (
@@ -40,6 +40,7 @@ from posenas.contract.components import (
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, Real, check_genotype
 from posenas.contract.keypoints import KeypointSet
+from posenas.contract.kinds import PROTOCOLS
 from posenas.contract.problem import Strategy
 from posenas.contract.samples import Sample
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions

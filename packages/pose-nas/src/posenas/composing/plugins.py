@@ -19,13 +19,11 @@ from packaging.utils import canonicalize_name
 
 import posenas
 from posenas.composing.importable import SourceLook, look_at
-from posenas.contract import components as protocols
 from posenas.contract.errors import PosenasError, suggestion
-from posenas.contract.problem import Strategy
+from posenas.contract.kinds import COMPONENT_KINDS, PROTOCOLS
 
 Status = Literal["ok", "broken", "outdated", "doubled"]
 
-COMPONENT_KINDS = ("space", "strategy", "head", "dataset", "evaluator")
 KINDS = (*COMPONENT_KINDS, "zoo", "hooks")
 
 KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
@@ -46,13 +44,6 @@ KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
 CORE = "pose-nas"
 _GROUP = "posenas."
 _ENTRY_POINT = re.compile(r"(?P<module>\w+(\.\w+)*)(\s*:\s*(?P<attribute>\w+(\.\w+)*))?(\s*\[.*\])?")
-PROTOCOLS: Mapping[str, type[Any]] = {
-    "space": protocols.SearchSpace,
-    "strategy": Strategy,
-    "head": protocols.Head,
-    "dataset": protocols.Dataset,
-    "evaluator": protocols.Evaluator,
-}
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,11 @@ import tomli_w
 
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import canonical_json
+from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.runs.strict_json import DEEPEST
 
-COMPONENTS = ("space", "strategy", "head", "dataset", "evaluator")
 NAMELESS_TABLES = ("training", "augmentation", "evaluation", "latency")
-TABLES = (*COMPONENTS, *NAMELESS_TABLES)
+TABLES = (*COMPONENT_KINDS, *NAMELESS_TABLES)
 SETTINGS = ("seed", "device", "precision", "init", "limits", "maximize", "minimize")
 _LISTS = {"limits": "gmacs<=0.3", "maximize": "oks.AP", "minimize": "gmacs"}
 
@@ -114,7 +114,7 @@ def recipe_tables(recipe: Recipe) -> dict[str, Any]:
     if not recipe.init:
         del tables["init"]  # runs from before there was such a setting keep their digest
     tables |= {key: list(tables[key]) for key in _LISTS}
-    for kind in COMPONENTS:
+    for kind in COMPONENT_KINDS:
         choice = getattr(recipe, kind)
         tables[kind] = {"name": choice.name, **choice.options}
     for table in NAMELESS_TABLES:
@@ -142,7 +142,7 @@ def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -
         _check_top_level(key, "recipe")
         _check_plain(value, key)
     complete = _overlay(recipe_tables(defaults), tables)
-    parts: dict[str, Any] = {kind: _choice(kind, complete[kind]) for kind in COMPONENTS}
+    parts: dict[str, Any] = {kind: _choice(kind, complete[kind]) for kind in COMPONENT_KINDS}
     parts |= {table: _table(table, complete[table]) for table in NAMELESS_TABLES}
     parts |= {key: _texts(key, complete[key]) for key in _LISTS}
     return Recipe(
@@ -206,14 +206,14 @@ def merge(
     for key, value in flags.items():
         _check_top_level(key, "flags")
         if value is not None and value != ():
-            flagged[key] = {"name": value} if key in COMPONENTS else value
+            flagged[key] = {"name": value} if key in COMPONENT_KINDS else value
     assigned: dict[str, Any] = {}
     for path, value in assignments:
         if len(path) == 1:
             assigned[path[0]] = value
         else:
             assigned.setdefault(path[0], {})[path[1]] = value
-    merged: dict[str, Any] = {kind: {"name": getattr(defaults, kind).name} for kind in COMPONENTS}
+    merged: dict[str, Any] = {kind: {"name": getattr(defaults, kind).name} for kind in COMPONENT_KINDS}
     for layer in (tables, flagged, assigned):
         merged = _overlay(merged, layer)
     return merged
@@ -225,7 +225,7 @@ def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, An
         below = lower.get(key)
         if not isinstance(value, Mapping) or not isinstance(below, Mapping):
             merged[key] = value
-        elif value.get("name", below.get("name")) != below.get("name") and key in COMPONENTS:
+        elif value.get("name", below.get("name")) != below.get("name") and key in COMPONENT_KINDS:
             merged[key] = dict(value)
         else:
             merged[key] = {**below, **value}
@@ -241,7 +241,9 @@ def _check_top_level(key: str, where: str) -> None:
 def _misplaced(key: str) -> str:
     if key in SETTINGS:
         return f"{key} is a single value, not a table"
-    return f"{key} is a table, not a single value: give {key}.{'name' if key in COMPONENTS else 'option'}"
+    return (
+        f"{key} is a table, not a single value: give {key}.{'name' if key in COMPONENT_KINDS else 'option'}"
+    )
 
 
 def _check_plain(value: Any, where: str, depth: int = 0) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posenas.cli.doctor.finding import Finding
-from posenas.composing.plugins import COMPONENT_KINDS, find_plugins, load, load_entry, remedy
+from posenas.composing.plugins import find_plugins, load, load_entry, remedy
 from posenas.contract.errors import PosenasError
+from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.zoo import zoo_problem
 
 AREA = "plugins"
