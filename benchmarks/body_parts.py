@@ -20,8 +20,10 @@ from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial
 from posenas.runs.recipe import ComponentChoice, Recipe
 from posenas.runs.run import Run
+from posenas.searching.loading import load_network
+from posenas.searching.resources import make_resources
+from posenas.searching.scoring import validation_loss
 from posenas.searching.search import search
-from posenas.searching.workshop import Workshop
 
 METRIC = "oks.AP"
 VAL_IMAGES = 300
@@ -50,7 +52,7 @@ def trained(folder: Path, recipe: Recipe) -> dict[str, Any]:
     trial = search(composition, run, events=shown()).best
     return {
         METRIC: trial.metrics[METRIC],
-        "validation_loss": validation_loss(composition, run, trial),
+        "validation_loss": loss_of(composition, run, trial),
         "parameters": trial.costs["parameters"],
         "gmacs": trial.costs["gmacs"],
         "by_keypoint": dict(trial.by_keypoint),
@@ -58,13 +60,13 @@ def trained(folder: Path, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def validation_loss(composition: Composition, run: Run, trial: Trial) -> float:
+def loss_of(composition: Composition, run: Run, trial: Trial) -> float:
     """The head's loss for the validation people; 1 is that of empty maps."""
-    workshop = Workshop(composition, run, warn=print, advance=lambda *_: None)
+    resources = make_resources(composition, run, warn=print, advance=lambda *_: None)
     assert trial.weights is not None
-    network = workshop.load(trial.genotype, Weights(trial.weights, shared=False))
-    _, crops = workshop.people.evaluated(trial.split)
-    return workshop.validation_loss(network.eval(), crops)
+    network = load_network(resources, trial.genotype, Weights(trial.weights, shared=False))
+    _, views = resources.people.evaluated(trial.split)
+    return validation_loss(composition, network.eval(), views)
 
 
 def summary(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from posenas.networks.devices import keep_freed_memory, use_threads
 from posenas.reporting.progress import Lines
 from posenas.runs.events import Events
 from posenas.runs.run import Run, create_run, locked, open_journal
-from posenas.searching.problem import Problem
+from posenas.searching.problem import JournaledProblem
 from posenas.searching.search import search
 
 
@@ -43,13 +43,13 @@ def searched(composition: Composition, folder: Path) -> Trial:
 
 
 @contextmanager
-def opened(composition: Composition, folder: Path) -> Iterator[Problem]:
+def opened(composition: Composition, folder: Path) -> Iterator[JournaledProblem]:
     """For experiments that are not a search."""
     run = prepared(composition, folder)
     with locked(run):
         events = shown()
         journal = open_journal(run, composition.recipe, provenance_of(composition), warn=events.warn)
-        with closing(Problem(composition, run, journal, events=events)) as problem:
+        with closing(JournaledProblem(composition, run, journal, events=events)) as problem:
             yield problem
 
 

@@ -18,10 +18,9 @@ from typing import Any, cast
 from experiments import finish, opened, options, prepared, seeds_of, shown, spread
 from nas_evo.neuroevolution import Neuroevolution
 from posenas.composing.compose import Composition, compose
-from posenas.contract.problem import Candidate, Weights
+from posenas.contract.problem import Candidate, Problem, Weights
 from posenas.contract.trial import Trial
 from posenas.runs.recipe import read_recipe, recipe_from_tables
-from posenas.searching.problem import Problem
 from posenas.searching.search import search
 
 METRIC = "pck.PCK@0.2"

@@ -21,7 +21,7 @@ from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Weights
 from posenas.learning.sandwich_step import SandwichStep
 from posenas.runs.recipe import ComponentChoice, Recipe
-from posenas.searching.problem import Problem
+from posenas.searching.problem import JournaledProblem
 
 LIMIT = "gmacs<=0.025"
 EPOCHS = 2
@@ -39,7 +39,9 @@ def composed(seed: int) -> Composition:
     )
 
 
-def drawn(composition: Composition, problem: Problem, guide: Guide | None, *, seed: int) -> list[Genotype]:
+def drawn(
+    composition: Composition, problem: JournaledProblem, guide: Guide | None, *, seed: int
+) -> list[Genotype]:
     return draw_genotypes(
         problem.space,
         CANDIDATES,
@@ -50,7 +52,7 @@ def drawn(composition: Composition, problem: Problem, guide: Guide | None, *, se
     )
 
 
-def scores(problem: Problem, genotypes: Sequence[Genotype], shared: Weights) -> dict[str, Any]:
+def scores(problem: JournaledProblem, genotypes: Sequence[Genotype], shared: Weights) -> dict[str, Any]:
     trials = list(problem.evaluate_many(genotypes, shared, stage="candidate", calibration_people=128))
     return {
         "best": max(trial.metrics["oks.AP"] for trial in trials),

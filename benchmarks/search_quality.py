@@ -26,7 +26,7 @@ from posenas.contract.trial import Trial
 from posenas.reporting.comparison.equal_cost import draw_equal_cost
 from posenas.reporting.comparison.rank_correlation import kendall_tau, tau_interval
 from posenas.runs.recipe import ComponentChoice, Recipe
-from posenas.searching.problem import Problem
+from posenas.searching.problem import JournaledProblem
 from posenas.standard.strategies.evolution import Evolution
 from posenas.standard.strategies.predictor import PredictorSearch
 from posenas.standard.strategies.random_search import RandomSearch
@@ -63,7 +63,7 @@ def recipe(seed: int) -> Recipe:
     )
 
 
-def searched(problem: Problem) -> dict[str, Any]:
+def searched(problem: JournaledProblem) -> dict[str, Any]:
     """Each strategy's best candidate and winner, on one super-network."""
     found = {}
     for name, strategy in STRATEGIES.items():
@@ -87,7 +87,7 @@ def best_so_far(candidates: list[Trial]) -> list[float]:
     return best
 
 
-def random_of_equal_cost(problem: Problem, genotype: Genotype) -> list[float]:
+def random_of_equal_cost(problem: JournaledProblem, genotype: Genotype) -> list[float]:
     """Final scores of random networks of the winner's GMACs, trained as it was."""
     step = next(STRATEGIES["random"].search(problem)).weights
     assert step is not None
@@ -103,12 +103,12 @@ def random_of_equal_cost(problem: Problem, genotype: Genotype) -> list[float]:
     return [score for one in genotypes for score in trained(problem, one, step)]
 
 
-def trained(problem: Problem, genotype: Genotype, shared: str) -> Iterator[float]:
+def trained(problem: JournaledProblem, genotype: Genotype, shared: str) -> Iterator[float]:
     weights = problem.train(genotype, epochs=FINAL_EPOCHS, init=Weights(shared, shared=True))
     yield problem.evaluate(genotype, weights, stage="random, trained").metrics[METRIC]
 
 
-def shared_and_alone(problem: Problem) -> dict[str, Any]:
+def shared_and_alone(problem: JournaledProblem) -> dict[str, Any]:
     """Scores of genotypes of the whole space with shared weights, and trained alone (the mean of several
     trainings), on the same people."""
     genotypes = problem.draw(ALONE, purpose="alone")
@@ -131,7 +131,7 @@ def shared_and_alone(problem: Problem) -> dict[str, Any]:
     }
 
 
-def shared_scores(problem: Problem, genotypes: Sequence[Genotype], epochs: int) -> list[float]:
+def shared_scores(problem: JournaledProblem, genotypes: Sequence[Genotype], epochs: int) -> list[float]:
     """With a super-network that was trained so long."""
     first = next(replace(STRATEGIES["random"], epochs=epochs).search(problem))
     assert first.weights is not None
@@ -141,7 +141,7 @@ def shared_scores(problem: Problem, genotypes: Sequence[Genotype], epochs: int) 
     return [trial.metrics[METRIC] for trial in trials]
 
 
-def alone_score(problem: Problem, genotype: Genotype, repeat: int) -> float:
+def alone_score(problem: JournaledProblem, genotype: Genotype, repeat: int) -> float:
     weights = problem.train(genotype, epochs=ALONE_EPOCHS, on="fit", repeat=repeat)
     (trial,) = problem.evaluate_many([genotype], weights, stage="alone", calibration_people=0)
     return trial.metrics[METRIC]

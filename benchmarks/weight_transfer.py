@@ -18,10 +18,9 @@ from experiments import finish, opened, options, seeds_of
 from nas_evo.space import EvoSpace
 from posenas.composing.compose import compose
 from posenas.contract.genotype import Genotype, genotype_id
-from posenas.contract.problem import Candidate, Weights
+from posenas.contract.problem import Candidate, Problem, Weights
 from posenas.contract.trial import Trial
 from posenas.runs.recipe import ComponentChoice, Recipe
-from posenas.searching.problem import Problem
 
 ANCESTOR_EPOCHS = 12
 CHILD_EPOCHS = 2

@@ -10,7 +10,8 @@ from head_kapao.sizes import published
 from posenas.composing.compose import compose
 from posenas.runs.recipe import ComponentChoice, Recipe
 from posenas.runs.run import create_run
-from posenas.searching.workshop import Workshop
+from posenas.searching.resources import make_resources
+from posenas.searching.scoring import validation_loss
 
 
 @pytest.mark.parametrize("confidence", [True, False])
@@ -29,10 +30,10 @@ def test_the_validation_loss_does_not_depend_on_the_batch(tmp_path: Path, confid
         )
         composition = compose(recipe)
         run = create_run(tmp_path / str(size), composition.recipe)
-        workshop = Workshop(composition, run, warn=print, advance=lambda *_: None)
+        resources = make_resources(composition, run, warn=print, advance=lambda *_: None)
         torch.manual_seed(0)
         network = composition.build(published("tiny")).eval()
-        _, views = workshop.people.evaluated("val")
-        losses.append(workshop.validation_loss(network, views))
+        _, views = resources.people.evaluated("val")
+        losses.append(validation_loss(composition, network, views))
         assert len(list(views.batches(size, device=torch.device("cpu")))) == -(-7 // size)
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)

@@ -19,8 +19,10 @@ from posenas.contract.trial import Trial
 from posenas.runs.events import Events
 from posenas.runs.recipe import ComponentChoice, Recipe
 from posenas.runs.run import create_run, locked, open_journal
-from posenas.searching.problem import Problem
-from posenas.searching.workshop import Workshop
+from posenas.searching import candidate as candidates
+from posenas.searching.problem import JournaledProblem
+from posenas.searching.resources import Resources, make_resources
+from posenas.searching.scoring import validation_loss
 from safetensors.torch import load
 
 NETWORK = {"name": "mobilenetv2"}
@@ -43,7 +45,7 @@ class Bench:
         with locked(run):
             journal = open_journal(run, self.composition.recipe, provenance_of(self.composition), warn=print)
             events = Events({}, complain=print)
-            with closing(Problem(self.composition, run, journal, events=events)) as problem:
+            with closing(JournaledProblem(self.composition, run, journal, events=events)) as problem:
                 return list(problem.train_and_evaluate_many(candidates, epochs=epochs, stage="candidate"))
 
 
@@ -76,8 +78,9 @@ def test_the_loss_is_that_of_the_kept_weights_on_the_ranking_people(bench: Calla
     network = made.composition.build(NETWORK)
     network.load_state_dict(load((made.folder / "weights" / str(trial.weights)).read_bytes()))
     network.eval()
-    workshop = Workshop(made.composition, create_run(made.folder, made.recipe()), warn=print, advance=print)
-    _, crops = workshop.people.evaluated("ranking")
+    run = create_run(made.folder, made.recipe())
+    resources = make_resources(made.composition, run, warn=print, advance=print)
+    _, crops = resources.people.evaluated("ranking")
     losses = []
     with torch.no_grad():
         for batch in crops.batches(1, device=torch.device("cpu")):
@@ -106,11 +109,11 @@ def test_the_validation_loss_does_not_depend_on_the_batch(tmp_path: Path, loss: 
         )
         composition = compose(recipe)
         run = create_run(tmp_path / str(size), composition.recipe)
-        workshop = Workshop(composition, run, warn=print, advance=lambda *_: None)
+        resources = make_resources(composition, run, warn=print, advance=lambda *_: None)
         torch.manual_seed(0)
         network = composition.build(NETWORK).eval()
-        _, views = workshop.people.evaluated("val")
-        losses.append(workshop.validation_loss(network, views))
+        _, views = resources.people.evaluated("val")
+        losses.append(validation_loss(composition, network, views))
         if size == 64:
             (batch,) = views.batches(64, device=torch.device("cpu"))
             module: Any = network.head
@@ -172,15 +175,15 @@ def test_a_candidate_too_large_for_the_memory_fails_alone(
 def spoil(
     monkeypatch: pytest.MonkeyPatch, genotype: Mapping[str, Any], change: Callable[[Any], object]
 ) -> None:
-    fresh = Workshop.fresh
+    fresh = candidates.fresh_network
 
-    def spoiled(workshop: Workshop, wanted: Mapping[str, Any]) -> Any:
-        network = fresh(workshop, wanted)
+    def spoiled(resources: Resources, wanted: Mapping[str, Any]) -> Any:
+        network = fresh(resources, wanted)
         if wanted == genotype:
             change(network)
         return network
 
-    monkeypatch.setattr(Workshop, "fresh", spoiled)
+    monkeypatch.setattr(candidates, "fresh_network", spoiled)
 
 
 def test_what_was_finished_is_not_trained_again(
@@ -191,7 +194,7 @@ def test_what_was_finished_is_not_trained_again(
     wanted = [Candidate(NETWORK), Candidate(OTHER)]
     expected = bench("undisturbed").trained(*wanted)
     with monkeypatch.context() as patch:
-        patch.setattr("posenas.searching.problem.Journal.append", stop_at("train and evaluate"))
+        patch.setattr("posenas.runs.journal.Journal.append", stop_at("train and evaluate"))
         with pytest.raises(KeyboardInterrupt):
             made.trained(*wanted)
     assert len(list((made.folder / "checkpoints").glob("*.json"))) == 1
@@ -209,7 +212,7 @@ def test_a_damaged_result_of_a_candidate_is_refused(
 ) -> None:
     made = bench()
     with monkeypatch.context() as patch:
-        patch.setattr("posenas.searching.problem.Journal.append", stop_at("train and evaluate"))
+        patch.setattr("posenas.runs.journal.Journal.append", stop_at("train and evaluate"))
         with pytest.raises(KeyboardInterrupt):
             made.trained(Candidate(NETWORK))
     (file,) = (made.folder / "checkpoints").glob("*.json")
@@ -245,13 +248,13 @@ class counted_trainings:  # noqa: N801
         self._count: list[int] = []
 
     def __enter__(self) -> list[int]:
-        train = Workshop.train
+        train = candidates.train_network
 
-        def counting(workshop: Workshop, *arguments: Any, **options: Any) -> Any:
+        def counting(*arguments: Any, **options: Any) -> Any:
             self._count.append(1)
-            return train(workshop, *arguments, **options)
+            return train(*arguments, **options)
 
-        self._context.__enter__().setattr(Workshop, "train", counting)
+        self._context.__enter__().setattr(candidates, "train_network", counting)
         return self._count
 
     def __exit__(self, *error: Any) -> None:
@@ -264,7 +267,7 @@ def test_lost_weights_of_a_parent_are_trained_again(bench: Callable[..., Bench])
     with locked(run):
         events = Events({}, complain=print)
         journal = open_journal(run, made.composition.recipe, provenance_of(made.composition), warn=print)
-        problem = Problem(made.composition, run, journal, events=events)
+        problem = JournaledProblem(made.composition, run, journal, events=events)
 
         def trained(candidate: Candidate) -> Trial:
             trials: Iterator[Trial] = problem.train_and_evaluate_many(

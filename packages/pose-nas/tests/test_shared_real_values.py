@@ -18,9 +18,11 @@ from posenas.contract.levels import Level
 from posenas.contract.problem import Weights
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.real_values import relax
+from posenas.runs.checkpoint import save_weights
 from posenas.runs.recipe import recipe_from_tables
 from posenas.runs.run import Run
-from posenas.searching.workshop import Workshop
+from posenas.searching.loading import fresh_shared_network, load_network, trained_shared_network
+from posenas.searching.resources import Resources, make_resources
 from torch import Tensor, nn
 
 ALPHA = [[5.0, -5.0]]
@@ -92,9 +94,9 @@ def composition() -> Composition:
     return replace(compose(recipe_from_tables(tables)), space=MixedSpace())
 
 
-def workshop_of(composition: Composition, folder: Path, *needs: type) -> Workshop:
+def resources_of(composition: Composition, folder: Path, *needs: type) -> Resources:
     strategy = cast(Any, SimpleNamespace(requires=lambda: needs))
-    return Workshop(
+    return make_resources(
         replace(composition, strategy=strategy),
         Run(folder),
         warn=pytest.fail,
@@ -115,11 +117,11 @@ def expected(network: PoseNetwork, images: Tensor, alpha: Any) -> Tensor:
 def test_a_network_from_shared_weights_computes_with_its_genotypes_values(
     composition: Composition, tmp_path: Path, needs: tuple[type, ...], width: int
 ) -> None:
-    workshop = workshop_of(composition, tmp_path, *needs)
-    file = workshop.save(workshop.fresh_shared())
+    resources = resources_of(composition, tmp_path, *needs)
+    file = save_weights(resources.run.weights, fresh_shared_network(resources))
     images = torch.randn(2, 3, 64, 64)
     for alpha in (ALPHA, OTHER):
-        network = workshop.load({"width": width, "alpha": alpha}, Weights(file, shared=True))
+        network = load_network(resources, {"width": width, "alpha": alpha}, Weights(file, shared=True))
         found = network.backbone(images)["features"]
         torch.testing.assert_close(found, expected(network, images, alpha))
         assert "alpha" not in dict(network.backbone.named_parameters())
@@ -128,7 +130,7 @@ def test_a_network_from_shared_weights_computes_with_its_genotypes_values(
 def test_an_active_network_has_its_genotypes_values_each_time(
     composition: Composition, tmp_path: Path
 ) -> None:
-    shared = workshop_of(composition, tmp_path, WeightSharing).fresh_shared()
+    shared = fresh_shared_network(resources_of(composition, tmp_path, WeightSharing))
     images = torch.randn(2, 3, 64, 64)
     genotype = {"width": 2, "alpha": ALPHA}
     for _ in range(2):  # made, and then filled anew
@@ -140,12 +142,11 @@ def test_an_active_network_has_its_genotypes_values_each_time(
 def test_gradients_of_a_genotypes_values_reach_the_shared_ones(
     composition: Composition, tmp_path: Path
 ) -> None:
-    workshop = workshop_of(composition, tmp_path, WeightSharing, Relaxed)
-    for shared in (
-        workshop.fresh_shared(),
-        workshop.trained_shared(workshop.save(workshop.fresh_shared())),
-    ):
-        assert_alphas_gradient(shared)
+    resources = resources_of(composition, tmp_path, WeightSharing, Relaxed)
+    fresh = fresh_shared_network(resources)
+    assert_alphas_gradient(fresh)
+    file = save_weights(resources.run.weights, fresh)
+    assert_alphas_gradient(trained_shared_network(resources, file))
 
 
 def assert_alphas_gradient(shared: SharedPoseNetwork) -> None:

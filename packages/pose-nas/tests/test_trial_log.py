@@ -11,6 +11,7 @@ import torch
 from posenas.composing.compose import Composition, compose
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.errors import PosenasError
+from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
 from posenas.reporting.results import Results, read_results
 from posenas.runs.checkpoint import save_weights
@@ -18,7 +19,6 @@ from posenas.runs.events import Events
 from posenas.runs.recipe import ComponentChoice, Recipe
 from posenas.runs.run import Run, create_run, open_journal
 from posenas.runs.trial_log import TrialLog
-from posenas.searching.problem import Problem
 from posenas.searching.search import search
 
 

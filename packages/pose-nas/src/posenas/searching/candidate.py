@@ -12,17 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import torch
-
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
-from posenas.contract.randomness import derive_seed
 from posenas.learning.training import DivergedError, SupervisedStep, Watch
 from posenas.networks.pose_network import PoseNetwork
+from posenas.runs.checkpoint import save_weights
 from posenas.runs.journal import effect_key
-from posenas.runs.run import Run
 from posenas.runs.sealed import read_sealed, write_sealed
-from posenas.searching.workshop import NetworkFailedError, Workshop, in_one_line
+from posenas.searching.effects import NetworkFailedError, waiting_result_of
+from posenas.searching.loading import fresh_network, inherit_network
+from posenas.searching.resources import Resources
+from posenas.searching.scoring import in_one_line, score, validation_loss
+from posenas.searching.trainings import Training, begin, train_network
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class Job:
     """One candidate to train on `fit` and to score on the ranking people.
 
     Attributes:
+        genotype: what is trained.
         init: weights file of another candidate, which this one inherits from; None for fresh weights.
+        epochs: passes over the people.
         initial: where they are the recipe's initial ones instead, their digest.
     """
 
@@ -43,35 +46,36 @@ class Job:
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """Of the effect."""
+        """The inputs of the effect."""
         inputs = {"genotype": dict(self.genotype), "init": self.init, "epochs": self.epochs, "on": "fit"}
         return inputs if self.initial is None else inputs | {"initial": self.initial}
 
     @cached_property
     def key(self) -> str:
-        """Of the effect; the job's random numbers derive from it and the run's seed."""
+        """The key of the effect; the job's random numbers derive from it and the run's seed."""
         return effect_key(self.effect, self.inputs)
 
-    def checkpoint(self, run: Run) -> Path:
-        return run.checkpoints / f"{self.key}.safetensors"
 
-    def result(self, run: Run) -> Path:
-        return run.checkpoints / f"{self.key}.json"
+def train_candidate(resources: Resources, job: Job, watch: Watch) -> Mapping[str, Any]:
+    """Train and score a candidate, and write the result to the job's file, unless it is there.
 
-    def clear(self, run: Run) -> None:
-        """Now that the journal knows the result."""
-        self.checkpoint(run).unlink(missing_ok=True)
-        self.result(run).unlink(missing_ok=True)
+    Args:
+        resources: what the work is done with.
+        job: the candidate.
+        watch: told of every batch and epoch.
 
+    Returns:
+        Plain data: the weights of the epoch with the least validation loss, that loss, the share of inherited
+        parameters, metrics and keypoints' figures; or why the candidate failed.
 
-def train_candidate(workshop: Workshop, job: Job, watch: Watch) -> Mapping[str, Any]:
-    """The weights of the epoch with the least validation loss, that loss, the share of inherited parameters,
-    metrics and keypoints' figures; or why the candidate failed. Written to the job's file, too."""
-    file = job.result(workshop.run)
+    Raises:
+        PosenasError: where the file is there and damaged.
+    """
+    file = waiting_result_of(resources.run, job.key)
     if file.exists():
         return _read_result(file)
     try:
-        result = _train_candidate(workshop, job, watch)
+        result = _train_candidate(resources, job, watch)
     except (NetworkFailedError, DivergedError) as error:
         result = {"failure": str(error)}
     except (RuntimeError, MemoryError) as error:  # a full memory, or shapes that do not fit
@@ -91,30 +95,25 @@ def _read_result(file: Path) -> Mapping[str, Any]:
         ) from error
 
 
-def _train_candidate(workshop: Workshop, job: Job, watch: Watch) -> dict[str, Any]:
-    seed = derive_seed(workshop.composition.recipe.seed, job.key)
-    network, inherited = _begin(workshop, job, seed=seed)
-    on = workshop.people.ranking_split
-    _, crops = workshop.people.evaluated(on)
-    loss = workshop.train(
+def _train_candidate(resources: Resources, job: Job, watch: Watch) -> dict[str, Any]:
+    network, inherited = _begin(resources, job)
+    on = resources.people.ranking_split
+    _, views = resources.people.evaluated(on)
+    loss = train_network(
+        resources,
         network,
-        step=SupervisedStep(),
-        epochs=job.epochs,
-        on="fit",
-        seed=seed,
-        checkpoint=job.checkpoint(workshop.run),
-        watch=watch,
-        validate=lambda trained: workshop.validation_loss(cast(PoseNetwork, trained), crops),
+        Training(SupervisedStep(), job.epochs, "fit", watch),
+        key=job.key,
+        validate=lambda trained: validation_loss(resources.composition, cast(PoseNetwork, trained), views),
     )
-    weights = workshop.save(network)
-    scores = workshop.scores(*workshop.predict(network, on=on))
-    return {"weights": weights, "loss": loss, "inherited": inherited, **scores}
+    weights = save_weights(resources.run.weights, network)
+    return {"weights": weights, "loss": loss, "inherited": inherited, **score(resources, network, on=on)}
 
 
-def _begin(workshop: Workshop, job: Job, *, seed: int) -> tuple[PoseNetwork, float | None]:
-    """The network before its training, and the share of its parameters that it inherited."""
-    torch.manual_seed(seed)
+def _begin(resources: Resources, job: Job) -> tuple[PoseNetwork, float | None]:
+    """Return the network before its training, and the share of its parameters that it inherited."""
+    begin(resources, job.key)
     if job.init is None:
-        return workshop.fresh(job.genotype), None
-    network, took = workshop.inherit(job.genotype, job.init)
+        return fresh_network(resources, job.genotype), None
+    network, took = inherit_network(resources, job.genotype, job.init)
     return network, took.share

@@ -1,72 +1,129 @@
-"""Effects: the costly steps of a run, each done once, and the weights files that they made."""
+"""Effects: the costly steps of a run as values, and the memory that does each of them once.
+
+To resume a run is to ask for the same effects again. What the journal knows returns at once, and the first
+effect that it does not know is really computed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from posenas.contract.errors import PosenasError
 from posenas.runs.checkpoint import read_weights
 from posenas.runs.journal import Journal, effect_key
 from posenas.runs.run import Run
-from posenas.searching.workshop import NetworkFailedError
+
+Compute: TypeAlias = Callable[[str], Any]
+"""Does a step, told the effect's key, and returns its result as plain data."""
 
 
-class Effects:
-    """What a run has done. An effect is known by a hash of its name and of all that its result depends on
-    beside the recipe; its result is in the journal before anybody sees it."""
+class NetworkFailedError(Exception):
+    """A network that cannot be run; it becomes a failed trial."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A costly step of a run. Nothing is computed until a memory performs it.
+
+    Attributes:
+        name: the kind of step, such as `train`.
+        inputs: plain data that the result depends on, beside the run's recipe.
+        compute: does the step. Its result is the name of the weights file that it made, or a mapping which
+            has such a name under `weights` where it made one.
+        again: makes a deleted weights file again, and gives a result as `compute` does; None for `compute`.
+    """
+
+    name: str
+    inputs: Mapping[str, Any]
+    compute: Compute
+    again: Compute | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """The hash of name and inputs, by which the journal knows the effect."""
+        return effect_key(self.name, self.inputs)
+
+
+def or_failure(compute: Callable[[], Mapping[str, Any]]) -> Compute:
+    """Return a computation whose result holds the reason under `failure` where a network cannot be run."""
+
+    def attempt(_key: str) -> Mapping[str, Any]:
+        try:
+            return compute()
+        except NetworkFailedError as error:
+            return {"failure": str(error)}
+
+    return attempt
+
+
+def checkpoint_of(run: Run, key: str) -> Path:
+    """Return the file in which the training of an effect keeps what it has done."""
+    return run.checkpoints / f"{key}.safetensors"
+
+
+def waiting_result_of(run: Run, key: str) -> Path:
+    """Return the file in which a candidate's result waits until the journal holds it."""
+    return run.checkpoints / f"{key}.json"
+
+
+class Memory:
+    """The results of a run's effects, which its journal holds, and the weights files that they made."""
 
     def __init__(self, run: Run, journal: Journal, *, warn: Callable[[str], None]) -> None:
         self._run, self._journal, self._warn = run, journal, warn
-        self._again: dict[str, Callable[[], str]] = {}
+        self._makers: dict[str, Effect] = {}
 
     def knows(self, key: str) -> bool:
+        """Tell whether the journal holds the result of the effect with this key."""
         return self._journal.find(key) is not None
 
-    def result(self, effect: str, inputs: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
-        """The journal's, or what `compute` gives now."""
-        key = effect_key(effect, inputs)
-        known = self._journal.find(key)
-        if known is not None:
-            return known
-        result = compute()
-        self._journal.append(effect, key, inputs=inputs, result=result)
+    def perform(self, effect: Effect) -> Any:
+        """Return the effect's result: the journal's, or what is computed now and is in the journal then."""
+        result = self._journal.find(effect.key)
+        if result is None:
+            result = effect.compute(effect.key)
+            self._journal.append(effect.name, effect.key, inputs=effect.inputs, result=result)
+        self._clear(effect)
+        made = _weights_in(result)
+        if made is not None:
+            self._makers[made] = effect
         return result
-
-    def attempt(
-        self, effect: str, inputs: Mapping[str, Any], compute: Callable[[], Any]
-    ) -> Mapping[str, Any]:
-        """The same; that a network cannot be run is a result too, of which the reason is the `failure`."""
-
-        def attempt() -> Any:
-            try:
-                return compute()
-            except NetworkFailedError as error:
-                return {"failure": str(error)}
-
-        result: Mapping[str, Any] = self.result(effect, inputs, attempt)
-        return result
-
-    def made(self, file: str, again: Callable[[], str]) -> None:
-        """Notes how a weights file is made again: `again` does so, and gives its name."""
-        self._again[file] = again
-
-    def discard(self, file: str) -> None:
-        """Deletes a weights file; one that is read all the same is made again."""
-        (self._run.weights / file).unlink(missing_ok=True)
 
     def read_weights(self, file: str) -> bytes:
-        """A weights file's content; one that was deleted is made again.
+        """Return a weights file's content; one that was deleted is made again by the effect that made it.
 
         Raises:
             PosenasError: where it is damaged, or making it again gives other weights.
         """
         path = self._run.weights / file
-        if not path.exists() and file in self._again:
+        if not path.exists() and file in self._makers:
             self._warn(f"{path}: is missing; training it again")
-            if self._again[file]() != file:
+            effect = self._makers[file]
+            made = _weights_in((effect.again or effect.compute)(effect.key))
+            self._clear(effect)
+            if made != file:
                 raise PosenasError(
                     f"{path}: was lost, and training again gave other weights; begin a new run with "
                     f"`posenas compose --recipe {self._run.recipe_file}`"
                 )
         return read_weights(self._run.weights, file)
+
+    def discard(self, file: str) -> None:
+        """Delete a weights file; one that is read all the same is made again."""
+        (self._run.weights / file).unlink(missing_ok=True)
+
+    def _clear(self, effect: Effect) -> None:
+        """Delete what is on disk for an unfinished effect, now that its result is known."""
+        checkpoint_of(self._run, effect.key).unlink(missing_ok=True)
+        waiting_result_of(self._run, effect.key).unlink(missing_ok=True)
+
+
+def _weights_in(result: Any) -> str | None:
+    if isinstance(result, str):
+        return result
+    file: str | None = result.get("weights")
+    return file

@@ -27,7 +27,7 @@ from posenas.runs.recipe import Recipe, recipe_from_tables, recipe_tables
 from posenas.runs.run import Run
 from posenas.runs.stopping import leave_stopping_to_parent
 from posenas.searching.candidate import Job, train_candidate
-from posenas.searching.workshop import Workshop
+from posenas.searching.resources import Resources, make_resources
 
 Message: TypeAlias = "tuple[str, Any]"
 """`("warned", text)`, or `("advanced", (key of the job, steps done, steps in all))`."""
@@ -148,7 +148,7 @@ def _result(future: Future[Mapping[str, Any]]) -> Mapping[str, Any]:
         ) from error
 
 
-_workshop: Workshop | None = None
+_resources: Resources | None = None
 _messages: SimpleQueue[Message] | None = None
 
 
@@ -160,7 +160,7 @@ def _prepare(
     parent: int,
 ) -> None:
     """In each process, before its first job."""
-    global _workshop, _messages
+    global _resources, _messages
     leave_stopping_to_parent()
     end_with(parent)
     torch.set_num_threads(1)
@@ -170,7 +170,7 @@ def _prepare(
     if composition.compute.device.type == "cuda":
         torch.cuda.set_device(number % torch.cuda.device_count())
     _messages = messages
-    _workshop = Workshop(
+    _resources = make_resources(
         composition,
         Run(path),
         warn=lambda message: messages.put(("warned", message)),
@@ -179,11 +179,11 @@ def _prepare(
 
 
 def _train(job: Job) -> Mapping[str, Any]:
-    assert _workshop is not None
+    assert _resources is not None
     assert _messages is not None
     messages = _messages
     watch = Watch(
         step=lambda done, total: messages.put(("advanced", (job.key, done, total))),
         epoch=lambda _number, _epochs, _losses: None,
     )
-    return train_candidate(_workshop, job, watch)
+    return train_candidate(_resources, job, watch)

@@ -18,7 +18,7 @@ from posenas.runs.events import Events
 from posenas.runs.keypoint_files import keypoints_as_dict
 from posenas.runs.run import Run, locked, open_journal
 from posenas.runs.trial_log import TRIAL_LOG, TrialLog
-from posenas.searching.problem import Problem
+from posenas.searching.problem import JournaledProblem
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
         events.tell("run_started", run=run.path, recipe=composition.recipe)
         for finding in composition.findings():
             events.tell("warned", message=str(finding))
-        problem = Problem(composition, run, journal, events=events)
+        problem = JournaledProblem(composition, run, journal, events=events)
         trials: list[Trial] = []
         log = run.path / TRIAL_LOG
         with closing(problem), TrialLog(log) as written:
@@ -73,7 +73,7 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
     return outcome
 
 
-def _tried(composition: Composition, problem: Problem) -> Iterator[Trial]:
+def _tried(composition: Composition, problem: JournaledProblem) -> Iterator[Trial]:
     """What the strategy yields. Raises PosenasError where it is something else than trials."""
     name = composition.recipe.strategy.name
     found = composition.strategy.search(problem)
@@ -85,7 +85,7 @@ def _tried(composition: Composition, problem: Problem) -> Iterator[Trial]:
         yield trial
 
 
-def _check_answer(trials: Sequence[Trial], problem: Problem, *, strategy: str) -> None:
+def _check_answer(trials: Sequence[Trial], problem: JournaledProblem, *, strategy: str) -> None:
     """Raises PosenasError where there is no last trial, or it has no weights of its own."""
     if not trials:
         raise PosenasError(f"strategy {strategy!r} ended without a trial")
@@ -105,7 +105,9 @@ def _trials(outcome: Outcome) -> dict[str, bytes]:
     }
 
 
-def _results(run: Run, outcome: Outcome, problem: Problem, composition: Composition) -> dict[str, bytes]:
+def _results(
+    run: Run, outcome: Outcome, problem: JournaledProblem, composition: Composition
+) -> dict[str, bytes]:
     """The files of a finished run by their names."""
     best = outcome.best
     files = _trials(outcome) | {

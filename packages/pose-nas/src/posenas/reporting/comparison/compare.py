@@ -23,7 +23,7 @@ from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.run import Run, locked, open_journal
 from posenas.runs.sealed import write_sealed
-from posenas.searching.problem import Problem
+from posenas.searching.problem import JournaledProblem
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def compare(
         results = read_results(run, composition.recipe)
         winner = _winner(run, results)
         assert results.answer is not None
-        problem = Problem(composition, run, journal, events=events)
+        problem = JournaledProblem(composition, run, journal, events=events)
         parts: dict[str, list[Trial]] = {name: [] for name in TRIALS}
         cost = composition.limits[0].cost if composition.limits else "gmacs"
         epochs = size.alone_epochs or training_of(journal, results.answer.weights).epochs
@@ -117,7 +117,9 @@ def _winner(run: Run, results: Results) -> Trial:
     return winner
 
 
-def _draw(problem: Problem, winner: Trial, number: int, *, cost: str, tolerance: float) -> list[Genotype]:
+def _draw(
+    problem: JournaledProblem, winner: Trial, number: int, *, cost: str, tolerance: float
+) -> list[Genotype]:
     if number == 0:
         return []
     return draw_equal_cost(
@@ -132,7 +134,7 @@ def _draw(problem: Problem, winner: Trial, number: int, *, cost: str, tolerance:
 
 
 def _like_candidates(
-    problem: Problem, journal: Journal, winner: Trial, genotypes: Sequence[Genotype], *, stage: str
+    problem: JournaledProblem, journal: Journal, winner: Trial, genotypes: Sequence[Genotype], *, stage: str
 ) -> Iterator[Trial]:
     """With the shared weights that the winner was scored with, or trained alone as it was."""
     training = training_of(journal, winner.weights)
@@ -148,7 +150,7 @@ def _like_candidates(
         )
 
 
-def _weights(problem: Problem, training: Training, file: str | None, genotype: Genotype) -> Weights:
+def _weights(problem: JournaledProblem, training: Training, file: str | None, genotype: Genotype) -> Weights:
     if training.shared:
         assert file is not None
         return Weights(file, shared=True)
@@ -156,7 +158,7 @@ def _weights(problem: Problem, training: Training, file: str | None, genotype: G
 
 
 def _like_winner(
-    problem: Problem, journal: Journal, answer: Trial, genotypes: Sequence[Genotype]
+    problem: JournaledProblem, journal: Journal, answer: Trial, genotypes: Sequence[Genotype]
 ) -> Iterator[Trial]:
     training = training_of(journal, answer.weights)
     for genotype in genotypes:
@@ -165,7 +167,7 @@ def _like_winner(
 
 
 def _alone(
-    problem: Problem, journal: Journal, results: Results, *, number: int, epochs: int
+    problem: JournaledProblem, journal: Journal, results: Results, *, number: int, epochs: int
 ) -> Iterator[Trial]:
     """Candidates drawn at random, so that they are spread as the search's own were."""
     if number == 0:

@@ -1,0 +1,122 @@
+"""Networks with their weights: fresh ones, from a file of their own, from shared weights, from a parent's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from safetensors.torch import load
+from torch import Tensor, nn
+
+from posenas.contract.components import Relaxed, WeightSharing
+from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Weights
+from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
+from posenas.networks.real_values import relax, restore
+from posenas.networks.transfer import Transfer, transfer
+from posenas.searching.resources import Resources
+
+
+def fresh_network(resources: Resources, genotype: Genotype) -> PoseNetwork:
+    """Return a network whose training is to begin, with the recipe's initial weights where it has some."""
+    network = resources.composition.build(genotype)
+    _fill(resources, network)
+    restore(resources.composition.space, network, genotype)
+    return network
+
+
+def load_network(resources: Resources, genotype: Genotype, weights: Weights) -> PoseNetwork:
+    """Return the genotype's network with its own weights, or with its part of shared ones."""
+    if weights.shared:
+        return _shared_to_derive(resources, weights.file).derive(genotype)
+    network = resources.composition.build(genotype)
+    network.load_state_dict(read_tensors(resources, weights.file))
+    restore(resources.composition.space, network, genotype)
+    return network
+
+
+def load_part(resources: Resources, genotype: Genotype, tensors: Mapping[str, Tensor]) -> PoseNetwork:
+    """Return the genotype's network with tensors of a network that has all that it has, or more.
+
+    Args:
+        resources: what the work is done with.
+        genotype: of the network that is returned.
+        tensors: by their names, of the same shapes as the network's.
+    """
+    network = resources.composition.build(genotype)
+    network.load_state_dict({name: tensors[name] for name in network.state_dict()})
+    restore(resources.composition.space, network, genotype)
+    return network
+
+
+def inherit_network(resources: Resources, genotype: Genotype, file: str) -> tuple[PoseNetwork, Transfer]:
+    """Return the genotype's network with what fits of another one's weights, and what that was.
+
+    Args:
+        resources: what the work is done with.
+        genotype: of the network that is returned.
+        file: the other network's weights.
+    """
+    network = resources.composition.build(genotype)
+    took = transfer(network, read_tensors(resources, file))
+    restore(resources.composition.space, network, genotype)
+    return network, took
+
+
+def fresh_shared_network(resources: Resources) -> SharedPoseNetwork:
+    """Return a super-network whose training is to begin, with initial weights where the recipe has some."""
+    network = _new_shared(resources, relaxed=_learns_values(resources))
+    _fill(resources, network.shared.largest)
+    restore(resources.composition.space, network.shared.largest, _largest(resources))
+    return network
+
+
+def trained_shared_network(resources: Resources, file: str) -> SharedPoseNetwork:
+    """Return a super-network whose training is to go on."""
+    return _read_shared(resources, file, relaxed=_learns_values(resources))
+
+
+def read_tensors(resources: Resources, file: str) -> dict[str, Tensor]:
+    """Return the tensors of a weights file by their names."""
+    return load(resources.read(file))
+
+
+def _shared_to_derive(resources: Resources, file: str) -> SharedPoseNetwork:
+    """Return the super-network of a file, read anew only where it is not the last one that was read."""
+    if file not in resources.shared:
+        resources.shared.clear()
+        resources.shared[file] = _read_shared(resources, file, relaxed=False)
+    return resources.shared[file]
+
+
+def _read_shared(resources: Resources, file: str, *, relaxed: bool) -> SharedPoseNetwork:
+    shared = _new_shared(resources, relaxed=relaxed)
+    shared.load_state_dict(read_tensors(resources, file))
+    return shared
+
+
+def _new_shared(resources: Resources, *, relaxed: bool) -> SharedPoseNetwork:
+    space = resources.composition.space
+    return SharedPoseNetwork(
+        resources.composition.build,
+        _largest(resources),
+        relax=partial(relax, space) if relaxed else None,
+        restore=partial(restore, space),
+    )
+
+
+def _largest(resources: Resources) -> Genotype:
+    space = resources.composition.space
+    if not isinstance(space, WeightSharing):
+        raise TypeError(f"{space!r} has no shared weights; the strategy must require WeightSharing")
+    return space.largest()
+
+
+def _learns_values(resources: Resources) -> bool:
+    """Tell whether real values of the space learn beside its weights: its strategy says so."""
+    return Relaxed in resources.composition.strategy.requires()
+
+
+def _fill(resources: Resources, network: nn.Module) -> None:
+    if resources.initial is not None:
+        resources.tell_initial(resources.initial.fill(network))
