@@ -1,7 +1,7 @@
-"""What a network is fed and what a head gives back.
+"""Batches, views and poses: what a network is fed and what a head gives back.
 
-Shape legend, used in every docstring of the project:
-N batch, P predicted people, T true people, K keypoints, C channels, H height, W width.
+Shape legend, used in every docstring of the project: N batch, P predicted people, T true people, K keypoints,
+C channels, H height, W width.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CropRule: TypeAlias = Literal["udp", "standard"]
-"""How a person's padded box, W0 x H0 pixels of the image, meets the W x H pixels of the view.
+"""How a person's padded box, W0 x H0 pixels of the image, is mapped onto the W x H pixels of the view.
 
-- udp: a pixel of the view is W0 / (W - 1) of the image's, so the box's corners are the centres of the view's
-  corner pixels (Huang et al., Unbiased Data Processing, CVPR 2020).
-- standard: it is W0 / W, and the box's centre lies at (W / 2, H / 2), half a pixel right of and below the
-  view's middle (Simple Baselines, HRNet and most papers since).
+- udp: one pixel of the view spans W0 / (W - 1) pixels of the image, so the box's corners are the centres of
+  the view's corner pixels (Huang et al., Unbiased Data Processing, CVPR 2020).
+- standard: one pixel of the view spans W0 / W, and the box's centre lies at (W / 2, H / 2), half a pixel
+  right of and below the view's middle (Simple Baselines, HRNet and most papers since).
 """
 
 
 @dataclass(frozen=True)
 class View:
-    """How a head wants to see the data.
+    """The way in which a head wants to see the data.
 
     Attributes:
-        kind: `person` is a crop around one person; `image` the whole image, letterboxed.
-        stride: of whole images; the sides are multiples of it, those of rectangular batches too.
-        crop: of people's boxes.
+        kind: `person` for a crop around one person, `image` for the whole image, letterboxed.
+        height: pixels of the view.
+        width: pixels of the view.
+        stride: for whole images: their sides are multiples of it, also in rectangular batches.
+        crop: how a person's box is mapped onto the view.
     """
 
     kind: Literal["person", "image"]
@@ -41,15 +43,16 @@ class View:
 
 @dataclass(frozen=True)
 class Batch:
-    """N views, on the device: of people, one in each, or of whole images with T people in all.
+    """A batch of N views on the device: crops of one person each, or whole images with T people in all.
 
     Attributes:
-        images: (N, 3, H, W) RGB, of people normalised with ImageNet's figures, of whole images from 0 to 1.
-        keypoints: (T, K, 2) pixels of the view; of people's views T is N.
-        labelled: (T, K) 1.0 where the keypoint is labelled, and of whole images inside the view; else 0.0.
-        boxes: (T, 4) x1, y1, x2, y2 in pixels of the view. Whole images only, like the following ones.
-        views: (T,) int64, in which of the N each person is.
-        pitch: (N,) pixels of the original image to one of the view.
+        images: (N, 3, H, W) RGB. Crops are normalised by ImageNet's mean and deviation, whole images go from
+            0 to 1.
+        keypoints: (T, K, 2) pixels of the view. T is N for crops.
+        labelled: (T, K) 1.0 where the keypoint is labelled, in whole images also inside the view; else 0.0.
+        boxes: (T, 4) x1, y1, x2, y2 in pixels of the view. None for crops, like the fields below.
+        views: (T,) int64, which of the N views each person is in.
+        pitch: (N,) pixels of the original image for one pixel of the view.
     """
 
     images: Tensor
@@ -62,11 +65,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Look:
-    """A head's outputs for the views of a batch at another size, or mirrored.
+    """A head's outputs for the views of a batch that were resized, or mirrored, or both.
 
     Attributes:
-        size: height and width that the views were resized to, without the grey on their right and below.
-        mirrored: left to right.
+        outputs: whatever the head calls outputs.
+        size: (height, width) that the views were resized to, without the grey on their right and below.
+        mirrored: whether the views were mirrored left to right.
     """
 
     outputs: Any
@@ -76,13 +80,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Poses:
-    """P decoded poses: one for each view of people, any number for each whole image.
+    """The P poses that a head decoded: one for each crop, or any number for each whole image.
 
     Attributes:
         keypoints: (P, K, 2) pixels of the view.
-        keypoint_scores: (P, K), higher where the head is surer; nothing cuts them to 0 to 1.
-        views: (P,) int64, in which view of the batch each is. Whole images only, like the following one.
-        scores: (P,) of each pose as a whole.
+        keypoint_scores: (P, K), higher where the head is surer. Nothing limits them to 0 to 1.
+        views: (P,) int64, which view of the batch each pose is in. None for crops, like `scores`.
+        scores: (P,) scores of the poses as wholes.
     """
 
     keypoints: Tensor
@@ -93,12 +97,12 @@ class Poses:
 
 @dataclass(frozen=True)
 class PosesWithout:
-    """The poses of a batch as they are without one step of the decoding.
+    """The poses of a batch as they would be without one step of the decoding.
 
     Attributes:
-        poses: without it.
+        poses: the poses without that step.
         replaced: (K,) how many of each keypoint the step replaces in the batch's poses; None where it
-            replaces none, or all.
+            replaces none of them, or all.
     """
 
     poses: Poses

@@ -1,4 +1,4 @@
-"""Errors that a user can mend; everything else is a bug."""
+"""Errors that a user can mend; every other exception is a bug."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from posenas.contract.messages import message
 
 
 class PosenasError(Exception):
-    """Something the user can mend: what happened, where, and what to do now, in one line.
+    """An error that the user can mend: what happened, where, and what to do now, in one line.
 
-    The command line prints the message and ends with status 2. Values in it may come from anywhere, so
-    `posenas.contract.messages.message` makes it printable and cuts it.
+    The command line prints the message and ends with status 2. The words may quote anything, for example a
+    file's content, so `posenas.contract.messages.message` makes them printable and cuts them.
     """
 
     def __init__(self, words: object = "") -> None:
@@ -20,7 +20,7 @@ class PosenasError(Exception):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """The tail of an error about an unknown word: the nearest known one, else all of them."""
+    """Return how an error about an unknown word ends: the nearest known word, or else all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1)
     if near:

@@ -16,7 +16,11 @@ _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 
 def file_id(value: Any) -> FileId:
-    """The value, if it can be an id. Raises ValueError where it is neither a whole number nor text."""
+    """Return the value if it can be an id.
+
+    Raises:
+        ValueError: if it is neither a whole number nor text.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str) or value == "":
         raise ValueError("must be a whole number or text")
     if isinstance(value, float) and not (math.isfinite(value) and value.is_integer()):
@@ -25,20 +29,20 @@ def file_id(value: Any) -> FileId:
 
 
 def as_number(value: FileId) -> int | None:
-    """The whole number that an id is, as number or as text; None for other text."""
+    """Return the whole number that an id is, as a number or as text; None for other text."""
     if not isinstance(value, str):
         return int(value)
     return int(value.partition(".")[0]) if _WHOLE_NUMBER.fullmatch(value) else None
 
 
 def same_id(first: FileId, second: FileId) -> bool:
-    """Whether two ids are equal, or the same number as text and as number."""
+    """Return whether two ids are equal, or one is the number that the other is written as text."""
     number = as_number(first)
     return first == second or (number is not None and number == as_number(second))
 
 
 class IdIndex:
-    """Finds the position of an id: the equal one, else the one that is the same number."""
+    """An index of ids that finds an equal id, or else the only one that is the same number."""
 
     def __init__(self, ids: Sequence[FileId]) -> None:
         numbers = [as_number(each) for each in ids]
@@ -51,7 +55,7 @@ class IdIndex:
         }
 
     def find(self, value: FileId) -> int | None:
-        """None where no id fits."""
+        """Return the position of an id; None where no id fits."""
         if value in self._equal:
             return self._equal[value]
         number = as_number(value)
@@ -59,9 +63,9 @@ class IdIndex:
 
 
 def numbered(ids: Sequence[FileId]) -> list[int]:
-    """A 64-bit number for each of several ids: the number that it is.
+    """Return a different 64-bit number for each id: the number that it is, where all ids allow that.
 
-    Where one is no such number, or two are the same, all ids are numbered 0, 1, ... instead.
+    If one id is no such number, or two are the same number, all ids are numbered 0, 1, ... instead.
     """
     numbers = [as_number(each) for each in ids]
     fitting = [each for each in numbers if each is not None and _LEAST <= each <= _GREATEST]

@@ -17,7 +17,7 @@ Genotype: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Choice:
-    """A dimension with finitely many values; `ordered` ones run from cheap to dear."""
+    """A dimension with finitely many values; those of an `ordered` one run from cheap to dear."""
 
     values: tuple[Any, ...]
     ordered: bool = True
@@ -25,16 +25,20 @@ class Choice:
 
 @dataclass(frozen=True)
 class Real:
-    """A dimension of real numbers: nested lists of this shape."""
+    """A dimension of real numbers; its value is nested lists of this shape."""
 
     shape: tuple[int, ...]
 
     def fill(self, number: Callable[[], float]) -> Any:
-        """A value of these numbers."""
+        """Return a value, each of its numbers made by a call of `number`."""
         return _nested(self.shape, number)
 
     def numbers(self, value: Any) -> list[float]:
-        """Those of a value, in order. ValueError where it has another shape or holds something else."""
+        """Return the numbers of a value, in order.
+
+        Raises:
+            ValueError: if the value has another shape or holds something other than finite numbers.
+        """
         return _flat(value, self.shape)
 
 
@@ -42,17 +46,17 @@ Dimension: TypeAlias = Choice | Real
 
 
 def canonical_json(value: Any) -> str:
-    """The one spelling of a JSON value: sorted keys, no spaces."""
+    """Return the one spelling that a JSON value has here: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def genotype_id(genotype: Genotype) -> str:
-    """Ten hexadecimal digits that name a genotype wherever it appears."""
+    """Return ten hexadecimal digits that name a genotype wherever it appears."""
     return hashlib.sha256(canonical_json(dict(genotype)).encode()).hexdigest()[:10]
 
 
 def sample_uniform(dimensions: Mapping[str, Dimension], rng: Random) -> Genotype:
-    """Every dimension drawn independently: choices uniformly, real numbers from N(0, 1)."""
+    """Draw every dimension independently: choices uniformly, real numbers from N(0, 1)."""
     return {name: _draw(dimension, rng) for name, dimension in dimensions.items()}
 
 
@@ -63,7 +67,7 @@ def _draw(dimension: Dimension, rng: Random) -> Any:
 
 
 def middle(dimensions: Mapping[str, Dimension]) -> Genotype:
-    """The middle value of every choice, and zeros."""
+    """Return the genotype of every choice's middle value, and zeros for real numbers."""
     return {
         name: dimension.values[len(dimension.values) // 2]
         if isinstance(dimension, Choice)
@@ -73,7 +77,11 @@ def middle(dimensions: Mapping[str, Dimension]) -> Genotype:
 
 
 def check_genotype(genotype: Genotype, dimensions: Mapping[str, Dimension]) -> None:
-    """Raises PosenasError where the genotype is not one value of each dimension."""
+    """Check that the genotype is one value of each dimension.
+
+    Raises:
+        PosenasError: names the first dimension that is missing, unknown or has a wrong value.
+    """
     for name in genotype:
         if name not in dimensions:
             raise PosenasError(f"genotype: unknown dimension {name!r}; {suggestion(name, dimensions)}")

@@ -1,8 +1,8 @@
 """The keypoint sets that people know by name, and how to make one from a dataset's own keypoint names.
 
-Sources of the sigmas: COCO, COCO-WholeBody, CrowdPose and PoseTrack18 publish theirs. MPII and LSP have
-none: each of their keypoints takes COCO's figure for the same body part, and CrowdPose's .079 for heads
-and necks.
+Sources of the sigmas: COCO, COCO-WholeBody, CrowdPose and PoseTrack18 publish theirs. MPII and LSP publish
+none: each of their keypoints takes COCO's value for the same body part, and CrowdPose's .079 for heads and
+necks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from posenas.contract.file_ids import FileId
 
 DEFAULT_SIGMA = 0.067
-"""The mean of COCO's 17 sigmas: for a keypoint whose name holds no known body part."""
+"""The mean of COCO's 17 sigmas, for a keypoint whose name holds no known body part."""
 
 _SIGMA_OF_WORD = MappingProxyType(
     {
@@ -76,21 +76,22 @@ def keypoint_set_from_names(
     pairs: Sequence[tuple[int, int]] | None = None,
     categories: Sequence[FileId] = (1,),
 ) -> KeypointSet:
-    """The set of a dataset that names its own K keypoints.
+    """Return the keypoint set of a dataset that names its own K keypoints.
 
-    Names that match a known set, whatever the spelling of left and right, give that set, with its own limbs
-    (CrowdPose's files, for one, list COCO's by mistake). Otherwise flip pairs, parts and upper body come
-    from the words in the names: `left_knee`, `l_knee`, `lknee`, `LKnee`, `kneeL` and `left knee` are one
-    keypoint. A single glued letter is a side only where the partner exists too, so `leg` stays a leg.
+    If the names are those of a known set, however left and right are spelt, that set is returned with its own
+    limbs. (CrowdPose's files, for example, list COCO's limbs by mistake.) Otherwise flip pairs, parts and
+    upper body come from the words in the names: `left knee`, `left_knee`, `l_knee`, `lknee`, `LKnee` and
+    `kneeL` are one keypoint. A single letter without a gap is a side only where the partner exists too, so
+    `leg` stays a leg.
 
     Args:
         names: K different names, in the order of the coordinates.
         limbs: pairs of indices to draw a line between.
-        sigmas: K dimensionless OKS constants; without them a known set's own, else COCO's by body part,
-            else DEFAULT_SIGMA.
-        name: of a set that is not a known one.
-        pairs: indices, the person's left first, in place of those that the names tell; empty says that there
-            are none. Without them, and where the names do not tell them all, some stay `unpaired`.
+        sigmas: K dimensionless OKS constants; by default a known set's own, else COCO's by body part, else
+            DEFAULT_SIGMA.
+        name: name of the set, where it is not a known one.
+        pairs: flip pairs as indices, the person's left first, in place of those that the names tell; empty
+            for a set without any. By default keypoints whose partner the names do not tell stay `unpaired`.
         categories: see `KeypointSet`.
 
     Raises:
@@ -109,13 +110,16 @@ def keypoint_set_from_names(
 
 
 def known_set(names: Sequence[str]) -> KeypointSet | None:
-    """The known set with these names, whatever the spelling of left and right; None where there is none."""
+    """Return the known set with these names, however left and right are spelt; None where there is none."""
     words = _sided_words(names)
     return next((each for each in KEYPOINT_SETS.values() if _sided_words(each.names) == words), None)
 
 
 def parse_pairs(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
-    """Pairs of indices from texts such as `left_eye:right_eye`; empty for `none`, None without a text.
+    """Return pairs of indices from texts such as `left_eye:right_eye`.
+
+    Returns:
+        The pairs; empty for the text `none`, None without any text.
 
     Raises:
         PosenasError: where a name is unknown, or in two pairs.
@@ -164,11 +168,13 @@ def _named(
 def _unpaired(
     names: Sequence[str], words: Sequence[_Words], pairs: Sequence[tuple[int, int]]
 ) -> tuple[str, ...]:
-    """Keypoints whose mirror image the names do not tell: those with a side and without a partner, and those
-    whose names hold no letter from a to z, where these are more than one.
+    """Return the names of the keypoints whose mirror image the names do not tell.
 
-    Where most keypoints are in no pair, as with numbers or words of another language, it is all of these:
-    a body has more keypoints beside its middle line than on it.
+    They are the keypoints with a side and without a partner, and those whose names hold no letter from a to
+    z, if there is more than one of them.
+
+    Where most keypoints are in no pair, as with numbers or words of another language, it is every keypoint
+    without a pair: a body has more keypoints beside its middle line than on it.
     """
     paired = {end for pair in pairs for end in pair}
     alone = [index for index in range(len(names)) if index not in paired]
@@ -249,7 +255,7 @@ def _sigma(words: tuple[str, ...]) -> float:
 
 
 def _parts(words: Sequence[_Words]) -> Mapping[str, tuple[int, ...]]:
-    """Head, arms, torso and legs; where a name fits none of them, one part with everything."""
+    """Return head, arms, torso and legs; where a name fits none of them, one part with everything."""
     kinds = {
         "head": ("", _HEAD_WORDS),
         "left_arm": ("left", _ARM_WORDS),
@@ -353,7 +359,7 @@ POSETRACK_17 = _named(
     sigmas=(0.026, 0.079, 0.079, 0.079, 0.079, *_BODY_SIGMAS),
     limbs=(*_POSETRACK_LIMBS, *_COCO_LIMBS[:12], (1, 5), (1, 6)),
 )
-"""As PoseTrack18's files number them: POSETRACK_15 with two ears that are never labelled."""
+"""PoseTrack18's keypoints as its files number them: POSETRACK_15 with two ears that are never labelled."""
 
 _FOOT_SIGMAS = (0.068, 0.066, 0.066, 0.092, 0.094, 0.094)
 _FACE_SIGMAS = (
@@ -385,7 +391,7 @@ _FACE_PAIRS = (
     *((42, 47), (43, 46), (44, 45), (54, 58), (55, 57), (59, 68), (60, 67), (61, 66), (62, 65), (63, 70)),
     *((64, 69), (71, 77), (72, 76), (73, 75), (82, 78), (81, 79), (83, 87), (84, 86), (90, 88)),
 )
-"""The person's right first; the lower lip is numbered from the left."""
+"""Pairs of face keypoints, the person's right first; the lower lip is numbered from the left."""
 
 COCO_WHOLEBODY_133 = KeypointSet(
     name="coco-wholebody-133",

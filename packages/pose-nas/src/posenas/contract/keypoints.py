@@ -1,7 +1,7 @@
 """Keypoint sets: the one object that heads, augmentation, metrics and drawing all read.
 
-Coordinates everywhere are (x, y) in pixels; the centre of the top-left pixel is (0, 0).
-Visibility is COCO's: 0 not labelled, 1 labelled but hidden, 2 visible.
+Coordinates everywhere are (x, y) in pixels; the centre of the top-left pixel is (0, 0). Visibility is COCO's:
+0 not labelled, 1 labelled but hidden, 2 visible.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeypointSet:
-    """Names, left/right pairs, OKS sigmas, limbs and parts of one kind of pose.
+    """The names, left/right pairs, OKS sigmas, limbs and parts of one kind of pose.
 
     Attributes:
-        name: of the set, for people.
+        name: name of the set, for people to read.
         names: K keypoint names, in the order of the coordinates.
         flip_pairs: pairs of indices that a mirrored image exchanges, the person's left first.
         sigmas: K dimensionless OKS constants (COCO's `sigmas`, half of its `k`).
         limbs: pairs of indices to draw a line between.
         parts: named groups of indices (head, arms, ...); every keypoint is in at least one.
         upper_body: indices that half-body augmentation keeps together.
-        unpaired: names of the keypoints whose mirror image nobody told. While there is one, compositions
-            mirror nothing, in training or in the flip test.
-        categories: ids by which COCO files and detectors know these people; results have the first.
+        unpaired: names of the keypoints whose mirror image nobody told. If there is one, nothing is mirrored,
+            neither in training nor in the flip test.
+        categories: ids by which COCO files and detectors know the people; results have the first.
     """
 
     name: str
@@ -46,7 +46,7 @@ class KeypointSet:
 
     @property
     def mirrored(self) -> tuple[int, ...]:
-        """For each keypoint the index of its mirror image (itself where unpaired)."""
+        """The index of each keypoint's mirror image, or its own index if it has no pair."""
         order = list(range(len(self.names)))
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left

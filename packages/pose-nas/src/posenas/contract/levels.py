@@ -1,4 +1,4 @@
-"""Levels: the whole contract between a space and a head."""
+"""Levels: the feature maps that a backbone offers, which is all that a head knows of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posenas.contract.errors import PosenasError
 
 @dataclass(frozen=True)
 class Level:
-    """One feature map of a backbone: (N, channels, H / stride, W / stride)."""
+    """A feature map of a backbone: (N, channels, H / stride, W / stride)."""
 
     name: str
     stride: int
@@ -18,7 +18,11 @@ class Level:
 
 
 def deepest_within(levels: Sequence[Level], stride: int) -> Level:
-    """The last level of that stride or a finer one. Backbones list levels from the image to the output."""
+    """Return the last level of that stride or a finer one; backbones list levels from image to output.
+
+    Raises:
+        PosenasError: if every level is coarser.
+    """
     matching = [level for level in levels if level.stride <= stride]
     if not matching:
         offered = ", ".join(f"{level.name} (1/{level.stride})" for level in levels)

@@ -1,13 +1,13 @@
-"""Words from files and users, made fit for a terminal: no control characters, and no message without end."""
+"""Words from files and users, made fit for a terminal: no control characters, and no endless message."""
 
 from __future__ import annotations
 
 import re
 
 LONGEST_VALUE = 200
-"""Characters of a quoted value in a message."""
+"""The most characters of a quoted value in a message."""
 LONGEST_MESSAGE = 380
-"""Characters of a message: with `posenas: ` or `warning: ` before it, it stays below 400."""
+"""The most characters of a message: with `posenas: ` or `warning: ` before it, it stays below 400."""
 
 # Control characters, what reverses the direction of writing, and halves of characters that nothing encodes.
 _UNPRINTABLE = re.compile(
@@ -18,12 +18,12 @@ _QUOTED = re.compile(r"""(?<!\w)(?:'[^']{201,}'|"[^"]{201,}"|`[^`]{201,}`)""")
 
 
 def printable(text: str) -> str:
-    r"""Returns the text with every control character spelled out, such as `\x1b`."""
+    r"""Return the text with every control character spelled out, such as `\x1b`."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def message(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    """Returns the text as one printable line of at most so many characters.
+    """Return the text as one printable line of at most `longest` characters.
 
     Quoted values are cut at `LONGEST_VALUE` characters. A line that is still too long loses its middle: it
     begins with what happened and ends with what to do.

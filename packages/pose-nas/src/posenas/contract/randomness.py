@@ -9,10 +9,14 @@ from posenas.contract.genotype import canonical_json
 
 
 def derive_seed(*parts: str | int) -> int:
-    """A 63-bit seed from a path of names and numbers; stable across machines and processes."""
+    """Return a 63-bit seed from a path of names and numbers.
+
+    It is the same on every machine and in every process.
+    """
     digest = hashlib.sha256(canonical_json(list(parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def derive_rng(*parts: str | int) -> Random:
+    """Return a random number generator whose seed is `derive_seed` of the same parts."""
     return Random(derive_seed(*parts))

@@ -1,4 +1,4 @@
-"""Plain data from files, judged by the dataclass that it is to become."""
+"""Plain data from files, checked against the dataclass that it will become."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 
 def check_record(kind: Hashable, record: Any) -> None:
-    """Compares plain data with the fields of a dataclass and their types; unknown fields are left alone.
+    """Check plain data against the fields of a dataclass and their types; unknown fields are ignored.
 
     Raises:
         TypeError: names the first field that does not fit, and why.

@@ -1,4 +1,4 @@
-"""What a dataset holds: images with people."""
+"""Samples: the images with people that a dataset holds."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ if TYPE_CHECKING:
 
 
 class ImageSource(Protocol):
-    """Where an image's pixels come from; picklable, so that worker processes can read it."""
+    """A place that an image's pixels come from; picklable, so that worker processes can read it."""
 
     def read(self) -> NDArray[np.uint8]:
-        """(H, W, 3) RGB. Raises UnreadableImageError, which names the file, where there is no image."""
+        """Return the image, (H, W, 3) RGB.
+
+        Raises:
+            UnreadableImageError: names the file, where there is no image.
+        """
         ...
 
     def __str__(self) -> str:
-        """The name a user knows it by: its path."""
+        """Return the name by which a user knows the image: its path."""
         ...
 
 
 class UnreadableImageError(Exception):
-    """An image file that is missing, truncated or no image. Its message names the file and the reason."""
+    """An error for an image file that is missing, truncated or no image; it names the file and the reason."""
 
     def __init__(self, words: object = "") -> None:
         super().__init__(message(str(words)))
@@ -35,15 +39,17 @@ class UnreadableImageError(Exception):
 
 @dataclass(frozen=True)
 class Person:
-    """One annotated person.
+    """A person annotated in an image.
 
     Attributes:
         box: (x, y, width, height) in pixels.
-        keypoints: (K, 3) float64: x, y in pixels and visibility. 0 is not labelled, 1 hidden, 2 visible. What
-            a file holds beside these is kept: a keypoint is labelled where it is above 0, and nowhere else.
-        area: of the person's segment (or box), in square pixels; the scale of OKS.
-        crowd: a group of people under one box; never trained on, and detections in it are ignored.
-        id: the annotation's; 0 where it has none.
+        keypoints: (K, 3) float64: x, y in pixels and visibility. 0 is not labelled, 1 hidden, 2 visible.
+            Other values in a file are kept: a keypoint is labelled where its visibility is above 0, and only
+            there.
+        area: square pixels of the person's segment (or box); the scale of OKS.
+        crowd: whether it is a group of people under one box, which is never trained on; detections in it are
+            ignored.
+        id: the annotation's id; 0 where it has none.
         head_box: (x, y, width, height) of the head in pixels, where it is annotated; the scale of PCKh.
     """
 
@@ -57,12 +63,16 @@ class Person:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and everybody annotated in it (possibly nobody).
+    """An image and everybody annotated in it (possibly nobody).
 
     Attributes:
         id: a 64-bit number, unique in its split.
+        source: where the pixels come from.
+        width: pixels of the image.
+        height: pixels of the image.
+        people: everybody annotated in the image.
         crowd_index: CrowdPose's measure of how crowded the image is, where its file tells it.
-        file_id: the id that the annotation file has, where that is no such number; None where it is `id`.
+        file_id: the id in the annotation file where that is no 64-bit number; None where it is `id`.
     """
 
     id: int
@@ -75,5 +85,5 @@ class Sample:
 
     @property
     def written_id(self) -> FileId:
-        """The id that results, boxes and messages know the image by."""
+        """The id by which results, boxes and messages know the image."""
         return self.id if self.file_id is None else self.file_id

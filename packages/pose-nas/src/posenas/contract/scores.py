@@ -1,4 +1,4 @@
-"""What an evaluator reads and says."""
+"""Scores: what an evaluator reads, and what it returns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """A named figure: its unit ("" for a share or an average precision) and which way is better."""
+    """A named figure, its unit ("" for a share or an average precision), and which way is better."""
 
     name: str
     unit: str = ""
@@ -25,13 +25,13 @@ class Metric:
 
 @dataclass(frozen=True)
 class Predictions:
-    """P predicted poses over a whole split, as arrays.
+    """The P poses predicted over a whole split, as arrays.
 
     Attributes:
         image_ids: (P,) int64, ids of the samples.
         keypoints: (P, K, 2) float64, pixels of the original image.
         keypoint_scores: (P, K) float64.
-        scores: (P,) float64, of the whole pose; only their order matters to `oks`.
+        scores: (P,) float64, scores of the poses as wholes; only their order matters to `oks`.
     """
 
     image_ids: NDArray[np.int64]
@@ -42,7 +42,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """The samples of the evaluated split and the keypoint set that they are in."""
+    """The samples of the evaluated split, and the keypoint set of their poses."""
 
     keypoints: KeypointSet
     samples: Sequence[Sample]
@@ -50,7 +50,7 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics by name, and one figure in [0, 1] for each keypoint that was labelled at all."""
+    """The metrics by name, and a figure in [0, 1] for each keypoint that is labelled at least once."""
 
     metrics: Mapping[str, float]
     by_keypoint: Mapping[str, float] = field(default_factory=dict)

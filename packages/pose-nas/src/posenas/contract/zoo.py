@@ -1,4 +1,4 @@
-"""Published networks: genotypes with the figures their papers print."""
+"""Zoo entries: published networks, as genotypes with the figures that their papers print."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from posenas.contract.records import check_record
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """One published network, offered by an entry point of the group `posenas.zoo`.
+    """A published network, offered by an entry point of the group `posenas.zoo`.
 
     Attributes:
         space: the entry-point name of the search space that builds it.
-        options: of the space.
+        options: the space's options.
         genotype: the network.
         input_size: (height, width) in pixels.
         keypoints: the name of the keypoint set it was published for.
         published: what the source prints, such as `parameters`, `paper_gflops` or `oks.AP`.
         source: paper and table.
-        head: the head's entry-point name as `name`, beside options other than the input's size.
+        head: the head's entry-point name as `name`, beside its options other than the input's size.
     """
 
     space: str
@@ -37,7 +37,7 @@ class ZooEntry:
 
 
 def zoo_problem(entry: object) -> str:
-    """Why this is no zoo entry, to be put behind its name; empty where it is one."""
+    """Return why an object is no zoo entry, in words that follow its name; empty where it is one."""
     if not isinstance(entry, ZooEntry):
         return f"is of type {type(entry).__name__}, not a posenas.zoo.ZooEntry"
     try:
