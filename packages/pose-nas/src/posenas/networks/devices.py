@@ -1,4 +1,4 @@
-"""Where and how precisely a run computes."""
+"""Devices and precisions: where and how precisely a run computes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ PRECISIONS = ("auto", "32", "bf16")
 
 @dataclass(frozen=True)
 class Compute:
-    """A device, and the type that networks compute in there (float32 where None)."""
+    """A device, and the type that networks compute in there (float32 where it is None)."""
 
     device: torch.device
     autocast_dtype: torch.dtype | None
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
+        """Compute in the chosen type while the context is open."""
         with torch.autocast(
             self.device.type, dtype=self.autocast_dtype, enabled=self.autocast_dtype is not None
         ):
@@ -33,15 +34,20 @@ class Compute:
 
 
 def choose_compute(device: str, precision: str, *, depthwise: bool = False) -> Compute:
-    """`auto` is CUDA where there is one, and bfloat16 where the device multiplies in it: on any such CUDA
-    device, and on CPUs with AVX512-BF16 or AMX (measured 1.6 times as fast for dense convolutions).
+    """Return the device and the type for a run's options `device` and `precision`.
+
+    The device `auto` is CUDA where there is one. The precision `auto` is bfloat16 where the device multiplies
+    in it: on any such CUDA device, and on CPUs with AVX512-BF16 or AMX (measured 1.6 times as fast for dense
+    convolutions).
 
     Args:
-        depthwise: whether the networks have depthwise convolutions, which take a CPU longer in bfloat16
-            (measured 1.5 times as long for EvoPose2D's ancestor): `auto` is float32 for them there.
+        device: `auto`, `cpu` or `cuda`.
+        precision: `auto`, `32` or `bf16`.
+        depthwise: whether the networks have depthwise convolutions. On a CPU they take longer in bfloat16
+            (measured 1.5 times as long for EvoPose2D's ancestor), so `auto` is float32 for them there.
 
     Raises:
-        PosenasError: for an unknown word, or CUDA where torch sees none.
+        PosenasError: for an unknown word, or for CUDA where torch sees none.
     """
     if device not in DEVICES:
         raise PosenasError(f"device {device!r}: {suggestion(device, DEVICES)}")
@@ -64,17 +70,18 @@ def _multiplies_bfloat16(device: str) -> bool:
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""glibc's names for mallopt."""
+"""The numbers of glibc's parameters for mallopt."""
 _KEPT = 2**30
 
 
 def keep_freed_memory(*, trim_above: int = _KEPT, map_above: int = _KEPT) -> None:
-    """Lets this process use memory again that it has freed before the system gets it back: large activations
-    would else be new pages, which a CPU clears and maps each time.
+    """Keep freed memory in this process, so that large activations can use it again.
+
+    Otherwise each large activation would be made of new pages, which a CPU clears and maps each time.
 
     Args:
-        trim_above: bytes that may lie free.
-        map_above: bytes from which on an allocation is pages of its own, given back when it is freed.
+        trim_above: bytes that may lie free before the system gets them back.
+        map_above: size in bytes from which an allocation has pages of its own, given back when it is freed.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
@@ -84,6 +91,6 @@ def keep_freed_memory(*, trim_above: int = _KEPT, map_above: int = _KEPT) -> Non
 
 
 def use_threads(workers: int) -> None:
-    """Leaves a core for each loading process; OMP_NUM_THREADS, where set, decides instead."""
+    """Leave a core for each loading process; if OMP_NUM_THREADS is set, it decides instead."""
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - workers))

@@ -1,4 +1,4 @@
-"""Weights that trainings begin with, from a file that any run, or any program, has written."""
+"""Initial weights: tensors that trainings begin with, from a file of any run or any other program."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from posenas.runs.checksums import read_result
 
 _KEYS = ("state_dict", "model", "network")
 _PREFIXES = ("module.", "shared.largest.")
-"""Of a parallel wrapper, and of our super-networks."""
+"""The prefixes of tensors' names in a parallel wrapper, and in this project's super-networks."""
 
 # What torch raises for bytes that are no torch file, or a damaged one.
 _UNREADABLE = (
@@ -43,10 +43,12 @@ _UNREADABLE = (
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Attributes:
-    file: where they were read.
-    digest: SHA-256 of its content, hexadecimal.
-    tensors: by the names that a network has for them.
+    """Tensors from a file that trainings begin with.
+
+    Attributes:
+        file: where they were read.
+        digest: SHA-256 of the file's content, hexadecimal.
+        tensors: the tensors by the names that a network has for them.
     """
 
     file: Path
@@ -54,7 +56,7 @@ class InitialWeights:
     tensors: Mapping[str, Tensor]
 
     def fill(self, network: nn.Module) -> str:
-        """Fills the network in place; returns a sentence that says with how much.
+        """Fill the network in place, and return a sentence that says how much was taken.
 
         Raises:
             PosenasError: where nothing fits.
@@ -71,10 +73,11 @@ class InitialWeights:
 
 
 def read_initial_weights(path: Path) -> InitialWeights:
-    """Safetensors, or a torch file that holds no code; of a run's folder its best network's weights.
+    """Read weights from safetensors, from a torch file that holds no code, or from a run's folder.
 
-    A torch file holds a state dict, or one under `state_dict`, `model` or `network`. What a wrapper or a
-    super-network puts before the names is left out, so that either serves the other.
+    A folder stands for its best network's weights. A torch file holds a state dict, or one under
+    `state_dict`, `model` or `network`. What a wrapper or a super-network puts before the names is left out,
+    so that either serves the other.
 
     Raises:
         PosenasError: where there are no weights.
@@ -140,7 +143,7 @@ def _is_plain(name: Any, value: Any) -> bool:
 
 
 def _fault(name: str, tensor: Tensor) -> str:
-    """Why a network cannot begin with the tensor; empty where it can."""
+    """Return why a network cannot begin with the tensor; empty where it can."""
     if not tensor.numel():
         return f"is empty, of shape {list(tensor.shape)}"
     if tensor.is_complex():
@@ -155,7 +158,7 @@ def _fault(name: str, tensor: Tensor) -> str:
 
 
 def _without_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Prefixes that all names have, one within another."""
+    """Return the tensors without the prefixes that all names have, one within another."""
     names = dict(tensors)
     while names:
         prefix = next((one for one in _PREFIXES if all(name.startswith(one) for name in names)), None)

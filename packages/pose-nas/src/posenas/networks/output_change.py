@@ -1,4 +1,4 @@
-"""How far a network's outputs are from another's, for the same images."""
+"""The distance between two networks' outputs for the same images."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class OutputChange:
-    """
+    """The distance between two networks' outputs.
+
     Attributes:
-        relative: root mean square of the differences, where that of the first network's outputs is 1.
-        largest: absolute difference of two numbers in the outputs.
+        relative: root mean square of the differences, divided by that of the first network's outputs.
+        largest: the largest absolute difference between two numbers in the outputs.
     """
 
     relative: float
@@ -24,7 +25,13 @@ class OutputChange:
 
 @torch.no_grad()
 def measure_change(first: nn.Module, second: nn.Module, batches: Iterable[Tensor]) -> OutputChange:
-    """Over all images; both networks are in evaluation mode, and their outputs of one form."""
+    """Return how far the second network's outputs are from the first's, over all images.
+
+    Args:
+        first: a network in evaluation mode.
+        second: another one, in evaluation mode too, whose outputs have the same form.
+        batches: the images, (N, 3, H, W) each, on the networks' device.
+    """
     difference = magnitude = largest = 0.0
     for images in batches:
         for before, after in zip(_tensors(first(images)), _tensors(second(images)), strict=True):
@@ -37,7 +44,7 @@ def measure_change(first: nn.Module, second: nn.Module, batches: Iterable[Tensor
 
 
 def _tensors(outputs: Any) -> Iterator[Tensor]:
-    """All of what a head calls outputs: a tensor, or several in sequences and mappings."""
+    """Yield all tensors of a head's outputs: the tensor, or several in sequences and mappings."""
     if isinstance(outputs, Tensor):
         yield outputs
         return

@@ -1,4 +1,4 @@
-"""Pose networks: a backbone and a head; and one set of weights that serves all of a space's."""
+"""Pose networks: a backbone and a head, and one set of weights that serves all networks of a space."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from posenas.networks.sharing import ActiveNetwork, SharedWeights
 from posenas.networks.skeletons import Skeletons
 
 _KEPT = 4
-"""Active networks: a sandwich step's largest and smallest one, and two drawn at random in between."""
+"""The most active networks: a sandwich step's largest and smallest one, and two random ones."""
 
 BuildNetwork: TypeAlias = "Callable[[Genotype], PoseNetwork]"
 
 
 class PoseNetwork(nn.Module):
-    """(N, 3, H, W) normalised images to the head's outputs."""
+    """A backbone and a head: (N, 3, H, W) normalised images to the head's outputs."""
 
     def __init__(self, backbone: nn.Module, head: nn.Module, compute: Compute | None = None) -> None:
         super().__init__()
@@ -35,13 +35,13 @@ class PoseNetwork(nn.Module):
 
 
 class SharedPoseNetwork(nn.Module):
-    """The super-network: the largest network's weights, and any genotype's network as a part of them.
+    """A super-network: the largest network's weights, and any genotype's network as a part of them.
 
     Args:
         build: makes the pose network of a genotype.
         largest: the genotype whose tensors contain every other's.
-        relax: makes a network's real values parameters, before it is bound to the shared weights: what
-            their gradients change are then the shared ones.
+        relax: makes a network's real values parameters, before the network is bound to the shared weights.
+            Their gradients then change the shared values.
         restore: puts a genotype's real values into its network, in place of the shared ones.
     """
 
@@ -64,9 +64,9 @@ class SharedPoseNetwork(nn.Module):
         self._active: dict[str, ActiveNetwork[PoseNetwork]] = {}
 
     def activate(self, genotype: Genotype) -> PoseNetwork:
-        """The genotype's network; gradients of its weights go to the shared weights.
+        """Return the genotype's network; gradients of its weights go to the shared weights.
 
-        Asked for the same genotype again, it may give the same network, filled anew.
+        Asked for the same genotype again, it may return the same network, filled anew.
         """
         key = canonical_json(dict(genotype))
         active = self._active.pop(key, None)
@@ -80,7 +80,7 @@ class SharedPoseNetwork(nn.Module):
         return self._restored(active.network, genotype)
 
     def derive(self, genotype: Genotype) -> PoseNetwork:
-        """The genotype's network with weights of its own, cut out of the shared ones."""
+        """Return the genotype's network with weights of its own, cut out of the shared ones."""
         return self._restored(self.shared.derive(self._skeleton(genotype)), genotype)
 
     def _restored(self, network: PoseNetwork, genotype: Genotype) -> PoseNetwork:
@@ -96,5 +96,5 @@ class SharedPoseNetwork(nn.Module):
             return network
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy makes active networks of its own: these send their gradients here."""
+        """Return the state without active networks, which would send a copy's gradients to this one."""
         return self.__dict__ | {"_active": {}}

@@ -12,12 +12,22 @@ from posenas.contract.genotype import Genotype
 
 
 def relax(space: object, network: Any) -> Mapping[str, nn.Parameter]:
-    """The architecture's values in the network, which are parameters from now on, by their dimensions."""
+    """Make the architecture's values in the network parameters, in place.
+
+    Returns:
+        The parameters, by their dimensions' names.
+    """
     values = cast(Relaxed, space).relax(network.backbone)
     return cast(Mapping[str, nn.Parameter], values)
 
 
 def restore(space: object, network: Any, genotype: Genotype) -> None:
-    """Puts the genotype's real values into the network, where the space has any; the weights stay."""
+    """Put the genotype's real values into the network, if the space has any; the weights stay.
+
+    Args:
+        space: the space that built the network.
+        network: a pose network, changed in place.
+        genotype: one value of each dimension of the space.
+    """
     if isinstance(space, Relaxed):
         space.set_values(network.backbone, genotype)

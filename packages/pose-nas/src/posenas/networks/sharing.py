@@ -1,14 +1,13 @@
 """Weight sharing: one set of weights serves every network of a space whose networks nest.
 
-A sub-network is an ordinary static network. What makes it one of many is only where its weights come
-from: each of its parameters is a slice of the parameter of the same name in the largest network
-(`sub_slices`). What a sub-network lacks (the later blocks of a stage, an attention module) it simply does
-not have. An active sub-network and the stand-alone network cut out of the shared weights are thus the same
-by construction.
+A sub-network is an ordinary static network. Only its weights come from elsewhere: each of its parameters is a
+slice of the parameter of the same name in the largest network (`sub_slices`). What it lacks, such as the
+later blocks of a stage or an attention module, is simply not there. An active sub-network and the stand-alone
+network cut out of the shared weights are therefore the same by construction.
 
 Gradients are added into the slices of one persistent buffer: differentiating through a slice would fill a
-gradient of the full size with zeros, for every tensor of every sub-network. A network that is wanted in
-every step is kept and only filled anew, which costs a fraction of making and connecting it.
+gradient of the full size with zeros, for every tensor of every sub-network. A network that is wanted in every
+step is kept and only filled anew, which costs a fraction of making and connecting it.
 
 Source: the slicing rules are those of ViPNAS (Xu et al., CVPR 2021).
 """
@@ -32,11 +31,12 @@ Connect: TypeAlias = Callable[[nn.Parameter, nn.Parameter, Slices], None]
 
 
 def sub_slices(full: Sequence[int], part: Sequence[int]) -> Slices:
-    """Where a sub-network's tensor lies in the shared one.
+    """Return where a sub-network's tensor lies in the shared one.
 
-    The leading entries of every axis, except the last two of four axes: they are a convolution's kernel,
-    of which the centre is taken. A grouped convolution (O, I / groups, kH, kW) thus keeps the first
-    I / groups input channels of every filter, and a transposed one (I, O / groups, kH, kW) likewise.
+    It is the leading entries of every axis. Of a tensor with four axes, the last two are a convolution's
+    kernel, and its centre is taken. A grouped convolution (O, I / groups, kH, kW) thus keeps the first I /
+    groups input channels of every filter; a transposed one (I, O / groups, kH, kW) keeps the first O / groups
+    output channels.
 
     Raises:
         ValueError: if `part` does not fit into `full`, or a kernel has no centre of that size.
@@ -54,12 +54,12 @@ def sub_slices(full: Sequence[int], part: Sequence[int]) -> Slices:
 
 
 _known_slices = lru_cache(maxsize=4096)(sub_slices)
-"""A space has a few hundred pairs of shapes, which come again in every network."""
+"""The slices of pairs of shapes: a space has a few hundred, which come again in every network."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A tensor of a network, and where the shared one has its values."""
+    """A tensor of a network, and the place in the shared tensor where its values are."""
 
     copy: Tensor
     shared: Tensor
@@ -87,9 +87,9 @@ class ActiveNetwork(Generic[Network]):
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """As if made and activated now: copies of the present weights, fresh statistics, in training mode.
+        """Fill the network as if it was activated now: present weights, fresh statistics, training mode.
 
-        An output of the network from before can no longer be differentiated.
+        An output that the network gave before can no longer be differentiated.
         """
         for part in self._parts:
             part.refresh()
@@ -112,13 +112,13 @@ class SharedWeights(nn.Module):
     def activate(self, network: Network) -> Network:
         """Fill a network with copies of the shared weights; its gradients add up in the shared ones.
 
-        Every `backward` through the network adds to `.grad` of the shared parameters and leaves none on
-        the network's own. Activate again after an optimiser's step: the copies do not follow.
+        Every `backward` through the network adds to `.grad` of the shared parameters and leaves none on the
+        network's own. Activate again after an optimiser's step: the copies do not follow.
 
         Args:
-            network: of any device, such as one made `with Skeletons()`. Its parameters and buffers are
-                replaced by tensors on the device of the shared weights. Batch-norm statistics start afresh;
-                any other buffer is a constant and sliced like a weight.
+            network: a network on any device, such as one made `with Skeletons()`. Its parameters and buffers
+                are replaced by tensors on the device of the shared weights. Batch-norm statistics start
+                afresh; any other buffer is a constant and sliced like a weight.
 
         Raises:
             PosenasError: where a tensor of the network does not nest in the largest network.
@@ -126,11 +126,11 @@ class SharedWeights(nn.Module):
         return self.bind(network).network
 
     def bind(self, network: Network) -> ActiveNetwork[Network]:
-        """Like `activate`, for a network that is to be kept and refreshed."""
+        """Fill a network like `activate`, but return it as one that can be kept and refreshed."""
         return self._fill(network, _send_gradient_to)
 
     def derive(self, network: Network) -> Network:
-        """Like `activate`, but the network's weights are its own from now on."""
+        """Fill a network like `activate`, but its weights are its own from now on."""
         return self._fill(network, _keep_gradient).network
 
     @torch.no_grad()
@@ -150,7 +150,7 @@ class SharedWeights(nn.Module):
 def _side_by_side(
     network: nn.Module, largest: nn.Module | None, path: str
 ) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
-    """Each module's path, itself, and the one in its place in the largest network."""
+    """Yield each module's path, the module, and the one in its place in the largest network."""
     yield path, network, largest
     for name, module in network._modules.items():
         if module is not None:

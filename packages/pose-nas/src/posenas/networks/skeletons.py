@@ -1,7 +1,7 @@
-"""Networks without values: what a genotype's network looks like, before it is filled with shared weights.
+"""Networks without values: the shapes of a genotype's network, before it is filled with shared weights.
 
-A space's networks are made of the same few hundred layers again and again. Where its code asks `made` for
-them, only the first of each is made among `Skeletons`, and the others are copies of it.
+A space's networks are made of the same few hundred layers again and again. Where a space's code asks `made`
+for them, only the first of each is made among `Skeletons`, and the others are copies of it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ _FILLING = frozenset(
 )
 
 _PROTOTYPES = 1024
-"""At about 4 kB a layer, and the largest unit, an attention block, is of six: 10 MB or less."""
+"""The most prototypes kept: 10 MB or less, at about 4 kB a layer and up to 6 layers each.
+
+The largest one is an attention block.
+"""
 
 _CONTAINERS = frozenset((dict, list, set, OrderedDict))
 _IMMUTABLE = (
@@ -55,17 +58,17 @@ _IMMUTABLE = (
 )
 
 _depth = ContextVar("skeletons", default=0)
-"""How many `Skeletons` are open, of which torch tells nobody."""
+"""The number of `Skeletons` that are open, which torch does not tell."""
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made", bound=nn.Module)
 
 
 class Skeletons(TorchFunctionMode):
-    """Networks made within have shapes and no values: `with torch.device("meta")`, in less of its time.
+    """A mode in which networks have shapes and no values: `with torch.device("meta")`, in less of its time.
 
-    Tensors are made on the meta device, and what would fill one of them is left out. A tensor made in some
-    rarer way has values, which costs time but harms nothing.
+    Tensors are made on the meta device, and functions that would fill them are left out. A tensor made in
+    some rarer way has values, which costs time but harms nothing.
     """
 
     def __enter__(self) -> Self:
@@ -92,7 +95,7 @@ class Skeletons(TorchFunctionMode):
 
 
 def made(kind: Callable[Arguments, Made], *arguments: Arguments.args, **options: Arguments.kwargs) -> Made:
-    """What `kind` makes of these arguments; among `Skeletons` a copy of what it made of them before.
+    """Return what `kind` makes of the arguments; among `Skeletons` a copy of what it made before.
 
     A copy has modules, parameters, buffers and hooks of its own: nothing done to it is seen in another.
 
@@ -117,7 +120,7 @@ def made(kind: Callable[Arguments, Made], *arguments: Arguments.args, **options:
 def _prototype(
     _default: torch.dtype, kind: Callable[..., nn.Module], *arguments: Any, **options: Any
 ) -> nn.Module:
-    """`_default` is there to tell networks of different types apart."""
+    """Return the module that is copied; `_default` keeps networks of different types apart."""
     module = kind(*arguments, **options)
     for part in module.modules():
         for name, value in vars(part).items():
@@ -148,7 +151,12 @@ def _is_immutable(value: Any) -> bool:
 
 
 def _copied(module: nn.Module, copies: dict[nn.Module, nn.Module]) -> nn.Module:
-    """`copies` are those made before: a module that is in two places stays one module."""
+    """Return a copy of the module.
+
+    Args:
+        module: the prototype.
+        copies: copies made before, by their originals: a module that is in two places stays one module.
+    """
     if module in copies:
         return copies[module]
     copy = copies[module] = type(module).__new__(type(module))

@@ -1,13 +1,13 @@
 """Weight transfer: a network begins with what fits of another network's weights.
 
-Tensors meet by name. Of a kernel the centre is taken, of channels the leading ones, whichever of the two
-networks has more (Eq. 3.1); what the other network lacks keeps the network's own, fresh values, except in
-vectors such as biases, which go on with the mean. A child that differs a little from a trained parent thus
+Tensors are matched by name. If sizes differ, the kernel's centre and the first channels are copied, whichever
+of the two networks has more (Eq. 3.1). What the other network lacks keeps the network's own, fresh values;
+vectors such as biases go on with the mean instead. A child that differs a little from a trained parent thus
 computes nearly the same, and trains in few epochs.
 
 Source: McNally, thesis (2022), sections 3.2 and 3.3.3 (EvoPose2D). Eq. 3.1 speaks of kernels; vectors are
 filled as in the authors' code. That code takes nothing where only a kernel's size changes, and begins a new
-block as the network's last one; this follows the text.
+block as the network's last one; here both follow the text.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import torch
 from torch import Tensor, nn
 
 Lists: TypeAlias = dict[str, dict[int, dict[str, Tensor]]]
-"""Of every module list, by its name: the entries by their numbers, their tensors by the rest of the name."""
+"""Module lists by name: their entries by number, and the entries' tensors by the rest of the name."""
 
 _NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a network took over.
+    """The result of a weight transfer: what a network took over.
 
     Attributes:
-        share: of the network's parameters, counted one by one, those whose values are the other network's;
-            buffers do not count, nor what vectors are filled up with.
+        share: share of the network's parameters, counted one by one, whose values are the other network's.
+            Buffers do not count, nor what vectors are filled up with.
         fresh: names of the parameters that took nothing.
     """
 
@@ -49,7 +49,7 @@ class _Place:
     is_normalisation: bool
 
     def take(self, source: Tensor) -> int:
-        """How many elements were taken over; 0 where the two cannot be matched."""
+        """Return how many elements were taken over; 0 where the two tensors cannot be matched."""
         own = self.tensor
         if own.is_floating_point() != source.is_floating_point():
             return 0
@@ -69,16 +69,17 @@ class _Place:
 
 @torch.no_grad()
 def transfer(network: nn.Module, tensors: Mapping[str, Tensor]) -> Transfer:
-    """Fills a network in place from another network's state dict.
+    """Fill a network in place from another network's state dict.
 
-    - Kernels and other weights: the first two axes' leading entries, the centre of all further axes. Where
-      the network's are larger, what it takes lies likewise in its own, the rest stays fresh.
-    - Vectors, which are biases and all of batch norm: the leading entries; what the other lacks is filled
-      with the mean of the other's.
+    - Kernels and other weights: the leading entries of the first two axes, the centre of all further axes.
+      Where the network's own are larger, what it takes lies in its own leading entries and centre, and the
+      rest stays fresh.
+    - Vectors, which are biases and all of batch norm: the leading entries; what the other network lacks is
+      filled with the mean of the other's.
     - Integers, and buffers that are not batch norm's: only where the shapes are equal.
-    - An entry of a module list that the other network lacks takes from the other list's last one, if both
+    - An entry of a module list that the other network lacks takes from the other list's last entry, if both
       have the same names with the same numbers of axes: a new block begins as its stage's last one.
-    - All else stays fresh. Between equal networks everything is copied.
+    - Everything else stays fresh. Between equal networks everything is copied.
     """
     places = dict(_places(network))
     sources = _sources({name: place.tensor for name, place in places.items()}, tensors)
@@ -92,7 +93,7 @@ def transfer(network: nn.Module, tensors: Mapping[str, Tensor]) -> Transfer:
 
 
 def _places(network: nn.Module) -> Iterator[tuple[str, _Place]]:
-    """As in the state dict: parameters, and buffers that are saved."""
+    """Yield the tensors that the state dict holds: parameters, and buffers that are saved."""
     for path, module in network.named_modules():
         prefix = f"{path}." if path else ""
         normalises = isinstance(module, nn.modules.batchnorm._BatchNorm)
@@ -105,7 +106,7 @@ def _places(network: nn.Module) -> Iterator[tuple[str, _Place]]:
 
 
 def _sources(own: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The other network's tensor for each of the network's own that has one."""
+    """Return the other network's tensor for each of the network's own that has one."""
     sources = {name: other[name] for name in own if name in other}
     if len(sources) < len(own):
         lists = _lists(other)
@@ -131,6 +132,6 @@ def _axes(entry: Mapping[str, Tensor]) -> dict[str, int]:
 
 
 def _part(whole: Sequence[int], common: Sequence[int]) -> tuple[slice, ...]:
-    """Where the common part lies: leading in the first two axes, in the middle of the others."""
+    """Return where the common part lies: leading in the first two axes, in the middle of the others."""
     starts = [0 if axis < 2 else (whole[axis] - common[axis]) // 2 for axis in range(len(whole))]
     return tuple(slice(start, start + size) for start, size in zip(starts, common, strict=True))

@@ -13,14 +13,14 @@ from posenas.networks.layers.initialisation import initialise
 from posenas.networks.layers.multi_resolution import Branch
 
 _MODULES = (1, 4, 3)
-"""Of the second, third and fourth stage."""
+"""The numbers of modules of the second, third and fourth stage."""
 
 
 def hrnet(branch_width: int, width: float) -> HRNet:
-    """With fresh weights; its last level is `stage4.branch1`.
+    """Return an HRNet with fresh weights; its last level is `stage4.branch1`.
 
     Args:
-        branch_width: channels of the branch at 1/4: 32 or 48; each coarser one has twice as many.
+        branch_width: channels of the branch at 1/4: 32 or 48. Each coarser branch has twice as many.
         width: times as many channels everywhere, in multiples of 8.
     """
     branches = tuple(Branch(scaled(branch_width * 2**index, width)) for index in range(4))

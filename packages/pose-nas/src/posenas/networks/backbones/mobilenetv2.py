@@ -1,7 +1,7 @@
 """MobileNetV2 with SimpleBaseline's three transposed convolutions back to 1/4.
 
-Source: Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, CVPR 2018, table 2; as a pose
-network it is mmpose's.
+Source: Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, CVPR 2018, table 2. The pose
+network is mmpose's.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-"""Expansion, channels, blocks, stride of the first one."""
+"""The stages' expansion, channels, number of blocks, and stride of the first block."""
 
 
 def mobilenetv2(width: float) -> Chain:
-    """With fresh weights. Its levels are `stage1` to `stage7`, `features` and `deconv`.
+    """Return a MobileNetV2 with fresh weights; its levels are `stage1` to `stage7`, `features` and `deconv`.
 
     Args:
-        width: times as many channels everywhere, the transposed convolutions' too, in multiples of 8.
+        width: times as many channels everywhere, also in the transposed convolutions, in multiples of 8.
     """
     channels, stride = scaled(32, width), 2
     parts: dict[str, nn.Module] = {"stem": _convolution(3, channels, kernel=3, stride=2)}

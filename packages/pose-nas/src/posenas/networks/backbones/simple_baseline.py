@@ -16,11 +16,11 @@ from posenas.networks.layers.residual import Bottleneck
 
 _EXPANSION = 4
 _STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
-"""Blocks, channels of their 3x3 convolutions, stride of the first one."""
+"""The stages' number of blocks, channels of the 3x3 convolutions, and stride of the first block."""
 
 
 def simple_baseline_r50(width: float) -> Chain:
-    """With fresh weights. Its levels are `stage1` to `stage4` and `deconv`.
+    """Return a SimpleBaseline with fresh weights; its levels are `stage1` to `stage4` and `deconv`.
 
     Args:
         width: times as many channels everywhere, in multiples of 8.
@@ -41,7 +41,7 @@ def simple_baseline_r50(width: float) -> Chain:
 
 
 def deconvolution(in_channels: int, out_channels: int) -> nn.Sequential:
-    """SimpleBaseline's way from 1/32 to 1/4: (N, I, H, W) to (N, O, 8 H, 8 W)."""
+    """Return SimpleBaseline's way from 1/32 to 1/4: (N, I, H, W) to (N, O, 8 H, 8 W)."""
     return nn.Sequential(
         *(upsampling(incoming, out_channels, groups=1) for incoming in (in_channels, *[out_channels] * 2))
     )

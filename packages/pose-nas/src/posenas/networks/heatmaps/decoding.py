@@ -1,4 +1,4 @@
-"""Heat maps to positions, finer than a pixel.
+"""Decoding: heat maps to positions, finer than a pixel.
 
 Refining reads the map only around its peak: a window is gathered and, for `udp` and `dark`, blurred by two
 small matrix products. That equals blurring the whole map (zero beyond its border) and then looking there.
@@ -15,11 +15,14 @@ from torch.nn.functional import normalize, pad
 from posenas.networks.heatmaps.encoding import Encoding, gaussian, patch_radius
 
 _FLOOR = 1e-3
-"""Of the patch's highest value: lower ones are raised to it before the logarithm (UDP's published clamp)."""
+"""The share of the patch's highest value to which lower ones are raised before the logarithm.
+
+It is UDP's published clamp.
+"""
 
 
 def find_peaks(maps: Tensor) -> Tensor:
-    """(N, K, H, W) maps to (N, K, 2) int64 (x, y) of their highest pixels."""
+    """Return the highest pixels of (N, K, H, W) maps, as (N, K, 2) int64 (x, y)."""
     width = maps.shape[3]
     flat = maps.detach().flatten(2)
     # On a CPU, numpy's arg-max takes less than half of the time of torch's.
@@ -28,12 +31,13 @@ def find_peaks(maps: Tensor) -> Tensor:
 
 
 def refine(maps: Tensor, peaks: Tensor, encoding: Encoding, *, sigma: float) -> Tensor:
-    """(N, K, 2) float32 positions near the peaks, heat-map pixels.
+    """Return positions near the peaks, finer than a pixel: (N, K, 2) float32, heat-map pixels.
 
     Args:
         maps: (N, K, H, W) float32, higher where the keypoint is likelier.
-        peaks: (N, K, 2) as of `find_peaks`.
-        sigma: of the encoded Gaussians, heat-map pixels.
+        peaks: (N, K, 2) as returned by `find_peaks`.
+        encoding: how the maps were encoded; it decides how they are refined.
+        sigma: standard deviation of the encoded Gaussians, heat-map pixels.
     """
     if encoding == "gaussian":
         return peaks + _quarter_offset(maps, peaks)
@@ -42,14 +46,15 @@ def refine(maps: Tensor, peaks: Tensor, encoding: Encoding, *, sigma: float) -> 
 
 
 def blur_kernel(encoding: Encoding, sigma: float) -> Tensor:
-    """The (L,) weights of the blur before refining, which sum to 1.
+    """Return the (L,) weights of the blur before refining, which sum to 1.
 
     They are 7, 11 and 17 pixels wide for a sigma of 1, 2 and 3, as published. `dark` leaves the blur's own
-    sigma to OpenCV, as its code does: 2 at a width of 11, but 2.9 at 17. So does `udp`, up to the sigma of
-    the encoding; OpenCV's rule would blur the narrow maps below a sigma of 2 by more than that.
+    sigma to OpenCV, as its code does: 2 at a width of 11, but 2.9 at 17. So does `udp`, but never above the
+    sigma of the encoding: below a sigma of 2, OpenCV's rule would blur the narrow maps by more than that.
 
     Args:
-        sigma: of the encoded Gaussians, heat-map pixels.
+        encoding: `dark` or `udp`.
+        sigma: standard deviation of the encoded Gaussians, heat-map pixels.
     """
     radius = int(2.5 * sigma + 0.5)
     width = 2 * radius + 1
@@ -61,19 +66,25 @@ def blur_kernel(encoding: Encoding, sigma: float) -> Tensor:
 
 
 def peak_values(maps: Tensor, peaks: Tensor) -> Tensor:
-    """(N, K) the maps' values at the peaks."""
+    """Return the maps' values at the peaks, (N, K)."""
     columns, rows = peaks.unbind(2)
     return maps[(*_map_indices(maps), rows, columns)]
 
 
 def peak_masses(maps: Tensor, peaks: Tensor, *, sigma: float) -> Tensor:
-    """(N, K) the sum of the maps over the peaks' patches, 3 sigma to each side."""
+    """Return the sums of the maps over the peaks' patches, 3 sigma to each side: (N, K).
+
+    Args:
+        maps: (N, K, H, W).
+        peaks: (N, K, 2) as returned by `find_peaks`.
+        sigma: standard deviation of the encoded Gaussians, heat-map pixels.
+    """
     filters = torch.ones(1, 2 * patch_radius(sigma) + 1, device=maps.device)
     return _filter(maps, peaks, filters)[..., 0, 0]
 
 
 def _quarter_offset(maps: Tensor, peaks: Tensor) -> Tensor:
-    """A quarter of a pixel towards the larger neighbour over x and over y.
+    """Return a quarter of a pixel towards the larger neighbour, over x and over y: (N, K, 2).
 
     It is 0 at the border: in the first two columns and rows and in the last ones, as in HRNet's code.
     """
@@ -87,11 +98,11 @@ def _quarter_offset(maps: Tensor, peaks: Tensor) -> Tensor:
 
 
 def _newton_offset(maps: Tensor, peaks: Tensor, *, kernel: Tensor, step: int) -> Tensor:
-    """From the peak to the top of the parabola through the logarithm of the blurred map.
+    """Return the way from the peak to the top of the parabola through the logarithm of the blurred map.
 
     Second differences span `step` pixels to each side: 2 in DARK, 1 in UDP. DARK also rescales the blurred
     map to its old maximum, which adds a constant to the logarithm and so changes nothing. The offset is zero
-    where those pixels are not all on the map or are no hilltop, and never leaves them.
+    where these pixels are not all on the map, or where they are no hilltop, and it never leaves them.
     """
     patch = _blurred_window(maps, peaks, kernel, reach=step)
     highest = patch.amax((2, 3), keepdim=True).clamp(min=torch.finfo(patch.dtype).tiny)
@@ -104,13 +115,14 @@ def _newton_offset(maps: Tensor, peaks: Tensor, *, kernel: Tensor, step: int) ->
 
 
 def _differences(patch: Tensor, *, step: int) -> Tensor:
-    """The value, the central difference and the second difference over `step` pixels at a patch's middle.
+    """Return value, central difference and second difference over `step` pixels at a patch's middle.
 
     Args:
         patch: (N, K, L, L) with L = 2 step + 1.
+        step: pixels.
 
     Returns:
-        (N, K, 9): those over y as rows, those over x as columns, flattened.
+        (N, K, 9): differences over y as rows, over x as columns, flattened.
     """
     operators = patch.new_zeros(3, 2 * step + 1)
     operators[0, step] = 1.0
@@ -122,25 +134,31 @@ def _differences(patch: Tensor, *, step: int) -> Tensor:
 
 
 def _has_room(maps: Tensor, peaks: Tensor, *, before: int, after: int) -> Tensor:
-    """(N, K) bool: so many pixels lie before the peak and after it, over x and over y."""
+    """Return whether `before` pixels lie before the peak and `after` behind it, over x and y: (N, K) bool."""
     last = peaks.new_tensor([maps.shape[3] - 1, maps.shape[2] - 1])
     return ((peaks >= before) & (peaks <= last - after)).all(2)
 
 
 def _blurred_window(maps: Tensor, peaks: Tensor, kernel: Tensor, *, reach: int) -> Tensor:
-    """(N, K, 2 reach + 1, 2 reach + 1) about the peaks, of the maps blurred by a (L,) kernel over x and y."""
+    """Return windows about the peaks of the maps, blurred by a (L,) kernel over x and y.
+
+    Returns:
+        (N, K, 2 reach + 1, 2 reach + 1).
+    """
     shifted = [pad(kernel, (start, 2 * reach - start)) for start in range(2 * reach + 1)]
     return _filter(maps, peaks, torch.stack(shifted))
 
 
 def _filter(maps: Tensor, peaks: Tensor, filters: Tensor) -> Tensor:
-    """Products of the maps about the peaks with filters over their rows and over their columns.
+    """Return products of the maps about the peaks with filters over their rows and over their columns.
 
     Args:
+        maps: (N, K, H, W).
+        peaks: (N, K, 2).
         filters: (F, L) with L odd; the middle lies on the peak.
 
     Returns:
-        (N, K, F, F), float32; what lies beyond the border counts as zero.
+        (N, K, F, F), float32. Pixels beyond the border count as zero.
     """
     people, keypoints, height, width = maps.shape
     size = (min(height, filters.shape[1]), min(width, filters.shape[1]))
@@ -155,18 +173,19 @@ def _filter(maps: Tensor, peaks: Tensor, filters: Tensor) -> Tensor:
 
 
 def _take(values: Tensor, indices: tuple[Tensor, ...]) -> Tensor:
-    """`values[indices]`; on a CPU, numpy takes half of torch's time for it."""
+    """Return `values[indices]`; on a CPU, numpy takes half of torch's time for it."""
     if values.device.type != "cpu":
         return values[indices]
     return torch.from_numpy(values.detach().numpy()[tuple(index.numpy() for index in indices)])
 
 
 def _moved(filters: Tensor, by: Tensor, size: int) -> Tensor:
-    """(N, K, F, size) filters without their first `by` entries, or after as many zeros where it is negative.
+    """Return the filters without their first `by` entries, or after as many zeros where it is negative.
 
     Args:
         filters: (F, L).
         by: (N, K), less than L either way.
+        size: length of the result, whose shape is (N, K, F, size).
     """
     length = filters.shape[1]
     choices = pad(filters, (length, length + size)).unfold(1, size, 1).transpose(0, 1).contiguous()
@@ -174,6 +193,6 @@ def _moved(filters: Tensor, by: Tensor, size: int) -> Tensor:
 
 
 def _map_indices(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, 1) and (1, K)."""
+    """Return the indices of the maps, (N, 1) and (1, K)."""
     people, keypoints = (torch.arange(count, device=maps.device) for count in maps.shape[:2])
     return people.unsqueeze(1), keypoints.unsqueeze(0)

@@ -1,7 +1,7 @@
-"""Keypoints to Gaussian heat maps, and where a heat map's pixels lie in the view.
+"""Encoding: keypoints to Gaussian heat maps, and where a heat map's pixels lie in the view.
 
-A Gaussian is the product of one over the rows and one over the columns, so targets stay two short vectors a
-keypoint until a loss needs the map.
+A Gaussian is the product of one over the rows and one over the columns, so targets stay two short vectors for
+each keypoint until a loss needs the map.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from torch import Tensor
 from posenas.contract.batches import Batch
 
 QUARTER = 4
-"""The stride of heat maps as the papers have them: view pixels to a heat-map pixel."""
+"""The stride of the papers' heat maps: view pixels for one heat-map pixel."""
 
 _SMALLEST_EXPONENT = -40.0
-"""A Gaussian's values end at 4e-18, nothing beside its height of 1: the denormal numbers that it would go on
-to, as would products of two of them, take a CPU ten times as long."""
+"""The exponent at which a Gaussian's values end: 4e-18, nothing beside its height of 1.
+
+Smaller values, and products of two of them, would be denormal numbers, which take a CPU ten times as long.
+"""
 
 Encoding: TypeAlias = Literal["gaussian", "udp", "dark"]
 """How heat maps and coordinates belong together.
@@ -34,7 +36,7 @@ Encoding: TypeAlias = Literal["gaussian", "udp", "dark"]
 
 @dataclass(frozen=True)
 class HeatmapTargets:
-    """N x K Gaussians of height 1.
+    """The N x K Gaussians of height 1 that a batch's maps should be.
 
     Attributes:
         rows: (N, K, H), the factor over the map's rows.
@@ -47,22 +49,27 @@ class HeatmapTargets:
     weights: Tensor
 
     def maps(self, out: Tensor | None = None) -> Tensor:
-        """(N, K, H, W), into `out` where it is given: the pages of a new tensor of 133 keypoints take
-        several times as long as its values."""
+        """Return the maps, (N, K, H, W), in `out` where it is given.
+
+        Giving it saves time: the pages of a new tensor for 133 keypoints take several times as long as its
+        values.
+        """
         return torch.mul(self.rows.unsqueeze(3), self.columns.unsqueeze(2), out=out)
 
 
 def encode(batch: Batch, encoding: Encoding, *, sigma: float, stride: int = QUARTER) -> HeatmapTargets:
-    """The targets of a batch, on its device, in float32.
+    """Return the targets of a batch, on its device, in float32.
 
     A keypoint counts if it is labelled and its patch, the square of 3 sigma about it, reaches the map: beyond
     the last pixel by less than 3 sigma, before the first one by 3 sigma + 1 at most, as in the papers' code.
-    The patch is about the pixel nearest to the keypoint, of `dark` about the keypoint itself. `gaussian` is
-    zero outside it, as published; the others are not cut.
+    The patch is about the pixel nearest to the keypoint, for `dark` about the keypoint itself. `gaussian` is
+    zero outside it, as published; the other encodings are not cut.
 
     Args:
-        sigma: heat-map pixels.
-        stride: view pixels to a heat-map pixel.
+        batch: crops of N people.
+        encoding: how heat maps and coordinates belong together.
+        sigma: standard deviation of the Gaussians, heat-map pixels.
+        stride: view pixels for one heat-map pixel.
     """
     height, width = (side // stride for side in batch.images.shape[2:])
     centres = to_map(batch.keypoints.float(), encoding, (height, width), stride=stride)
@@ -83,29 +90,43 @@ def encode(batch: Batch, encoding: Encoding, *, sigma: float, stride: int = QUAR
 
 
 def in_view(batch: Batch) -> Tensor:
-    """(N, K) bool: keypoints on a pixel of the view."""
+    """Return whether each keypoint lies on a pixel of the view: (N, K) bool."""
     height, width = batch.images.shape[2:]
     last = batch.keypoints.new_tensor([width - 1, height - 1])
     return ((batch.keypoints >= -0.5) & (batch.keypoints <= last + 0.5)).all(2)
 
 
 def patch_radius(sigma: float) -> int:
-    """Heat-map pixels from the centre of a Gaussian's patch to its border."""
+    """Return the heat-map pixels from the centre of a Gaussian's patch to its border."""
     return int(3 * sigma)
 
 
 def to_map(keypoints: Tensor, encoding: Encoding, size: Sequence[int], *, stride: int = QUARTER) -> Tensor:
-    """(..., 2) view pixels to heat-map pixels; `size` is the map's (height, width)."""
+    """Return (..., 2) view pixels as heat-map pixels.
+
+    Args:
+        keypoints: (..., 2) view pixels.
+        encoding: how heat maps and coordinates belong together.
+        size: (height, width) of the map.
+        stride: view pixels for one heat-map pixel.
+    """
     return keypoints / _scale(keypoints, encoding, size, stride)
 
 
 def to_view(positions: Tensor, encoding: Encoding, size: Sequence[int], *, stride: int = QUARTER) -> Tensor:
-    """(..., 2) heat-map pixels to view pixels; `size` is the map's (height, width)."""
+    """Return (..., 2) heat-map pixels as view pixels.
+
+    Args:
+        positions: (..., 2) heat-map pixels.
+        encoding: how heat maps and coordinates belong together.
+        size: (height, width) of the map.
+        stride: view pixels for one heat-map pixel.
+    """
     return positions * _scale(positions, encoding, size, stride)
 
 
 def _scale(like: Tensor, encoding: Encoding, size: Sequence[int], stride: int) -> Tensor:
-    """View pixels to a heat-map pixel, over x and y."""
+    """Return the view pixels for one heat-map pixel, over x and y."""
     if encoding != "udp":
         return like.new_tensor([stride, stride])
     height, width = size
@@ -113,7 +134,14 @@ def _scale(like: Tensor, encoding: Encoding, size: Sequence[int], stride: int) -
 
 
 def gaussian(centres: Tensor, length: int, *, sigma: float, cut: float) -> Tensor:
-    """(...) centres to (..., length): exp(-distance^2 / 2 sigma^2), zero further than `cut`."""
+    """Return Gaussians of height 1: exp(-distance^2 / 2 sigma^2), zero further away than `cut`.
+
+    Args:
+        centres: (...) pixels.
+        length: number of pixels, the last axis of the result (..., length).
+        sigma: standard deviation, pixels.
+        cut: pixels.
+    """
     positions = torch.arange(length, device=centres.device, dtype=torch.float32)
     squares = (positions - centres.unsqueeze(-1)).square_()
     heights = (squares * (-0.5 / sigma**2)).clamp_(min=_SMALLEST_EXPONENT).exp_()

@@ -1,6 +1,6 @@
 """Losses of heat maps: as images of values, or as distributions over pixels.
 
-All compute in float32, whatever the outputs are and whether autocast is on or not.
+All compute in float32, whatever type the outputs have and whether autocast is on or not.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ from posenas.networks.heatmaps.encoding import HeatmapTargets
 
 
 def mean_squared_error(outputs: Tensor, targets: HeatmapTargets) -> Tensor:
-    """The mean over N, K, H and W of weight x (output - target)^2.
+    """Return the mean over N, K, H and W of weight x (output - target)^2.
 
     Args:
         outputs: (N, K, H, W).
+        targets: the maps to compare with, and the weights of their keypoints.
     """
     errors = ((outputs.float() - targets.maps()) ** 2).mean((2, 3))
     return (targets.weights * errors).mean()
 
 
 def divergence(outputs: Tensor, targets: HeatmapTargets) -> Tensor:
-    """The mean over the keypoints that count of sum_pixels p log (p / q), in nats; 0 where none counts.
+    """Return the mean over the counted keypoints of sum_pixels p log (p / q), in nats; 0 where none counts.
 
-    p is the Gaussian normalised to a sum of 1, q the outputs' spatial softmax. It is the cross-entropy less
-    the target's own entropy: 0 for perfect maps, so that maps of different resolution can be compared. As
-    p's factors sum to 1, the cross-entropy is log sum exp(output) - rows' output columns, and the entropy
-    the factors' sum, which needs no target map.
+    p is the Gaussian normalised to a sum of 1, q the outputs' spatial softmax. The divergence is the
+    cross-entropy minus the target's own entropy: 0 for perfect maps, so that maps of different resolution can
+    be compared. As p's factors sum to 1, the cross-entropy is log sum exp(output) - rows' output columns. The
+    entropy is the sum of the factors' entropies, which needs no target map.
 
     Args:
         outputs: (N, K, H, W) logits.
+        targets: the Gaussians, and the weights of their keypoints.
     """
     with torch.autocast(outputs.device.type, enabled=False):
         logits = outputs.float()
@@ -44,17 +46,17 @@ def divergence(outputs: Tensor, targets: HeatmapTargets) -> Tensor:
 
 
 def counted(targets: HeatmapTargets) -> Tensor:
-    """How many keypoints count, a scalar."""
+    """Return how many keypoints count, a scalar."""
     return targets.weights.sum()
 
 
 def mean_squared_difference(outputs: Tensor, teacher: Tensor) -> Tensor:
-    """The mean over everything of (output - teacher)^2; both (N, K, H, W)."""
+    """Return the mean over everything of (output - teacher)^2; both are (N, K, H, W)."""
     return mse_loss(outputs.float(), teacher.detach().float())
 
 
 def cross_entropy_to_teacher(outputs: Tensor, teacher: Tensor) -> Tensor:
-    """The mean over N and K of - sum_pixels p log q, in nats; p and q are the spatial softmaxes.
+    """Return the mean over N and K of - sum_pixels p log q, in nats; p and q are the spatial softmaxes.
 
     Args:
         outputs: (N, K, H, W) logits, q's.
@@ -65,10 +67,10 @@ def cross_entropy_to_teacher(outputs: Tensor, teacher: Tensor) -> Tensor:
 
 
 def probabilities(outputs: Tensor) -> Tensor:
-    """(N, K, H, W) logits to their spatial softmax."""
+    """Return the spatial softmax of (N, K, H, W) logits."""
     return outputs.float().flatten(2).softmax(2).view_as(outputs)
 
 
 def log_probabilities(outputs: Tensor) -> Tensor:
-    """(N, K, H, W) logits to the log of their spatial softmax."""
+    """Return the logarithm of the spatial softmax of (N, K, H, W) logits."""
     return outputs.float().flatten(2).log_softmax(2).view_as(outputs)

@@ -19,7 +19,13 @@ Crop: TypeAlias = Literal["auto", "udp", "standard"]
 
 
 def person_view(input_size: Sequence[int], *, encoding: Encoding, crop: Crop) -> View:
-    """The view of a person in which maps of this encoding are made; `input_size` is height and width."""
+    """Return the view of a person in which maps of this encoding are made.
+
+    Args:
+        input_size: (height, width) in pixels.
+        encoding: how heat maps and coordinates belong together.
+        crop: how the person's box is mapped onto the view; `auto` is the encoding's own rule.
+    """
     height, width = input_size
     if crop == "auto":
         crop = "udp" if encoding == "udp" else "standard"
@@ -27,11 +33,15 @@ def person_view(input_size: Sequence[int], *, encoding: Encoding, crop: Crop) ->
 
 
 def check_input_size(input_size: Sequence[int], levels: Sequence[Level], *, head: str) -> None:
-    """Raises PosenasError where the view's sides do not divide by the coarsest level's stride.
+    """Check that the view's sides divide by the coarsest level's stride.
 
     Args:
-        input_size: height and width, pixels.
-        head: its name, for the error.
+        input_size: (height, width) in pixels.
+        levels: all levels of the backbone.
+        head: name of the head, for the error.
+
+    Raises:
+        PosenasError: if a side does not divide; it names the nearest size that does.
     """
     coarsest = max(level.stride for level in levels)
     if any(side % coarsest for side in input_size):
@@ -43,14 +53,16 @@ def check_input_size(input_size: Sequence[int], levels: Sequence[Level], *, head
 
 
 def undo_mirror(maps: Tensor, order: Sequence[int], encoding: Encoding) -> Tensor:
-    """(N, K, H, W) maps of mirrored images, as maps of the images.
+    """Return (N, K, H, W) maps of mirrored images as maps of the images.
 
-    Undone, the mirror leaves all but `udp` maps 3/4 of a pixel (at 1/4) left of the others; as in the
-    papers they are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel.
-    That is so for either crop rule: the view is mirrored, whatever lies in it.
+    Undone, the mirror leaves all but `udp` maps 3/4 of a pixel (at 1/4) left of the others. As in the papers
+    they are moved right by one pixel, which repeats the first column and leaves 1/4 of a pixel. That holds
+    for either crop rule: the view is mirrored, whatever lies in it.
 
     Args:
+        maps: (N, K, H, W) maps of mirrored images.
         order: K indices, each keypoint's mirror image.
+        encoding: how heat maps and coordinates belong together.
     """
     undone = maps[:, order].flip(3)
     if encoding == "udp":

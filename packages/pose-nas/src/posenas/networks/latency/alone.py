@@ -1,7 +1,7 @@
-"""Operators one by one: each is called again and again on tensors like those that a network gave it.
+"""Operators measured one by one: each is called again and again on tensors like those in a network.
 
-In a network an operator's weights come from afar, and its input was just written. So here many different
-operators take turns, and before each call the first tensor is written anew.
+In a network an operator's weights come from memory far away, and its input was just written. So here many
+different operators take turns, and before each call its first tensor is written anew.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _WARM_UP_ROUNDS = 1
 
 @dataclass(frozen=True)
 class TensorForm:
-    """All about a tensor but its numbers."""
+    """A tensor's shape, strides and type, without its numbers."""
 
     shape: torch.Size
     strides: tuple[int, ...]
     dtype: torch.dtype
 
     def make(self, device: torch.device) -> Tensor:
-        """A tensor of random numbers, of zeros where they are whole."""
+        """Return a tensor of this form, of random numbers, or of zeros if its type is whole numbers."""
         tensor = torch.empty_strided(self.shape, self._dense_strides(), dtype=self.dtype, device=device)
         return tensor.uniform_() if self.dtype.is_floating_point else tensor.zero_()
 
     def _dense_strides(self) -> tuple[int, ...]:
-        """Plain ones where the elements share memory, as in an expanded tensor."""
+        """Return the strides, or plain ones where elements share memory, as in an expanded tensor."""
         reach = 1 + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
         if reach >= self.shape.numel():
             return self.strides
@@ -43,7 +43,7 @@ class TensorForm:
 
 
 def without_numbers(call: Call) -> Call:
-    """The call with forms in place of tensors, so that thousands of calls fit into memory."""
+    """Return the call with forms in place of tensors, so that thousands of calls fit into memory."""
 
     def form(tensor: Tensor) -> TensorForm:
         return TensorForm(tensor.shape, tensor.stride(), tensor.dtype)
@@ -55,10 +55,14 @@ def without_numbers(call: Call) -> Call:
 def measure_alone(
     calls: Sequence[Call], *, compute: Compute, threads: int, time_call: TimeCall, rounds: int = 5
 ) -> list[Latency]:
-    """The time of each call, all of them taking turns.
+    """Return the time of each call, all of them taking turns.
 
     Args:
-        calls: without numbers.
+        calls: operators as they were called, without numbers.
+        compute: the device, and the type that operators compute in where autocast was on.
+        threads: threads of the CPU.
+        time_call: makes a call and returns the milliseconds that it took.
+        rounds: how often each operator is timed.
     """
     times: list[list[float]] = [[] for _ in calls]
     with torch.inference_mode(), exactly_threads(threads):

@@ -1,7 +1,7 @@
 """A network's time beside that of another one, measured in turns.
 
-What other processes do to a core may slow it down by a third for minutes, but it slows two networks down
-alike: their ratio hardly changes.
+Other processes may slow a core down by a third for minutes, but they slow two networks down alike: the ratio
+of their times hardly changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ from posenas.networks.latency.measure import choose_clock, measure_in_turns, qua
 
 @dataclass(frozen=True)
 class Beside:
-    """One pass: for each turn the ratio of the network's time to the reference's, and the latter."""
+    """A pass of turns of a network and a reference.
+
+    Attributes:
+        ratios: the network's time divided by the reference's, for each turn.
+        reference_ms: the reference's milliseconds, for each turn.
+    """
 
     ratios: list[float]
     reference_ms: list[float]
@@ -33,9 +38,14 @@ def measure_beside(
     compute: Compute,
     threads: int,
 ) -> Beside:
-    """
+    """Measure a network and a reference in turns.
+
     Args:
-        shape: of the images.
+        network: the network to be measured.
+        reference: the network to compare with.
+        shape: shape of the images, (N, 3, H, W).
+        compute: the device, and the type that networks compute in there.
+        threads: threads of the CPU.
     """
     turns = measure_in_turns(
         [network, reference],
@@ -53,7 +63,7 @@ def measure_beside(
 
 @dataclass(frozen=True)
 class QuietTime:
-    """Milliseconds, as if the machine had been as quiet as in the reference's quietest turns."""
+    """A network's milliseconds, as if the machine had been as quiet as in the reference's quietest turns."""
 
     median_ms: float
     first_quartile_ms: float
@@ -61,16 +71,17 @@ class QuietTime:
 
 
 def quiet_reference(passes: Iterable[Beside]) -> float:
-    """Milliseconds: the median of the reference's quietest quarter of all turns."""
+    """Return the milliseconds of the reference in quiet turns: the median of the quietest quarter of all."""
     times = sorted(milliseconds for one in passes for milliseconds in one.reference_ms)
     return statistics.median(times[: quarter(len(times))])
 
 
 def quiet_time(passes: Iterable[Beside], reference_ms: float) -> QuietTime:
-    """
+    """Return the time of a network in quiet turns.
+
     Args:
-        passes: of one network.
-        reference_ms: in quiet turns.
+        passes: the network's passes.
+        reference_ms: the reference's milliseconds in quiet turns.
     """
     times = [ratio * reference_ms for one in passes for ratio in one.ratios]
     first, third = np.quantile(times, (0.25, 0.75))

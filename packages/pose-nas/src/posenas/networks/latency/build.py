@@ -1,7 +1,7 @@
-"""Building a latency table: operators one by one, whole networks, and how the ones tell the others.
+"""Building a latency table: times of single operators, of whole networks, and a fit between the two.
 
-What was measured is at once in the file `NAME.building` beside the table, so that a build that was stopped
-goes on where it was.
+Times are saved at once in the file `NAME.building` beside the table, so a build that was stopped goes on
+where it was.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from posenas.networks.latency.table import LatencyTable, MeasuredNetwork
 from posenas.networks.pose_network import BuildNetwork, PoseNetwork
 
 Advance: TypeAlias = Callable[[str, int, int], None]
-"""A task, how much of it is done, and how much there is."""
+"""A function that is told a task, how much of it is done, and how much there is."""
 
 FEWEST_NETWORKS = 6
 _REFERENCE = 2  # the first two may be the ends of the space
@@ -45,8 +45,13 @@ class Subject:
     """The networks that a table is for.
 
     Attributes:
-        build: a genotype's pose network, on torch's default device.
+        space: the search space of their genotypes.
+        build: makes a genotype's pose network, on torch's default device.
         description: the space and the head with their options, and the number of keypoints.
+        compute: the device, and the type that networks compute in there.
+        input_size: (height, width) in pixels.
+        batch_size: images in one forward pass.
+        threads: threads of the CPU.
     """
 
     space: SearchSpace
@@ -59,6 +64,7 @@ class Subject:
 
     @property
     def conditions(self) -> Conditions:
+        """The conditions under which the networks are measured."""
         return conditions_of(
             self.compute, threads=self.threads, batch_size=self.batch_size, input_size=self.input_size
         )
@@ -66,14 +72,19 @@ class Subject:
 
 @dataclass(frozen=True)
 class Measures:
-    """How times are taken: of operators, recorded without numbers, and of a network beside another one."""
+    """The functions that take times.
+
+    Attributes:
+        operators: times of operators, recorded without numbers.
+        network: time of a network beside another one.
+    """
 
     operators: Callable[[Sequence[Call]], Sequence[Latency]]
     network: Callable[[PoseNetwork, PoseNetwork], Beside]
 
 
 def measures_of(subject: Subject) -> Measures:
-    """On the subject's device."""
+    """Return the functions that take times on the subject's device."""
 
     def operators(calls: Sequence[Call]) -> Sequence[Latency]:
         clock = choose_clock(subject.compute.device, subject.threads)
@@ -91,13 +102,18 @@ def measures_of(subject: Subject) -> Measures:
 def build_table(
     path: Path, subject: Subject, *, networks: int, seed: int, measures: Measures, advance: Advance
 ) -> LatencyTable:
-    """Measures what is missing, and writes the table to `path`.
+    """Measure what is missing, and write the table to `path`.
 
     Args:
-        networks: measured whole; a third of them is held out, to judge the table on.
+        path: file of the table, which must not exist yet.
+        subject: the networks that the table is for.
+        networks: number of networks measured whole; a third of them is held out, to judge the table on.
+        seed: of the networks' choice.
+        measures: the functions that take times.
+        advance: is told how far the build has come.
 
     Raises:
-        PosenasError: where there is such a file, or an unfinished one of another build.
+        PosenasError: where the file exists already, or an unfinished one of another build does.
     """
     if path.exists():
         raise PosenasError(f"{path}: exists already; give another name, or remove it")
@@ -123,7 +139,7 @@ def build_table(
 def _draw(
     space: SearchSpace, networks: int, seed: int
 ) -> tuple[list[Genotype], list[Genotype], list[Genotype]]:
-    """Different genotypes: to fit on, to judge on, and more whose operators are worth knowing.
+    """Return different genotypes: to fit on, to judge on, and more whose operators are worth knowing.
 
     The ends of a weight-sharing space are among the first, so that no other lies far outside.
     """
@@ -155,8 +171,10 @@ def _measure(
     measures: Measures,
     advance: Advance,
 ) -> None:
-    """All operators, half of the networks, all operators, the other half, and so on: a slow minute of the
-    machine must trouble none alone."""
+    """Measure all operators, then half of the networks, all operators again, the other half, and so on.
+
+    The order spreads a slow minute of the machine over several operators and networks.
+    """
     reference = subject.build(genotypes[_REFERENCE])
     half = len(genotypes) // 2
     for number in range(_NETWORK_PASSES):
@@ -172,7 +190,7 @@ def _measure(
 
 
 def _measure_operators(calls: Sequence[Call], step: int, notes: Notes, measures: Measures) -> None:
-    """Each once more, and among others than before."""
+    """Measure each operator once more, among others than before."""
     pending = [call for call in calls if notes.operator_passes(call.operator.key) <= step]
     pending = Random(step).sample(pending, len(pending))
     for start in range(0, len(pending), _OPERATORS_AT_ONCE):
@@ -184,7 +202,7 @@ def _measure_operators(calls: Sequence[Call], step: int, notes: Notes, measures:
 def _missing_calls(
     subject: Subject, genotypes: Sequence[Genotype], notes: Notes, advance: Advance
 ) -> list[Call]:
-    """One for each operator that needs more passes."""
+    """Return one call for each operator that needs more passes."""
     calls: dict[str, Call] = {}
     for done, genotype in enumerate(genotypes, start=1):
         needed = {
@@ -204,13 +222,14 @@ def _missing_calls(
 
 
 def operators_of(subject: Subject, genotype: Genotype) -> list[Operator]:
+    """Return the operators that a genotype's network runs, for one batch of the subject's."""
     with torch.device("meta"):
         network = subject.build(genotype)
     return list_operators(network, subject.input_size, batch_size=subject.batch_size)
 
 
 def _calls_of(subject: Subject, genotype: Genotype) -> list[Call]:
-    """As the network makes them on its device, in the precision there."""
+    """Return the calls that the network makes on its device, in the precision there."""
     network = subject.build(genotype)
     images = ready(network, (subject.batch_size, 3, *subject.input_size), subject.compute.device)
     calls = record_calls(network, images)

@@ -1,4 +1,4 @@
-"""What a latency table was measured on and for, which it holds for and for nothing else."""
+"""Conditions: what a latency table was measured on. It holds for nothing else."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from posenas.networks.latency.measure import device_name
 
 @dataclass(frozen=True)
 class Conditions:
-    """Figures are comparable only where all of these are equal.
+    """The conditions of a measurement; times are comparable only where all of them are equal.
 
     Attributes:
-        device: in words.
-        threads: of the CPU.
+        device: the device in words.
+        threads: threads of the CPU.
         precision: "32" or "bf16".
         batch_size: images in one forward pass.
         input_size: (height, width) in pixels.
@@ -31,10 +31,11 @@ class Conditions:
     input_size: tuple[int, int]
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the conditions as plain data."""
         return asdict(self) | {"input_size": list(self.input_size)}
 
     def differences(self, other: Conditions) -> str:
-        """In words, "precision bf16 and not 32"; empty where there are none."""
+        """Return the differences in words, such as "precision bf16 and not 32"; empty if there are none."""
         mine, others = self.as_dict(), other.as_dict()
         return ", ".join(
             f"{name.replace('_', ' ')} {mine[name]} and not {others[name]}"
@@ -46,6 +47,14 @@ class Conditions:
 def conditions_of(
     compute: Compute, *, threads: int, batch_size: int, input_size: tuple[int, int]
 ) -> Conditions:
+    """Return the conditions of measurements on this machine.
+
+    Args:
+        compute: the device, and the type that networks compute in there.
+        threads: threads of the CPU.
+        batch_size: images in one forward pass.
+        input_size: (height, width) in pixels.
+    """
     half = compute.autocast_dtype is torch.bfloat16
     return Conditions(
         device=device_name(compute.device),
@@ -57,7 +66,13 @@ def conditions_of(
 
 
 def conditions_from(values: Mapping[str, Any]) -> Conditions:
-    """From `Conditions.as_dict`. Raises KeyError, TypeError or ValueError for anything else."""
+    """Return the conditions from the plain data of `Conditions.as_dict`.
+
+    Raises:
+        KeyError: if a value is missing.
+        TypeError: if a value is of another type.
+        ValueError: if a value cannot be read or is out of range.
+    """
     height, width = values["input_size"]
     conditions = Conditions(
         device=str(values["device"]),

@@ -1,4 +1,4 @@
-"""The times of a device's operators, each measured alone; those never measured are estimated."""
+"""Entries: the times of a device's operators, each measured alone. Others are estimated from them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from posenas.networks.latency.measure import Latency
 from posenas.networks.latency.operators import Operator
 
 _ENDLESS = re.compile(r"\d{19}")
-"""Beyond 64 bits."""
+"""A pattern of whole numbers that need more than 64 bits."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One operator's time, in milliseconds."""
+    """The time of an operator, in milliseconds."""
 
     operator: Operator
     median_ms: float
@@ -25,7 +25,7 @@ class Entry:
     third_quartile_ms: float
 
     def as_list(self) -> list[Any]:
-        """The row of a table's file; see `COLUMNS`."""
+        """Return the entry as a row of a table's file; see `COLUMNS`."""
         operator = self.operator
         times = (self.median_ms, self.first_quartile_ms, self.third_quartile_ms)
         return [operator.key, *(round(time, 6) for time in times), operator.macs, operator.elements]
@@ -35,11 +35,17 @@ COLUMNS = ("operator", "median_ms", "first_quartile_ms", "third_quartile_ms", "m
 
 
 def make_entry(operator: Operator, latency: Latency) -> Entry:
+    """Return the entry of an operator that was measured."""
     return Entry(operator, latency.median_ms, latency.first_quartile_ms, latency.third_quartile_ms)
 
 
 def entry_from_list(row: Sequence[Any]) -> Entry:
-    """From `Entry.as_list`. Raises ValueError or TypeError for anything else."""
+    """Return the entry from a row that `Entry.as_list` made.
+
+    Raises:
+        TypeError: if the row is something else.
+        ValueError: if the row is something else.
+    """
     key, median, first, third, macs, elements = row
     if _ENDLESS.search(str(key)) or not all(0 <= int(count) < 2**63 for count in (macs, elements)):
         raise ValueError(f"{key!s:.40} has numbers that no operator has")
@@ -48,9 +54,11 @@ def entry_from_list(row: Sequence[Any]) -> Entry:
 
 @dataclass(frozen=True)
 class OperatorSum:
-    """What a network's operators take one by one, added up.
+    """The sum of the times of a network's operators.
 
     Attributes:
+        milliseconds: the sum.
+        operators: how many operators the network runs.
         unmeasured: how many of them were estimated from others.
     """
 
@@ -60,13 +68,14 @@ class OperatorSum:
 
 
 class OperatorTimes:
-    """Answers for every network, with its entries where they have the operator."""
+    """The times of any network's operators: measured where an entry has them, else estimated."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._measured = {entry.operator.key: entry.median_ms for entry in entries}
         self._estimate = make_estimator([(entry.operator, entry.median_ms) for entry in entries])
 
     def add_up(self, operators: Sequence[Operator]) -> OperatorSum:
+        """Return the sum of the operators' times."""
         unmeasured = [operator for operator in operators if operator.key not in self._measured]
         measured = sum(self._measured.get(operator.key, 0.0) for operator in operators)
         estimated = sum(self._estimate(operator) for operator in unmeasured)

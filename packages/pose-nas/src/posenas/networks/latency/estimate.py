@@ -1,4 +1,4 @@
-"""Times of operators that were never measured, from the times of others of their kind."""
+"""Estimates of the times of operators that were never measured, from the times of operators like them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Measured: TypeAlias = "tuple[Operator, float]"
 
 
 def make_estimator(measured: Iterable[Measured]) -> Callable[[Operator], float]:
-    """From an operator to milliseconds: the time of the nearest operator of its form, scaled by what a
-    log-linear model of that form says about the difference.
+    """Return a function from an operator to its estimated milliseconds.
 
-    Two operators have one form where their texts differ in numbers alone. One of a form that nobody measured
-    is compared with all operators, by its multiply-adds and the numbers that it moves.
+    The estimate is the time of the nearest operator of the same form, scaled by what a log-linear model of
+    that form says about the difference. Two operators have one form where their texts differ in numbers
+    alone. An operator whose form nobody measured is compared with all operators, by its multiply-adds and the
+    numbers that it moves.
     """
     everything = list(measured)
     by_form: dict[str, list[Measured]] = {}

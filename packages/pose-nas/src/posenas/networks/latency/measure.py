@@ -1,9 +1,9 @@
-"""How long a network takes for a batch on a device, in milliseconds.
+"""Measuring how long a network takes for a batch on a device, in milliseconds.
 
 A thread that computes alone on the CPU is timed by its own CPU clock, which stands still while other
 processes have the core: that is the wall time on a machine that does nothing else. Several threads, and CUDA,
-are timed by the wall clock. What other processes do to the caches still costs time; so calls are made in
-short blocks, and the quietest quarter of the blocks counts.
+are timed by the wall clock. Other processes still cost time through the caches, so calls are made in short
+blocks, and only the quietest quarter of the blocks counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from posenas.networks.devices import Compute
 
 TimeCall: TypeAlias = Callable[[Callable[[], Any]], float]
-"""Makes a call and gives the milliseconds that it took."""
+"""A function that makes a call and returns the milliseconds that it took."""
 
 _WARM_UP = 2
 _CALLS = 3
@@ -34,11 +34,14 @@ _LONGEST_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Latency:
-    """What calls took, those of the quietest quarter of the blocks.
+    """The times of calls, in the quietest quarter of the blocks.
 
     Attributes:
-        repeats: the number of these calls.
-        device: in words, such as "AMD EPYC".
+        median_ms: their median.
+        first_quartile_ms: their first quartile.
+        third_quartile_ms: their third quartile.
+        repeats: number of calls.
+        device: the device in words, such as "AMD EPYC".
     """
 
     median_ms: float
@@ -57,12 +60,16 @@ def measure_latency(
     threads: int = 1,
     time_call: TimeCall | None = None,
 ) -> Latency:
-    """Times the forward pass of one (batch size, 3, height, width) batch.
+    """Time the forward pass of one (batch size, 3, height, width) batch.
 
     The network is left in evaluation mode, in the channels-last layout, on the compute's device.
 
     Args:
-        threads: of the CPU; without effect on CUDA.
+        network: a network from images to outputs.
+        input_size: (height, width) in pixels.
+        compute: the device, and the type that the network computes in there.
+        batch_size: images in one forward pass.
+        threads: threads of the CPU; without effect on CUDA.
         time_call: replaces the clock.
     """
     turns = measure_in_turns(
@@ -87,11 +94,15 @@ def measure_in_turns(
     time_call: TimeCall,
     seconds: float,
 ) -> list[list[list[float]]]:
-    """For each turn one block of calls, in milliseconds, of every network.
+    """Return one block of calls of every network for each turn, in milliseconds.
 
     Args:
-        shape: of the images.
-        seconds: there are turns for so long, but five at least; fewer where ten seconds have passed.
+        networks: the networks that take turns.
+        shape: shape of the images, (N, 3, H, W).
+        compute: the device, and the type that the networks compute in there.
+        threads: threads of the CPU.
+        time_call: makes a call and returns the milliseconds that it took.
+        seconds: for how long there are turns. There are at least five, or fewer if ten seconds have passed.
     """
     calls = [_call_of(network, shape, compute) for network in networks]
     started = time.monotonic()
@@ -118,31 +129,40 @@ def _call_of(network: nn.Module, shape: tuple[int, int, int, int], compute: Comp
 
 
 def ready(network: nn.Module, shape: tuple[int, int, int, int], device: torch.device) -> Tensor:
-    """Brings the network to where and how it is timed, and gives images of this shape for it."""
+    """Bring the network to the device, mode and layout in which it is timed, and return images for it.
+
+    Args:
+        network: changed in place.
+        shape: shape of the images, (N, 3, H, W).
+        device: where the network and the images will be.
+    """
     network.eval().to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last)
 
 
 def _block(call: Callable[[], None], time_call: TimeCall) -> list[float]:
-    """The first call finds its weights where other processes have left them, and does not count."""
+    """Return the times of a block of calls.
+
+    Its first call finds the weights where other processes have left them, and does not count.
+    """
     call()
     return [time_call(call) for _ in range(_CALLS)]
 
 
 def quarter(number: int) -> int:
-    """Of so many blocks, how many are the quietest quarter."""
+    """Return how many blocks the quietest quarter has, rounded up."""
     return math.ceil(number / 4)
 
 
 def summarise(times: list[float], *, device: str) -> Latency:
-    """Of one or more times in milliseconds."""
+    """Return median, quartiles and number of one or more times in milliseconds."""
     first, third = np.quantile(times, (0.25, 0.75))
     return Latency(statistics.median(times), float(first), float(third), len(times), device)
 
 
 def choose_clock(device: torch.device, threads: int) -> TimeCall:
-    """See the module's text."""
+    """Return the CPU clock for a thread alone, the wall clock for several threads or CUDA."""
     if device.type == "cuda":
         return _time_on_cuda
     clock = time.thread_time if threads == 1 else time.perf_counter
@@ -156,13 +176,14 @@ def choose_clock(device: torch.device, threads: int) -> TimeCall:
 
 
 def clock_in_words(device: torch.device, threads: int) -> str:
+    """Return the name of the clock that `choose_clock` chooses."""
     if device.type == "cuda":
         return "wall clock, device synchronised"
     return "CPU clock of the only thread" if threads == 1 else "wall clock"
 
 
 def _time_on_cuda(call: Callable[[], Any]) -> float:
-    """From an idle device to an idle device: a call returns before the device has finished."""
+    """Time a call from an idle device to an idle device: it returns before the device has finished."""
     torch.cuda.synchronize()
     started = time.perf_counter()
     call()
@@ -172,7 +193,7 @@ def _time_on_cuda(call: Callable[[], Any]) -> float:
 
 @contextmanager
 def exactly_threads(threads: int) -> Iterator[None]:
-    """So many CPU threads for torch's operators, whatever is set around this."""
+    """Let torch's operators use exactly this many CPU threads while the context is open."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -182,7 +203,7 @@ def exactly_threads(threads: int) -> Iterator[None]:
 
 
 def device_name(device: torch.device) -> str:
-    """Of the GPU as CUDA names it, of the CPU as the kernel does; "CPU" where that does not."""
+    """Return the GPU's name from CUDA, or the CPU's from the kernel; "CPU" where that has none."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     information = Path("/proc/cpuinfo")

@@ -1,4 +1,4 @@
-"""What a build of a latency table has measured so far, kept in a file so that it can go on after a stop."""
+"""Notes: a file of what a build of a latency table has measured, so that it can go on after a stop."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from posenas.runs.strict_json import parse_json
 
 
 class Notes:
-    """The times, and the file `NAME.building` beside the table's that holds them.
+    """The times measured so far, and the file `NAME.building` beside the table's that holds them.
 
     Args:
-        path: the table's.
-        plan: all that the times depend on.
+        path: the table's file.
+        plan: everything that the times depend on.
 
     Raises:
         PosenasError: where the file is damaged, or of another plan.
@@ -60,31 +60,33 @@ class Notes:
             )
 
     def operator_passes(self, key: str) -> int:
-        """How often it was measured."""
+        """Return how often the operator was measured."""
         return len(self._times.get(key, ()))
 
     def network_passes(self, name: str) -> int:
-        """By its genotype's id."""
+        """Return how often the network was measured, by its genotype's id."""
         return len(self._networks.get(name, ()))
 
     def entries(self) -> list[Entry]:
-        """Other processes only ever add time: each operator's quietest pass."""
+        """Return each operator's quietest pass, since other processes only ever add time."""
         return [
             make_entry(operator, min(self._times[key], key=lambda latency: latency.median_ms))
             for key, operator in self.operators.items()
         ]
 
     def network_time(self, name: str) -> QuietTime:
+        """Return the network's time in quiet turns, by its genotype's id."""
         everything = (one for passes in self._networks.values() for one in passes)
         return quiet_time(self._networks[name], quiet_reference(everything))
 
     def add_operators(self, latencies: Mapping[str, Latency]) -> None:
-        """By their texts; into the file too."""
+        """Add one time for each operator, by its text, and save the notes."""
         for key, latency in latencies.items():
             self._times.setdefault(key, []).append(latency)
         self._save()
 
     def add_network(self, name: str, beside: Beside) -> None:
+        """Add one pass of a network, by its genotype's id, and save the notes."""
         self._networks.setdefault(name, []).append(beside)
         self._save()
 
@@ -100,4 +102,5 @@ class Notes:
         write_atomically(self._path, json.dumps(content).encode())
 
     def remove(self) -> None:
+        """Remove the file."""
         self._path.unlink()

@@ -1,9 +1,9 @@
-"""The operators that a network runs for one batch, each with its shapes, as canonical text:
+"""The operators that a network runs for one batch, each with its shapes, as canonical text.
 
     conv2d 64x48 32->64 k3x3 s1x1 g1
 
-They are the calls of torch's functions that the network makes, seen while it runs on torch's `meta` device,
-where nothing is computed. The text names all that an operator's time depends on, so that networks share it.
+An operator is a call of one of torch's functions, seen while the network runs on torch's `meta` device, where
+nothing is computed. The text names everything that the operator's time depends on, so networks share it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHAPE_KEEPING = (*_NORMALISATIONS, functional.relu)
 
 @dataclass(frozen=True)
 class Operator:
-    """One call of a torch function.
+    """A call of a torch function, known by its text.
 
     Attributes:
         key: the canonical text; its first word is the kind.
@@ -41,12 +41,21 @@ class Operator:
 
     @property
     def kind(self) -> str:
+        """The kind of the operator, such as `conv2d`."""
         return self.key.partition(" ")[0]
 
 
 @dataclass(frozen=True)
 class Call:
-    """An operator as it was called; `autocast` where torch was choosing the precision."""
+    """An operator with the function and the arguments of its call.
+
+    Attributes:
+        operator: the operator.
+        function: torch's function.
+        args: positional arguments.
+        kwargs: named arguments.
+        autocast: whether torch was choosing the precision.
+    """
 
     operator: Operator
     function: Callable[..., Any]
@@ -56,13 +65,19 @@ class Call:
 
 
 def list_operators(network: nn.Module, input_size: tuple[int, int], *, batch_size: int = 1) -> list[Operator]:
-    """Those of a network on the meta device, for one (batch size, 3, height, width) batch, in their order."""
+    """Return the operators of a network on the meta device, in their order, for one batch.
+
+    Args:
+        network: a network on the meta device, from images to outputs.
+        input_size: (height, width) in pixels.
+        batch_size: images in the batch.
+    """
     images = torch.zeros(batch_size, 3, *input_size, device="meta")
     return [call.operator for call in record_calls(network, images)]
 
 
 def record_calls(network: nn.Module, images: Tensor) -> list[Call]:
-    """Runs the network in evaluation mode, on whatever device it and the images are."""
+    """Run the network in evaluation mode, on the images' device, and return the calls that it made."""
     recorder = _Recorder(images.device.type)
     network.eval()
     with torch.no_grad(), recorder.multiplications, recorder:
@@ -71,7 +86,7 @@ def record_calls(network: nn.Module, images: Tensor) -> list[Call]:
 
 
 class _Recorder(TorchFunctionMode):
-    """Sees the calls of torch functions, but not those that these make in turn."""
+    """A mode that sees the calls of torch functions, but not those that they make in turn."""
 
     def __init__(self, device_type: str) -> None:
         super().__init__()
@@ -102,7 +117,7 @@ class _Recorder(TorchFunctionMode):
 
 
 def _run(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """The call; on the meta device, where normalisation and ReLU are slow, these are passed over."""
+    """Return the call's output; on the meta device, slow normalisation and ReLU are passed over."""
     if function in _SHAPE_KEEPING and args[0].is_meta:
         return args[0]
     return function(*args, **kwargs)
@@ -157,7 +172,7 @@ def _size(shape: tuple[int, ...] | torch.Size) -> str:
 
 
 def _words(arguments: Any) -> Iterator[str]:
-    """Shapes of tensors and what other values there are, in the order of the call."""
+    """Yield shapes of tensors, and all other values, in the order of the call."""
     if isinstance(arguments, Tensor):
         yield _size(arguments.shape) or "scalar"
     elif isinstance(arguments, Mapping):

@@ -1,4 +1,4 @@
-"""From the times of operators, each measured alone, to the time of the network that runs them in a row."""
+"""Sums: from the times of operators, each measured alone, to the time of the network that runs them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from posenas.networks.latency.entries import OperatorSum
 
 @dataclass(frozen=True)
 class SumModel:
-    """constant + scale x sum: what modules and an unlike state of the caches add. Neither is negative."""
+    """The model constant + scale x sum, which covers what modules and another state of the caches add.
+
+    Neither the constant nor the scale is negative.
+    """
 
     constant_ms: float
     scale: float
 
     def milliseconds(self, total: OperatorSum) -> float:
+        """Return the predicted time of the network whose operators take this sum."""
         return self.constant_ms + self.scale * total.milliseconds
 
 
 def fit_sum(totals: Sequence[OperatorSum], measured_ms: Sequence[float]) -> SumModel:
-    """Least squares of the relative errors over these networks."""
+    """Fit the sums to the networks' measured times by least squares of the relative errors."""
     columns = np.array([(1.0, total.milliseconds) for total in totals])
     relative = columns / np.array(measured_ms)[:, None]
     ones = np.ones(len(totals))

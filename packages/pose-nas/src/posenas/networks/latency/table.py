@@ -26,10 +26,15 @@ FORMAT = "posenas latency table 1"
 
 @dataclass(frozen=True)
 class MeasuredNetwork:
-    """A whole network's time, and what the table says about it.
+    """A network that was measured whole, and what the table says about it.
 
     Attributes:
-        held_out: the table knows nothing of it: neither its time nor its operators were used.
+        genotype: the network.
+        held_out: whether the table knows nothing of it: neither its time nor its operators were used.
+        measured_ms: median of the measured times.
+        first_quartile_ms: first quartile of the measured times.
+        third_quartile_ms: third quartile of the measured times.
+        predicted_ms: what the table says.
     """
 
     genotype: Genotype
@@ -41,17 +46,18 @@ class MeasuredNetwork:
 
     @property
     def error(self) -> float:
-        """|measured / predicted - 1|, so that prediction x (1 + error) is no less than the measured time."""
+        """The error |measured / predicted - 1|, so that prediction x (1 + error) covers the measured time."""
         return abs(self.measured_ms / self.predicted_ms - 1.0)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of a network's latency.
+    """The predicted latency of a network.
 
     Attributes:
-        upper_ms: no more than one held-out network in ten was slower than this figure of it.
-        operators: how many the network runs.
+        ms: milliseconds.
+        upper_ms: an upper bound in milliseconds; at most one held-out network in ten was slower than its own.
+        operators: how many operators the network runs.
         unmeasured: how many of them are in no entry, and were estimated from others.
     """
 
@@ -63,14 +69,16 @@ class Prediction:
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Of one device, precision, batch size and input size, for the networks of one space and head.
+    """The latency table of one device, precision, batch size and input size, for one space and head.
 
     Attributes:
+        conditions: the device, precision, batch size and input size that it holds for.
         subject: the space and the head with their options, and the number of keypoints.
-        torch: the version.
+        torch: version of torch.
         clock: how times were taken, in words.
-        model: from the operators' times to the network's.
-        networks: those that the model was fitted on, and those that it is judged on.
+        entries: the times of operators.
+        model: the way from the operators' times to the network's.
+        networks: the networks that the model was fitted on, and those that it is judged on.
     """
 
     conditions: Conditions
@@ -83,7 +91,11 @@ class LatencyTable:
 
     @staticmethod
     def load(path: Path) -> LatencyTable:
-        """Raises PosenasError where the file is no whole latency table."""
+        """Read a table from a file.
+
+        Raises:
+            PosenasError: where the file is no whole latency table.
+        """
         try:
             return _from_dict(parse_json(path.read_bytes()))
         except OSError as error:
@@ -95,10 +107,14 @@ class LatencyTable:
             ) from error
 
     def save(self, path: Path) -> None:
+        """Write the table to a file."""
         write_atomically(path, (json.dumps(_as_dict(self), indent=1) + "\n").encode())
 
     def predict(self, operators: Sequence[Operator]) -> Prediction:
-        """Of a network that runs these; see `posenas.networks.latency.operators.list_operators`."""
+        """Predict the latency of a network that runs these operators.
+
+        See `posenas.networks.latency.operators.list_operators`.
+        """
         total = self._times.add_up(operators)
         milliseconds = self.model.milliseconds(total)
         upper = milliseconds * (1.0 + self.percentile_90_error)
@@ -106,20 +122,21 @@ class LatencyTable:
 
     @property
     def held_out(self) -> list[MeasuredNetwork]:
+        """The networks that the table is judged on."""
         return [network for network in self.networks if network.held_out]
 
     @property
     def median_error(self) -> float:
-        """Of the held-out networks."""
+        """The median error of the held-out networks."""
         return float(np.median([network.error for network in self.held_out]))
 
     @property
     def percentile_90_error(self) -> float:
-        """Of the held-out networks: the least of their errors that nine in ten do not exceed."""
+        """The least of the held-out networks' errors that nine in ten of them do not exceed."""
         return float(np.quantile([network.error for network in self.held_out], 0.9, method="higher"))
 
     def judgement(self) -> dict[str, float]:
-        """How far it errs, as plain data."""
+        """Return how far the table errs, as plain data."""
         return {
             "networks": len(self.held_out),
             "fitted_on": len(self.networks) - len(self.held_out),
@@ -175,7 +192,7 @@ def _from_dict(content: Mapping[str, Any]) -> LatencyTable:
 
 
 def _subject(content: Any) -> Mapping[str, Any]:
-    """Space and head by name, with their options."""
+    """Return the space and the head by name, with their options, after a check."""
     for kind in ("space", "head"):
         if not isinstance(content[kind]["name"], str):
             raise ValueError(f"subject.{kind}.name is no text")

@@ -1,1 +1,1 @@
-"""The building blocks that hand-made and searched backbones share."""
+"""Layers: the building blocks that hand-made and searched backbones share."""

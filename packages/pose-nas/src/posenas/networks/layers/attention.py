@@ -1,4 +1,4 @@
-"""Attention blocks: each computes one vector from a whole feature map. (N, C, H, W) to the same shape."""
+"""Attention blocks: each computes one vector from a whole feature map, (N, C, H, W) to the same shape."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from torch.nn.functional import relu
 
 
 class GlobalContext(nn.Module):
-    """Adds one vector, computed from the whole map, to every position: (N, C, H, W) to the same shape.
+    """An attention block that adds one vector, computed from the whole map, to every position.
 
-    Starts as the identity. Source: GCNet (Cao et al., 2019), as used by ViPNAS.
+    (N, C, H, W) to the same shape. It starts as the identity.
+
+    Source: GCNet (Cao et al., 2019), as used by ViPNAS.
     """
 
     def __init__(self, channels: int) -> None:
@@ -30,10 +32,10 @@ class GlobalContext(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Multiplies every channel by a gate in [0, 1]: (N, C, H, W) to the same shape.
+    """An attention block that multiplies every channel by a gate in [0, 1]: (N, C, H, W) to the same shape.
 
-    Mean over positions, 1x1 to `hidden` channels, ReLU, 1x1 back, and the gate clamp((x + 1) / 2, 0, 1),
-    which is 1/2 at 0. Both convolutions have a bias.
+    It takes the mean over positions, a 1x1 convolution to `hidden` channels, ReLU, a 1x1 convolution back,
+    and the gate clamp((x + 1) / 2, 0, 1), which is 1/2 at 0. Both convolutions have a bias.
 
     Source: Hu et al., CVPR 2018; the gate is that of the networks that ViPNAS (CVPR 2021) released.
     """

@@ -1,4 +1,4 @@
-"""A backbone that is one chain of parts."""
+"""Chains: backbones whose parts run one after the other."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from posenas.contract.levels import Level
 
 
 class Chain(nn.Module):
-    """A backbone of named parts that run one after the other.
+    """A backbone of named parts that run one after the other: images to the outputs of the levels' parts.
 
-    Images to the outputs of those parts that are levels.
+    Args:
+        parts: the modules by name, in their order.
+        levels: the levels, each named after the part whose output it is.
     """
 
     def __init__(self, parts: Mapping[str, nn.Module], levels: Sequence[Level]) -> None:

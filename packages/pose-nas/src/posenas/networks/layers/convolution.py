@@ -8,7 +8,14 @@ from posenas.networks.skeletons import made
 
 
 def convolution(in_channels: int, out_channels: int, *, kernel: int, stride: int) -> nn.Sequential:
-    """Convolution, batch norm, ReLU: (N, I, H, W) to (N, O, H / stride, W / stride)."""
+    """Return convolution, batch norm and ReLU: (N, I, H, W) to (N, O, H / stride, W / stride).
+
+    Args:
+        in_channels: I.
+        out_channels: O.
+        kernel: side of the kernel in pixels, odd.
+        stride: pixels between two positions of the kernel.
+    """
     return nn.Sequential(
         made(nn.Conv2d, in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
         made(nn.BatchNorm2d, out_channels),
@@ -17,7 +24,13 @@ def convolution(in_channels: int, out_channels: int, *, kernel: int, stride: int
 
 
 def upsampling(in_channels: int, out_channels: int, *, groups: int) -> nn.Sequential:
-    """4x4 transposed convolution, batch norm, ReLU: (N, I, H, W) to (N, O, 2 H, 2 W)."""
+    """Return 4x4 transposed convolution, batch norm and ReLU: (N, I, H, W) to (N, O, 2 H, 2 W).
+
+    Args:
+        in_channels: I.
+        out_channels: O.
+        groups: groups of channels that are convolved apart.
+    """
     return nn.Sequential(
         made(nn.ConvTranspose2d, in_channels, out_channels, 4, 2, 1, groups=groups, bias=False),
         made(nn.BatchNorm2d, out_channels),
@@ -26,5 +39,5 @@ def upsampling(in_channels: int, out_channels: int, *, groups: int) -> nn.Sequen
 
 
 def pooled_stem(width: int) -> nn.Sequential:
-    """ResNet's stem, 7x7 convolution and max pooling: (N, 3, H, W) to (N, width, H / 4, W / 4)."""
+    """Return ResNet's stem, 7x7 convolution and max pooling: (N, 3, H, W) to (N, width, H / 4, W / 4)."""
     return nn.Sequential(convolution(3, width, kernel=7, stride=2), nn.MaxPool2d(3, 2, 1))

@@ -1,7 +1,6 @@
-"""HRNet (Sun et al., CVPR 2019): a high-resolution branch throughout, and coarser ones beside it.
+"""HRNet (Sun et al., CVPR 2019): a branch of high resolution throughout, and coarser ones beside it.
 
-One plan of plain values says what is built, so that the published networks and searched ones are the
-same code.
+One plan of plain values says what is built, so published and searched networks are made by the same code.
 """
 
 from __future__ import annotations
@@ -27,25 +26,26 @@ _EXPANSION = 4
 
 @dataclass(frozen=True)
 class Stage:
-    """So many modules of these branches; each stage has one branch more than the stage before it."""
+    """A stage of HRNet: `modules` modules of these branches, one branch more than the stage before has."""
 
     modules: int
     branches: tuple[Branch, ...]
 
     @property
     def widths(self) -> list[int]:
+        """The channels of each branch."""
         return [branch.width for branch in self.branches]
 
 
 @dataclass(frozen=True)
 class HRNetPlan:
-    """What varies between HRNets.
+    """The values in which HRNets differ.
 
     Attributes:
-        stem_width: of the two convolutions that lead to 1/4.
-        depth: bottleneck blocks of the first stage.
-        bottleneck: these blocks; they put out 4 x its width.
-        stages: the second stage and all after it, of 2, 3, ... branches.
+        stem_width: channels of the two convolutions that lead to 1/4.
+        depth: number of bottleneck blocks in the first stage.
+        bottleneck: the bottleneck blocks, which put out 4 times its width.
+        stages: the second stage and all after it, with 2, 3, ... branches.
         project: convolve also between branches of one width, so that networks of different widths nest.
     """
 
@@ -57,10 +57,11 @@ class HRNetPlan:
 
 
 class HRNet(nn.Module):
-    """(N, 3, H, W) images to the levels; H and W are multiples of the coarsest level's stride.
+    """A backbone, (N, 3, H, W) images to the levels; H and W are multiples of the coarsest level's stride.
 
-    Levels are `stem`, `stage1`, each branch of each later stage (`stage3.branch2` is at 1/8), then the input
-    of the last stage's new branch (`transition3` of four stages) and the last stage's one output, at 1/4.
+    The levels are `stem`, `stage1`, and each branch of each later stage but the last (`stage3.branch2` is at
+    1/8). Then come the input of the last stage's new branch (`transition3` with four stages) and the last
+    stage's one output, at 1/4.
     """
 
     def __init__(self, plan: HRNetPlan) -> None:
@@ -93,7 +94,7 @@ class HRNet(nn.Module):
 
 
 def _bottlenecks(plan: HRNetPlan) -> nn.Sequential:
-    """The first one always projects its shortcut: it widens from the stem."""
+    """Return the first stage; its first block always projects its shortcut, as it widens from the stem."""
     mid = plan.bottleneck.width
     width = _EXPANSION * mid
     return nn.Sequential(
@@ -114,7 +115,7 @@ def _bottlenecks(plan: HRNetPlan) -> nn.Sequential:
 
 
 def _modules(stage: Stage, *, final: bool) -> nn.Sequential:
-    """The network's last exchange makes the first branch alone."""
+    """Return a stage's modules; the network's last exchange makes the first branch alone."""
     return nn.Sequential(
         *(
             MultiResolutionModule(
@@ -127,7 +128,7 @@ def _modules(stage: Stage, *, final: bool) -> nn.Sequential:
 
 
 def _levels(plan: HRNetPlan) -> Iterator[Level]:
-    """In the order in which `HRNet.forward` makes them."""
+    """Yield the levels in the order in which `HRNet.forward` makes them."""
     yield Level("stem", 4, plan.stem_width)
     yield Level("stage1", 4, _EXPANSION * plan.bottleneck.width)
     for number, stage in enumerate(plan.stages, 2):

@@ -10,9 +10,9 @@ from posenas.networks.layers.attention import GlobalContext
 
 
 def initialise(network: nn.Module, fill: Callable[[Tensor], Tensor]) -> None:
-    """Fills every convolution's weight by `fill`, in place, and its bias with zeros.
+    """Fill every convolution's weight by `fill`, in place, and its bias with zeros.
 
-    Global context starts as the identity. On the meta device there is nothing to fill.
+    Global context starts as the identity. On the meta device nothing is filled.
     """
     if next(network.parameters()).is_meta:
         return

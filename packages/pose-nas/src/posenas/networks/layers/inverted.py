@@ -9,16 +9,21 @@ from posenas.networks.skeletons import made
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, k x k grouped convolution, attention, 1x1 projection; a shortcut where shapes agree.
+    """The inverted residual block: 1x1 expansion, k x k convolution in groups, attention, 1x1 projection.
 
-    (N, I, H, W) to (N, O, H / stride, W / stride). Blocks with and without expansion or attention give the
-    same names to the same parts, so that they nest.
+    (N, I, H, W) to (N, O, H / stride, W / stride), with a shortcut where these shapes agree. Blocks with and
+    without expansion or attention give the same names to the same parts, so that they nest.
 
     Args:
+        in_channels: I.
+        out_channels: O.
         mid: channels of the k x k convolution.
-        attention: squeeze and excitation with `mid // 4` hidden channels.
-        activation: made with `inplace=True`; none after the projection.
-        expand: without it `mid` must be `in_channels`.
+        kernel: k, odd.
+        groups: groups of channels in the k x k convolution.
+        stride: of the k x k convolution.
+        attention: whether there is squeeze and excitation, with `mid // 4` hidden channels.
+        activation: made with `inplace=True`; there is none after the projection.
+        expand: whether there is an expansion; without it `mid` must be `in_channels`.
 
     Source: MobileNetV2 (Sandler et al., CVPR 2018) and MobileNetV3 (Howard et al., ICCV 2019).
     """

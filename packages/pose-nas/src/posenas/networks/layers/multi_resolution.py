@@ -1,6 +1,8 @@
-"""Branches of features at halving resolutions that exchange what they know (HRNet).
+"""HRNet's branches of features at halving resolutions that exchange what they know.
 
-Branch b of B has (N, widths[b], H / 2^b, W / 2^b). Source: Sun et al., CVPR 2019, sections 3.1 and 3.2.
+Branch b of B has (N, widths[b], H / 2^b, W / 2^b).
+
+Source: Sun et al., CVPR 2019, sections 3.1 and 3.2.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from posenas.networks.layers.residual import BasicBlock
 from posenas.networks.skeletons import made
 
 BLOCKS = 4
-"""Blocks of each branch between two exchanges."""
+"""The number of blocks in each branch between two exchanges."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """How the blocks of a branch look; `attention` is squeeze and excitation."""
+    """A branch's blocks: their channels, their groups, and whether they have squeeze and excitation."""
 
     width: int
     groups: int = 1
@@ -30,14 +32,19 @@ class Branch:
 
 
 class Fusion(nn.Module):
-    """One branch's share of an exchange: every branch, brought to this one's width and size, added up."""
+    """A branch's share of an exchange: the sum of all branches, each brought to this one's width and size.
+
+    Args:
+        widths: channels of each of the B branches.
+        target: index of this branch.
+    """
 
     def __init__(self, widths: Sequence[int], target: int) -> None:
         super().__init__()
         self.paths = nn.ModuleList(_path(widths, source, target) for source in range(len(widths)))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """B >= 2 feature maps to one of the target branch's shape."""
+        """Add up B >= 2 feature maps in the shape of the target branch."""
         first, *others = (path(feature) for path, feature in zip(self.paths, features, strict=True))
         total: Tensor = first
         for other in others:
@@ -46,7 +53,7 @@ class Fusion(nn.Module):
 
 
 class MultiResolutionModule(nn.Module):
-    """Blocks in every branch, then an exchange: maps of all branches to those of the first `outputs`."""
+    """A module with blocks in every branch, then an exchange that makes the first `outputs` branches."""
 
     def __init__(self, branches: Sequence[Branch], *, outputs: int) -> None:
         super().__init__()
@@ -60,9 +67,11 @@ class MultiResolutionModule(nn.Module):
 
 
 class Transition(nn.Module):
-    """Into a stage with one more branch, made of the coarsest one there was: B maps to B + 1.
+    """The way into a stage with one more branch, made of the coarsest branch so far: B maps to B + 1.
 
     Args:
+        before: channels of the B branches.
+        after: channels of the B + 1 branches.
         project: also convolve the branches whose width stays. Networks nest only if all or none of them do.
     """
 
@@ -90,12 +99,15 @@ def _blocks(branch: Branch) -> nn.Sequential:
 
 
 def squeeze_excitation(branch: Branch, channels: int) -> nn.Module | None:
-    """The attention of a branch's block with that many output channels."""
+    """Return the attention of a branch's block with that many output channels; None without attention."""
     return made(SqueezeExcitation, channels, channels // 4) if branch.attention else None
 
 
 def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """From one branch's shape to another's: finer by 1x1 and repetition, coarser by 3x3 of stride 2."""
+    """Return the way from one branch's shape to another's.
+
+    A finer shape is reached by 1x1 convolution and repetition, a coarser one by 3x3 convolutions of stride 2.
+    """
     if source == target:
         return nn.Identity()
     if source > target:

@@ -9,10 +9,12 @@ from posenas.networks.skeletons import made
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 grouped convolutions and a shortcut: (N, C, H, W) to the same shape.
+    """A residual block of two 3x3 grouped convolutions and a shortcut: (N, C, H, W) to the same shape.
 
     Args:
-        attention: works on the sum's new part, before the addition; none where None.
+        channels: C.
+        groups: groups of channels in both convolutions.
+        attention: applied to the residual before it is added to the shortcut; none where None.
     """
 
     def __init__(self, channels: int, *, groups: int, attention: nn.Module | None) -> None:
@@ -30,12 +32,19 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, k x k grouped, 1x1 convolution, and a shortcut: (N, I, H, W) to (N, O, H / stride, W / stride).
+    """A residual block of 1x1, k x k grouped and 1x1 convolution, and a shortcut.
+
+    (N, I, H, W) to (N, O, H / stride, W / stride).
 
     Args:
+        in_channels: I.
+        out_channels: O.
         mid: channels of the k x k convolution.
-        attention: works on the sum's new part, before the addition; none where None.
-        project: the shortcut is a 1x1 convolution; needed where the shape changes.
+        kernel: k, odd.
+        groups: groups of channels in the k x k convolution.
+        stride: of the k x k convolution and of the shortcut.
+        attention: applied to the residual before it is added to the shortcut; none where None.
+        project: whether the shortcut is a 1x1 convolution, which is needed where the shape changes.
     """
 
     def __init__(
