@@ -53,8 +53,11 @@ for _command in (
 
 
 def main() -> None:
-    """Ends with status 0; 2 for what the user can mend, told in one line; 128 and the number of a signal that
-    stopped it; 1 for a bug."""
+    """Run the command `posenas`, and end the process with its status.
+
+    The status is 0 for success; 2 for what the user can mend, told in one line; 128 and the number of a
+    signal that stopped it; 1 for a bug.
+    """
     with stop_requests() as stopped:
         try:
             status = _run()
@@ -94,7 +97,7 @@ def _check_arguments() -> None:
 
 
 def _misused(error: click.ClickException) -> int:
-    """As click shows it, but printable and cut."""
+    """Show the error as click does, but printable and cut; return the status."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None:
         say(context.get_usage(), err=True)
@@ -109,6 +112,6 @@ def _failed(reason: str) -> int:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Python's, NumPy's, or torch's, which for a CPU has no type of its own."""
+    """Return whether Python, NumPy or torch wants memory; torch on a CPU has no type of its own for that."""
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return named or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""Commands about data."""
+"""Commands about datasets."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def show(kind: str, name: str, as_json: bool) -> None:
 
 
 def _component(kind: str, name: str) -> tuple[type[Any], str]:
-    """The class whose options are shown, and where it comes from."""
+    """Return the class whose options are shown, and where it comes from."""
     from posenas.composing.plugins import find_plugins, load
     from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
     from posenas.contract.kinds import COMPONENT_KINDS

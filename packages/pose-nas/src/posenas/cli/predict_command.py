@@ -1,4 +1,4 @@
-"""The command that uses what a run has found."""
+"""The command that finds poses with the network of a finished run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 def _number(_: click.Context, __: click.Parameter, value: float) -> float:
-    """What `float` reads but "nan", with which nothing compares."""
+    """Return the number, but refuse "nan", which `float` reads and with which nothing compares.
+
+    Raises:
+        PosenasError: for "nan".
+    """
     if math.isnan(value):
         raise PosenasError("--threshold nan: this is no number; give one that scores can be compared with")
     return value
@@ -120,8 +124,10 @@ def predict(
 
 @contextmanager
 def _display() -> Iterator[FrameBar | FrameLines]:
-    """The terminal is put back at the end, and Ctrl-C before the first frame is one line too, though it comes
-    while modules are imported."""
+    """Show the progress of frames, and restore the terminal at the end.
+
+    Ctrl-C before the first frame ends in one line too, even if it comes while modules are imported.
+    """
     display = None
     try:
         from rich.console import Console

@@ -30,7 +30,7 @@ Command = Callable[..., Any]
 
 
 def recipe_options(command: Command) -> Command:
-    """The flags from which a recipe is made; later ones win over a recipe file."""
+    """Add to a command the flags from which a recipe is made; they win over a recipe file."""
     options = [
         click.option(
             "--recipe", type=click.Path(path_type=Path), help="Read the recipe from this TOML file."
@@ -196,7 +196,7 @@ def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
 
 
 def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of the file and the flags; a given network's tables replace the file's."""
+    """Return the recipe of the file and the flags; a given network's tables replace the file's."""
     from posenas.runs.recipe import merge, parse_assignment, read_recipe, recipe_from_tables
 
     tables = read_recipe(flags["recipe"]) if flags["recipe"] is not None else {}
@@ -213,8 +213,10 @@ def _tell_foreseen(composition: Composition) -> None:
 
 
 def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_json: bool) -> bool:
-    """Whether there is more to do than to save the recipe and to say that it fits; a run tells what was found
-    in the data, and here it is told where no run begins."""
+    """Save the recipe if asked, and return whether a run is to begin.
+
+    Without a run, what was found in the data is told here; a run tells it itself.
+    """
     from posenas.runs.files import write_atomically
     from posenas.runs.recipe import recipe_text
 
@@ -237,7 +239,7 @@ def _begin(composition: Composition, path: Path, *, accept_changes: bool, as_jso
 
 
 def _repeat(recipe: Recipe, path: Path, *, seeds: int, accept_changes: bool, as_json: bool) -> None:
-    """One run for each seed in the folder, each resumed where it was stopped; then what they say together."""
+    """Make one run for each seed in the folder, each resumed where it was stopped; then sum them up."""
     from dataclasses import replace
 
     from posenas.composing.compose import compose as check
@@ -301,7 +303,7 @@ def _run(composition: Composition, run: Run, *, accept_changes: bool, resumed_by
 
 @contextmanager
 def stoppable(continued_by: str) -> Iterator[None]:
-    """Ctrl-C, a signal to stop and want of memory end in one line that says what to do."""
+    """End Ctrl-C, a signal to stop and want of memory in one line that says what to do."""
     try:
         yield
     except (KeyboardInterrupt, MemoryError, PosenasError, RuntimeError) as error:
@@ -316,7 +318,7 @@ def stoppable(continued_by: str) -> Iterator[None]:
 
 
 def _advice(error: MemoryError | RuntimeError) -> str | None:
-    """For want of memory; None for a bug."""
+    """Return what to do about want of memory; None for a bug."""
     from torch import OutOfMemoryError
 
     if "DataLoader worker" in str(error):

@@ -1,4 +1,4 @@
-"""What `posenas doctor` looks at: environment, machine, devices, plugins and data."""
+"""The checks of `posenas doctor`: environment, machine, devices, plugins and data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data of a recipe: its folder, its splits, and the first image of each."""
+"""Checks of a recipe's data: its folder, its splits, and the first image of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ AREA = "data"
 
 
 def check_data(*, recipe: Path | None, dataset: str | None, assignments: Sequence[str]) -> Iterator[Finding]:
-    """Raises PosenasError where the recipe cannot be read or names no dataset that there is."""
+    """Yield one finding for each split of the recipe's dataset, or one that says that none was checked.
+
+    Args:
+        recipe: the recipe's file; None for a recipe of the other two alone.
+        dataset: name of a dataset, in place of the recipe's.
+        assignments: texts such as `dataset.root=FOLDER`, which win over the recipe.
+
+    Raises:
+        PosenasError: where the recipe cannot be read, or names a dataset that does not exist.
+    """
     from posenas.composing.options import make_component
     from posenas.composing.plugins import load
     from posenas.runs.recipe import merge, parse_assignment, read_recipe, recipe_from_tables

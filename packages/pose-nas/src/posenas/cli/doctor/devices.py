@@ -1,4 +1,4 @@
-"""Devices to compute on: which ones torch sees, whether they compute, and why a GPU stays unseen."""
+"""Checks of devices: which ones torch sees, whether they compute, and why a GPU stays unseen."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ FREE_ADVISED = 2 * GIB
 
 
 def check_devices() -> Iterator[Finding]:
+    """Yield one finding for each CUDA device, or one that says why torch sees none."""
     import torch
 
     with warnings.catch_warnings(record=True) as caught:
@@ -40,7 +41,7 @@ def check_devices() -> Iterator[Finding]:
 
 
 def driver_version(path: Path = Path("/proc/driver/nvidia/version")) -> str | None:
-    """Of the NVIDIA driver in the kernel; None without one."""
+    """Return the version of the NVIDIA driver in the kernel; None without one."""
     try:
         found = re.search(r"\b\d{3}\.\d+(\.\d+)?\b", path.read_text())
     except FileNotFoundError:
@@ -57,12 +58,14 @@ def unseen(
     environment: Mapping[str, str],
     messages: Sequence[str],
 ) -> Finding:
-    """Why torch sees no CUDA device.
+    """Return why torch sees no CUDA device.
 
     Args:
-        version, cuda: of torch, and of CUDA that it is built for (None: for none).
-        driver: version of the kernel's; None without one.
+        version: version of torch.
+        cuda: version of CUDA that torch is built for; None if it is built without.
+        driver: version of the kernel's driver; None without one.
         files: the GPUs' device files.
+        environment: the environment variables.
         messages: what torch said while it looked.
     """
     here = f"NVIDIA driver {driver} is here, but"
@@ -93,7 +96,7 @@ def unseen(
 
 
 def _cuda(torch: ModuleType, index: int) -> Finding:
-    """One device, after a product was computed on it."""
+    """Return the finding about one device, after a product was computed on it."""
     properties = torch.cuda.get_device_properties(index)
     name = f"cuda:{index} {properties.name}, capability {properties.major}.{properties.minor}"
     try:

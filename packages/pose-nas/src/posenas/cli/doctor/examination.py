@@ -1,4 +1,4 @@
-"""All checks, in the order in which a user would mend things."""
+"""The examination: all checks, in the order in which a user would mend things."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ from posenas.cli.doctor.packages import check_opencv, check_python, check_requir
 from posenas.cli.doctor.plugins import check_listed, check_loading
 
 HEAVY = ("numpy", "cv2", "torch")
-"""Modules that every run imports and that break most often: they bring compiled libraries."""
+"""The modules that every run imports and that break most often: they bring compiled libraries."""
 
 
 def examine(
     *, folder: Path, recipe: Path | None, dataset: str | None, assignments: Sequence[str]
 ) -> list[Finding]:
-    """Everything found; nothing is raised and nothing is left behind.
+    """Return everything found; nothing is raised and nothing is left behind.
 
     Args:
         folder: runs would be begun in its subfolder `runs`.
-        recipe, dataset, assignments: say which data is looked at, as for `posenas compose`.
+        recipe: the recipe's file whose data is looked at; None for none.
+        dataset: name of the dataset that is looked at, in place of the recipe's.
+        assignments: texts such as `dataset.root=FOLDER`, as for `posenas compose`.
     """
     found = _run("environment", _environment())
     sound = all(finding.status != "mend" for finding in found)

@@ -1,4 +1,4 @@
-"""One thing found, and checks that cannot stop each other."""
+"""The doctor's findings, and checks that cannot stop each other."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ Check = Callable[[], Iterable["Finding"]]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's.
+    """A line of the doctor's.
 
     Attributes:
+        area: what was looked at, in a word.
         status: `mend` where runs fail or will fail, `warn` where they are slow, at risk or lack a part.
-        found: what is so.
+        found: what was found.
         remedy: what to do; empty where nothing must be done, or where `found` says it.
     """
 
@@ -32,10 +33,12 @@ class Finding:
 
 
 def isolated(area: str, what: str, check: Check) -> Iterator[Finding]:
-    """The check's findings; where it raises, those before and one that says so.
+    """Yield the check's findings; if it raises, those before and one that says so.
 
     Args:
-        what: is being done, for the error, such as "importing torch".
+        area: what is looked at, in a word.
+        what: what the check does, for the error, such as "importing torch".
+        check: returns or yields findings.
     """
     try:
         yield from check()

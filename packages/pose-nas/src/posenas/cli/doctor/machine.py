@@ -1,4 +1,4 @@
-"""What the operating system offers: cores, memory, disk, shared memory, and a folder to write to."""
+"""Checks of the machine: cores, memory, disk, shared memory, and a folder to write to."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def check_threads(environment: Mapping[str, str], *, cores: int, quota: float | None) -> Iterator[Finding]:
-    """Threads against cores.
+    """Yield the finding about threads and cores.
 
     Args:
-        cores: that this process may run on.
+        environment: the environment variables.
+        cores: number of cores that this process may run on.
         quota: cores' worth of time that a container grants; None where it does not limit it.
     """
     text = environment.get("OMP_NUM_THREADS")
@@ -54,7 +55,7 @@ def check_threads(environment: Mapping[str, str], *, cores: int, quota: float | 
 
 
 def cpu_quota(cgroup: Path = CGROUP) -> float | None:
-    """Cores' worth of time that the container grants; None where there is no limit."""
+    """Return the cores' worth of time that the container grants; None where there is no limit."""
     try:
         granted, period = (cgroup / "cpu.max").read_text().split()
     except FileNotFoundError:
@@ -63,7 +64,7 @@ def cpu_quota(cgroup: Path = CGROUP) -> float | None:
 
 
 def check_precision() -> Iterator[Finding]:
-    """What `--precision auto` means on this CPU, and why."""
+    """Yield the finding about `--precision auto`: what it means on this CPU, and why."""
     import torch
 
     from posenas.networks.devices import choose_compute
@@ -81,7 +82,7 @@ def check_precision() -> Iterator[Finding]:
 
 
 def available_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = CGROUP) -> int | None:
-    """Bytes that this process may still take; None where the system does not tell."""
+    """Return how many bytes this process may still take; None where the system does not tell."""
     try:
         lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
         free = int(lines["MemAvailable"].split()[0]) * 1024
@@ -96,6 +97,7 @@ def available_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = CGROU
 
 
 def check_memory(available: int | None) -> Iterator[Finding]:
+    """Yield the finding about the free memory, in bytes."""
     if available is None:
         yield Finding(AREA, "ok", "this system does not tell how much memory is free")
         return
@@ -104,13 +106,14 @@ def check_memory(available: int | None) -> Iterator[Finding]:
 
 
 def check_disk(folder: Path) -> Iterator[Finding]:
+    """Yield the finding about the folder's free disk space."""
     remedy = "remove old runs, or name a folder on another disk with --run"
     free = shutil.disk_usage(folder).free
     yield _judged(f"free disk in {folder}", free, needed=DISK_NEEDED, advised=DISK_ADVISED, remedy=remedy)
 
 
 def check_shared_memory(folder: Path) -> Iterator[Finding]:
-    """Loading processes hand their batches over through it."""
+    """Yield the finding about shared memory, through which loading processes hand over their batches."""
     if not folder.is_dir():
         yield Finding(AREA, "ok", f"no {folder} on this system, so no limit on shared memory to check")
         return
@@ -133,7 +136,7 @@ def _size(size: int) -> str:
 
 
 def check_runs_folder(folder: Path) -> Iterator[Finding]:
-    """Writes a file without a name, which is gone with its handle."""
+    """Yield the finding about writing to the folder, tried with a file that vanishes when it is closed."""
     where = folder if folder.exists() else folder.parent
     try:
         with tempfile.TemporaryFile(dir=where) as file:

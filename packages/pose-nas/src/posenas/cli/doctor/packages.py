@@ -1,4 +1,4 @@
-"""Python and the required packages: whether they are there, in the declared versions, and can be imported."""
+"""Checks of Python and the required packages: present, in the declared versions, and importable."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ OPENCV = (
 
 
 def check_python() -> Iterator[Finding]:
+    """Yield the finding about Python's version."""
     version = platform.python_version()
     declared = SpecifierSet(metadata.metadata(CORE)["Requires-Python"] or "")
     if declared.contains(version, prereleases=True):
@@ -34,7 +35,7 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_requirements() -> Iterator[Finding]:
-    """One finding for each package that the core declares."""
+    """Yield one finding for each package that the core requires."""
     for text in metadata.requires(CORE) or ():
         requirement = Requirement(text)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
@@ -58,7 +59,10 @@ def _requirement(requirement: Requirement) -> Finding:
 
 
 def check_opencv() -> Iterator[Finding]:
-    """Its distributions write into one folder, so with two of them the last one installed wins in part."""
+    """Yield a finding if several distributions of OpenCV are installed.
+
+    They write into one folder, so that files of the last one replace some of the others'.
+    """
     found = sorted(name for name in OPENCV if next(iter(metadata.distributions(name=name)), None) is not None)
     if len(found) > 1:
         yield Finding(
@@ -70,6 +74,6 @@ def check_opencv() -> Iterator[Finding]:
 
 
 def importing(module: str) -> Iterator[Finding]:
-    """Raises whatever the import raises."""
+    """Import the module and yield the finding that it can be; whatever the import raises is raised."""
     imported = importlib.import_module(module)
     yield Finding(AREA, "ok", f"{module} {getattr(imported, '__version__', '')} can be imported")

@@ -1,4 +1,4 @@
-"""Installed plugins: listed from metadata alone, then really loaded."""
+"""Checks of installed plugins: listed from metadata alone, then really loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AREA = "plugins"
 
 
 def check_listed() -> Iterator[Finding]:
-    """Broken, outdated and doubly offered plugins with their reasons."""
+    """Yield broken, outdated and doubly offered plugins with their reasons, and the usable ones by kind."""
     plugins = find_plugins()
     for plugin in plugins:
         if plugin.status == "broken":
@@ -31,7 +31,7 @@ def check_listed() -> Iterator[Finding]:
 
 
 def check_loading() -> Iterator[Finding]:
-    """Imports every plugin whose listing is in order; only this finds what fails in a compiled library."""
+    """Load every plugin whose listing is in order, to find what fails in a compiled library."""
     loaded = 0
     for plugin in find_plugins():
         if plugin.status != "ok":
