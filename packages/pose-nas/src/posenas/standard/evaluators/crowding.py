@@ -1,4 +1,4 @@
-"""How crowded an image is, by CrowdPose's measure."""
+"""Crowding: how crowded an image is, by CrowdPose's measure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ if TYPE_CHECKING:
     from posenas.contract.samples import Sample
 
 CROWDING = MappingProxyType({"easy": (0.0, 0.2), "medium": (0.2, 0.8), "hard": (0.8, float("inf"))})
-"""Ranges of the crowd index, the lower end within, the upper one not.
+"""The ranges of the crowd index by name, the lower end within, the upper one not.
 
-These are the ones that the reference tools, crowdposetools and xtcocotools, evaluate by, and so the published
-figures; the paper's text parts easy from medium at 0.1.
+They are those by which the reference tools, crowdposetools and xtcocotools, evaluate, and so those of the
+published figures; the paper's text parts easy from medium at 0.1.
 """
 
 
 def crowd_index(sample: Sample) -> float:
-    """The image's own, else the mean over its people with labels of: labelled keypoints of others within the
-    person's box (its border too), over the person's labelled keypoints; 0 where there is nobody.
+    """Return the image's crowd index: its own, or else one computed from its people.
 
-    May exceed 1. CrowdPose's files tell it rounded to two digits.
+    Each person with labels has a ratio: the labelled keypoints of others within the person's box (its border
+    too), divided by the person's own labelled keypoints. The index is the mean of the ratios, and 0 where
+    there is nobody. It may exceed 1. CrowdPose's files give it rounded to two digits.
 
     Source: Li et al., "CrowdPose: efficient crowded scenes pose estimation and a new benchmark", CVPR 2019.
     """

@@ -1,4 +1,4 @@
-"""What the evaluators that count correct keypoints share: the nearest pose, and body parts by name."""
+"""The parts that evaluators of correct keypoints share: the nearest pose, and keypoints by name."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 
 
 def nearest_distances(poses: NDArray[np.float64], person: Person) -> NDArray[np.float64]:
-    """(K,) pixels from the pose, of P in (P, K, 2), that has the least mean distance over the person's
-    labelled keypoints (of equals the first); infinite without one, where unlabelled, and where NaN."""
+    """Return the distances in pixels of the person's keypoints from the nearest pose's, (K,).
+
+    The nearest pose has the least mean distance over the person's labelled keypoints (of equals it is the
+    first). A distance is infinite where there is no pose, where the keypoint is not labelled, and where it is
+    NaN.
+
+    Args:
+        poses: (P, K, 2) pixels.
+        person: a person of the same image.
+    """
     labelled = person.keypoints[:, 2] > 0
     nearest = np.full(len(labelled), np.inf)
     if len(poses) and labelled.any():
@@ -27,7 +35,15 @@ def nearest_distances(poses: NDArray[np.float64], person: Person) -> NDArray[np.
 
 
 def find_keypoint(keypoints: KeypointSet, joint: str, *, side: str = "") -> int | None:
-    """The index of `left_hip`, however it is spelt: `LeftHip`, `left hip`, `l_hip`, `lhip`, `hip_l`, ..."""
+    """Return the index of a keypoint such as `left_hip`, however it is spelt; None where there is none.
+
+    Spellings are `LeftHip`, `left hip`, `l_hip`, `lhip`, `hip_l` and so on.
+
+    Args:
+        keypoints: the set to look in.
+        joint: the joint's name in small letters and one word, such as `hip` or `headtop`.
+        side: `left`, `right`, or empty for a joint on the middle line.
+    """
     spellings = {side + joint, side[:1] + joint, joint + side, joint + side[:1]}
     for index, name in enumerate(keypoints.names):
         if re.sub("[^a-z]", "", name.lower()) in spellings:

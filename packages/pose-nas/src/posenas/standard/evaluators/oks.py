@@ -62,6 +62,7 @@ class OksEvaluator:
     ] = "coco"
 
     def metrics(self) -> Sequence[Metric]:
+        """Return the protocol's metrics, AP first."""
         suffixes = ("", "50", "75", "M", "L") if self.protocol == "coco" else ("", "50", "75")
         names = [kind + suffix for kind in ("AP", "AR") for suffix in suffixes]
         if self.protocol == "crowdpose":
@@ -69,7 +70,11 @@ class OksEvaluator:
         return [Metric(name) for name in names]
 
     def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
-        """Raises PosenasError where the predictions are of other images or another keypoint set."""
+        """Measure the predictions.
+
+        Raises:
+            PosenasError: where the predictions are of other images or another keypoint set.
+        """
         check_predictions(predictions, truth)
         people = people_of(truth)
         if self.protocol == "crowdpose":
@@ -97,7 +102,7 @@ class OksEvaluator:
 
 @dataclass(frozen=True)
 class _Detections:
-    """D predicted poses by image and falling score.
+    """The D predicted poses that count, by image and falling score.
 
     Attributes:
         image_ids, keypoints, scores: as in Predictions, but no keypoint is NaN.
@@ -125,7 +130,10 @@ def _most_confident(predictions: Predictions) -> _Detections:
 
 
 def _most_similar(pairs: Pairs, similarity: NDArray[np.float64], *, people: int) -> Pairs:
-    """For each person with any pose in the image, the most similar one (of equals the most confident)."""
+    """Return the most similar pose for each person with any pose in the image.
+
+    Of equally similar ones it is the most confident.
+    """
     highest = np.full(people, -np.inf)
     np.maximum.at(highest, pairs.true, similarity)
     best = np.flatnonzero(similarity == highest[pairs.true])
@@ -135,7 +143,7 @@ def _most_similar(pairs: Pairs, similarity: NDArray[np.float64], *, people: int)
 
 @dataclass(frozen=True)
 class _Scene:
-    """Detections, people, and the pairs of them in one image that are similar enough to be matched."""
+    """The detections, the people, and the pairs in one image that are similar enough to be matched."""
 
     detections: _Detections
     people: People
@@ -144,7 +152,7 @@ class _Scene:
 
 
 def _by_area(scene: _Scene) -> Mapping[str, float]:
-    """COCO's metrics."""
+    """Return COCO's metrics."""
     everything = {name: _matched(scene, limits).curves() for name, limits in AREAS.items()}
     choices = [(suffix, "all", chosen) for suffix, chosen in NAMED_THRESHOLDS.items()]
     choices += [("M", "medium", slice(None)), ("L", "large", slice(None))]
@@ -156,7 +164,7 @@ def _by_area(scene: _Scene) -> Mapping[str, float]:
 
 
 def _by_crowding(scene: _Scene, samples: Sequence[Sample]) -> Mapping[str, float]:
-    """CrowdPose's metrics."""
+    """Return CrowdPose's metrics."""
     matched = _matched(scene, AREAS["all"])
     curves = matched.curves()
     metrics = {
@@ -180,7 +188,7 @@ def _outside(areas: NDArray[np.float64], limits: tuple[float, float]) -> NDArray
 
 
 def _matched(scene: _Scene, limits: tuple[float, float]) -> _Matched:
-    """Detections matched with the people of an area range."""
+    """Match detections with the people of an area range."""
     detections, people = scene.detections, scene.people
     ignored = people.crowd | ~people.labelled.any(axis=1) | _outside(people.areas, limits)
     found = _match(
@@ -203,11 +211,22 @@ def _match(
     ignored: NDArray[np.bool_],
     thresholds: NDArray[np.float64],
 ) -> NDArray[np.int64]:
-    """The person that each detection is matched with at each threshold, or -1: (D, thresholds).
+    """Return the person that each detection is matched with at each threshold, or -1.
 
-    Detections choose in order of confidence, all images and thresholds at once. Each takes the most
-    similar person who is free, the last of equally similar ones, and an ignored person only if there is
-    no other. A crowd stays free.
+    Detections choose in order of confidence, all images and thresholds at once. Each takes the most similar
+    person who is free, the last of equally similar ones. An ignored person is taken only if there is no
+    other. A crowd stays free.
+
+    Args:
+        pairs: pairs of a detection and a person in one image.
+        similarity: the pairs' OKS.
+        ranks: (D,) place of each detection within its image, from 0.
+        people: T people.
+        ignored: (T,) people who count neither as found nor as missed.
+        thresholds: the least OKS of a match.
+
+    Returns:
+        (D, thresholds).
     """
     best = np.tile(thresholds, (len(ranks), 1))
     found = np.full(best.shape, -1)
@@ -230,14 +249,14 @@ def _match(
 
 
 def _groups(keys: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
-    """The indices of equal keys, by ascending key."""
+    """Return the indices of equal keys, by ascending key."""
     order = np.argsort(keys, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(keys[order])) + 1) if len(keys) else []
 
 
 @dataclass(frozen=True)
 class _Matched:
-    """D detections and the people that they were matched with.
+    """The D detections, and the people that they were matched with.
 
     Attributes:
         found: (D, thresholds) the person, or -1.
@@ -252,15 +271,18 @@ class _Matched:
     scores: NDArray[np.float64]
 
     def within(self, *, detections: NDArray[np.bool_], people: NDArray[np.bool_]) -> _Matched:
-        """Of some images alone: these detections (D,) and people (T,). No match leads out of an image."""
+        """Return the matches of some images alone: of these detections (D,) and people (T,).
+
+        No match leads out of an image.
+        """
         return _Matched(
             self.found[detections], self.ignored | ~people, self.outside[detections], self.scores[detections]
         )
 
     def curves(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Precision at 101 recalls (thresholds, 101), and the highest recall (thresholds,).
+        """Return the precision at 101 recalls (thresholds, 101), and the highest recall (thresholds,).
 
-        Neither right nor wrong are detections of ignored people and unmatched ones outside the area range.
+        Detections of ignored people, and unmatched ones outside the area range, are neither right nor wrong.
         """
         levels = np.linspace(0, 1, 101)
         people = np.count_nonzero(~self.ignored)

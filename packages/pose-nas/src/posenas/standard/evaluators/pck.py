@@ -45,10 +45,15 @@ class PckEvaluator:
     threshold: Annotated[float, "greatest distance that counts as correct, in torso sizes", Gt(0)] = 0.2
 
     def metrics(self) -> Sequence[Metric]:
+        """Return the one metric, PCK at the threshold."""
         return [Metric(f"PCK@{self.threshold:g}")]
 
     def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
-        """Raises PosenasError where the keypoint set has no hips or shoulders, or does not fit."""
+        """Measure the predictions.
+
+        Raises:
+            PosenasError: where the keypoint set has no hips or shoulders, or the predictions do not fit.
+        """
         diagonals = _torso_diagonals(truth.keypoints)
         check_predictions(predictions, truth)
         correct = np.zeros(len(truth.keypoints))
@@ -74,7 +79,7 @@ class PckEvaluator:
 
 
 def _torso_size(person: Person, diagonals: Sequence[tuple[int, int]]) -> float:
-    """In pixels."""
+    """Return the person's torso size in pixels."""
     positions, labelled = person.keypoints[:, :2], person.keypoints[:, 2] > 0
     lengths = [
         float(np.linalg.norm(positions[shoulder] - positions[hip]))
@@ -85,7 +90,7 @@ def _torso_size(person: Person, diagonals: Sequence[tuple[int, int]]) -> float:
 
 
 def _torso_diagonals(keypoints: KeypointSet) -> Sequence[tuple[int, int]]:
-    """Indices of each shoulder and the opposite hip."""
+    """Return the indices of each shoulder and the opposite hip."""
     return [
         (_index(keypoints, "left", "shoulder"), _index(keypoints, "right", "hip")),
         (_index(keypoints, "right", "shoulder"), _index(keypoints, "left", "hip")),

@@ -63,10 +63,16 @@ class PckhEvaluator:
     threshold: Annotated[float, "greatest distance that counts as correct, in head sizes", Gt(0)] = 0.5
 
     def metrics(self) -> Sequence[Metric]:
+        """Return the mean over keypoints, and the columns of MPII's table."""
         return [Metric(f"PCKh@{self.threshold:g}"), *map(Metric, ("head", *JOINTS))]
 
     def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
-        """Raises PosenasError where nobody has a head box and the set has no neck or head top to measure."""
+        """Measure the predictions.
+
+        Raises:
+            PosenasError: where nobody has a head box and the set has no neck or head top to measure, or the
+                predictions do not fit.
+        """
         check_predictions(predictions, truth)
         correct, labelled = self._count(predictions, truth)
         shares = np.divide(correct, labelled, out=np.full(len(labelled), np.nan), where=labelled > 0)
@@ -82,7 +88,7 @@ class PckhEvaluator:
     def _count(
         self, predictions: Predictions, truth: GroundTruth
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """How often each keypoint is correct (K,), and labelled (K,)."""
+        """Return how often each keypoint is correct (K,), and labelled (K,)."""
         within = np.less_equal if self.protocol == "hrnet" else np.less
         ends = _head_ends(truth)
         correct, labelled = np.zeros(len(truth.keypoints)), np.zeros(len(truth.keypoints))
@@ -111,7 +117,7 @@ class PckhEvaluator:
 
 
 def _columns(shares: NDArray[np.float64], keypoints: KeypointSet) -> Mapping[str, float]:
-    """The columns of MPII's table by name."""
+    """Return the columns of MPII's table by name."""
     found = {"head": [_find(keypoints, TOPS)]}
     for joint in JOINTS:
         found[joint] = [find_keypoint(keypoints, joint, side=side) for side in ("left", "right")]
@@ -123,7 +129,7 @@ def _columns(shares: NDArray[np.float64], keypoints: KeypointSet) -> Mapping[str
 
 
 def _head_size(person: Person, ends: tuple[int, int] | None) -> float:
-    """In pixels; 0 where nothing tells it."""
+    """Return the person's head size in pixels; 0 where nothing tells it."""
     if person.head_box is not None:
         return HEAD_OF_BOX * math.hypot(*person.head_box[2:])
     if ends is None or not (person.keypoints[list(ends), 2] > 0).all():
@@ -133,7 +139,11 @@ def _head_size(person: Person, ends: tuple[int, int] | None) -> float:
 
 
 def _head_ends(truth: GroundTruth) -> tuple[int, int] | None:
-    """Indices of the upper neck and the head top; None where the heads' boxes must do."""
+    """Return the indices of the upper neck and the head top; None where the heads' boxes must do.
+
+    Raises:
+        PosenasError: where there are neither these keypoints nor any head box.
+    """
     neck, top = _find(truth.keypoints, NECKS), _find(truth.keypoints, TOPS)
     if neck is not None and top is not None:
         return neck, top
@@ -147,6 +157,6 @@ def _head_ends(truth: GroundTruth) -> tuple[int, int] | None:
 
 
 def _find(keypoints: KeypointSet, joints: Sequence[str]) -> int | None:
-    """The first of several names for one keypoint."""
+    """Return the index of the first of several names for one keypoint; None where there is none."""
     found = (find_keypoint(keypoints, joint) for joint in joints)
     return next((index for index in found if index is not None), None)

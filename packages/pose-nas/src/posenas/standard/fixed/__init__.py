@@ -1,1 +1,1 @@
-"""Networks made by hand, which every search result is compared with."""
+"""Networks made by hand, with which every search result is compared."""

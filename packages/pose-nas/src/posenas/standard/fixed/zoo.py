@@ -1,4 +1,4 @@
-"""The hand-made networks at their published sizes."""
+"""Zoo entries of the hand-made networks, at their published sizes."""
 
 from __future__ import annotations
 

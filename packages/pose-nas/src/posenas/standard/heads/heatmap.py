@@ -62,10 +62,11 @@ class HeatmapHead:
     )
 
     def view(self) -> View:
+        """Return the view of one person that the maps are made in."""
         return person_view(self.input_size, encoding=self.encoding, crop=self.crop)
 
     def select(self, levels: Sequence[Level]) -> Sequence[Level]:
-        """The deepest level at 1/4 or finer.
+        """Return the deepest level at 1/4 or finer.
 
         Raises:
             PosenasError: where there is none, or the view does not divide by the stride of every level.
@@ -75,15 +76,22 @@ class HeatmapHead:
         return [selected]
 
     def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> HeatmapModule:
+        """Return the module for the one selected level."""
         (level,) = levels
         return HeatmapModule(level, keypoints, encoding=self.encoding, sigma=self.sigma, loss=self.loss)
 
 
 class HeatmapModule(nn.Module):
-    """Outputs are (N, K, H / stride, W / stride): logits with cross-entropy, values otherwise.
+    """The module of the heat-map head: outputs (N, K, H / stride, W / stride), logits or values.
+
+    They are logits with the loss `cross-entropy`, and values otherwise.
 
     Args:
-        sigma: of maps at 1/4, in their pixels; finer maps have as much more.
+        level: the level that the maps are made from.
+        keypoints: the keypoint set, with one map for each keypoint.
+        encoding: how keypoints become maps and maps keypoints.
+        sigma: standard deviation of the targets in pixels of maps at 1/4; maps at 1/2 have twice as many.
+        loss: compares maps as distributions over pixels, or as images of values.
     """
 
     def __init__(
@@ -101,7 +109,7 @@ class HeatmapModule(nn.Module):
         nn.init.zeros_(self.convolution.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """In float32 even under autocast: bfloat16 is too coarse to refine a peak by."""
+        """Return the maps, in float32 even under autocast: bfloat16 is too coarse to refine a peak by."""
         level = features[self.level]
         # The meta device, on which costs are counted, has no autocast to switch off.
         with torch.autocast("cpu" if level.is_meta else level.device.type, enabled=False):
@@ -109,32 +117,36 @@ class HeatmapModule(nn.Module):
         return maps
 
     def targets(self, batch: Batch) -> HeatmapTargets:
-        """Distributions have no mass for a keypoint outside the view, so it does not count."""
+        """Return the Gaussians to compare with.
+
+        Distributions have no mass for a keypoint outside the view, so there it does not count.
+        """
         targets = encode(batch, self.encoding, sigma=self.sigma, stride=self.stride)
         if not self.distributions:
             return targets
         return replace(targets, weights=targets.weights * in_view(batch))
 
     def loss(self, outputs: Tensor, targets: HeatmapTargets) -> Tensor:
+        """Return the loss as distributions or as images of values."""
         return (divergence if self.distributions else mean_squared_error)(outputs, targets)
 
     def loss_means(self, outputs: Tensor, targets: HeatmapTargets) -> tuple[Tensor, Tensor]:
-        """The loss, and how many keypoints or, of maps as images, people it is the mean of."""
+        """Return the loss, and the count that it is the mean of: keypoints, or people for maps as images."""
         people = outputs.new_tensor(len(outputs))
         count = counted(targets) if self.distributions else people
         return self.loss(outputs, targets).reshape(1), count.reshape(1)
 
     def distillation_loss(self, outputs: Tensor, teacher: Tensor) -> Tensor:
-        """In-place distillation as in ViPNAS; of distributions by cross-entropy, to the teacher's."""
+        """Return the loss of in-place distillation as in ViPNAS; for distributions the cross-entropy."""
         compare = cross_entropy_to_teacher if self.distributions else mean_squared_difference
         return compare(outputs, teacher)
 
     def decode(self, outputs: Tensor) -> Poses:
-        """Decodes positions in view pixels, and scores that compare people.
+        """Decode positions in view pixels, and scores that compare people.
 
         A distribution's score is the probability within 3 sigma of the peak, 1 for a perfect map. Other maps
-        have the peak's value: near 1 where the network is sure, and nothing is cut, so it may be above 1 or
-        below 0. Cut off, the surest people would all score the same, and their order would be lost.
+        have the peak's value: near 1 where the network is sure. Nothing is cut, so it may be above 1 or below
+        0: cut off, the surest people would all score the same, and their order would be lost.
         """
         maps = probabilities(outputs) if self.distributions else outputs.float()
         peaks = find_peaks(maps)
@@ -146,7 +158,7 @@ class HeatmapModule(nn.Module):
         return Poses(places, masses.clamp(0.0, 1.0))  # rounding takes their sum past 1
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
-        """The mean of the maps, or the logarithm of the mean of the distributions."""
+        """Return the mean of the maps, or the logarithm of the mean of the distributions."""
         undone = undo_mirror(mirrored, self.mirrored, self.encoding)
         if self.distributions:
             return torch.logaddexp(log_probabilities(outputs), log_probabilities(undone)) - math.log(2.0)

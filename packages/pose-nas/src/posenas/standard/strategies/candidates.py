@@ -1,4 +1,4 @@
-"""How a search scores its candidates: with their part of shared weights, or each trained alone."""
+"""Candidates: how a search scores them, with their part of shared weights or each trained alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FinalEpochsOption: TypeAlias = Annotated[int, "passes over the people in trainin
 
 
 class Options(Protocol):
-    """A strategy, as far as scoring goes."""
+    """The options of a strategy that scoring reads."""
 
     @property
     def weights(self) -> Source: ...
@@ -50,14 +50,16 @@ class Options(Protocol):
 
 
 _RANDOM_NETWORKS = 2
-"""In each step of the super-network's training, as in ViPNAS."""
+"""The number of random networks in each step of the super-network's training, as in ViPNAS."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Scores genotypes on the ranking people, and trains the winner.
+    """A scorer of genotypes on the ranking people, which also trains the winner.
 
     Attributes:
+        problem: what the search is asked.
+        options: the strategy's options.
         shared: the super-network's weights; None where each candidate is trained from scratch.
     """
 
@@ -66,13 +68,16 @@ class Candidates:
     shared: Weights | None
 
     def first(self, number: int) -> list[Genotype]:
-        """So many genotypes to begin with, the two ends of a weight-sharing space among them."""
+        """Return the genotypes to begin with, the two ends of a weight-sharing space among them.
+
+        There are `number` of them, or fewer if fewer candidates are wanted.
+        """
         space = self.problem.space
         ends = [space.largest(), space.smallest()] if isinstance(space, WeightSharing) else []
         return self.problem.draw(min(number, self.options.candidates), first=ends)
 
     def score(self, genotypes: Sequence[Genotype], *, done: int) -> Iterator[Trial]:
-        """One trial for each, in order; `done` were scored before."""
+        """Yield one trial for each genotype, in order; `done` were scored before."""
         for index, genotype in enumerate(genotypes):
             weights = self.shared or self.problem.train(genotype, epochs=self.options.epochs, on="fit")
             yield from self.problem.evaluate_many(
@@ -84,19 +89,25 @@ class Candidates:
             )
 
     def finish(self, trials: Sequence[Trial]) -> Trial:
-        """The winner, trained on (or anew) with all training people, and scored on `val`."""
+        """Return the trial of the winner, trained with all training people and scored on `val`.
+
+        Its training continues from the shared weights where there are any, and begins anew otherwise.
+        """
         winner = self.problem.best(trials)
         weights = self.problem.train(winner.genotype, epochs=self.options.final_epochs, init=self.shared)
         return self.problem.evaluate(winner.genotype, weights, stage="final")
 
 
 def required(source: Source) -> Sequence[type]:
-    """Capabilities that the space must have for its candidates' weights to come from there."""
+    """Return the capabilities that the space must have for its candidates' weights to come from there."""
     return (WeightSharing,) if source == "shared" else ()
 
 
 def prepare_candidates(problem: Problem, options: Options) -> Candidates:
-    """Trains the super-network first where weights are to be shared; `auto` shares where the space can."""
+    """Return the scorer, after the super-network was trained if weights are to be shared.
+
+    `auto` shares them where the space can.
+    """
     shared = None
     if options.weights != "scratch" and problem.offers(WeightSharing):
         step = SandwichStep(

@@ -66,7 +66,7 @@ class Evolution:
         yield candidates.finish(trials)
 
     def _children(self, problem: Problem, candidates: Candidates, population: list[Trial]) -> Iterator[Trial]:
-        """One at a time, until all candidates are scored or no new genotype is found."""
+        """Yield one child at a time, until all candidates are scored or no new genotype is found."""
         rng = problem.rng("evolution")
         known = {trial.id for trial in population}
         while len(known) < self.candidates:
@@ -81,19 +81,19 @@ class Evolution:
                 yield trial
 
     def _survivors(self, population: list[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-        """All but one: the eldest, or with several objectives the last by front and loneliness."""
+        """Return all but one: the eldest, or with several objectives the last by front and loneliness."""
         return population[1:] if len(objectives) == 1 else ranked(population, objectives)[:-1]
 
 
 def ranked(population: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """The best first; those that failed last."""
+    """Return the trials, the best first and those that failed last."""
     good = scored(population, objectives)
     order = [good[index] for index in best_first(values(good, objectives))] if good else []
     return [*order, *(trial for trial in population if not any(trial is one for one in good))]
 
 
 def _choose_two(order: Sequence[Trial], *, tournament: int, rng: Random) -> tuple[Genotype, Genotype]:
-    """Each the best of some drawn at random."""
+    """Return two genotypes, each the best of `tournament` drawn at random."""
     size = min(tournament, len(order))
     first, second = (min(rng.sample(range(len(order)), size)) for _ in range(2))
     return order[first].genotype, order[second].genotype

@@ -69,7 +69,7 @@ class PredictorSearch:
         yield candidates.finish(trials)
 
     def _propose(self, problem: Problem, trials: Sequence[Trial]) -> list[Genotype]:
-        """The next candidates; none when all candidates are scored or no new genotype is found."""
+        """Return the next candidates; none if all candidates are scored or no new genotype is found."""
         left = min(self.batch, self.candidates - len(trials))
         good = scored(trials, problem.objectives)
         if left == 0 or not good:
@@ -79,7 +79,7 @@ class PredictorSearch:
         return _chosen(problem, good, pool, number=left, rng=rng) if pool else []
 
     def _pool(self, problem: Problem, trials: Sequence[Trial], rng: Random) -> list[Genotype]:
-        """New genotypes within the limits: half drawn, half bred from the best."""
+        """Return new genotypes within the limits: half drawn, half bred from the best."""
         known = {trial.id for trial in trials}
         drawn = problem.draw(self.proposals // 2, purpose=f"proposals after {len(trials)}")
         pool = {genotype_id(genotype): genotype for genotype in drawn}
@@ -102,7 +102,7 @@ class PredictorSearch:
 def _chosen(
     problem: Problem, good: Sequence[Trial], pool: Sequence[Genotype], *, number: int, rng: Random
 ) -> list[Genotype]:
-    """Each place goes to what one member of the ensemble thinks best, another member each time."""
+    """Choose from the pool, each place by one member of the ensemble, another member each time."""
     dimensions = problem.space.dimensions()
     known = [trial.genotype for trial in good]
     columns = []

@@ -1,4 +1,4 @@
-"""A small network that learns scores from genotypes."""
+"""An ensemble of small networks that learns scores from genotypes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ _WEIGHT_DECAY = 1e-2
 
 
 def encode(genotypes: Sequence[Genotype], dimensions: Mapping[str, Dimension]) -> NDArray[np.float32]:
-    """(n, features): a one for each choice's value, for an ordered one its place from 0 to 1, and real
-    numbers as they are."""
+    """Return the features of n genotypes, (n, features).
+
+    Each value of a choice has a one or zero, an ordered choice also its place from 0 to 1; real numbers stay
+    as they are.
+    """
     return np.array([_features(genotype, dimensions) for genotype in genotypes], dtype=np.float32)
 
 
@@ -39,9 +42,9 @@ def _features(genotype: Genotype, dimensions: Mapping[str, Dimension]) -> list[f
 
 
 class ScorePredictor(nn.Module):
-    """Networks of one hidden layer that were trained apart: where they disagree, little is known.
+    """An ensemble of networks with one hidden layer: where they disagree, little is known.
 
-    (n, features) to (members, n) standardised scores.
+    (n, features) to (members, n) standardised scores. The networks are trained apart.
     """
 
     def __init__(self, features: int, generator: torch.Generator) -> None:
@@ -69,9 +72,16 @@ def predict_scores(
     *,
     rng: Random,
 ) -> NDArray[np.float64]:
-    """What each member says that the asked genotypes score, after learning from the known ones.
+    """Return the scores of the asked genotypes in each member's view, after learning from the known ones.
 
     Each member learns from a different resampling of the known genotypes.
+
+    Args:
+        known: genotypes whose scores are known.
+        scores: their scores, in the same order.
+        asked: genotypes whose scores are wanted.
+        dimensions: the space's dimensions.
+        rng: draws the networks' first weights and the resamplings.
 
     Returns:
         (members, asked), in the scores' own unit.

@@ -1,4 +1,4 @@
-"""Strategy `single`: no search; trains and scores one given genotype."""
+"""Strategy `single`: no search; it trains and scores one given genotype."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The average person, in plain numbers.
 
-Lengths are in statures where not said otherwise; x to the person's left, y up, z forward. Left hands and
-feet are given; the right ones are their mirror images.
+Lengths are in statures unless stated otherwise; x to the person's left, y up, z forward. Left hands and feet
+are given; the right ones are their mirror images.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 HEAD = (0.050, 0.070, 0.060)
-"""Half width, half height and half depth of the head."""
+"""The half width, half height and half depth of the head."""
 
 EARS = np.array([(1.02, -0.02, -0.06), (-1.02, -0.02, -0.06)])
-"""(2, 3) left and right ear about the head's centre, in its radii."""
+"""The left and the right ear about the head's centre, in its radii: (2, 3)."""
 
 FACE = np.array(
     [
@@ -35,20 +35,23 @@ FACE = np.array(
         *((0.28, -0.69, 0.84), (0.09, -0.72, 0.86), (0.0, -0.73, 0.86), (-0.09, -0.72, 0.86)),
     ]
 )
-"""(68, 3) landmarks in 300W's order about the head's centre, in its radii; it begins at the right ear."""
+"""The landmarks in 300W's order about the head's centre, in its radii: (68, 3), from the right ear on."""
 
 HAND_KNUCKLES = np.array(
     [(0.0, -0.12, 0.14), (0.0, -0.50, 0.19), (0.0, -0.52, 0.06), (0.0, -0.49, -0.07), (0.0, -0.43, -0.18)]
 )
-"""(5, 3) first joint of thumb, forefinger, middle, ring, little finger about the wrist, in hand lengths."""
+"""The first joints of thumb, forefinger, middle, ring and little finger: (5, 3).
+
+They are about the wrist, in hand lengths.
+"""
 
 HAND_LENGTHS = np.array(
     [(0.20, 0.16, 0.13), (0.22, 0.14, 0.11), (0.25, 0.16, 0.11), (0.23, 0.15, 0.11), (0.17, 0.11, 0.10)]
 )
-"""(5, 3) from each finger's first joint to its tip, in hand lengths."""
+"""The lengths from each finger's first joint to its tip, in hand lengths: (5, 3)."""
 
 HAND_FANS = np.array([0.75, 0.16, 0.03, -0.10, -0.26])
-"""(5,) angles in radians by which the fingers part from the hand's axis."""
+"""The angles in radians by which the fingers part from the hand's axis: (5,)."""
 
 FEET = np.array(
     [
@@ -56,7 +59,7 @@ FEET = np.array(
         [(0.018, -0.034, 0.112), (-0.030, -0.035, 0.090), (0.0, -0.030, -0.040)],
     ]
 )
-"""(2, 3, 3) left and right foot's big toe, small toe and heel about the ankle."""
+"""The left and right foot's big toe, small toe and heel about the ankle: (2, 3, 3)."""
 
 RINGS = np.array(
     [
@@ -66,7 +69,7 @@ RINGS = np.array(
         [(0.080, -0.035, -0.062), (0.096, -0.020, 0.0), (0.080, -0.035, 0.050), (0.02, -0.055, 0.055)],
     ]
 )
-"""(4, 4, 3) left half of rings round the torso: shoulders, chest and waist (about the waist), hips."""
+"""The left half of rings round the torso: shoulders, chest and waist (about the waist), hips: (4, 4, 3)."""
 
 PADDING = np.array(
     [0.01] * 5
@@ -79,4 +82,4 @@ PADDING = np.array(
     + [0.016] * 6
     + [0.004] * 110
 )
-"""(133,) how far flesh and cloth reach beyond each whole-body keypoint."""
+"""The lengths by which flesh and cloth reach beyond each whole-body keypoint: (133,)."""

@@ -1,4 +1,4 @@
-"""What is behind people and before them."""
+"""The surroundings: what is behind people and before them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from posenas.standard.synthetic.shapes import Shape, capsules
 
 
 def backdrop(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
-    """(H, W, 3): soft blotches, often with a floor."""
+    """Return a background of soft blotches, often with a floor: (H, W, 3).
+
+    Args:
+        rng: draws it.
+        height: H, pixels.
+        width: W, pixels.
+    """
     rows, columns = rng.integers(2, 12, 2)
     base = 20.0 + 0.9 * cloth_colour(rng, [])
     grey, tint = rng.standard_normal((rows, columns, 1)), rng.standard_normal((rows, columns, 3))
@@ -26,7 +32,14 @@ def backdrop(rng: np.random.Generator, height: int, width: int) -> NDArray[np.ui
 
 
 def clutter(rng: np.random.Generator, height: int, width: int, people_colours: list[Array]) -> list[Shape]:
-    """Furniture-like boxes, poles and blobs, and bars that could be limbs but are nobody's."""
+    """Return furniture-like boxes, poles and blobs, and bars that could be limbs but are nobody's.
+
+    Args:
+        rng: draws them.
+        height: pixels of the picture.
+        width: pixels of the picture.
+        people_colours: (3,) RGB each; the bars have some of them.
+    """
     size = float(min(height, width))
     shapes = []
     for _ in range(rng.integers(1, 7)):
@@ -50,7 +63,12 @@ def clutter(rng: np.random.Generator, height: int, width: int, people_colours: l
 
 
 def object_shapes(rng: np.random.Generator, outlines: Array) -> list[Shape]:
-    """(O, 8, 2) outlines of things in front, each in a colour of its own with a band across."""
+    """Return the shapes of things in front, each in a colour of its own with a band across.
+
+    Args:
+        rng: draws the colours.
+        outlines: (O, 8, 2) pixels.
+    """
     shapes = []
     for outline in outlines:
         colour = cloth_colour(rng, [])

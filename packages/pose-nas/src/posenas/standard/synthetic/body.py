@@ -1,7 +1,8 @@
 """Forward kinematics: joint angles to the 133 whole-body keypoints, in space.
 
 Lengths are in statures (1.0 is the person's height). Body axes are x to the person's left, y up, z forward;
-camera axes are x to the right, y up, z towards the camera: a person who faces the camera has both alike.
+camera axes are x to the right, y up, z towards the camera. They are the same for a person who faces the
+camera.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SIDE = np.array([1.0, -1.0])
 
 @dataclass(frozen=True)
 class Build:
-    """How a person differs from the average: factors, each (...,)."""
+    """The build of a person, as factors of the average: each (...,)."""
 
     arms: Array
     legs: Array
@@ -59,7 +60,13 @@ class Body:
 
 
 def rotation(x: Array | float, y: Array | float, z: Array | float) -> Array:
-    """(..., 3, 3): turn about y, then about z, then about x, by angles in radians."""
+    """Return the matrices that turn about y, then about z, then about x: (..., 3, 3).
+
+    Args:
+        x: angle in radians.
+        y: angle in radians.
+        z: angle in radians.
+    """
     x, y, z = np.broadcast_arrays(x, y, z)
     cos_x, sin_x, cos_y, sin_y, cos_z, sin_z = (
         np.cos(x),
@@ -79,7 +86,13 @@ def rotation(x: Array | float, y: Array | float, z: Array | float) -> Array:
 
 
 def posed_body(angles: JointAngles, build: Build, root: Array) -> Body:
-    """The body in that pose; `root` (..., 3, 3) turns upright body axes into camera axes."""
+    """Return the body in a pose.
+
+    Args:
+        angles: the joint angles.
+        build: the person's build.
+        root: (..., 3, 3), turns upright body axes into camera axes.
+    """
     lean, bend, side_bend, turn, roll, nod, head_turn, head_tilt = np.moveaxis(angles.trunk, -1, 0)
     root = root @ rotation(0.0, 0.0, roll)
     pelvis = root @ rotation(lean, 0.0, 0.0)
@@ -105,7 +118,7 @@ def posed_body(angles: JointAngles, build: Build, root: Array) -> Body:
 
 
 def _arms(angles: Array, build: Build, waist: Array, chest: Array) -> tuple[Array, Array]:
-    """(..., 6, 3) shoulders, elbows, wrists and (..., 42, 3) both hands."""
+    """Return (..., 6, 3) shoulders, elbows, wrists and (..., 42, 3) both hands."""
     flexion, abduction, twist, elbow, pronation, wrist, curl, fan = np.moveaxis(angles, -1, 0)
     length = build.arms[..., None, None]
     half_width = 0.105 * _SIDE * build.shoulders[..., None]
@@ -120,7 +133,10 @@ def _arms(angles: Array, build: Build, waist: Array, chest: Array) -> tuple[Arra
 
 
 def _hand(curl: Array, fan: Array) -> Array:
-    """(..., 2, 21, 3) hands about the wrist in hand lengths: fingers down, thumbs forward, palms inward."""
+    """Return (..., 2, 21, 3) hands about the wrist in hand lengths.
+
+    Fingers point down, thumbs forward, palms inward.
+    """
     bends = (
         np.stack([curl, 2.0 * curl, 2.6 * curl], axis=-1)[..., None, :] * np.array([0.4, 1, 1, 1, 1])[:, None]
     )
@@ -135,7 +151,7 @@ def _hand(curl: Array, fan: Array) -> Array:
 
 
 def _legs(angles: Array, build: Build, pelvis: Array, root: Array) -> tuple[Array, Array]:
-    """(..., 6, 3) hips, knees, ankles and (..., 6, 3) left then right toes and heel."""
+    """Return (..., 6, 3) hips, knees, ankles and (..., 6, 3) left then right toes and heel."""
     flexion, abduction, outward, knee, ankle = np.moveaxis(angles, -1, 0)
     length = build.legs[..., None, None]
     hips = 0.060 * (_SIDE * build.hips[..., None])[..., None] * pelvis[..., None, :, 0]

@@ -1,4 +1,4 @@
-"""The built-in dataset: people drawn from a seed, nothing to download."""
+"""The built-in dataset: people drawn from a seed, with nothing to download."""
 
 from __future__ import annotations
 
@@ -28,13 +28,20 @@ _AREA_OF_BOX = 0.53
 
 @dataclass(frozen=True)
 class SceneSource:
-    """Draws its picture when it is read."""
+    """A picture that is drawn when it is read.
+
+    Attributes:
+        world: what its scene depends on besides the index.
+        index: index of the scene in its split.
+        time: seconds.
+    """
 
     world: World
     index: int
     time: float = 0.0
 
     def read(self) -> NDArray[np.uint8]:
+        """Draw the picture, (H, W, 3) RGB."""
         return picture(self.world, self.index, self.time)
 
     def __str__(self) -> str:
@@ -54,13 +61,19 @@ class SyntheticDataset:
     max_people: Annotated[int, "most people in a picture", Ge(1), Le(50)] = 2
 
     def keypoints(self) -> KeypointSet:
+        """Return COCO's 17 keypoints, or COCO-WholeBody's 133."""
         return COCO_17 if self.points == 17 else COCO_WHOLEBODY_133
 
     def splits(self) -> Sequence[str]:
+        """Return the names of the splits, `train` and `val`."""
         return _SPLITS
 
     def split(self, name: str) -> Sequence[Sample]:
-        """Samples whose pictures are drawn on reading. Raises PosenasError for an unknown split."""
+        """Return the samples of a split; their pictures are drawn on reading.
+
+        Raises:
+            PosenasError: for an unknown split.
+        """
         if name not in _SPLITS:
             raise PosenasError(f"synthetic: no split {name!r}; {suggestion(name, _SPLITS)}")
         count = self.train_images if name == "train" else self.val_images
@@ -73,6 +86,7 @@ class SyntheticDataset:
         ]
 
     def instructions(self) -> str:
+        """Return the sentence that there is nothing to download."""
         return "Nothing to get: the pictures are drawn while they are read."
 
 
@@ -113,7 +127,7 @@ def _person(places: Array, seen: NDArray[np.int64], box: Array, identity: int) -
 
 
 def _boxes(scene: Scenes, world: World) -> Array:
-    """(S, M, 4) x, y, width, height of what the picture holds of each person."""
+    """Return (S, M, 4) x, y, width, height of what the picture holds of each person."""
     limits = np.tile([world.width - 1.0, world.height - 1.0], 2)
     corners = np.clip(scene.extent, 0.0, limits)
     return np.concatenate([corners[..., :2], corners[..., 2:] - corners[..., :2]], axis=-1)

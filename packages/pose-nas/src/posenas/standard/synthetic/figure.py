@@ -1,4 +1,4 @@
-"""One person of a scene, about to be drawn."""
+"""Figures: single people of a scene, about to be drawn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posenas.standard.synthetic.scene import Scenes
 
 @dataclass(frozen=True)
 class Figure:
-    """One person of a scene, in pixels; see `Scenes`."""
+    """A person of a scene, in pixels; see `Scenes`."""
 
     keypoints: Array
     neck: Array
@@ -23,7 +23,7 @@ class Figure:
 
 
 def figure_of(scene: Scenes, person: int) -> Figure:
-    """A person of the first scene."""
+    """Return a person of the first scene."""
     return Figure(
         keypoints=scene.keypoints[0, person],
         neck=scene.neck[0, person],

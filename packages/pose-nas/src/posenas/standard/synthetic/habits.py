@@ -1,4 +1,4 @@
-"""What arms, legs and trunks usually do: means and spreads of joint angles, in degrees."""
+"""Habits of arms, legs and trunks: means and spreads of joint angles, in degrees."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ARM_HABITS = (
     (0.02, (50, 55), (35, 35), (0, 50), (60, 40)),  # anything
 )
 HAND_HABIT = ((35, 40), (0, 20), (22, 18), (1, 0.4))
-"""Mean and spread of: pronation, wrist, finger curl (degrees), spread of the fingers (a factor)."""
+"""The mean and spread of pronation, wrist, finger curl (degrees) and spread of the fingers (a factor)."""
 
 # flexion, abduction, outward turn, knee, ankle
 _STRAIGHT = ((2, 5), (5, 4), (8, 8), (4, 5), (0, 5))
@@ -54,4 +54,4 @@ LEG_HABITS = (
     (0.02, (5, 10), (8, 8), _KNEE_UP, _KNEE_DOWN),
 )
 TRUNK_HABIT = ((0, 5), (0, 10), (0, 4), (5, 9), (0, 20), (0, 6))
-"""Mean and spread in degrees of: side bend, turn, roll of the hips, head's nod, turn and tilt."""
+"""The mean and spread in degrees of side bend, turn, roll of the hips, head's nod, turn and tilt."""

@@ -12,7 +12,13 @@ from posenas.standard.synthetic.shapes import Shape, capsules, hull, shaded
 
 
 def head_shapes(figure: Figure, looks: Looks, light: Array) -> list[Shape]:
-    """Neck, skull with hair, the part of the face that is turned to the camera, and ears."""
+    """Return neck, skull with hair, the part of the face that is turned to the camera, and ears.
+
+    Args:
+        figure: the person.
+        looks: the person's colours and hair.
+        light: (2,) direction of the light in the picture.
+    """
     centre, axes = figure.head_centre, figure.head_axes
     depth = float(centre[2])
     shapes = [*_neck(figure, looks, light), *_hair(figure, looks, light)]
@@ -49,7 +55,7 @@ def _hair(figure: Figure, looks: Looks, light: Array) -> list[Shape]:
 
 
 def _ellipse(centre: Array, axes: Array) -> Array:
-    """(16, 2) outline in the picture of an ellipsoid with (3, 3) axes as columns."""
+    """Return the outline in the picture of an ellipsoid with (3, 3) axes as columns: (16, 2)."""
     spread = axes[:2] @ axes[:2].T
     turn = 2.0 * np.pi * np.arange(16) / 16
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
@@ -57,14 +63,14 @@ def _ellipse(centre: Array, axes: Array) -> Array:
 
 
 def _face_patch() -> Array:
-    """(n, 3) points of the skull without hair, in its radii."""
+    """Return points of the skull without hair, in its radii: (n, 3)."""
     around, up = np.meshgrid(np.linspace(-1.35, 1.35, 13), np.linspace(-1.25, 0.55, 9))
     flat = np.stack([np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up)], axis=-1)
     return flat.reshape(-1, 3)
 
 
 def face_shapes(figure: Figure, looks: Looks) -> list[Shape]:
-    """Brows, eyes, nose and mouth, each where its own side of the face is turned to the camera."""
+    """Return brows, eyes, nose and mouth, each where its side of the face is turned to the camera."""
     face = figure.keypoints[23:91, :2]
     axes = figure.head_axes / np.linalg.norm(figure.head_axes, axis=0)
     depth = float(figure.head_centre[2]) + 0.003

@@ -1,4 +1,4 @@
-"""What people wear, and the colours of skin, hair and cloth (RGB, 0 to 255)."""
+"""Looks: what people wear, and the colours of skin, hair and cloth (RGB, 0 to 255)."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _HAIRS = (
 
 @dataclass(frozen=True)
 class Looks:
-    """One person's colours and clothes.
+    """The colours and clothes of a person.
 
     Attributes:
         skin, hair, top, bottom, shoes, pattern: (3,) RGB.
         sleeve: share of the arm that is covered, 0 to 2 (1: to the elbow).
         trouser: share of the leg that is covered, 0.4 to 2 (1: to the knee).
-        skirt: a skirt as long as `trouser` in place of trousers.
-        long_hair: down to the shoulders.
-        stripes: how many of the pattern's colour go round the chest.
-        open_front: a line of the pattern's colour down the breast.
+        skirt: whether there is a skirt as long as `trouser` in place of trousers.
+        long_hair: whether hair reaches down to the shoulders.
+        stripes: how many stripes of the pattern's colour go round the chest.
+        open_front: whether a line of the pattern's colour goes down the breast.
     """
 
     skin: Array
@@ -58,7 +58,7 @@ class Looks:
 
 
 def looks(rng: np.random.Generator, background: Array) -> Looks:
-    """Somebody's looks, mostly in contrast to a (3,) background colour."""
+    """Return the looks of somebody, mostly in contrast to a (3,) background colour."""
     skin = np.array(_SKINS[rng.integers(len(_SKINS))], dtype=np.float64) + rng.uniform(-10, 10)
     top = cloth_colour(rng, [background, skin])
     bottom = cloth_colour(rng, [background, top])
@@ -85,7 +85,7 @@ def looks(rng: np.random.Generator, background: Array) -> Looks:
 
 
 def cloth_colour(rng: np.random.Generator, others: list[Array]) -> Array:
-    """Of four colours the one that differs most from the others."""
+    """Return the colour, of four drawn ones, that differs most from the others given."""
     colours = np.array([_cloth(*draws) for draws in rng.random((4, 3)).tolist()])
     if not others:
         return np.asarray(colours[0])

@@ -1,4 +1,4 @@
-"""One person as shapes: limbs, torso, head, face, hands and feet, in clothes."""
+"""Persons as shapes: limbs, torso, head, face, hands and feet, in clothes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from posenas.standard.synthetic.shapes import Shape, capsules, hull, shaded
 
 @dataclass(frozen=True)
 class _Limb:
-    """Between two keypoints; `begins` is how far down the arm or leg, in limbs, as clothes count it."""
+    """A limb between two keypoints.
+
+    Attributes:
+        start: index of a keypoint.
+        end: index of a keypoint.
+        radii: statures, at the start and at the end.
+        arm: whether it is a part of an arm, not of a leg.
+        begins: how far down the arm or leg it begins, in limbs, as clothes count it.
+    """
 
     start: int
     end: int
@@ -37,7 +45,13 @@ _LIMBS = (
 
 
 def person_shapes(figure: Figure, looks: Looks, light: Array) -> list[Shape]:
-    """Everything to draw, lit from a (2,) direction in the picture."""
+    """Return everything to draw of a person.
+
+    Args:
+        figure: the person.
+        looks: the person's colours and clothes.
+        light: (2,) direction of the light in the picture.
+    """
     return [
         *_torso(figure, looks, light),
         *_limbs(figure, looks, light),
@@ -70,7 +84,7 @@ def _torso(figure: Figure, looks: Looks, light: Array) -> list[Shape]:
 
 
 def _stripes(figure: Figure, looks: Looks) -> list[Array]:
-    """Lines across the chest, between its outermost points in the picture."""
+    """Return lines across the chest, between its outermost points in the picture."""
     upper, lower = figure.rings[1, :, :2], figure.rings[2, :, :2]
     axis = lower.mean(axis=0) - upper.mean(axis=0)
     across = np.array([-axis[1], axis[0]])
@@ -91,7 +105,7 @@ def _skirt(figure: Figure, looks: Looks, light: Array) -> list[Shape]:
 
 
 def _limbs(figure: Figure, looks: Looks, light: Array) -> list[Shape]:
-    """Skin, and cloth over as much of it as the person wears."""
+    """Return skin, and cloth over as much of it as the person wears."""
     starts = figure.keypoints[[limb.start for limb in _LIMBS]]
     ends = figure.keypoints[[limb.end for limb in _LIMBS]]
     radii = np.array([limb.radii for limb in _LIMBS]) * figure.stature * figure.girth
@@ -129,7 +143,7 @@ def _two_toned(starts: Array, ends: Array, radii: Array, light: Array) -> Array:
 
 
 def _feet(figure: Figure, looks: Looks, light: Array) -> list[Shape]:
-    """Shoes: the hull of discs at ankle, toes and heel."""
+    """Return shoes: the hulls of discs at ankle, toes and heel."""
     disc = 0.016 * figure.stature * np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)])
     sizes = np.array([1.1, 0.7, 0.7, 0.9])
     shapes = []
@@ -141,7 +155,7 @@ def _feet(figure: Figure, looks: Looks, light: Array) -> list[Shape]:
 
 
 def _hands(figure: Figure, looks: Looks) -> list[Shape]:
-    """Palms, and fingers whose shades differ so that they can be told apart."""
+    """Return palms, and fingers whose shades differ so that they can be told apart."""
     width = max(1, round(0.012 * figure.stature))
     palm = [0, 1, 5, 9, 13, 17, 0]
     shapes = []

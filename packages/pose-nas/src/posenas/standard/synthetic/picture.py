@@ -1,4 +1,4 @@
-"""Pictures of scenes: the same people that the annotations tell of, drawn."""
+"""Pictures of scenes: the people of the annotations, drawn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from posenas.standard.synthetic.world import LOOKS, World, generator
 
 
 def picture(world: World, index: int, time: float = 0.0) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB of one scene at a time in seconds."""
+    """Draw one scene at a time in seconds: (H, W, 3) RGB.
+
+    Args:
+        world: what the scene depends on.
+        index: index of the scene in its split.
+        time: seconds.
+    """
     scene = scenes(world, [index], time)
     rng = generator(world, index, LOOKS)
     image = backdrop(rng, world.height, world.width)
@@ -39,7 +45,7 @@ def _moved(shape: Shape, pan: NDArray[np.float64]) -> Shape:
 
 
 def _photograph(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Uneven light, a colour cast, blur and noise."""
+    """Add uneven light, a colour cast, blur and noise."""
     height, width = image.shape[:2]
     gain, gamma = rng.uniform(0.85, 1.15) * rng.uniform(0.9, 1.1, 3), rng.uniform(0.75, 1.3)
     curve = np.clip(255.0 * gain * (np.arange(256)[:, None] / 255.0) ** gamma, 0.0, 255.0).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Where people and objects stand in the picture, and how large."""
+"""Placement: where people and objects stand in the picture, and how large they are."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from posenas.standard.synthetic.pose import Array
 from posenas.standard.synthetic.world import Traits, World
 
 OBJECTS = 2
-"""Most objects that stand before people in a scene."""
+"""The most objects that stand before people in a scene."""
 
 
 def target_sizes(traits: Traits, world: World) -> Array:
-    """(S, M) pixels of the larger side of people, the nearest first."""
+    """Return the pixels of the larger side of people, the nearest first: (S, M)."""
     share = 0.45 * (2.15 ** np.sort(traits.size, axis=-1)[..., ::-1])
     return share * min(world.height, world.width)
 
 
 def origins(traits: Traits, count: Array, world: World, box: Array) -> Array:
-    """(S, M, 2) where the hips are: people side by side, some cut off by the picture's border."""
+    """Return where the hips are, (S, M, 2): people side by side, some cut off by the picture's border.
+
+    Args:
+        traits: the people's traits.
+        count: (S, 1) number of people in each scene.
+        world: what the scenes depend on.
+        box: (S, M, 4) left, top, right, bottom in pixels about the hips.
+    """
     slots = (np.arange(world.max_people) + np.floor(3.0 * traits.slot[:, :1])) % count
     across = (slots + 0.5 + 0.6 * (traits.across - 0.5)) / count
     size = np.array([world.width, world.height]) - 1.0
@@ -37,7 +44,16 @@ def origins(traits: Traits, count: Array, world: World, box: Array) -> Array:
 
 
 def objects_before(draws: Array, box: Array, origin: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Outlines of things that stand before the nearest people, and which of them are there."""
+    """Return outlines of things that stand before the nearest people, and which of them are there.
+
+    Args:
+        draws: (S, O, 8) uniform numbers.
+        box: (S, M, 4) left, top, right, bottom of people in pixels about their hips.
+        origin: (S, M, 2) the hips in the picture.
+
+    Returns:
+        (S, O, 8, 2) pixels, and (S, O) bool.
+    """
     near = np.minimum(np.arange(OBJECTS), box.shape[1] - 1)
     low, size = box[:, near, :2] + origin[:, near], box[:, near, 2:] - box[:, near, :2]
     centre = low + size * np.stack([draws[..., 0], 0.25 + 0.8 * draws[..., 1]], axis=-1)

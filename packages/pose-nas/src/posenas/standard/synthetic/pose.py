@@ -1,4 +1,4 @@
-"""Joint angles: natural to athletic poses, as a mixture of what arms and legs usually do."""
+"""Poses: joint angles from natural to athletic, as a mixture of what arms and legs usually do."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from posenas.standard.synthetic.habits import ARM_HABITS, HAND_HABIT, LEG_HABITS
 Array = NDArray[np.float64]
 
 CHOICES = 5
-"""Uniform numbers that one pose takes."""
+"""The number of uniform numbers that one pose takes."""
 NORMALS = 34
-"""Normal numbers that one pose takes: 8 of the trunk, 8 an arm, 5 a leg."""
+"""The number of normal numbers that one pose takes: 8 of the trunk, 8 an arm, 5 a leg."""
 
 _ARM_WEIGHTS = np.array([weight for weight, *_ in ARM_HABITS])
 _ARM_TABLE = np.array([(*habit, *HAND_HABIT) for _, *habit in ARM_HABITS], dtype=np.float64)
@@ -25,7 +25,7 @@ _TRUNK_TABLE = np.array([(lean, bend, *TRUNK_HABIT) for _, lean, bend, *_ in LEG
 
 @dataclass(frozen=True)
 class JointAngles:
-    """Angles in radians (finger spread: a factor). The axis before the last is left, right.
+    """The angles of a pose in radians (finger spread: a factor). The axis before the last is left, right.
 
     Attributes:
         trunk: (..., 8) lean, bend, side bend, turn, roll, head's nod, turn and tilt.
@@ -39,7 +39,7 @@ class JointAngles:
 
 
 def joint_angles(choices: Array, normals: Array) -> JointAngles:
-    """A pose from (..., CHOICES) uniform and (..., NORMALS) normal numbers."""
+    """Return a pose from (..., CHOICES) uniform and (..., NORMALS) normal numbers."""
     spread = np.clip(normals, -2.2, 2.2)
     alike = choices[..., 4] < 0.5
     arm_choices = np.stack([choices[..., 1], np.where(alike, choices[..., 1], choices[..., 2])], axis=-1)
@@ -57,7 +57,13 @@ def joint_angles(choices: Array, normals: Array) -> JointAngles:
 
 
 def blended(first: JointAngles, second: JointAngles, share: float) -> JointAngles:
-    """The pose that has gone `share` of the way from the first to the second."""
+    """Return the pose that has gone `share` of the way from the first to the second.
+
+    Args:
+        first: the pose for a share of 0.
+        second: the pose for a share of 1.
+        share: share of the way, from 0 to 1.
+    """
     return JointAngles(
         trunk=first.trunk + share * (second.trunk - first.trunk),
         arms=first.arms + share * (second.arms - first.arms),

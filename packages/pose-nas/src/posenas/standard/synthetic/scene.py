@@ -1,8 +1,8 @@
 """Scenes: people and objects before a camera, as a function of (seed, split, index, time).
 
-Everything is computed for S scenes at once, so that the annotations of a whole split cost a second; a
-picture is drawn from the same function for one scene. M is the most people in a scene, sorted from the
-nearest to the farthest.
+Everything is computed for S scenes at once, so that the annotations of a whole split cost a second; a picture
+is drawn from the same function for one scene. M is the most people in a scene, sorted from the nearest to the
+farthest.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from posenas.standard.synthetic.pose import CHOICES, NORMALS, Array, JointAngles
 from posenas.standard.synthetic.world import KEY_POSE, STILL, Traits, World, generator, inside_picture
 
 KEY_POSE_SECONDS = 0.8
-"""People reach one key pose after the other in this time."""
+"""The seconds in which people go from one key pose to the next."""
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """S scenes of up to M people in pixels; the third coordinate points towards the camera, in pixels too.
+    """A batch of S scenes of up to M people, in pixels; the third coordinate points towards the camera.
 
     Attributes:
         keypoints: (S, M, 133, 3).
@@ -39,7 +39,7 @@ class Scenes:
         extent: (S, M, 4) left, top, right, bottom of everything drawn of the person, unclipped.
         wanted: (S, M) bool; whether there is such a person at all, at any time.
         objects: (S, O, 8, 2) convex outlines in front of everybody, clockwise in the picture.
-        objects_wanted: (S, O) bool.
+        objects_wanted: (S, O) bool; whether there is such an object.
         pan: (S, 2) by how much the camera has moved the picture.
     """
 
@@ -59,7 +59,13 @@ class Scenes:
 
 
 def scenes(world: World, indices: Sequence[int], time: float = 0.0) -> Scenes:
-    """The scenes of those indices at a time in seconds; whatever is in them moves smoothly with it."""
+    """Return the scenes of several indices; whatever is in them moves smoothly with time.
+
+    Args:
+        world: what the scenes depend on besides their indices.
+        indices: S indices of scenes in their split.
+        time: seconds.
+    """
     start = _key_motion(world, indices, 0)
     cast = _cast(world, indices, start)
     motion = start if time == 0.0 else _motion(world, indices, time)
@@ -73,7 +79,7 @@ def scenes(world: World, indices: Sequence[int], time: float = 0.0) -> Scenes:
 
 @dataclass(frozen=True)
 class _Cast:
-    """What a scene's people and objects keep while they move, and how they begin."""
+    """The people and objects of scenes: what they keep while they move, and how they begin."""
 
     build: Build
     root: Array
@@ -145,7 +151,10 @@ def _build(traits: Traits) -> Build:
 
 
 def _root(traits: Traits, setting: Array) -> Array:
-    """(S, M, 3, 3): all ways are faced, the camera's more often; one in 50 lies or turns a cartwheel."""
+    """Return the people's orientations, (S, M, 3, 3).
+
+    All ways are faced, the camera's more often; one in 50 lies or turns a cartwheel.
+    """
     facing = 2.0 * traits.facing - 1.0
     yaw = np.pi * np.sign(facing) * np.abs(facing) ** 3.5
     wild = 2.0 * traits.tilt - 1.0
@@ -159,7 +168,7 @@ def _root(traits: Traits, setting: Array) -> Array:
 
 
 def _seen(points: Array, distance: Array) -> Array:
-    """Perspective: (..., 3) in statures, y now downwards, enlarged by nearness to the camera."""
+    """Return (..., 3) points in perspective: in statures, y now downwards, enlarged by nearness."""
     shape = (*distance.shape, *([1] * (points.ndim - distance.ndim - 1)))
     far = distance.reshape(shape)
     enlarged = far / (far - points[..., 2])
@@ -167,7 +176,7 @@ def _seen(points: Array, distance: Array) -> Array:
 
 
 def _extent(body: Body, build: Build, distance: Array) -> Array:
-    """(..., 4) left, top, right and bottom in statures about the hips."""
+    """Return left, top, right and bottom in statures about the hips: (..., 4)."""
     points = _seen(body.keypoints, distance)[..., :2]
     padding = (PADDING * build.girth[..., None])[..., None]
     head = _seen(body.head_centre, distance)[..., :2]
@@ -179,7 +188,7 @@ def _extent(body: Body, build: Build, distance: Array) -> Array:
 
 
 def _photographed(cast: _Cast, body: Body, pan: Array) -> Scenes:
-    """The scenes in pixels."""
+    """Return the scenes in pixels."""
     flipped = np.array([1.0, -1.0, 1.0])
     return Scenes(
         keypoints=_pixels(cast, body.keypoints),
@@ -199,7 +208,7 @@ def _photographed(cast: _Cast, body: Body, pan: Array) -> Scenes:
 
 
 def _pixels(cast: _Cast, points: Array) -> Array:
-    """(S, M, ..., 3) points about the hips in statures, in the picture."""
+    """Return (S, M, ..., 3) points about the hips in statures as points in the picture."""
     extra = (1,) * (points.ndim - 3)
     place = np.concatenate([cast.origin, np.zeros_like(cast.origin[..., :1])], axis=-1)
     scale = cast.stature.reshape(*cast.stature.shape, *extra, 1)
@@ -207,7 +216,7 @@ def _pixels(cast: _Cast, points: Array) -> Array:
 
 
 def _uncovered(wanted: NDArray[np.bool_], extent: Array) -> NDArray[np.bool_]:
-    """The wanted people without those who are largely behind a nearer one."""
+    """Return the wanted people without those who are largely behind a nearer one."""
     wanted = wanted.copy()
     area = np.prod(extent[..., 2:] - extent[..., :2], axis=-1)
     for person in range(1, wanted.shape[1]):

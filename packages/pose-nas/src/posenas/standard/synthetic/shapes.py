@@ -1,4 +1,4 @@
-"""Coloured outlines, from the farthest to the nearest: all that a figure is drawn with."""
+"""Shapes: coloured outlines at a depth, which are all that a figure is drawn with."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Shape:
         depth: larger is nearer; shapes of equal depth keep their order.
         points: (n, 2) pixels.
         colour: (3,) RGB.
+        thickness: pixels of a line; 0 for a filled outline.
     """
 
     depth: float
@@ -32,7 +33,7 @@ class Shape:
 
 
 def draw(image: NDArray[np.uint8], shapes: Iterable[Shape]) -> None:
-    """Draws into (H, W, 3) RGB, far shapes first."""
+    """Draw shapes into an image, (H, W, 3) RGB, the farthest first."""
     for shape in sorted(shapes, key=lambda shape: shape.depth):
         points = np.round(shape.points * (1 << _SUBPIXEL_BITS)).astype(np.int32)
         red, green, blue = (min(max(value, 0.0), 255.0) for value in shape.colour.tolist())
@@ -45,13 +46,19 @@ def draw(image: NDArray[np.uint8], shapes: Iterable[Shape]) -> None:
 
 
 def hull(points: Array) -> Array:
-    """(n, 2) convex outline of (m, 2) points."""
+    """Return the convex outline of (m, 2) points: (n, 2)."""
     outline: Array = cv2.convexHull(points.astype(np.float32))[:, 0].astype(np.float64)
     return outline
 
 
 def capsules(starts: Array, ends: Array, radii: Array) -> Array:
-    """(n, 10, 2) outlines of rounded bars from (n, 2) to (n, 2), with (n, 2) radii there."""
+    """Return the outlines of n rounded bars, (n, 10, 2).
+
+    Args:
+        starts: (n, 2) pixels.
+        ends: (n, 2) pixels.
+        radii: (n, 2) pixels, at the starts and at the ends.
+    """
     axis = ends - starts
     along = axis / np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-6)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
@@ -63,7 +70,14 @@ def capsules(starts: Array, ends: Array, radii: Array) -> Array:
 
 
 def shaded(depth: float, outline: Array, colour: Array, light: Array) -> list[Shape]:
-    """The outline in shade, and a smaller one in the light's direction (2,) in full colour."""
+    """Return the outline in shade, and a smaller one in full colour, moved towards the light.
+
+    Args:
+        depth: depth of both shapes; larger is nearer.
+        outline: (n, 2) pixels, convex.
+        colour: (3,) RGB.
+        light: (2,) direction of the light in the picture.
+    """
     centre = outline.mean(axis=0)
     inner = centre + 0.72 * (outline - centre)
     shift = 0.10 * np.abs(outline - centre).max(axis=0).min() * light

@@ -1,7 +1,7 @@
-"""Which keypoints are hidden: by the person's own body, by nearer people, by objects, or by facing away.
+"""Visibility: keypoints hidden by the person's own body, by nearer people, by objects, or by facing away.
 
-A body hides what is behind its limbs, taken as cones: 8 limbs, 2 hands, the head and 3 columns of the
-torso. This is the geometry that is drawn, without drawing it.
+A body hides what is behind its limbs, taken as cones: 8 limbs, 2 hands, the head and 3 columns of the torso.
+This is the geometry that is drawn, without drawing it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,20 @@ _CONES = (
 _HEAD_RADIUS = 0.055
 _HEAD_POINTS = (*range(5), *range(23, 91))
 _MARGIN = 0.045
-"""How much nearer than a keypoint, in statures, the middle of what hides it is."""
+"""The distance, in statures, by which the middle of what hides a keypoint must be nearer than it."""
 
 
 def visibility(scene: Scenes, world: World, count: int) -> NDArray[np.int64]:
-    """(S, M, count) of the first keypoints: 2 visible, 1 hidden, 0 outside the picture or of nobody."""
+    """Return the visibility of the first keypoints: 2 visible, 1 hidden, 0 outside the picture or of nobody.
+
+    Args:
+        scene: S scenes.
+        world: what the scenes depend on.
+        count: number of keypoints, the first ones of the 133.
+
+    Returns:
+        (S, M, count).
+    """
     points = scene.keypoints[:, :, :count]
     hidden = _facing_away(scene)[..., :count] | _behind_objects(scene, points)
     for person in range(world.max_people):
@@ -49,7 +58,7 @@ def visibility(scene: Scenes, world: World, count: int) -> NDArray[np.int64]:
 
 
 def _facing_away(scene: Scenes) -> NDArray[np.bool_]:
-    """(S, M, 133) of the face and the head's five body keypoints."""
+    """Return whether keypoints of the face and the head's five body keypoints face away: (S, M, 133)."""
     normals = FACE / np.square(HEAD)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
     eyes = [normals[42:48].mean(axis=0), normals[36:42].mean(axis=0)]
@@ -62,7 +71,7 @@ def _facing_away(scene: Scenes) -> NDArray[np.bool_]:
 
 
 def _behind_body(scene: Scenes, person: int, points: Array, *, own: bool) -> NDArray[np.bool_]:
-    """(S, K) whether one person's body is between the camera and (S, K, 3) points."""
+    """Return whether one person's body is between the camera and (S, K, 3) points: (S, K)."""
     keypoints = scene.keypoints[:, person]
     starts = np.concatenate([keypoints[:, [cone[0] for cone in _CONES]], scene.neck[:, person, None]], axis=1)
     ends = np.concatenate(
@@ -84,7 +93,7 @@ def _behind_body(scene: Scenes, person: int, points: Array, *, own: bool) -> NDA
 
 
 def _own_points() -> NDArray[np.bool_]:
-    """(133, cones) which keypoints lie on a cone, and so are not hidden by it."""
+    """Return which keypoints lie on a cone, and so are not hidden by it: (133, cones)."""
     own = np.zeros((133, len(_CONES) + 1), dtype=np.bool_)
     for index, cone in enumerate(_CONES):
         own[list(cone[4]), index] = True
@@ -93,7 +102,10 @@ def _own_points() -> NDArray[np.bool_]:
 
 
 def _behind_objects(scene: Scenes, points: Array) -> NDArray[np.bool_]:
-    """(S, M, K): inside a convex outline, every edge has the point on its right."""
+    """Return whether points are behind an object: (S, M, K).
+
+    A point is inside a convex outline if every edge has it on its right.
+    """
     hidden = np.zeros(points.shape[:-1], dtype=np.bool_)
     for index in range(scene.objects.shape[1]):
         outline = scene.objects[:, index]

@@ -1,4 +1,4 @@
-"""What scenes depend on, and the random numbers that follow from it."""
+"""Worlds: what scenes depend on, and the random numbers that follow from it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from numpy.typing import NDArray
 from posenas.standard.synthetic.pose import Array
 
 STILL, KEY_POSE, LOOKS = range(3)
-"""Independent streams of random numbers of one scene."""
+"""The independent streams of random numbers of one scene."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What a scene depends on besides its index: all of it, and picklable."""
+    """Everything that a scene depends on besides its index; picklable.
+
+    Attributes:
+        seed: another seed has other people.
+        split: number of the split.
+        height: pixels of the picture.
+        width: pixels of the picture.
+        max_people: most people in a picture.
+    """
 
     seed: int
     split: int
@@ -26,7 +34,7 @@ class World:
 
 @dataclass(frozen=True)
 class Traits:
-    """What makes a person differ from others: uniform numbers in [0, 1), each (S, M)."""
+    """The traits in which people differ: uniform numbers in [0, 1), each (S, M)."""
 
     arms: Array
     legs: Array
@@ -49,12 +57,18 @@ class Traits:
 
 
 def generator(world: World, index: int, *stream: int) -> np.random.Generator:
-    """Random numbers that depend on nothing but the integers given."""
+    """Return random numbers that depend on nothing but the integers given.
+
+    Args:
+        world: what the scene depends on.
+        index: index of the scene in its split.
+        stream: names the stream of random numbers.
+    """
     return np.random.default_rng(np.random.SeedSequence([world.seed, world.split, index, *stream]))
 
 
 def inside_picture(points: Array, world: World) -> NDArray[np.bool_]:
-    """Whether (..., 2 or 3) points fall on a pixel."""
+    """Return whether (..., 2 or 3) points fall on a pixel."""
     limits = np.array([world.width, world.height]) - 0.5
     inside = (points[..., :2] >= -0.5) & (points[..., :2] < limits)
     return np.logical_and(inside[..., 0], inside[..., 1])
