@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import finish, options, prepared, seeds_of, shown, spread
-from posenas.composing.compose import Composition, compose
+from posenas.composing.compose import compose
+from posenas.composing.composition import Composition
 from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial
 from posenas.runs.recipe import ComponentChoice, Recipe

@@ -15,7 +15,7 @@ from random import Random
 import figures
 import torch
 from nas_evo.space import EvoSpace
-from posenas.composing.compose import build_network
+from posenas.composing.building import build_network
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.networks.pose_network import PoseNetwork

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from posenas.composing.compose import Composition
+from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.trial import Trial
 from posenas.networks.devices import keep_freed_memory, use_threads

@@ -16,7 +16,7 @@ from functools import partial
 
 import figures
 import torch
-from posenas.composing.compose import build_network, compute_for, make
+from posenas.composing.building import build_network, compute_for, make
 from posenas.contract.batches import Batch
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.learning.training import SupervisedStep

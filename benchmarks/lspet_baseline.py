@@ -48,7 +48,7 @@ def equal_width(root: Path, gmacs: float) -> float:
 
     def cost(width: float) -> float:
         space = ComponentChoice("fixed", {"width": width})
-        return compose(recipe(root, space, single)).cost({"name": "mobilenetv2"}).gmacs
+        return compose(recipe(root, space, single)).costs.counted({"name": "mobilenetv2"})["gmacs"]
 
     low, high = 5, 100
     while high - low > 1:

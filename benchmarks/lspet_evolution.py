@@ -17,7 +17,8 @@ from typing import Any, cast
 
 from experiments import finish, opened, options, prepared, seeds_of, shown, spread
 from nas_evo.neuroevolution import Neuroevolution
-from posenas.composing.compose import Composition, compose
+from posenas.composing.compose import compose
+from posenas.composing.composition import Composition
 from posenas.contract.problem import Candidate, Problem, Weights
 from posenas.contract.trial import Trial
 from posenas.runs.recipe import read_recipe, recipe_from_tables

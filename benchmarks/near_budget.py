@@ -14,7 +14,8 @@ from random import Random
 from typing import Any, cast
 
 from experiments import finish, opened, options, seeds_of, spread
-from posenas.composing.compose import Composition, compose
+from posenas.composing.compose import compose
+from posenas.composing.composition import Composition
 from posenas.composing.limits import Guide, draw_genotypes, guide_to_budget
 from posenas.contract.components import WeightSharing
 from posenas.contract.genotype import Genotype

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.composing.compose import build_network
+from posenas.composing.building import build_network
 from posenas.contract.batches import Batch
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork

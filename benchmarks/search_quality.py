@@ -19,6 +19,7 @@ from typing import Any
 
 from experiments import finish, opened, options, seeds_of
 from posenas.composing.compose import compose
+from posenas.composing.installed_costs import installed_costs
 from posenas.composing.limits import parse_limit
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Weights
@@ -149,7 +150,7 @@ def alone_score(problem: JournaledProblem, genotype: Genotype, repeat: int) -> f
 
 def one_seed(seed: int, folder: Path) -> dict[str, Any]:
     whole = compose(recipe(seed))
-    limited = replace(whole, limits=(parse_limit(LIMIT),))
+    limited = replace(whole, limits=(parse_limit(LIMIT, installed_costs()),))
     with opened(limited, folder / f"seed-{seed}") as problem:
         found = searched(problem)
         equal = random_of_equal_cost(problem, found["evolution"]["genotype"])

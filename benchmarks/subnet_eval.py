@@ -27,7 +27,7 @@ import figures
 import torch
 from nas_ofa_elastic.space import ElasticSpace
 from networks import Backbone, Size
-from posenas.composing.compose import build_network
+from posenas.composing.building import build_network
 from posenas.contract.batches import Batch
 from posenas.contract.components import FlipTest, HeadModule
 from posenas.contract.genotype import Genotype

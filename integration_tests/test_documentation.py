@@ -15,8 +15,9 @@ from posenas.composing.options import describe_options
 from posenas.composing.plugins import find_plugins, load
 from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
 from posenas.contract import components as protocols
-from posenas.contract.kinds import COMPONENT_KINDS
+from posenas.contract.kinds import CLASS_KINDS, COMPONENT_KINDS
 from posenas.runs.events import RunEvents
+from posenas.runs.recipe import cost_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -30,7 +31,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CAPABILITIES = [name for name, value in vars(protocols).items() if getattr(value, "_is_protocol", False)]
 COMPONENTS = [
     (plugin.kind, plugin.name, plugin.distribution)
-    for plugin in find_plugins(COMPONENT_KINDS)
+    for plugin in find_plugins(CLASS_KINDS)
     if plugin.distribution in {path.name for path in (ROOT / "packages").iterdir()}
 ]
 
@@ -86,7 +87,7 @@ def test_every_component_and_option_is_on_its_packages_page(kind: str, name: str
     assert f"`{name}`" in page
     assert f"`{name}`" in (ROOT / "packages" / distribution / "README.md").read_text()
     for option in describe_options(load(kind, name)):
-        assert f"`{kind}.{option.name}`" in page
+        assert f"`{cost_table(name) if kind == 'cost' else kind}.{option.name}`" in page
 
 
 TABLES = [*SETTINGS_TABLES.items(), ("augmentation", AUGMENTATIONS["image"])]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from nas_ofa_elastic.space import ElasticSpace
-from posenas.composing.compose import build_network
+from posenas.composing.building import build_network
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.runs.checkpoint import save_checkpoint
 from posenas.runs.recipe import Recipe, recipe_digest, recipe_from_tables, recipe_tables, recipe_text

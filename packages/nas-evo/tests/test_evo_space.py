@@ -23,6 +23,7 @@ from posenas import (
     sample_uniform,
 )
 from posenas.composing.conditional import made_possible
+from posenas.composing.installed_costs import installed_costs
 from posenas.composing.limits import draw_genotypes, guide_to_budget, parse_limit
 from posenas.composing.options import make_component
 from posenas.layers import Chain
@@ -132,7 +133,7 @@ def test_draws_near_a_budget_halve_at_most_once_more() -> None:
     def size(genotype: Genotype, _: str) -> float:
         return sum(value for name, value in genotype.items() if name.endswith(("channels", "blocks")))
 
-    limits = [parse_limit("macs<=500")]
+    limits = [parse_limit("macs<=500", installed_costs())]
     guide = guide_to_budget(space, limits, size, rng=Random(0))
     drawn = draw_genotypes(space, 40, limits=limits, cost=size, rng=Random(0), guide=guide)
     halved = [[number for number in (5, 6, 7) if each[f"module{number}.stride"] == 2] for each in drawn]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from nas_evo.zoo import EFFICIENTNET_B0_POSE, EVOPOSE2D_L, EVOPOSE2D_M, EVOPOSE2D_S, EVOPOSE2D_XS
 from posenas import ZooEntry, find_network
-from posenas.composing.compose import make
+from posenas.composing.building import make
 from posenas.composing.named_networks import describe_network
 from posenas.networks.counting import measure
 from posenas.runs.recipe import ComponentChoice

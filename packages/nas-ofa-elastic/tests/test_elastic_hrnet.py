@@ -13,7 +13,7 @@ import torch
 from nas_ofa_elastic.hrnet import HRNET_W32
 from nas_ofa_elastic.space import ElasticSpace
 from posenas import COCO_17, Genotype, find_network
-from posenas.composing.compose import make, network_costs
+from posenas.composing.building import make, network_costs
 from posenas.layers import HRNet
 from posenas.networks.sharing import SharedWeights
 from posenas.standard.fixed.space import FixedSpace

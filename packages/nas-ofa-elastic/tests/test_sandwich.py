@@ -10,7 +10,7 @@ import torch
 from nas_ofa_elastic.sandwich import Sandwich, shrinking_phases
 from nas_ofa_elastic.space import ElasticSpace
 from posenas import COCO_17, Batch, Genotype
-from posenas.composing.compose import build_network
+from posenas.composing.building import build_network
 from posenas.networks.sharing import sub_slices
 from posenas.standard.heads.heatmap import HeatmapHead, HeatmapModule
 from posenas.training import Distillation, PoseNetwork, SandwichStep, SharedPoseNetwork

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from nas_ofa_elastic.space import ElasticSpace
 from posenas import COCO_17, Batch, Genotype
-from posenas.composing.compose import build_network
+from posenas.composing.building import build_network
 from posenas.learning.settings import TrainingSettings
 from posenas.learning.training import Watch, train
 from posenas.standard.heads.heatmap import HeatmapHead

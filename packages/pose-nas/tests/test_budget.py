@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from posenas.composing.conditional import likelihood, made_possible
+from posenas.composing.installed_costs import installed_costs
 from posenas.composing.limits import draw_genotypes, guide_to_budget, near_budget, parse_limit, within
 from posenas.composing.variation import breed
 from posenas.contract.errors import PosenasError
@@ -46,6 +47,7 @@ class Stages:
 
 
 SPACE = Stages()
+COSTS = installed_costs()
 
 
 def cost(genotype: Genotype, name: str) -> float:
@@ -59,7 +61,7 @@ def cost(genotype: Genotype, name: str) -> float:
 
 
 def drawn(number: int, *texts: str, seed: int = 0) -> list[Genotype]:
-    limits = [parse_limit(text) for text in texts]
+    limits = [parse_limit(text, COSTS) for text in texts]
     rng = Random(seed)
     guide = guide_to_budget(SPACE, limits, cost, rng=rng)
     return draw_genotypes(SPACE, number, limits=limits, cost=cost, rng=rng, guide=guide)
@@ -81,7 +83,7 @@ def test_most_draws_use_most_of_the_limit(most: int) -> None:
 
 
 def test_they_are_as_spread_as_draws_that_happen_to_be_there() -> None:
-    limits = [parse_limit("macs<=1800")]
+    limits = [parse_limit("macs<=1800", COSTS)]
     rng = Random(3)
     samples = (SPACE.sample(rng) for _ in range(8_000))
     patient = [genotype for genotype in samples if near_budget(genotype, limits, cost)][:200]
@@ -96,7 +98,7 @@ def test_several_limits_and_lower_bounds_hold_together() -> None:
     texts = ("macs<=1500", "parameters<=64", "parameters>=56")
     genotypes = drawn(30, *texts)
     assert len(genotypes) == 30
-    assert all(within(genotype, [parse_limit(text) for text in texts], cost) for genotype in genotypes)
+    assert all(within(genotype, [parse_limit(text, COSTS) for text in texts], cost) for genotype in genotypes)
     used = [max(cost(genotype, "macs") / 1500, cost(genotype, "parameters") / 64) for genotype in genotypes]
     assert statistics.median(used) >= 0.85
 
@@ -108,10 +110,10 @@ def test_a_lower_bound_alone_is_met() -> None:
 
 
 def test_a_limit_above_the_space_draws_as_without_a_guide() -> None:
-    limits = [parse_limit("macs<=1e6")]
+    limits = [parse_limit("macs<=1e6", COSTS)]
     assert guide_to_budget(SPACE, limits, cost, rng=Random(0)) is None
     assert guide_to_budget(SPACE, [], cost, rng=Random(0)) is None
-    assert guide_to_budget(SPACE, [parse_limit("latency_ms<=1")], cost, rng=Random(0)) is None
+    assert guide_to_budget(SPACE, [parse_limit("latency_ms<=1", COSTS)], cost, rng=Random(0)) is None
 
 
 def test_bounds_that_contradict_each_other_are_one_line() -> None:
@@ -126,7 +128,7 @@ def test_costs_are_asked_for_seldom() -> None:
         asked[genotype_id(genotype)] += 1
         return cost(genotype, name)
 
-    limits = [parse_limit("macs<=1200")]
+    limits = [parse_limit("macs<=1200", COSTS)]
     rng = Random(0)
     guide = guide_to_budget(SPACE, limits, counted, rng=rng)
     draw_genotypes(SPACE, 40, limits=limits, cost=counted, rng=rng, guide=guide)
@@ -139,7 +141,7 @@ class Limited:
     space = SPACE
 
     def __init__(self, *texts: str) -> None:
-        self._limits = [parse_limit(text) for text in texts]
+        self._limits = [parse_limit(text, COSTS) for text in texts]
 
     def within_limits(self, genotype: Genotype) -> bool:
         return within(genotype, self._limits, cost)

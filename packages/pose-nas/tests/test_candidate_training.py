@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.composing.compose import Composition, compose
+from posenas.composing.compose import compose
+from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.errors import PosenasError
 from posenas.contract.problem import Candidate, Weights

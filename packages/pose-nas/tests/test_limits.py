@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from posenas.composing.installed_costs import installed_costs
 from posenas.composing.limits import draw_genotypes, excess, parse_limit, within
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
@@ -43,6 +44,9 @@ class NestedWidths(Widths):
         return dict.fromkeys(self.dimensions(), 1)
 
 
+COSTS = installed_costs()
+
+
 def cost(genotype: Genotype, name: str) -> float:
     assert name == "macs"
     return float(sum(genotype.values()))
@@ -64,10 +68,11 @@ class CountedCosts:
 
 
 def test_a_limit_is_read() -> None:
-    assert parse_limit(" gmacs <= 0.3 ") == Limit("gmacs", 0.3)
-    assert parse_limit("parameters<=2e6") == Limit("parameters", 2e6)
-    assert parse_limit("gmacs >= 0.2") == Limit("gmacs", least=0.2)
-    assert [str(parse_limit(text)) for text in ("gmacs<=0.3", "gmacs>=0.2")] == ["gmacs<=0.3", "gmacs>=0.2"]
+    assert parse_limit(" gmacs <= 0.3 ", COSTS) == Limit("gmacs", 0.3)
+    assert parse_limit("parameters<=2e6", COSTS) == Limit("parameters", 2e6)
+    assert parse_limit("gmacs >= 0.2", COSTS) == Limit("gmacs", least=0.2)
+    texts = ["gmacs<=0.3", "gmacs>=0.2"]
+    assert [str(parse_limit(text, COSTS)) for text in texts] == texts
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,7 @@ def test_a_limit_is_read() -> None:
 )
 def test_a_wrong_limit_is_one_line(text: str, says: str) -> None:
     with pytest.raises(PosenasError, match=says):
-        parse_limit(text)
+        parse_limit(text, COSTS)
 
 
 def test_excess_is_the_worst_ratio() -> None:
@@ -91,7 +96,7 @@ def test_excess_is_the_worst_ratio() -> None:
     assert excess({}, [], lambda _genotype, name: costs[name]) == 0.0
 
 
-LATENCY_FIRST = [Limit("latency_ms", 10), Limit("macs", 30)]
+LATENCY_FIRST = [Limit("latency_ms", 10, dear=True), Limit("macs", 30)]
 
 
 def test_latency_is_asked_for_last_and_only_where_the_rest_is_within() -> None:
@@ -124,7 +129,7 @@ def test_the_smallest_network_need_not_be_the_fastest() -> None:
         widths = sum(genotype.values())
         return float(widths) if name == "macs" else 100.0 - widths
 
-    limits = [Limit("latency_ms", 65)]
+    limits = [Limit("latency_ms", 65, dear=True)]
     drawn = draw_genotypes(NestedWidths(), 5, limits=limits, cost=slow_when_narrow, rng=Random(0))
     assert len(drawn) == 5
     assert all(sum(genotype.values()) >= 35 for genotype in drawn)
@@ -135,7 +140,7 @@ def test_an_impossible_limit_on_latency_names_it() -> None:
         draw_genotypes(
             NestedWidths(),
             5,
-            limits=[Limit("latency_ms", 1), Limit("macs", 30)],
+            limits=[Limit("latency_ms", 1, dear=True), Limit("macs", 30)],
             cost=CountedCosts(),
             rng=Random(0),
         )

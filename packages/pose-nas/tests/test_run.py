@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from posenas.composing.compose import Composition, compose
+from posenas.composing.compose import compose
+from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.errors import PosenasError
 from posenas.runs.files import write_atomically

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import pytest
 import torch
-from posenas.composing.compose import Composition, compose
+from posenas.composing.compose import compose
+from posenas.composing.composition import Composition
 from posenas.contract.components import Relaxed, WeightSharing
 from posenas.contract.genotype import Choice, Dimension, Genotype, Real
 from posenas.contract.levels import Level

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from posenas.composing.compose import build_network
+from posenas.composing.building import build_network
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.networks.pose_network import PoseNetwork
 from posenas.networks.transfer import transfer

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from posenas.composing.compose import Composition, compose
+from posenas.composing.compose import compose
+from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.errors import PosenasError
 from posenas.contract.problem import Problem

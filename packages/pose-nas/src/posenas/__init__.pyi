@@ -11,7 +11,7 @@ from .api import (
 from .api import (
     search as search,
 )
-from .composing.compose import (
+from .composing.composition import (
     Composition as Composition,
 )
 from .composing.named_networks import (
@@ -66,10 +66,19 @@ from .contract.components import (
     Conditional as Conditional,
 )
 from .contract.components import (
+    Conditioned as Conditioned,
+)
+from .contract.components import (
+    Cost as Cost,
+)
+from .contract.components import (
     Dataset as Dataset,
 )
 from .contract.components import (
     Distillable as Distillable,
+)
+from .contract.components import (
+    Divisible as Divisible,
 )
 from .contract.components import (
     Drawable as Drawable,
@@ -79,6 +88,9 @@ from .contract.components import (
 )
 from .contract.components import (
     Evolvable as Evolvable,
+)
+from .contract.components import (
+    Explained as Explained,
 )
 from .contract.components import (
     FlipTest as FlipTest,
@@ -94,6 +106,9 @@ from .contract.components import (
 )
 from .contract.components import (
     ImageHeadModule as ImageHeadModule,
+)
+from .contract.components import (
+    Meter as Meter,
 )
 from .contract.components import (
     Noticing as Noticing,
@@ -112,6 +127,12 @@ from .contract.components import (
 )
 from .contract.components import (
     WeightSharing as WeightSharing,
+)
+from .contract.costs import (
+    CostFigure as CostFigure,
+)
+from .contract.costs import (
+    Networks as Networks,
 )
 from .contract.errors import (
     PosenasError as PosenasError,

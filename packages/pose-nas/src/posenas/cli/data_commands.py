@@ -48,7 +48,7 @@ def check(
     as_json: bool,
 ) -> None:
     """Open dataset NAME, draw people and their mirrored twins, and list what is wrong with it."""
-    from posenas.composing.compose import make
+    from posenas.composing.building import make
     from posenas.data.checking.check import check_dataset
     from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables
 

@@ -35,14 +35,16 @@ def plugins(as_json: bool) -> None:
 @click.argument("name", default="")
 @json_option
 def show(kind: str, name: str, as_json: bool) -> None:
-    """Show the options of a component: KIND is space, strategy, head, dataset or evaluator. The tables
+    """Show the options of a component: KIND is space, strategy, head, dataset, evaluator or cost. The tables
     training, augmentation, evaluation and latency of a recipe are shown without a NAME; `augmentation image`
     is the one of heads that look at whole images."""
     import inspect
 
     from posenas.composing.options import describe_options
+    from posenas.runs.recipe import cost_table
 
     component, source = _component(kind, name)
+    table = cost_table(name) if kind == "cost" else kind
     options = describe_options(component)
     summary = inspect.getdoc(component) or ""
     if as_json:
@@ -70,7 +72,7 @@ def show(kind: str, name: str, as_json: bool) -> None:
     for option in options:
         constraints = "".join(f", {constraint}" for constraint in option.constraints)
         default = "(required)" if option.required else option.default
-        say(f"  {kind}.{option.name} = {default}    ({option.type}{constraints})")
+        say(f"  {table}.{option.name} = {default}    ({option.type}{constraints})")
         say(f"      {option.help}{' [may change after training]' if option.after_training else ''}")
 
 
@@ -78,7 +80,7 @@ def _component(kind: str, name: str) -> tuple[type[Any], str]:
     """Return the class whose options are shown, and where it comes from."""
     from posenas.composing.plugins import find_plugins, load
     from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
-    from posenas.contract.kinds import COMPONENT_KINDS
+    from posenas.contract.kinds import CLASS_KINDS
 
     if kind == "augmentation" and name in AUGMENTATIONS:
         return AUGMENTATIONS[name], f"a table of recipes with a head that looks at a whole {name}"
@@ -86,9 +88,9 @@ def _component(kind: str, name: str) -> tuple[type[Any], str]:
         if name:
             raise PosenasError(f"table {kind} has no parts: `posenas show {kind}` shows all of it")
         return SETTINGS_TABLES[kind], "a table of every recipe"
-    if kind not in COMPONENT_KINDS:
+    if kind not in CLASS_KINDS:
         raise PosenasError(
-            f"{kind!r} is no kind of component; {suggestion(kind, (*COMPONENT_KINDS, *SETTINGS_TABLES))}"
+            f"{kind!r} is no kind of component; {suggestion(kind, (*CLASS_KINDS, *SETTINGS_TABLES))}"
         )
     if not name:
         names = ", ".join(plugin.name for plugin in find_plugins((kind,)))

@@ -19,7 +19,7 @@ from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.runs.stopping import stop_requested
 
 if TYPE_CHECKING:
-    from posenas.composing.compose import Composition
+    from posenas.composing.composition import Composition
     from posenas.runs.recipe import Recipe
     from posenas.runs.run import Run
     from posenas.searching.search import Outcome
@@ -114,8 +114,8 @@ def compose(
     **flags: Any,
 ) -> None:
     """Check that five components fit together, then search with them."""
-    from posenas.composing.compose import check_measured_limits, without_limit
     from posenas.composing.compose import compose as check
+    from posenas.composing.reachable_limits import check_measured_limits, without_limit
     from posenas.runs.run import new_path
 
     composition = check(_recipe_from_flags(flags))
@@ -150,9 +150,9 @@ def train(
     **flags: Any,
 ) -> None:
     """Train NETWORK alone: a zoo entry, a genotype's JSON file, or a run's folder (its best genotype)."""
-    from posenas.composing.compose import check_measured_limits
     from posenas.composing.compose import compose as check
     from posenas.composing.named_networks import find_network
+    from posenas.composing.reachable_limits import check_measured_limits
     from posenas.contract.genotype import check_genotype
     from posenas.runs.run import new_path
 
@@ -206,7 +206,7 @@ def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None 
 
 
 def _tell_foreseen(composition: Composition) -> None:
-    from posenas.composing.compose import foreseen
+    from posenas.composing.data_checks import foreseen
 
     for warning in (*composition.warnings, *foreseen(composition)):
         tell(f"warning: {warning}", err=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from posenas.composing.compose import make
+from posenas.composing.building import make
 from posenas.composing.options import describe_options, option_values
 from posenas.contract.components import Head
 from posenas.contract.errors import PosenasError

@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 
 import posenas
-from posenas.composing.compose import Composition
+from posenas.composing.composition import Composition
 from posenas.composing.plugins import CORE, offering
+from posenas.contract.components import Conditioned
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.data.digests import annotations_digest, images_digest, keypoints_digest
 from posenas.runs.files import content_name
 from posenas.runs.provenance import Provenance
-from posenas.runs.recipe import Recipe
+from posenas.runs.recipe import cost_table
 
 SPLITS = ("train", "val")
 """Those that a run reads."""
@@ -22,7 +23,7 @@ SPLITS = ("train", "val")
 def provenance_of(composition: Composition) -> Provenance:
     """Reads the samples of both splits and asks for the size of each image file: a second or two for 150,000
     people. The threads are those that torch has now."""
-    return Provenance(_data(composition), _code(composition.recipe), _machine(composition))
+    return Provenance(_data(composition), _code(composition), _machine(composition))
 
 
 def _data(composition: Composition) -> dict[str, str]:
@@ -33,13 +34,19 @@ def _data(composition: Composition) -> dict[str, str]:
         found[f"image files of {split}"] = images_digest(samples)
     if composition.evaluation.boxes:
         found["evaluation.boxes"] = content_name(Path(composition.evaluation.boxes).read_bytes())
-    if composition.latency.table_digest:
-        found["latency.table"] = composition.latency.table_digest
+    for cost in composition.costs.bound:
+        files = cost.meter.files() if isinstance(cost.meter, Conditioned) else {}
+        found |= {
+            f"{cost_table(cost.name)}.{option}": content_name(path.read_bytes())
+            for option, path in files.items()
+        }
     return found
 
 
-def _code(recipe: Recipe) -> dict[str, str]:
-    plugins = (offering(kind, getattr(recipe, kind).name) for kind in COMPONENT_KINDS)
+def _code(composition: Composition) -> dict[str, str]:
+    recipe = composition.recipe
+    plugins = [offering(kind, getattr(recipe, kind).name) for kind in COMPONENT_KINDS]
+    plugins += [offering("cost", cost.name) for cost in composition.costs.asked]
     versions = {plugin.distribution: plugin.version for plugin in plugins if plugin.distribution != CORE}
     return versions | {"posenas": posenas.__version__, "torch": torch.__version__}
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from posenas.composing.compose import build_network, compute_for, latency_subject, make
+from posenas.composing.building import build_network, compute_for, describe_networks, make
 from posenas.composing.named_networks import NamedNetwork, changed, find_network
 from posenas.composing.options import make_component
 from posenas.contract.components import Dataset, Head, SearchSpace
 from posenas.contract.keypoints import KeypointSet
 from posenas.networks.latency.build import Subject
-from posenas.networks.latency.cost import LatencySettings
+from posenas.networks.latency.cost import Latency
 from posenas.networks.latency.table import LatencyTable
 from posenas.runs.recipe import ComponentChoice, Recipe
 
@@ -24,7 +24,7 @@ def subject_of_recipe(recipe: Recipe) -> Subject:
         PosenasError: where one of them cannot be made.
     """
     dataset: Dataset = make("dataset", recipe.dataset)
-    settings = make_component(LatencySettings, recipe.latency, where="table [latency]")
+    settings = make_component(Latency, recipe.latency, where="table [latency]")
     return _subject(recipe, dataset.keypoints(), batch_size=settings.batch_size, threads=settings.threads)
 
 
@@ -54,7 +54,7 @@ def _subject(recipe: Recipe, keypoints: KeypointSet, *, batch_size: int, threads
     return Subject(
         space=space,
         build=partial(build_network, space, head=head, keypoints=keypoints, compute=compute),
-        description=latency_subject(recipe, space, head, keypoints),
+        description=describe_networks(recipe, space, head, keypoints),
         compute=compute,
         input_size=(head.view().height, head.view().width),
         batch_size=batch_size,

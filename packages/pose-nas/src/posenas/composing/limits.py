@@ -9,23 +9,11 @@ from random import Random
 
 from posenas.composing.budget import SHARE, Budget, Guide, make_guide
 from posenas.composing.conditional import made_possible
+from posenas.composing.installed_costs import InstalledCosts
 from posenas.contract.components import SearchSpace, WeightSharing
-from posenas.contract.errors import PosenasError, suggestion
+from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, genotype_id, sample_uniform
 from posenas.contract.goals import Limit
-
-COST_UNITS = {
-    "parameters": "",
-    "parameters_with_statistics": "",
-    "macs": "",
-    "gmacs": "GMACs",
-    "paper_gflops": "papers' GFLOPs",
-    "thesis_gflops": "the thesis's GFLOPs",
-    "latency_ms": "ms",
-}
-
-DEAR_COSTS = ("latency_ms",)
-"""Measured or summed up for each genotype: asked for only where the counted costs are within their limits."""
 
 _MOST_MISSES = 32
 """Walks without a new genotype near the budget, one after another, before draws go on as without a budget."""
@@ -37,23 +25,34 @@ CostOf = Callable[[Genotype, str], float]
 """A genotype's cost by its name; nothing is computed that is not asked for."""
 
 
-def parse_limit(text: str) -> Limit:
-    """Raises PosenasError where it is not COST<=NUMBER or COST>=NUMBER with a known cost."""
-    match = re.fullmatch(r"\s*([a-z_]+)\s*([<>]=)\s*([0-9.eE+-]+)\s*", text)
+def parse_limit(text: str, costs: InstalledCosts) -> Limit:
+    """Return the limit that a text such as `gmacs<=0.3` means.
+
+    Args:
+        text: as on the command line and in a recipe.
+        costs: those that it may be of.
+
+    Raises:
+        PosenasError: where it is not COST<=NUMBER or COST>=NUMBER with a known cost.
+    """
+    match = re.fullmatch(r"\s*([A-Za-z_][\w.]*)\s*([<>]=)\s*([0-9.eE+-]+)\s*", text)
     if match is None:
         raise PosenasError(
             f"limit {text!r}: write COST<=NUMBER or COST>=NUMBER, for example gmacs<=0.3 or gmacs>=0.2"
         )
     name, sign, number = match.groups()
-    if name not in COST_UNITS:
-        raise PosenasError(f"limit {text!r}: unknown cost {name!r}; {suggestion(name, COST_UNITS)}")
+    cost = costs.find(name)
+    if cost is None:
+        raise PosenasError(f"limit {text!r}: unknown cost {name!r}; {costs.advice(name)}")
     try:
         bound = float(number)
     except ValueError as error:
         raise PosenasError(f"limit {text!r}: {number!r} is not a number") from error
     if not 0 < bound < math.inf:
         raise PosenasError(f"limit {text!r}: costs are above 0 and finite, so give a number that is")
-    return Limit(name, most=bound) if sign == "<=" else Limit(name, least=bound)
+    if sign == "<=":
+        return Limit(name, most=bound, dear=cost.dear)
+    return Limit(name, least=bound, dear=cost.dear)
 
 
 def excess(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> float:
@@ -70,7 +69,7 @@ def _excess(cost: float, limit: Limit) -> float:
 
 def within(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> bool:
     """Whether all limits are met. Dear costs are judged last, and nothing after the first limit broken."""
-    cheap_first = sorted(limits, key=lambda limit: limit.cost in DEAR_COSTS)
+    cheap_first = sorted(limits, key=lambda limit: limit.dear)
     return all(excess(genotype, [limit], cost) <= 1.0 for limit in cheap_first)
 
 
@@ -118,7 +117,7 @@ def _near_budget(
 ) -> dict[str, Genotype]:
     """With as many more as are found. It ends after some walks in a row that find nothing new."""
     found, misses = dict(drawn), 0
-    dear = [limit for limit in limits if limit.cost in DEAR_COSTS]
+    dear = [limit for limit in limits if limit.dear]
     while len(found) < number and misses < _MOST_MISSES:
         genotype = guide.draw(rng)
         misses += 1
@@ -137,7 +136,7 @@ def near_budget(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> bo
 
 def counted_budget(limits: Sequence[Limit]) -> Budget:
     """The bounds of all costs that are not dear."""
-    cheap = [limit for limit in limits if limit.cost not in DEAR_COSTS]
+    cheap = [limit for limit in limits if not limit.dear]
     names = dict.fromkeys(limit.cost for limit in cheap)
     most = {name: min(limit.most for limit in cheap if limit.cost == name) for name in names}
     least = {name: max(limit.least for limit in cheap if limit.cost == name) for name in names}
@@ -180,7 +179,7 @@ def check_reachable(space: SearchSpace, limits: Sequence[Limit], cost: CostOf, *
     Raises:
         PosenasError: where none is found; it names the nearest.
     """
-    dear = any(limit.cost in DEAR_COSTS for limit in limits)
+    dear = any(limit.dear for limit in limits)
     bounded_below = any(limit.least > 0 for limit in limits)
     ends: list[Genotype] = []
     if isinstance(space, WeightSharing):
@@ -199,7 +198,7 @@ def _approached(
 ) -> Genotype:
     """Nearer to the limits of counted costs: single dimensions are drawn anew, a bounded number of times."""
     dimensions = space.dimensions()
-    cheap = [limit for limit in limits if limit.cost not in DEAR_COSTS]
+    cheap = [limit for limit in limits if not limit.dear]
     over = excess(genotype, cheap, cost)
     for _ in range(_MOST_APPROACHES):
         if over <= 1.0:
@@ -220,7 +219,7 @@ def _draws(space: SearchSpace, rng: Random) -> list[Genotype]:
 
 def _least(genotypes: Sequence[Genotype], limits: Sequence[Limit], cost: CostOf) -> Genotype:
     """The one that exceeds the limits least; dear costs are asked for where the others are met."""
-    cheap = [limit for limit in limits if limit.cost not in DEAR_COSTS]
+    cheap = [limit for limit in limits if not limit.dear]
     met = [genotype for genotype in genotypes if excess(genotype, cheap, cost) <= 1.0]
     if not met:
         return min(genotypes, key=lambda genotype: excess(genotype, cheap, cost))
@@ -258,7 +257,7 @@ def _cheapened(
     """With the values of a genotype within the limits in so many dimensions that they are met."""
     dimensions = sorted(name for name in genotype if genotype[name] != fallback[name])
     rng.shuffle(dimensions)
-    cheap = [limit for limit in limits if limit.cost not in DEAR_COSTS]
+    cheap = [limit for limit in limits if not limit.dear]
     while dimensions and not within(genotype, cheap, cost):
         genotype = made_possible(space, {**genotype, (name := dimensions.pop()): fallback[name]}, rng)
     met = made_possible(space, _bisected(genotype, fallback, dimensions, limits=limits, cost=cost), rng)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from posenas.composing.compose import make, network_costs
+from posenas.composing.building import make, network_costs
 from posenas.composing.plugins import find_plugins, load_entry, remedy
 from posenas.contract.components import Backbone, Head, SearchSpace
 from posenas.contract.errors import PosenasError, suggestion

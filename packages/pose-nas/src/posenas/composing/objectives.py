@@ -6,20 +6,27 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from posenas.composing.limits import COST_UNITS
-from posenas.contract.errors import PosenasError, suggestion
+from posenas.composing.installed_costs import InstalledCosts
+from posenas.contract.errors import PosenasError
 from posenas.contract.goals import Objective
 from posenas.contract.scores import Metric
 from posenas.contract.trial import Trial
 
 
 def choose_objectives(
-    metrics: Sequence[Metric], *, maximize: Sequence[str], minimize: Sequence[str]
+    metrics: Sequence[Metric],
+    costs: InstalledCosts,
+    *,
+    maximize: Sequence[str],
+    minimize: Sequence[str],
 ) -> tuple[Objective, ...]:
-    """The named objectives, those to maximise first; without any, the evaluator's first metric.
+    """Return the named objectives, those to maximise first; without any, the evaluator's first metric.
 
     Args:
         metrics: the evaluator's, by their qualified names.
+        costs: the installed ones.
+        maximize: names of metrics.
+        minimize: names of metrics and of costs.
 
     Raises:
         PosenasError: for an unknown name, a wrong direction, or where no metric is among them.
@@ -27,7 +34,7 @@ def choose_objectives(
     if not maximize and not minimize:
         return (Objective(metrics[0].name, metrics[0].higher_is_better, is_cost=False),)
     named = [(name, True) for name in maximize] + [(name, False) for name in minimize]
-    objectives = tuple(_objective(name, metrics, maximize=up) for name, up in named)
+    objectives = tuple(_objective(name, metrics, costs, maximize=up) for name, up in named)
     if all(objective.is_cost for objective in objectives):
         raise PosenasError(
             f"objectives: {', '.join(name for name, _ in named)}: known without any training; "
@@ -38,16 +45,19 @@ def choose_objectives(
     return objectives
 
 
-def _objective(name: str, metrics: Sequence[Metric], *, maximize: bool) -> Objective:
+def _objective(name: str, metrics: Sequence[Metric], costs: InstalledCosts, *, maximize: bool) -> Objective:
     flag = "--maximize" if maximize else "--minimize"
-    known = {metric.name: metric.higher_is_better for metric in metrics} | dict.fromkeys(COST_UNITS, False)
-    if name not in known:
-        raise PosenasError(f"{flag} {name}: neither a metric nor a cost; {suggestion(name, known)}")
-    if known[name] != maximize:
+    metric = next((metric for metric in metrics if metric.name == name), None)
+    cost = costs.find(name) if metric is None else None
+    if metric is None and cost is None:
+        advice = costs.advice(name, others=[metric.name for metric in metrics])
+        raise PosenasError(f"{flag} {name}: neither a metric nor a cost; {advice}")
+    higher_is_better = metric is not None and metric.higher_is_better
+    if higher_is_better != maximize:
         other = "--minimize" if maximize else "--maximize"
-        better = "higher" if known[name] else "lower"
+        better = "higher" if higher_is_better else "lower"
         raise PosenasError(f"{flag} {name}: {better} is better; write {other} {name}")
-    return Objective(name, maximize, is_cost=name in COST_UNITS)
+    return Objective(name, maximize, is_cost=cost is not None, dear=cost is not None and cost.dear)
 
 
 def scored(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Trial]:

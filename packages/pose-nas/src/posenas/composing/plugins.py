@@ -20,11 +20,11 @@ from packaging.utils import canonicalize_name
 import posenas
 from posenas.composing.importable import SourceLook, look_at
 from posenas.contract.errors import PosenasError, suggestion
-from posenas.contract.kinds import COMPONENT_KINDS, PROTOCOLS
+from posenas.contract.kinds import CLASS_KINDS, PROTOCOLS
 
 Status = Literal["ok", "broken", "outdated", "doubled"]
 
-KINDS = (*COMPONENT_KINDS, "zoo", "hooks")
+KINDS = (*CLASS_KINDS, "zoo", "hooks")
 
 KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
     ("head", "vector"): "cnf",
@@ -97,11 +97,19 @@ def load(kind: str, name: str) -> type[Any]:
     chosen = [plugin for plugin in offered if plugin.name == name]
     if not chosen:
         raise PosenasError(_unknown(kind, name, {plugin.name for plugin in offered}))
-    plugin = _examined(chosen[0], look_at)
+    return load_class(_examined(chosen[0], look_at))
+
+
+def load_class(plugin: Plugin) -> type[Any]:
+    """Return the class that a plugin of a kind in `CLASS_KINDS` offers.
+
+    Raises:
+        PosenasError: if the plugin cannot be used, or the object lacks what its kind must do.
+    """
     component = load_entry(plugin)
-    problem = _nonconformance(component, PROTOCOLS[kind])
+    problem = _nonconformance(component, PROTOCOLS[plugin.kind])
     if problem:
-        raise PosenasError(f"{plugin} is no {kind}: {plugin.entry_point} {problem}; {remedy(plugin)}")
+        raise PosenasError(f"{plugin} is no {plugin.kind}: {plugin.entry_point} {problem}; {remedy(plugin)}")
     assert isinstance(component, type)
     return component
 

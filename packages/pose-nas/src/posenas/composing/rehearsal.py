@@ -29,7 +29,7 @@ from posenas.contract.components import (
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
-from posenas.networks.counting import Multiplications, WithoutPointwise
+from posenas.networks.multiplications import Multiplications, WithoutPointwise
 
 _VIEWS = 2
 _SEED = 0

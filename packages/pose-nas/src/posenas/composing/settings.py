@@ -3,24 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from posenas.composing.options import make_component
+from posenas.contract.components import Head
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoints import KeypointSet
 from posenas.data.augment import Augmentation
 from posenas.data.mosaic import ImageAugmentation
 from posenas.learning.inference import EvaluationSettings
 from posenas.learning.settings import TrainingSettings
-from posenas.networks.latency.cost import LatencySettings
+from posenas.networks.latency.cost import Latency
+from posenas.runs.recipe import Recipe
 
 SETTINGS_TABLES: Mapping[str, type[Any]] = MappingProxyType(
     {
         "training": TrainingSettings,
         "augmentation": Augmentation,
         "evaluation": EvaluationSettings,
-        "latency": LatencySettings,
+        "latency": Latency,
     }
 )
 AUGMENTATIONS: Mapping[str, type[Any]] = MappingProxyType(
     {"person": SETTINGS_TABLES["augmentation"], "image": ImageAugmentation}
 )
 """What `[augmentation]` holds, by the kind of view that the head wants."""
+
+
+def make_settings(recipe: Recipe) -> dict[str, Any]:
+    """Return what the recipe's tables say, by table, but `[augmentation]`, which depends on the head."""
+    return {
+        table: make_component(kind, getattr(recipe, table), where=f"table [{table}]")
+        for table, kind in SETTINGS_TABLES.items()
+        if table != "augmentation"
+    }
+
+
+def make_augmentation(recipe: Recipe, head: Head) -> Augmentation | ImageAugmentation:
+    """Return what `[augmentation]` says for the views that the head looks at."""
+    kind = head.view().kind
+    where = "table [augmentation]"
+    if kind == "image":
+        where += f" (head {recipe.head.name} looks at whole images: `posenas show augmentation image`)"
+        if recipe.evaluation.get("boxes"):
+            raise PosenasError(
+                f"evaluation.boxes: head {recipe.head.name!r} finds people by itself; leave the boxes out"
+            )
+    changes: Augmentation | ImageAugmentation = make_component(
+        AUGMENTATIONS[kind], recipe.augmentation, where=where
+    )
+    return changes
+
+
+def without_flips(settings: Mapping[str, Any], keypoints: KeypointSet) -> dict[str, Any]:
+    """Return the settings, without flips where the keypoints know no left and right.
+
+    Exchanging nothing where left and right are exchanged would teach the wrong side.
+    """
+    if not keypoints.unpaired:
+        return dict(settings)
+    return {
+        **settings,
+        "augmentation": replace(settings["augmentation"], flip=0.0),
+        "evaluation": replace(settings["evaluation"], flip_test=False),
+    }

@@ -1,4 +1,4 @@
-"""The contract: five protocols, and the capabilities that are asked for by name.
+"""The contract: six protocols, and the capabilities that are asked for by name.
 
 Composing compares the methods' signatures with those on this page: parameters have these names and kinds,
 further ones have defaults. It then runs one small forward pass, loss and decoding, so that a component which
@@ -12,6 +12,7 @@ annotated `Annotated[type, "what it does"]`; constraints such as `annotated_type
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from posenas.contract.batches import Batch, Look, Poses, PosesWithout, View
+    from posenas.contract.costs import CostFigure, Networks
     from posenas.contract.finding import Finding
     from posenas.contract.genotype import Dimension, Genotype
     from posenas.contract.keypoints import KeypointSet
@@ -306,4 +308,85 @@ class Evaluator(Protocol):
     def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
         """A figure for each of `metrics` and for no other; NaN where there is none. It can be that nobody is
         predicted."""
+        ...
+
+
+@runtime_checkable
+class Cost(Protocol):
+    """What networks cost, such as their latency: figures for limits, objectives and the report.
+
+    Its options are those of the recipe's table `[cost.NAME]`, and each has a default: what a cost declares is
+    read from one with the defaults, before anything is built.
+    """
+
+    @property
+    def dear(self) -> bool:
+        """Whether a figure takes long, or differs when it is taken again.
+
+        A dear cost is asked for only where the other costs are within their limits, and its figures are kept
+        in the run's journal. The figures of any other cost depend on the genotype and the recipe alone.
+        """
+        ...
+
+    def figures(self) -> Sequence[CostFigure]:
+        """Return the figures that can be named."""
+        ...
+
+    def bind(self, networks: Networks) -> Meter:
+        """Return what measures these networks.
+
+        Raises:
+            PosenasError: where it cannot measure them.
+        """
+        ...
+
+
+class Meter(Protocol):
+    """A cost of one composition's networks."""
+
+    def measure(self, genotype: Genotype) -> Mapping[str, float]:
+        """Return every declared figure of the genotype's network by name, and others if it has more.
+
+        All of them are in the costs of a trial; each is finite.
+        """
+        ...
+
+
+@runtime_checkable
+class Divisible(Meter, Protocol):
+    """A meter that tells what the parts of a network cost."""
+
+    def parts(self, genotype: Genotype) -> Mapping[str, float]:
+        """Return figures by the figure's name and the part's path, such as `gmacs.head.face`.
+
+        A part that a network lacks is left out, and costs 0.
+        """
+        ...
+
+
+@runtime_checkable
+class Conditioned(Meter, Protocol):
+    """A meter whose figures depend on more than the recipe says, such as the kind of device."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return all that the figures depend on beside the genotype and the recipe, as plain data.
+
+        A figure that the journal has under another identity is measured again.
+        """
+        ...
+
+    def files(self) -> Mapping[str, Path]:
+        """Return the files that the figures are read from, by the names of the options that name them.
+
+        A run goes on only where their content is what it was.
+        """
+        ...
+
+
+@runtime_checkable
+class Explained(Cost, Protocol):
+    """A cost that tells the report where its figures are from."""
+
+    def caveat(self) -> str:
+        """Return a sentence on where the figures are from and when they would be others."""
         ...

@@ -1,10 +1,10 @@
-"""The five kinds of component, each with the protocol that it keeps."""
+"""The kinds of plugin that are classes with options, each with the protocol that it keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
+from posenas.contract.components import Cost, Dataset, Evaluator, Head, SearchSpace
 from posenas.contract.problem import Strategy
 
 PROTOCOLS: Mapping[str, type] = {
@@ -13,6 +13,9 @@ PROTOCOLS: Mapping[str, type] = {
     "head": Head,
     "dataset": Dataset,
     "evaluator": Evaluator,
+    "cost": Cost,
 }
 
-COMPONENT_KINDS = tuple(PROTOCOLS)
+CLASS_KINDS = tuple(PROTOCOLS)
+COMPONENT_KINDS = tuple(kind for kind in PROTOCOLS if kind != "cost")
+"""The five kinds of component: a recipe names one of each."""

@@ -119,7 +119,11 @@ class Problem(Protocol):
         ...
 
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
-        """Return every cost of the pose network by name; latency where a limit or an objective names it."""
+        """Return the counted costs of the pose network by name, and those that a limit or an objective names.
+
+        Counted are `parameters`, `parameters_with_statistics`, `macs`, `gmacs`, `paper_gflops` and
+        `thesis_gflops`.
+        """
         ...
 
     def within_limits(self, genotype: Genotype) -> bool:

@@ -8,17 +8,15 @@ figures only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from dataclasses import asdict, astuple, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+
+from posenas.networks.multiplications import KnownCalls, Multiplications, WithoutPointwise
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,36 @@ class Costs:
         return self.macs / 1e9
 
     def as_dict(self) -> dict[str, int | float]:
+        """Return the costs by name."""
         return asdict(self) | {"gmacs": self.gmacs}
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was counted in a network or a part of it, in whole numbers.
+
+    Attributes:
+        statistics: batch norms' running means and variances.
+        macs: multiply-adds.
+        elements: those that count a half in `thesis_gflops`.
+        products: weight numbers x output pixels.
+    """
+
+    parameters: int = 0
+    statistics: int = 0
+    macs: int = 0
+    elements: int = 0
+    products: int = 0
+
+    def costs(self) -> Costs:
+        """Return the costs that follow."""
+        return Costs(
+            parameters=self.parameters,
+            parameters_with_statistics=self.parameters + self.statistics,
+            macs=self.macs,
+            paper_gflops=self.products / 2**30,
+            thesis_gflops=(self.macs + self.elements / 2) / 1e9,
+        )
 
 
 def measure(network: nn.Module, input_size: tuple[int, int], *, known: KnownCalls | None = None) -> Costs:
@@ -57,33 +84,122 @@ def measure(network: nn.Module, input_size: tuple[int, int], *, known: KnownCall
     network on any other device is counted alike, by really running it.
 
     Args:
+        network: left as it was.
+        input_size: (height, width) in pixels.
         known: remembers layers for the next networks, which are counted several times as fast.
     """
+    multiplications = Multiplications()
+    with _summary(network) as products:
+        _run(network, input_size, multiplications, known)
+    tally = Tally(
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        statistics=sum(size for _, size in _statistics(network)),
+        macs=multiplications.total,
+        elements=multiplications.elements,
+        products=sum(size for _, size in products),
+    )
+    return tally.costs()
+
+
+def measure_parts(
+    network: nn.Module, input_size: tuple[int, int], *, known: KnownCalls | None = None
+) -> dict[str, Costs]:
+    """Count what the parts of a network cost for one (3, height, width) image.
+
+    Parts are its modules and theirs, by path, such as `head` and `head.face`: the costs of the modules of the
+    first level add up to the network's. What a module computes outside its own modules counts in it alone.
+
+    Args:
+        network: left as it was.
+        input_size: (height, width) in pixels.
+        known: as in `measure`.
+    """
+    multiplications = Multiplications()
+    with _summary(network) as products, _followed(network, multiplications) as followed:
+        _run(network, input_size, multiplications, known)
+    counted = [(name, Tally(parameters=parameter.numel())) for name, parameter in network.named_parameters()]
+    counted += [(name, Tally(statistics=size)) for name, size in _statistics(network)]
+    counted += [(name, Tally(products=size)) for name, size in products]
+    counted += [(name, Tally(macs=macs, elements=elements)) for name, macs, elements in followed]
+    tallies = {part: Tally() for part in _parts(network)}
+    for name, tally in counted:
+        first, _, rest = name.partition(".")
+        for part in {first, f"{first}.{rest.partition('.')[0]}"} & set(tallies):
+            tallies[part] = _sum(tallies[part], tally)
+    return {part: tally.costs() for part, tally in tallies.items()}
+
+
+def _parts(network: nn.Module) -> Iterator[str]:
+    """Give the paths of the modules of the first and the second level, in their order."""
+    for name, module in network.named_children():
+        yield name
+        yield from (f"{name}.{inner}" for inner, _ in module.named_children())
+
+
+def _sum(one: Tally, other: Tally) -> Tally:
+    return Tally(*(mine + its for mine, its in zip(astuple(one), astuple(other), strict=True)))
+
+
+def _run(
+    network: nn.Module,
+    input_size: tuple[int, int],
+    multiplications: Multiplications,
+    known: KnownCalls | None,
+) -> None:
+    """Run the network for one image of zeros, without its cheap functions."""
     device = next((parameter.device for parameter in network.parameters()), torch.device("meta"))
     image = torch.zeros(1, 3, *input_size, device=device)
-    multiplications = Multiplications()
     with (
         torch.no_grad(),
         _evaluation_mode(network),
-        _summary(network) as weights_times_pixels,
         WithoutPointwise(multiplications, {} if known is None else known),
         multiplications,
     ):
         network(image)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Costs(
-        parameters=parameters,
-        parameters_with_statistics=parameters + _statistics(network),
-        macs=multiplications.total,
-        paper_gflops=sum(weights_times_pixels) / 2**30,
-        thesis_gflops=(multiplications.total + multiplications.elements / 2) / 1e9,
-    )
 
 
-def _statistics(network: nn.Module) -> int:
-    normalisations = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    buffers = [buffer for module in normalisations for buffer in (module.running_mean, module.running_var)]
-    return sum(buffer.numel() for buffer in buffers if buffer is not None)
+def _statistics(network: nn.Module) -> Iterator[tuple[str, int]]:
+    """Give the size of each batch norm's statistics, with the batch norm's path."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.BatchNorm2d):
+            buffers = (module.running_mean, module.running_var)
+            yield name, sum(buffer.numel() for buffer in buffers if buffer is not None)
+
+
+@contextmanager
+def _followed(network: nn.Module, multiplications: Multiplications) -> Iterator[list[tuple[str, int, int]]]:
+    """Tell what was multiplied in which module: its path, multiply-adds and elements, time after time.
+
+    A module's own share is what happens while it runs and none of its modules does.
+    """
+    followed: list[tuple[str, int, int]] = []
+    running = [""]
+    before = [0, 0]
+
+    def settle() -> None:
+        now = [multiplications.total, multiplications.elements]
+        followed.append((running[-1], now[0] - before[0], now[1] - before[1]))
+        before[:] = now
+
+    def begin(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: Any) -> None:
+            settle()
+            running.append(name)
+
+        return hook
+
+    def end(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+        settle()
+        running.pop()
+
+    hooks = []
+    for name, module in network.named_modules():
+        hooks += [module.register_forward_pre_hook(begin(name)), module.register_forward_hook(end)]
+    try:
+        yield followed
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager
@@ -99,177 +215,30 @@ def _evaluation_mode(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _summary(network: nn.Module) -> Iterator[list[int]]:
-    """HRNet's `get_model_summary`: one product a layer and call."""
-    products: list[int] = []
+def _summary(network: nn.Module) -> Iterator[list[tuple[str, int]]]:
+    """HRNet's `get_model_summary`: one product a layer and call, with the layer's path."""
+    products: list[tuple[str, int]] = []
 
-    def convolution(module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-        products.append(module.weight.numel() * output.shape[-2:].numel())
+    def convolution(name: str) -> Callable[..., None]:
+        def hook(module: nn.Conv2d | nn.ConvTranspose2d, _inputs: Any, output: Tensor) -> None:
+            products.append((name, module.weight.numel() * output.shape[-2:].numel()))
 
-    def linear(module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        assert isinstance(module, nn.Linear)
-        products.append(module.in_features * output.numel())
+        return hook
+
+    def linear(name: str) -> Callable[..., None]:
+        def hook(module: nn.Linear, _inputs: Any, output: Tensor) -> None:
+            products.append((name, module.in_features * output.numel()))
+
+        return hook
 
     hooks = []
-    for module in network.modules():
+    for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            hooks.append(module.register_forward_hook(convolution))
+            hooks.append(module.register_forward_hook(convolution(name)))
         if isinstance(module, nn.Linear):
-            hooks.append(module.register_forward_hook(linear))
+            hooks.append(module.register_forward_hook(linear(name)))
     try:
         yield products
     finally:
         for hook in hooks:
             hook.remove()
-
-
-_POINTWISE = (
-    functional.batch_norm,
-    functional.layer_norm,
-    functional.relu,
-    functional.hardtanh,  # ReLU6
-    Tensor.clamp,
-)
-
-
-_REMEMBERED = frozenset(
-    (
-        functional.adaptive_avg_pool2d,
-        functional.avg_pool2d,
-        functional.conv2d,
-        functional.conv_transpose2d,
-        functional.hardsigmoid,
-        functional.hardswish,
-        functional.interpolate,
-        functional.linear,
-        functional.max_pool2d,
-        functional.silu,
-        functional.softmax,
-        torch.conv2d,
-        torch.conv_transpose2d,
-        torch.matmul,
-        torch.sigmoid,
-        torch.softmax,
-        Tensor.add,
-        Tensor.div,
-        Tensor.matmul,
-        Tensor.mean,
-        Tensor.mul,
-        Tensor.sigmoid,
-        Tensor.softmax,
-    )
-)
-"""Of these the output's shape follows from the arguments' shapes, and nothing else changes its shape."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """What a call of a function on the meta device came to.
-
-    Attributes:
-        output: a tensor on the meta device; only its shape and its type count.
-        multiplications, elements: what it added to `Multiplications`.
-    """
-
-    output: Tensor
-    multiplications: int
-    elements: int
-
-
-KnownCalls: TypeAlias = dict[Any, Call]
-"""By function and the arguments' shapes and types."""
-
-
-class WithoutPointwise(TorchFunctionMode):
-    """Passes over normalisation, ReLU and clamps: they multiply nothing, and are slow on the meta device.
-    Calls that are known are not made again."""
-
-    def __init__(self, counted: Multiplications, known: KnownCalls) -> None:
-        super().__init__()
-        self._counted = counted
-        self._known = known
-
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        keywords = kwargs or {}
-        if args and function in _POINTWISE:
-            return args[0]
-        if function not in _REMEMBERED or "out" in keywords:
-            return function(*args, **keywords)
-        key = (function, *map(_call_key, args), *((name, _call_key(keywords[name])) for name in keywords))
-        if None in key:
-            return function(*args, **keywords)
-        call = self._known.get(key)
-        if call is None:
-            call = self._known[key] = self._made(function, args, keywords)
-            return call.output.clone()
-        self._counted.total += call.multiplications
-        self._counted.elements += call.elements
-        return call.output.clone()
-
-    def _made(self, function: Callable[..., Any], args: Any, keywords: Mapping[str, Any]) -> Call:
-        counted = self._counted
-        total, elements = counted.total, counted.elements
-        output = function(*args, **keywords)
-        return Call(output, counted.total - total, counted.elements - elements)
-
-
-def _call_key(argument: Any) -> Any:
-    """What an argument on the meta device means for a call's output; None for one that decides more."""
-    if isinstance(argument, Tensor):
-        return (argument.shape, argument.dtype) if argument.is_meta else None
-    if argument is None:
-        return "none"
-    if isinstance(argument, tuple | list):
-        parts = tuple(map(_call_key, argument))
-        return None if None in parts else parts
-    return (type(argument), argument) if isinstance(argument, bool | int | float | str) else None
-
-
-class Multiplications(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the multiply-adds of every operator that torch has a formula for; and the elements that
-    TensorFlow's profiler counts one operation each for."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.total = 0
-        self.elements = 0
-
-    def __torch_dispatch__(
-        self,
-        function: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        keywords = kwargs or {}
-        output = function(*args, **keywords)
-        operations = flop_registry.get(function._overloadpacket)
-        if operations is not None:
-            self.total += operations(*args, **keywords, out_val=output) // 2
-        self.elements += _counted_elements(function._overloadpacket, args, output)
-        return output
-
-
-_ATEN = torch.ops.aten
-_MULTIPLYING = {_ATEN.mul, _ATEN.mul_, _ATEN.silu, _ATEN.silu_, _ATEN.hardswish, _ATEN.hardswish_}
-_AVERAGING = {_ATEN.mean, _ATEN._adaptive_avg_pool2d}
-
-
-def _counted_elements(operator: Any, args: tuple[Any, ...], output: Any) -> int:
-    """By the rule of `thesis_gflops`: additions, normalisation and ReLU count nothing.
-
-    Source: McNally, thesis (2022), tables 3.4 and 3.5, which only this rule meets to every printed digit.
-    """
-    if operator in _MULTIPLYING:
-        return int(output.numel())
-    if operator in _AVERAGING:
-        return int(args[0].numel())
-    biased = operator is _ATEN.addmm or (operator is _ATEN.convolution and args[2] is not None)
-    return int(output.numel()) if biased else 0

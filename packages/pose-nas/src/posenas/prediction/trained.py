@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from posenas.composing.after_training import check_changes
-from posenas.composing.compose import build_network, compute_for, make
+from posenas.composing.building import build_network, compute_for, make
 from posenas.composing.named_networks import find_network
 from posenas.composing.options import make_component
 from posenas.contract.batches import View

@@ -9,7 +9,8 @@ from typing import Any
 from torch import nn
 
 from posenas.composing.after_training import check_changes
-from posenas.composing.compose import compose, qualified
+from posenas.composing.building import qualified
+from posenas.composing.compose import compose
 from posenas.composing.named_networks import find_network
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.keypoints import KeypointSet

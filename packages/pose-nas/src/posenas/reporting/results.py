@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
-from posenas.composing.compose import make, qualified
+from posenas.composing.building import make, qualified
+from posenas.composing.costs import COUNTED
+from posenas.composing.installed_costs import InstalledCosts, installed_costs
 from posenas.composing.objectives import best_trial, choose_objectives
 from posenas.contract.components import Evaluator
+from posenas.contract.costs import CostFigure
 from posenas.contract.errors import PosenasError
 from posenas.contract.goals import Objective
 from posenas.contract.scores import Metric
@@ -22,10 +25,10 @@ from posenas.runs.run import Run
 from posenas.runs.strict_json import parse_json
 from posenas.runs.trial_log import TRIAL_LOG
 
+SHOWN_COSTS = ("gmacs", "parameters")
+"""Costs that every trial has and every table shows."""
 TRIALS = "trials.json"
 ANSWER = "best/trial.json"
-_ALWAYS = frozenset(("gmacs", "parameters"))
-"""Costs that are counted for every genotype."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,18 @@ class Results:
     finished: bool
 
     @cached_property
+    def installed_costs(self) -> InstalledCosts:
+        """The costs that can be named, looked for once."""
+        return installed_costs()
+
+    @cached_property
     def objectives(self) -> tuple[Objective, ...]:
-        return choose_objectives(self.metrics, maximize=self.recipe.maximize, minimize=self.recipe.minimize)
+        return choose_objectives(
+            self.metrics,
+            self.installed_costs,
+            maximize=self.recipe.maximize,
+            minimize=self.recipe.minimize,
+        )
 
     @cached_property
     def objective(self) -> Metric:
@@ -97,9 +110,19 @@ class Results:
             return min(alive, key=lambda trial: cast(float, trial.fitness))
         return best_trial(self.candidates, self.objectives)
 
-    def knows(self, cost: str) -> bool:
-        """Whether every ranked candidate has this cost."""
-        return all(cost in trial.costs for trial in self.ranked)
+    @cached_property
+    def compared_costs(self) -> Sequence[CostFigure]:
+        """The costs that candidates are shown against: two counted ones, and named ones that all have."""
+        known = [name for name in self._named_costs if all(name in trial.costs for trial in self.ranked)]
+        figures = (self.installed_costs.figure(name) for name in (*SHOWN_COSTS, *known))
+        return [figure for figure in figures if figure is not None]
+
+    @property
+    def _named_costs(self) -> Sequence[str]:
+        """Costs of the first trial that are not counted for every network."""
+        names = dict.fromkeys(name for trial in self.trials[:1] for name in trial.costs)
+        costs = ((name, self.installed_costs.find(name)) for name in names)
+        return [name for name, cost in costs if cost is not None and ("." in name or cost.name != COUNTED)]
 
     def front(self, cost: str) -> Sequence[Trial]:
         """The Pareto front of the candidates: objective against cost, from cheap to dear."""
@@ -126,7 +149,7 @@ def _read_trials(run: Run) -> tuple[Trial, ...]:
         else:
             records = parse_json(read_result(run.path, TRIALS))
         trials = tuple(trial_from_dict(record) for record in records)
-        lacking = [trial.id for trial in trials if not trial.costs.keys() >= _ALWAYS]
+        lacking = [trial.id for trial in trials if not trial.costs.keys() >= set(SHOWN_COSTS)]
         if lacking:
             raise ValueError(f"trial {lacking[0]} lacks costs that every trial has")
         return trials

@@ -13,8 +13,9 @@
     backbone = "tiny"          # options lie flat beside the name
 
 The tables [strategy], [head], [dataset] and [evaluator] have the same form. The tables of settings have no
-name: [training], [augmentation], [evaluation] and [latency]. Everything may be left out. Whether a component
-has such options is judged by `posenas.composing.options`.
+name: [training], [augmentation], [evaluation] and [latency]. Other costs that have options have a table
+[cost.NAME]. Everything may be left out. Whether a component has such options is judged by
+`posenas.composing.options`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.runs.strict_json import DEEPEST
 
 NAMELESS_TABLES = ("training", "augmentation", "evaluation", "latency")
-TABLES = (*COMPONENT_KINDS, *NAMELESS_TABLES)
+COST = "cost"
+"""The table of tables by the names of costs; left out of a recipe that has none."""
+LATENCY = "latency"
+"""The cost whose options have a table of their own."""
+TABLES = (*COMPONENT_KINDS, *NAMELESS_TABLES, COST)
 SETTINGS = ("seed", "device", "precision", "init", "limits", "maximize", "minimize")
 _LISTS = {"limits": "gmacs<=0.3", "maximize": "oks.AP", "minimize": "gmacs"}
 
@@ -58,6 +63,7 @@ class Recipe:
         augmentation: settings of the random changes that differ from their defaults, as plain data.
         evaluation: settings of evaluations that differ from their defaults, as plain data.
         latency: settings of latency measurements that differ from their defaults, as plain data.
+        cost: options of other costs than the latency, by the cost's name.
         limits: such as "gmacs<=0.3" or "gmacs>=0.2"; a genotype must meet them all.
         maximize: objectives by name, such as "oks.AP".
         minimize: objectives by name, such as "gmacs".
@@ -73,6 +79,7 @@ class Recipe:
     augmentation: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     latency: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     maximize: tuple[str, ...] = ()
     minimize: tuple[str, ...] = ()
@@ -119,7 +126,19 @@ def recipe_tables(recipe: Recipe) -> dict[str, Any]:
         tables[kind] = {"name": choice.name, **choice.options}
     for table in NAMELESS_TABLES:
         tables[table] = dict(getattr(recipe, table))
+    if recipe.cost:
+        tables[COST] = {name: dict(options) for name, options in recipe.cost.items()}
     return tables
+
+
+def cost_table(name: str) -> str:
+    """Return the path of the table that holds a cost's options."""
+    return name if name == LATENCY else f"{COST}.{name}"
+
+
+def cost_options(recipe: Recipe, name: str) -> Mapping[str, Any]:
+    """Return the recipe's options of a cost."""
+    return recipe.latency if name == LATENCY else recipe.cost.get(name, {})
 
 
 def recipe_text(recipe: Recipe) -> str:
@@ -145,6 +164,7 @@ def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -
     parts: dict[str, Any] = {kind: _choice(kind, complete[kind]) for kind in COMPONENT_KINDS}
     parts |= {table: _table(table, complete[table]) for table in NAMELESS_TABLES}
     parts |= {key: _texts(key, complete[key]) for key in _LISTS}
+    parts[COST] = _costs(complete.get(COST, {}))
     return Recipe(
         **parts,
         seed=_seed(complete["seed"]),
@@ -180,7 +200,7 @@ def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
     if not equals or not all(path):
         raise PosenasError(f"{where}: expected table.key=value, such as strategy.candidates=50")
     _check_top_level(path[0], where)
-    if len(path) != (2 if path[0] in TABLES else 1):
+    if len(path) != (3 if path[0] == COST else 2 if path[0] in TABLES else 1):
         raise PosenasError(f"{where}: {_misplaced(path[0])}")
     return path, parse_value(value.strip())
 
@@ -209,10 +229,11 @@ def merge(
             flagged[key] = {"name": value} if key in COMPONENT_KINDS else value
     assigned: dict[str, Any] = {}
     for path, value in assignments:
-        if len(path) == 1:
-            assigned[path[0]] = value
-        else:
-            assigned.setdefault(path[0], {})[path[1]] = value
+        *tables_above, key = path
+        table = assigned
+        for above in tables_above:
+            table = table.setdefault(above, {})
+        table[key] = value
     merged: dict[str, Any] = {kind: {"name": getattr(defaults, kind).name} for kind in COMPONENT_KINDS}
     for layer in (tables, flagged, assigned):
         merged = _overlay(merged, layer)
@@ -227,6 +248,8 @@ def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, An
             merged[key] = value
         elif value.get("name", below.get("name")) != below.get("name") and key in COMPONENT_KINDS:
             merged[key] = dict(value)
+        elif key == COST:
+            merged[key] = _overlay(below, value)
         else:
             merged[key] = {**below, **value}
     return merged
@@ -241,9 +264,8 @@ def _check_top_level(key: str, where: str) -> None:
 def _misplaced(key: str) -> str:
     if key in SETTINGS:
         return f"{key} is a single value, not a table"
-    return (
-        f"{key} is a table, not a single value: give {key}.{'name' if key in COMPONENT_KINDS else 'option'}"
-    )
+    inner = "name" if key in COMPONENT_KINDS else "NAME.option" if key == COST else "option"
+    return f"{key} is a table, not a single value: give {key}.{inner}"
 
 
 def _check_plain(value: Any, where: str, depth: int = 0) -> None:
@@ -276,6 +298,16 @@ def _table(key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise PosenasError(f"recipe: {_misplaced(key)}")
     return dict(value)
+
+
+def _costs(value: Any) -> dict[str, dict[str, Any]]:
+    tables = _table(COST, value)
+    for name, options in tables.items():
+        if not isinstance(options, Mapping):
+            raise PosenasError(f"recipe: {COST}.{name} = {options}: expected a table of options")
+        if name == LATENCY:
+            raise PosenasError(f"recipe: {COST}.{name}: its options are in the table {cost_table(name)}")
+    return {name: dict(options) for name, options in tables.items()}
 
 
 def _choice(kind: str, value: Any) -> ComponentChoice:

@@ -12,7 +12,9 @@ from random import Random
 from typing import Any
 
 from posenas.composing.budget import Guide
-from posenas.composing.compose import Composition, offers
+from posenas.composing.composition import Composition
+from posenas.composing.costs import BoundCost
+from posenas.composing.fitting import offers
 from posenas.composing.limits import draw_genotypes, guide_to_budget, near_budget, within
 from posenas.composing.objectives import best_trial
 from posenas.contract.components import SearchSpace
@@ -23,8 +25,6 @@ from posenas.contract.problem import Candidate, Learning, Relaxation, Step, Weig
 from posenas.contract.randomness import derive_rng
 from posenas.contract.trial import Trial
 from posenas.learning.training import Watch
-from posenas.networks.counting import Costs
-from posenas.networks.latency.cost import LATENCY, UPPER_LATENCY
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.predictions_file import are_kept
@@ -61,7 +61,7 @@ class JournaledProblem:
             composition, run, warn=events.warn, advance=self._advance, read=self._memory.read_weights
         )
         self._crew: Crew | None = None
-        self._costs: dict[str, Costs] = {}
+        self._costs: dict[tuple[str, str], Mapping[str, float]] = {}
         self._shared: set[str] = set()
 
     @property
@@ -87,31 +87,23 @@ class JournaledProblem:
     def rng(self, purpose: str) -> Random:
         return derive_rng(self._composition.recipe.seed, purpose)
 
-    def cost(self, genotype: Genotype) -> Costs:
-        """Return the costs of the whole pose network that are counted without running it."""
-        key = genotype_id(genotype)
-        if key not in self._costs:
-            self._costs[key] = self._composition.cost(genotype)
-        return self._costs[key]
-
-    def latency(self, genotype: Genotype) -> Mapping[str, float]:
-        """Return milliseconds by the names of `LatencyCost.figures`: measured, or from the recipe's table."""
-        latency = self._composition.latency
-        inputs = {"genotype": dict(genotype), **latency.identity()}
-        figures: Mapping[str, float] = self._memory.perform(
-            Effect("latency", inputs, lambda _key: latency.figures(genotype))
-        )
-        return figures
-
     def costs(self, genotype: Genotype) -> dict[str, float]:
-        latency = self.latency(genotype) if self._composition.asks_latency else {}
-        return {**self.cost(genotype).as_dict(), **latency}
+        return self._composition.costs.of_trial(genotype, self._measured)
 
     def cost_by_name(self, genotype: Genotype, name: str) -> float:
         """Return one cost as limits judge it: of latency the upper figure."""
-        if name == LATENCY:
-            return self.latency(genotype)[UPPER_LATENCY]
-        return self.cost(genotype).as_dict()[name]
+        return self._composition.costs.judged(genotype, name, self._measured)
+
+    def _measured(self, cost: BoundCost, genotype: Genotype) -> Mapping[str, float]:
+        """Return the figures of a cost, which are kept: a dear one's in the journal."""
+        if cost.dear:
+            effect = Effect(cost.name, cost.inputs(genotype), lambda _key: cost.measure(genotype))
+            figures: Mapping[str, float] = self._memory.perform(effect)
+            return figures
+        key = cost.name, genotype_id(genotype)
+        if key not in self._costs:
+            self._costs[key] = cost.measure(genotype)
+        return self._costs[key]
 
     def draw(
         self, number: int, *, first: Sequence[Genotype] = (), purpose: str = "candidates"

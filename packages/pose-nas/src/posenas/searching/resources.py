@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from posenas.composing.compose import Composition
+from posenas.composing.composition import Composition
 from posenas.networks.initial_weights import InitialWeights, read_initial_weights
 from posenas.networks.pose_network import SharedPoseNetwork
 from posenas.runs.checkpoint import read_weights

@@ -11,7 +11,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from posenas.composing.compose import Composition, qualified
+from posenas.composing.building import qualified
+from posenas.composing.composition import Composition
 from posenas.contract.components import Averaging, HeadModule
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Weights

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from posenas.composing.compose import Composition
+from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.composing.objectives import front
 from posenas.contract.errors import PosenasError

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from posenas.composing.compose import Composition
+from posenas.composing.composition import Composition
 from posenas.contract.batches import Batch
 from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.contract.samples import Sample

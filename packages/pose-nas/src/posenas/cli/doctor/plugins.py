@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from posenas.cli.doctor.finding import Finding
 from posenas.composing.plugins import find_plugins, load, load_entry, remedy
 from posenas.contract.errors import PosenasError
-from posenas.contract.kinds import COMPONENT_KINDS
+from posenas.contract.kinds import CLASS_KINDS
 from posenas.contract.zoo import zoo_problem
 
 AREA = "plugins"
@@ -22,7 +22,7 @@ def check_listed() -> Iterator[Finding]:
             yield Finding(AREA, "mend", f"{plugin} is broken: {plugin.problem}", remedy)
         elif plugin.status != "ok":  # the problem says what to do
             yield Finding(AREA, "mend", f"{plugin} is {plugin.status}: {plugin.problem}")
-    for kind in COMPONENT_KINDS:
+    for kind in CLASS_KINDS:
         names = [plugin.name for plugin in plugins if plugin.kind == kind and plugin.status == "ok"]
         if names:
             yield Finding(AREA, "ok", f"{kind}: {', '.join(names)}")
@@ -37,7 +37,7 @@ def check_loading() -> Iterator[Finding]:
         if plugin.status != "ok":
             continue
         try:
-            found = load(plugin.kind, plugin.name) if plugin.kind in COMPONENT_KINDS else load_entry(plugin)
+            found = load(plugin.kind, plugin.name) if plugin.kind in CLASS_KINDS else load_entry(plugin)
         except PosenasError as error:
             yield Finding(AREA, "mend", str(error))
             continue

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from posenas.networks.counting import Multiplications
+from posenas.networks.multiplications import Multiplications
 
 _CONVOLUTIONS = (functional.conv2d, functional.conv_transpose2d)
 _NORMALISATIONS = (functional.batch_norm, functional.layer_norm)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from posenas.composing.costs import caveats_of
 from posenas.learning.inference import EvaluationSettings
 from posenas.reporting.comparison.evidence import Evidence
-from posenas.reporting.results import Results
+from posenas.reporting.results import SHOWN_COSTS, Results
 from posenas.runs.provenance import Accepted
 
 
@@ -136,18 +137,13 @@ def _boxes(settings: EvaluationSettings) -> str:
     )
 
 
-def _origin(results: Results) -> str:
-    if results.recipe.latency.get("table"):
-        return "are from a table of this device's operator times; `posenas latency show` tells its error"
-    return "were measured on this run's device, by itself"
-
-
 def _cost(results: Results, settings: EvaluationSettings) -> str:
-    if results.shown is not None and "latency_ms" in results.shown.costs:
-        counted = (
-            f"Milliseconds {_origin(results)}; another device, or this one under other work, takes "
-            "another time. All other costs are counted; memory and energy are not known."
-        )
+    names = () if results.shown is None else results.shown.costs
+    told = caveats_of(results.recipe, results.installed_costs, names)
+    if told:
+        times = all(figure.unit == "milliseconds" for figure in results.compared_costs[len(SHOWN_COSTS) :])
+        unknown = "; memory and energy are not known" if times else ""
+        counted = " ".join((*told, f"All other costs are counted{unknown}."))
     else:
         counted = "Costs are counted. Time, memory and energy were not measured on any device."
     if not settings.flip_test:

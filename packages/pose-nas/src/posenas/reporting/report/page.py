@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from posenas.composing.installed_costs import InstalledCosts
 from posenas.composing.options import make_component
 from posenas.contract.components import SearchSpace
 from posenas.contract.keypoints import KeypointSet
@@ -27,15 +28,6 @@ from posenas.reporting.report.genotype_table import genotype_table
 from posenas.reporting.results import Results
 from posenas.runs.provenance import Accepted
 from posenas.runs.recipe import recipe_tables, recipe_text
-
-_COSTS = (
-    ("gmacs", "GMACs", "10⁹ multiply-accumulates"),
-    ("parameters", "parameters", "without batch norm's statistics"),
-    ("parameters_with_statistics", "parameters with statistics", "with them"),
-    ("paper_gflops", "papers' GFLOPs", "as most papers count them"),
-    ("thesis_gflops", "thesis's GFLOPs", "as EvoPose2D counts them"),
-    ("latency_ms", "milliseconds", "of one forward pass, as the recipe's latency table says"),
-)
 
 DRAWING = "architecture-"
 """The files of the space's own pictures begin so, and no others."""
@@ -117,7 +109,7 @@ def render_page(
         scored_on="" if shown is None else _scored_on(shown, truth, settings),
         ranking_people=ranking_people(results, settings),
         metrics=[] if shown is None else _metric_rows(shown, results.metrics),
-        costs=[] if shown is None else _cost_rows(shown),
+        costs=[] if shown is None else _cost_rows(shown, results.installed_costs),
         front=_front_rows(results),
         as_candidate=None if shown is None else results.as_candidate(shown),
         family=family,
@@ -173,11 +165,19 @@ def _cost(name: str, value: float) -> str:
     return f"{value:,.0f}" if name.startswith("parameters") else f"{value:#.4g}"
 
 
-def _cost_rows(trial: Trial) -> Sequence[Mapping[str, str]]:
+def _cost_rows(trial: Trial, costs: InstalledCosts) -> Sequence[Mapping[str, str]]:
+    """Give the trial's costs that mean something, in the order of their declaration, parts last."""
+    declared = [figure.name for cost in costs.costs for figure in cost.figures]
+    names = [*declared, *(name for name in trial.costs if "." in name)]
+    figures = (costs.figure(name) for name in names if name in trial.costs)
     return [
-        {"name": label, "value": _cost(name, trial.costs[name]), "meaning": meaning}
-        for name, label, meaning in _COSTS
-        if name in trial.costs
+        {
+            "name": figure.unit,
+            "value": _cost(figure.name, trial.costs[figure.name]),
+            "meaning": figure.meaning,
+        }
+        for figure in figures
+        if figure is not None and figure.meaning
     ]
 
 
@@ -226,11 +226,7 @@ def _ablation_row(metric: Metric, without: float, whole: float) -> Mapping[str, 
 
 def _front_rows(results: Results) -> Sequence[Mapping[str, Any]]:
     """Candidates on either front, from cheap to dear."""
-    fronts = {
-        name: {trial.id for trial in results.front(cost)}
-        for cost, name in (("gmacs", "GMACs"), ("parameters", "parameters"), ("latency_ms", "milliseconds"))
-        if results.knows(cost)
-    }
+    fronts = {cost.unit: {trial.id for trial in results.front(cost.name)} for cost in results.compared_costs}
     chosen = [trial for trial in results.ranked if any(trial.id in front for front in fronts.values())]
     return [
         {

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from posenas.contract.batches import View
+from posenas.contract.costs import CostFigure
 from posenas.contract.trial import Trial
 from posenas.data.affine import crop_matrix, transform, warp
 from posenas.data.drawing import contact_sheet, draw_pose
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
     from posenas.contract.keypoints import KeypointSet
 
-PANELS = (("gmacs", "GMACs", 1.0), ("parameters", "parameters, millions", 1e6))
-"""Cost, axis label, and what the cost is divided by."""
-LATENCY_PANEL = ("latency_ms", "milliseconds", 1.0)
-"""Where the run knows it."""
+_MILLIONS = 1e6
 
 _CROP = View("person", 256, 192)
 _PAIRS_IN_A_ROW = 3
@@ -34,12 +32,13 @@ _SEAM = 3
 
 def pareto_picture(results: Results) -> bytes:
     """PNG: every candidate's objective against each of its costs, with the fronts."""
-    drawn = (*PANELS, LATENCY_PANEL) if results.knows(LATENCY_PANEL[0]) else PANELS
+    drawn = results.compared_costs
     figure = new_figure(5 * len(drawn), 4.4)
     panels = figure.subplots(1, len(drawn), sharey=True)
-    for axes, (cost, label, divisor) in zip(panels, drawn, strict=True):
-        _draw_candidates(axes, results, cost=cost, divisor=divisor)
-        _draw_winner(axes, results, cost=cost, divisor=divisor)
+    for axes, cost in zip(panels, drawn, strict=True):
+        label, divisor = _axis(cost)
+        _draw_candidates(axes, results, cost=cost.name, divisor=divisor)
+        _draw_winner(axes, results, cost=cost.name, divisor=divisor)
         axes.set_xlabel(label)
         plain_axes(axes)
     objective = results.objective
@@ -48,6 +47,13 @@ def pareto_picture(results: Results) -> bytes:
     panels[0].set_ylabel(f"{objective.name}{unit} ({better} is better)")
     legend_below(figure, panels[0])
     return png(figure)
+
+
+def _axis(cost: CostFigure) -> tuple[str, float]:
+    """Return an axis's label, and what the cost is divided by."""
+    if cost.name.startswith("parameters"):
+        return f"{cost.unit}, millions", _MILLIONS
+    return cost.unit, 1.0
 
 
 def _draw_candidates(axes: Axes, results: Results, *, cost: str, divisor: float) -> None:

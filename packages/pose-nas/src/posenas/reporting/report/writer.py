@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from posenas.composing.compose import make
+from posenas.composing.building import make
 from posenas.contract.components import Dataset, Head, SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError

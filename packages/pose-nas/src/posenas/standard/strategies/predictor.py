@@ -14,7 +14,6 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt
 
-from posenas.composing.limits import DEAR_COSTS
 from posenas.composing.objectives import scored
 from posenas.composing.variation import breed
 from posenas.contract.genotype import Genotype, genotype_id
@@ -107,7 +106,7 @@ def _chosen(
     known = [trial.genotype for trial in good]
     columns = []
     for objective in problem.objectives:
-        if objective.is_cost and objective.name not in DEAR_COSTS:
+        if objective.is_cost and not objective.dear:
             costs = [problem.costs(genotype)[objective.name] for genotype in pool]
             columns.append(np.array([costs]) * (1.0 if objective.maximize else -1.0))
         else:

@@ -1,0 +1,162 @@
+"""Components made from a recipe, and the pose networks that they build."""
+
+from __future__ import annotations
+
+from functools import partial
+from random import Random
+from typing import Any, cast
+
+import torch
+
+from posenas.composing.conformity import blamed
+from posenas.composing.options import make_component, option_values
+from posenas.composing.plugins import Owner, load
+from posenas.contract.components import Head, HeadModule, SearchSpace
+from posenas.contract.costs import Networks
+from posenas.contract.genotype import Genotype
+from posenas.contract.keypoints import KeypointSet
+from posenas.networks.counting import Costs, measure
+from posenas.networks.devices import Compute, choose_compute
+from posenas.networks.multiplications import KnownCalls
+from posenas.networks.pose_network import PoseNetwork
+from posenas.networks.skeletons import Skeletons
+from posenas.runs.recipe import ComponentChoice, Recipe
+
+
+def make(kind: str, choice: ComponentChoice) -> Any:
+    """Return the component of that kind with the chosen options."""
+    return make_component(load(kind, choice.name), choice.options, where=f"{kind} {choice.name}")
+
+
+def qualified(recipe: Recipe, metric: str) -> str:
+    """Return a metric's name with its evaluator's, such as `oks.AP`."""
+    return f"{recipe.evaluator.name}.{metric}"
+
+
+def build_network(
+    space: SearchSpace,
+    genotype: Genotype,
+    *,
+    head: Head,
+    keypoints: KeypointSet,
+    compute: Compute | None = None,
+) -> PoseNetwork:
+    """Return a genotype's pose network with fresh weights, on torch's default device.
+
+    Args:
+        space: builds the backbone.
+        genotype: of the space.
+        head: builds the head's module.
+        keypoints: what the head finds.
+        compute: the precision to run in; None for float32.
+    """
+    backbone = space.build(genotype)
+    module = head.build(head.select(backbone.levels), keypoints)
+    return PoseNetwork(cast(torch.nn.Module, backbone), cast(torch.nn.Module, module), compute)
+
+
+def outline_network(
+    space: SearchSpace, genotype: Genotype, *, head: Head, keypoints: KeypointSet
+) -> PoseNetwork:
+    """Return a genotype's pose network without values, on the meta device.
+
+    Args:
+        space: builds the backbone.
+        genotype: of the space.
+        head: builds the head's module.
+        keypoints: what the head finds.
+    """
+    with torch.device("meta"), Skeletons():
+        return build_network(space, genotype, head=head, keypoints=keypoints)
+
+
+def network_costs(
+    space: SearchSpace,
+    genotype: Genotype,
+    *,
+    head: Head,
+    keypoints: KeypointSet,
+    known: KnownCalls | None = None,
+) -> Costs:
+    """Return what backbone and head cost at the head's input size; nothing is allocated or computed.
+
+    Args:
+        space: builds the backbone.
+        genotype: of the space.
+        head: builds the head's module.
+        keypoints: what the head finds.
+        known: calls that were counted before, and will be for the next genotypes of the space.
+    """
+    network = outline_network(space, genotype, head=head, keypoints=keypoints)
+    return measure(network, (head.view().height, head.view().width), known=known)
+
+
+def networks_of(
+    recipe: Recipe, space: SearchSpace, *, head: Head, keypoints: KeypointSet, compute: Compute
+) -> Networks:
+    """Return the pose networks of a composition, for costs to be bound to.
+
+    Args:
+        recipe: names space and head.
+        space: builds the backbones.
+        head: builds the head's modules.
+        keypoints: what the head finds.
+        compute: the device and the precision that networks run on and in.
+    """
+    return Networks(
+        build=partial(build_network, space, head=head, keypoints=keypoints, compute=compute),
+        outline=partial(outline_network, space, head=head, keypoints=keypoints),
+        input_size=(head.view().height, head.view().width),
+        device=compute.device,
+        autocast_dtype=compute.autocast_dtype,
+        description=describe_networks(recipe, space, head, keypoints),
+    )
+
+
+def describe_networks(
+    recipe: Recipe, space: SearchSpace, head: Head, keypoints: KeypointSet
+) -> dict[str, Any]:
+    """Return what names the networks of a composition, as plain data with every option spelled out.
+
+    Args:
+        recipe: names space and head.
+        space: builds the backbones.
+        head: builds the head's modules.
+        keypoints: what the head finds.
+    """
+    return {
+        "space": {"name": recipe.space.name, **option_values(space)},
+        "head": {"name": recipe.head.name, **option_values(head)},
+        "keypoints": len(keypoints),
+    }
+
+
+def build_head(space: SearchSpace, head: Head, keypoints: KeypointSet) -> HeadModule:
+    """Return the head's module without weights, for one of the space's networks.
+
+    Args:
+        space: builds the backbone that the head is for.
+        head: builds the module.
+        keypoints: what the head finds.
+    """
+    with torch.device("meta"):
+        return head.build(head.select(space.build(space.sample(Random(0))).levels), keypoints)
+
+
+def compute_for(recipe: Recipe, space: SearchSpace) -> Compute:
+    """Return the recipe's device and precision; `auto` depends on whether the networks are depthwise.
+
+    Raises:
+        PosenasError: where a network cannot be built; it names the space.
+    """
+    rng = Random(0)
+    with blamed(Owner("space", recipe.space.name), "build"):
+        depthwise = all(_is_depthwise(space, space.sample(rng)) for _ in range(4))
+    return choose_compute(recipe.device, recipe.precision, depthwise=depthwise)
+
+
+def _is_depthwise(space: SearchSpace, genotype: Genotype) -> bool:
+    with torch.device("meta"):
+        network = cast(torch.nn.Module, space.build(genotype))
+    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    return any(convolution.groups == convolution.in_channels > 1 for convolution in convolutions)

@@ -1,0 +1,65 @@
+"""A composition: five components, their settings and their costs, known to work together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posenas.composing.building import build_network
+from posenas.composing.costs import CompositionCosts
+from posenas.contract.batches import View
+from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
+from posenas.contract.finding import Finding
+from posenas.contract.genotype import Genotype
+from posenas.contract.goals import Limit, Objective
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.problem import Strategy
+from posenas.data.augment import Augmentation
+from posenas.data.checking.findings import find
+from posenas.data.mosaic import ImageAugmentation
+from posenas.learning.inference import EvaluationSettings
+from posenas.learning.settings import TrainingSettings
+from posenas.networks.devices import Compute
+from posenas.networks.pose_network import PoseNetwork
+from posenas.runs.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Components and settings that are known to work together.
+
+    Attributes:
+        recipe: spells out every option, so that it means the same to a later version with other defaults.
+        costs: what its networks cost.
+        warnings: what looks like a mistake in a plugin and may be none.
+    """
+
+    recipe: Recipe
+    space: SearchSpace
+    strategy: Strategy
+    head: Head
+    dataset: Dataset
+    evaluator: Evaluator
+    keypoints: KeypointSet
+    training: TrainingSettings
+    augmentation: Augmentation | ImageAugmentation
+    evaluation: EvaluationSettings
+    limits: tuple[Limit, ...]
+    objectives: tuple[Objective, ...]
+    compute: Compute
+    costs: CompositionCosts
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def view(self) -> View:
+        """What the head looks at."""
+        return self.head.view()
+
+    def build(self, genotype: Genotype) -> PoseNetwork:
+        """Return the pose network with fresh weights, on torch's default device."""
+        return build_network(
+            self.space, genotype, head=self.head, keypoints=self.keypoints, compute=self.compute
+        )
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what is wrong or left out in the dataset's annotations, to be told before training."""
+        return find(self.dataset)

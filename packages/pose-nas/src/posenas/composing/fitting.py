@@ -1,0 +1,101 @@
+"""Whether space, head and strategy fit together; and what would, where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+from typing import cast
+
+import torch
+
+from posenas.composing.building import build_head, build_network, make
+from posenas.composing.plugins import find_plugins
+from posenas.contract.components import Head, Relaxed, SearchSpace
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Real
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.levels import Level
+from posenas.contract.problem import Strategy
+from posenas.networks.reach import check_reached
+from posenas.runs.recipe import ComponentChoice, Recipe
+
+
+def check_strategy(
+    recipe: Recipe, strategy: Strategy, space: SearchSpace, head: Head, keypoints: KeypointSet
+) -> None:
+    """Each capability that the strategy requires is the space's or the head module's."""
+    missing = [need for need in strategy.requires() if not offers(need, space, head, keypoints)]
+    if missing:
+        words = " and ".join(capability.__name__ for capability in missing)
+        fitting = partial(_fitting, keypoints=keypoints)
+        raise PosenasError(
+            f"strategy {recipe.strategy.name!r} needs {words}, which space {recipe.space.name!r} with head "
+            f"{recipe.head.name!r} does not offer; spaces for it: {fitting('space', strategy, None, head)}; "
+            f"heads for it: {fitting('head', strategy, space, None)}; "
+            f"strategies for them: {fitting('strategy', None, space, head)}"
+        )
+    if Relaxed in strategy.requires():
+        _check_learnable(recipe, space, head, keypoints)
+
+
+def _check_learnable(recipe: Recipe, space: SearchSpace, head: Head, keypoints: KeypointSet) -> None:
+    """There are real dimensions, and what the head puts out depends on each."""
+    if not any(isinstance(dimension, Real) for dimension in space.dimensions().values()):
+        raise PosenasError(
+            f"strategy {recipe.strategy.name!r} learns real dimensions, and space {recipe.space.name!r} has "
+            f"none with these options; see `posenas show space {recipe.space.name}`, or take another strategy"
+        )
+    with torch.device("meta"):
+        network = build_network(space, space.sample(Random(0)), head=head, keypoints=keypoints)
+        values = cast(Relaxed, space).relax(network.backbone)
+    check_reached(network, values, (head.view().height, head.view().width))
+
+
+def offers(capability: type, space: SearchSpace, head: Head, keypoints: KeypointSet) -> bool:
+    """Whether the space, or the module that the head builds, has the capability."""
+    return isinstance(space, capability) or isinstance(build_head(space, head, keypoints), capability)
+
+
+def _fitting(
+    kind: str,
+    strategy: Strategy | None,
+    space: SearchSpace | None,
+    head: Head | None,
+    *,
+    keypoints: KeypointSet,
+) -> str:
+    """Names of the installed components of this kind that the other two (those not None) work with."""
+    names = []
+    for plugin in find_plugins((kind,)):
+        try:
+            component = make(kind, ComponentChoice(plugin.name))
+            trio = (strategy or component, space or component, head or component)
+            if all(offers(need, trio[1], trio[2], keypoints) for need in trio[0].requires()):
+                names.append(plugin.name)
+        except PosenasError:
+            continue  # what does not load, or does not fit otherwise, is no suggestion
+    return ", ".join(names) or "none installed"
+
+
+def check_head(recipe: Recipe, space: SearchSpace, head: Head) -> None:
+    with torch.device("meta"):
+        backbone = space.build(space.sample(Random(0)))
+    try:
+        head.select(backbone.levels)
+    except PosenasError as error:
+        raise PosenasError(
+            f"head {recipe.head.name!r} does not fit space {recipe.space.name!r}: {error}; "
+            f"heads that fit it: {', '.join(_fitting_heads(backbone.levels)) or 'none installed'}"
+        ) from error
+
+
+def _fitting_heads(levels: Sequence[Level]) -> list[str]:
+    fitting = []
+    for plugin in find_plugins(("head",)):
+        try:
+            make("head", ComponentChoice(plugin.name)).select(levels)
+            fitting.append(plugin.name)
+        except PosenasError:
+            continue  # what does not load or fit is no suggestion
+    return fitting
