@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,36 @@ def posenas(
         return Answer(status, out, err)
 
     return run
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Puts a package where Python looks for packages: its module, and the metadata that pip would write."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    before = set(sys.modules)
+
+    def write(
+        name: str,
+        source: str,
+        *,
+        entry_points: Mapping[str, Mapping[str, str]],
+        requires: tuple[str, ...] = ("pose-nas>=0.2,<0.3",),
+    ) -> None:
+        (site / f"{name.replace('-', '_')}.py").write_text(source)
+        info = site / f"{name.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        headers = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0"]
+        headers += [f"Requires-Dist: {text}" for text in requires]
+        (info / "METADATA").write_text("\n".join(headers) + "\n")
+        lines = []
+        for group, points in entry_points.items():
+            lines += [f"[{group}]", *(f"{point} = {value}" for point, value in points.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        importlib.invalidate_caches()
+
+    yield write
+    for module in set(sys.modules) - before:
+        if Path(getattr(sys.modules[module], "__file__", None) or "/").is_relative_to(site):
+            del sys.modules[module]

@@ -31,3 +31,11 @@ class Answer:
     @property
     def last_json(self) -> Any:
         return json.loads(self.out.strip().splitlines()[-1])
+
+
+def refusal(answer: Answer) -> str:
+    """Return the one line of a command that ended with 2."""
+    assert answer.status == 2, answer
+    (line,) = answer.err.splitlines()
+    assert line.startswith("posenas: ")
+    return line

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import shlex
-import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import SMALL, Answer
+from running import SMALL, Answer, refusal
 
 Posenas = Callable[..., Answer]
 Install = Callable[..., None]
@@ -25,39 +23,6 @@ COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^\$ (posenas .*)$", T
 SMALL_PLAIN = (*SMALL, "-o", "strategy.epochs=1", "-o", "strategy.candidates=2")
 
 
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Puts a package where Python looks for packages: its module, and the metadata that pip would write."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(site)
-    before = set(sys.modules)
-
-    def write(
-        name: str,
-        source: str,
-        *,
-        entry_points: Mapping[str, Mapping[str, str]],
-        requires: tuple[str, ...] = ("pose-nas>=0.2,<0.3",),
-    ) -> None:
-        (site / f"{name.replace('-', '_')}.py").write_text(source)
-        info = site / f"{name.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
-        headers = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0"]
-        headers += [f"Requires-Dist: {text}" for text in requires]
-        (info / "METADATA").write_text("\n".join(headers) + "\n")
-        lines = []
-        for group, points in entry_points.items():
-            lines += [f"[{group}]", *(f"{point} = {value}" for point, value in points.items())]
-        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-        importlib.invalidate_caches()
-
-    yield write
-    for module in set(sys.modules) - before:
-        if Path(getattr(sys.modules[module], "__file__", None) or "/").is_relative_to(site):
-            del sys.modules[module]
-
-
 def from_tutorial(package: str) -> dict[str, Any]:
     """What `install` needs of a package that the tutorial prints."""
     project = tomllib.loads(FILES[f"{package}/pyproject.toml"])["project"]
@@ -67,14 +32,6 @@ def from_tutorial(package: str) -> dict[str, Any]:
         "entry_points": project["entry-points"],
         "requires": tuple(project["dependencies"]),
     }
-
-
-def refusal(answer: Answer) -> str:
-    """The one line of a command that ended with 2."""
-    assert answer.status == 2, answer
-    (line,) = answer.err.splitlines()
-    assert line.startswith("posenas: ")
-    return line
 
 
 def rows(posenas: Posenas) -> dict[tuple[str, str, str], tuple[str, str]]:
