@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from posenas.networks.counting import Costs, measure
+from posenas.networks.counting import Costs, measure, measure_parts
 from posenas.networks.multiplications import KnownCalls
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -113,3 +115,86 @@ def test_units_and_dictionary() -> None:
         "thesis_gflops": 2.75,
         "gmacs": 2.5,
     }
+
+
+class Halves(nn.Module):
+    """A backbone whose modules are called in and out of a list, and which multiplies outside them; a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = Backbone()
+        self.head = nn.Sequential(nn.Conv2d(8, 5, 1), nn.ReLU(), nn.ConvTranspose2d(5, 2, 4, 2, 1))
+
+    def forward(self, images: Tensor) -> Any:
+        return self.head(self.backbone(images))
+
+
+class Backbone(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mixed = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.BatchNorm2d(8))
+        self.blocks = nn.ModuleList(nn.Conv2d(8, 8, 1, bias=False) for _ in range(2))
+        self.matrix = nn.Parameter(torch.zeros(8, 8))
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.mixed(images)
+        for block in self.blocks:
+            features = block(features)
+        return (self.matrix @ features.flatten(2)).unflatten(2, images.shape[2:]) * 2
+
+
+def test_parts_counted_by_hand() -> None:
+    with torch.device("meta"):
+        parts = measure_parts(Halves(), (HEIGHT, WIDTH))
+    pixels = HEIGHT * WIDTH
+    assert list(parts) == [
+        "backbone",
+        "backbone.mixed",
+        "backbone.blocks",
+        "head",
+        "head.0",
+        "head.1",
+        "head.2",
+    ]
+    assert {part: costs.parameters for part, costs in parts.items()} == {
+        "backbone": 3 * 8 * 9 + 8 + 16 + 128 + 64,
+        "backbone.mixed": 3 * 8 * 9 + 8 + 16,
+        "backbone.blocks": 128,
+        "head": 45 + 5 * 2 * 16 + 2,
+        "head.0": 45,
+        "head.1": 0,
+        "head.2": 5 * 2 * 16 + 2,
+    }
+    assert {part: costs.macs for part, costs in parts.items()} == {
+        "backbone": pixels * (3 * 8 * 9 + 128 + 64),
+        "backbone.mixed": pixels * 3 * 8 * 9,
+        "backbone.blocks": pixels * 128,
+        "head": pixels * (40 + 5 * 2 * 16),
+        "head.0": pixels * 40,
+        "head.1": 0,
+        "head.2": pixels * 5 * 2 * 16,
+    }
+    assert parts["backbone.mixed"].parameters_with_statistics == parts["backbone.mixed"].parameters + 16
+    assert parts["head.2"].paper_gflops == 4 * pixels * 5 * 2 * 16 / 2**30
+
+
+def test_parts_add_up_to_the_whole_and_leave_the_network_as_it_was() -> None:
+    with torch.device("meta"):
+        network = Halves()
+    known: KnownCalls = {}
+    for _ in range(2):  # counted anew, then from what is known
+        parts, whole = measure_parts(network, (HEIGHT, WIDTH), known=known), measure(network, (HEIGHT, WIDTH))
+        for name, figure in whole.as_dict().items():
+            halves = parts["backbone"].as_dict()[name] + parts["head"].as_dict()[name]
+            assert halves == pytest.approx(figure, rel=1e-12)
+    assert whole.macs == parts["backbone"].macs + parts["head"].macs
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+
+
+def test_a_parameter_of_two_parts_counts_once() -> None:
+    with torch.device("meta"):
+        network = Halves()
+        network.backbone.blocks[1].weight = network.backbone.blocks[0].weight
+        parts, whole = measure_parts(network, (HEIGHT, WIDTH)), measure(network, (HEIGHT, WIDTH))
+    assert parts["backbone"].parameters + parts["head"].parameters == whole.parameters
+    assert parts["backbone.blocks"].parameters == 64

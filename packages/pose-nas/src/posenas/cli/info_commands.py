@@ -114,11 +114,17 @@ def _component(kind: str, name: str) -> tuple[type[Any], str]:
 @json_option
 def describe(network: str, space: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Show what NETWORK costs and its levels: a zoo entry, a genotype's JSON file or a run's folder."""
-    from posenas.composing.named_networks import changed, describe_network, find_network
+    from posenas.composing.named_networks import (
+        changed,
+        describe_network,
+        describe_parts,
+        find_network,
+    )
 
-    described = describe_network(changed(find_network(network, space=space), assignments))
+    found = changed(find_network(network, space=space), assignments)
+    described, parts = describe_network(found), describe_parts(found)
     if as_json:
-        click.echo(json.dumps(described))
+        click.echo(json.dumps(described | {"parts": parts}))
         return
     _print_networks([described])
     say(
@@ -130,6 +136,7 @@ def describe(network: str, space: str | None, assignments: tuple[str, ...], as_j
     click.echo("genotype: " + json.dumps(described["genotype"]))
     for name, value in described["published"].items():
         say(f"published {name}: {value}")
+    _print_parts(parts)
 
 
 @click.command()
@@ -164,3 +171,9 @@ def _print_networks(described: Sequence[Mapping[str, Any]]) -> None:
             f"{network['macs'] / 1e9:>9.3f}{network['paper_gflops']:>15.3f}"
             f"{network['thesis_gflops']:>15.3f}"
         )
+
+
+def _print_parts(parts: Mapping[str, Mapping[str, float]]) -> None:
+    say(f"\n{'part':<26}{'parameters':>13}{'GMACs':>9}")
+    for part, costs in parts.items():
+        say(f"{part:<26}{costs['parameters']:>13,}{costs['gmacs']:>9.3f}")

@@ -65,12 +65,11 @@ class InstalledCosts:
             name: the unknown one.
             others: names that could be meant beside those of the costs.
         """
-        figures = [figure for cost in self.costs for figure in cost.figures]
-        whole = next((figure for figure in figures if figure.name == name.partition(".")[0]), None)
-        advice = suggestion(name, [*others, *(figure.name for figure in figures)])
-        if whole is not None:
-            advice = f"{whole.name} has no parts"
-        return "; ".join((advice, *self.problems))
+        figures = [figure.name for cost in self.costs for figure in cost.figures]
+        whole = name.partition(".")[0]
+        if whole in figures:
+            return f"{whole} has no parts"
+        return "; ".join((suggestion(name if others else whole, [*others, *figures]), *self.problems))
 
 
 def installed_costs() -> InstalledCosts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from posenas.composing.building import make, network_costs
+from posenas.composing.building import make, network_costs, outline_network
 from posenas.composing.plugins import find_plugins, load_entry, remedy
 from posenas.contract.components import Backbone, Head, SearchSpace
 from posenas.contract.errors import PosenasError, suggestion
@@ -16,6 +16,7 @@ from posenas.contract.keypoint_sets import COCO_17, KEYPOINT_SETS
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.messages import message
 from posenas.contract.zoo import ZooEntry, zoo_problem
+from posenas.networks.counting import measure_parts
 from posenas.runs.checksums import read_result
 from posenas.runs.keypoint_files import keypoints_from
 from posenas.runs.recipe import (
@@ -203,6 +204,15 @@ def describe_network(network: NamedNetwork) -> dict[str, Any]:
         "published": dict(network.published),
         "source": network.source,
     }
+
+
+def describe_parts(network: NamedNetwork) -> dict[str, dict[str, float]]:
+    """Return the counted costs of backbone and head, and of the modules of each, by part and cost."""
+    space: SearchSpace = make("space", network.space)
+    head: Head = make("head", network.head)
+    outline = outline_network(space, network.genotype, head=head, keypoints=network.keypoints)
+    parts = measure_parts(outline, (head.view().height, head.view().width))
+    return {part: dict(costs.as_dict()) for part, costs in parts.items()}
 
 
 def _levels(space: SearchSpace, genotype: Genotype) -> list[dict[str, Any]]:
