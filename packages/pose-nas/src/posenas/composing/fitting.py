@@ -17,8 +17,11 @@ from posenas.contract.genotype import Real
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
 from posenas.contract.problem import Strategy
-from posenas.networks.reach import check_reached
+from posenas.networks.reach import reached
 from posenas.runs.recipe import ComponentChoice, Recipe
+
+_NETWORKS_TO_REACH = 16
+"""Drawn before a dimension counts as one without effect."""
 
 
 def check_strategy(
@@ -40,16 +43,34 @@ def check_strategy(
 
 
 def _check_learnable(recipe: Recipe, space: SearchSpace, head: Head, keypoints: KeypointSet) -> None:
-    """There are real dimensions, and what the head puts out depends on each."""
+    """Raise PosenasError where there is no real dimension, or one without effect on the head's outputs."""
     if not any(isinstance(dimension, Real) for dimension in space.dimensions().values()):
         raise PosenasError(
             f"strategy {recipe.strategy.name!r} learns real dimensions, and space {recipe.space.name!r} has "
             f"none with these options; see `posenas show space {recipe.space.name}`, or take another strategy"
         )
-    with torch.device("meta"):
-        network = build_network(space, space.sample(Random(0)), head=head, keypoints=keypoints)
-        values = cast(Relaxed, space).relax(network.backbone)
-    check_reached(network, values, (head.view().height, head.view().width))
+    missing = _unreached(space, head, keypoints)
+    if missing:
+        raise PosenasError(
+            f"nothing that the head reads depends on {', '.join(missing)}, so they cannot be learnt; choose "
+            "another head, or change the space's options"
+        )
+
+
+def _unreached(space: SearchSpace, head: Head, keypoints: KeypointSet) -> list[str]:
+    """Return the dimensions that have no effect in any of some networks: one may lack what another has."""
+    rng = Random(0)
+    unreached: dict[str, None] = {}
+    effective: set[str] = set()
+    for _ in range(_NETWORKS_TO_REACH):
+        with torch.device("meta"):
+            network = build_network(space, space.sample(rng), head=head, keypoints=keypoints)
+            values = cast(Relaxed, space).relax(network.backbone)
+        effective |= reached(network, values, (head.view().height, head.view().width))
+        unreached = {name: None for name in (*unreached, *values) if name not in effective}
+        if not unreached:
+            break
+    return list(unreached)
 
 
 def offers(capability: type, space: SearchSpace, head: Head, keypoints: KeypointSet) -> bool:
