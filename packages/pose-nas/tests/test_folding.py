@@ -6,7 +6,9 @@ import copy
 
 import pytest
 import torch
+from posenas.learning.inference import prepare
 from posenas.networks.folding import fold_normalisations
+from posenas.networks.pose_network import PoseNetwork
 from torch import Tensor, nn
 
 
@@ -84,3 +86,35 @@ def test_a_weight_that_others_share_is_not_changed_for_them(images: Tensor) -> N
     expected = network(images)
     assert fold_normalisations(network) == 1
     torch.testing.assert_close(network(images), expected)
+
+
+class Head(nn.Module):
+    """Reads a level by its name, and has a batch norm of its own."""
+
+    def __init__(self, *, counts_levels: bool = False) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(6, 4, 1)
+        self.norm = nn.BatchNorm2d(4)
+        self.counts_levels = counts_levels
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        levels = len(features) if self.counts_levels else 1
+        return self.norm(self.convolution(features["level"])) * levels
+
+
+class Level(Blocks):
+    def forward(self, images: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        return {"level": super().forward(images)}
+
+
+@pytest.mark.parametrize("counts_levels", [False, True])
+def test_a_heads_batch_norms_are_folded_where_its_pass_can_be_followed(
+    images: Tensor, counts_levels: bool
+) -> None:
+    network = PoseNetwork(Level(), Head(counts_levels=counts_levels))
+    randomised(network)
+    expected = network(images)
+    prepare(network)
+    torch.testing.assert_close(network(images), expected)
+    kept = [name for name, module in network.head.named_modules() if isinstance(module, nn.BatchNorm2d)]
+    assert kept == (["norm"] if counts_levels else [])

@@ -98,7 +98,8 @@ def compute_outputs(
 def prepare(network: PoseNetwork) -> None:
     """For evaluation, and nothing else from now on: its batch norms become part of its convolutions."""
     network.eval()
-    fold_normalisations(network.backbone)
+    for half in (network.backbone, network.head):
+        fold_normalisations(half)
 
 
 def decode(network: PoseNetwork, batch: Batch, outputs: Any) -> Poses:

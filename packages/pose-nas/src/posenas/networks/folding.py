@@ -42,7 +42,7 @@ def _pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
     """Paths of a convolution and of the batch norm that alone reads its output; both run once."""
     try:
         graph = fx.Tracer().trace(network)
-    except (TypeError, ValueError):  # fx's words for a forward pass that depends on its inputs' values
+    except (RuntimeError, TypeError, ValueError):  # fx's words for a forward pass that asks for values
         return
     modules = dict(network.named_modules(remove_duplicate=False))
     runs = Counter(id(modules[str(node.target)]) for node in graph.nodes if node.op == "call_module")
