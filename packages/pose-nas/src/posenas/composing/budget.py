@@ -45,10 +45,11 @@ class Budget:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The bounded costs, each once."""
         return tuple(dict.fromkeys((*self.most, *self.least)))
 
     def miss(self, costs: Mapping[str, float]) -> float:
-        """How far costs are from the budget, as a share of the bound: 0 where they are near it and within."""
+        """Return how far costs are from the budget, as a share of the bound; 0 where they are near it."""
         used = max((_share(costs[name], most) for name, most in self.most.items()), default=SHARE)
         short = max((1 - costs[name] / least for name, least in self.least.items() if least > 0), default=0.0)
         return max(0.0, used - 1.0, SHARE - used, short)
@@ -74,7 +75,7 @@ class Guide:
     shares: Mapping[str, Sequence[Mapping[str, float]]]
 
     def draw(self, rng: Random) -> Genotype | None:
-        """A genotype that the model sees near the budget; None where the walk reaches none."""
+        """Return a genotype that the model sees near the budget; None where the walk reaches none."""
         genotype, costs = self._reached(self.space.sample(rng), rng)
         if self.budget.miss(costs) > 0:
             return None
@@ -125,9 +126,16 @@ class Guide:
 def make_guide(
     space: SearchSpace, budget: Budget, costs: CountedCosts, *, ends: Sequence[Genotype], rng: Random
 ) -> Guide:
-    """Fits the model in rounds: to draws of the space and `ends`, then to what it thinks near the budget.
+    """Fit the model in rounds: to draws of the space and `ends`, then to what it thinks near the budget.
 
     It asks for the costs of at most a few hundred genotypes.
+
+    Args:
+        space: draws genotypes.
+        budget: to be near.
+        costs: gives the exact costs of a genotype.
+        ends: genotypes to ask about first, such as the largest.
+        rng: decides the draws.
     """
     dimensions = space.dimensions()
     number = min(_MOST_QUESTIONS, 8 + sum(map(_width, dimensions.values())))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from posenas.composing.conformity import (
 from posenas.composing.costs import bind_costs, named_costs
 from posenas.composing.data_checks import check_evaluator, check_people
 from posenas.composing.fitting import check_head, check_strategy
-from posenas.composing.installed_costs import installed_costs
+from posenas.composing.installed_costs import InstalledCosts, installed_costs
 from posenas.composing.limits import parse_limit
 from posenas.composing.objectives import choose_objectives
 from posenas.composing.options import option_values
@@ -30,10 +30,10 @@ from posenas.composing.rehearsal import rehearse_backbone, rehearse_head
 from posenas.composing.settings import make_augmentation, make_settings, without_flips
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
 from posenas.contract.genotype import Genotype
+from posenas.contract.goals import Objective
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.problem import Strategy
-from posenas.contract.scores import Metric
 from posenas.networks.devices import choose_compute
 from posenas.networks.initial_weights import read_initial_weights
 from posenas.runs.recipe import LATENCY, ComponentChoice, Recipe
@@ -59,11 +59,11 @@ def compose(recipe: Recipe) -> Composition:
     settings = without_flips(settings, keypoints)
     warnings += _rehearse(recipe, space, head, keypoints, genotypes)
     check_strategy(recipe, strategy, space, head, keypoints)
-    evaluator, metrics = _evaluator(recipe, warnings)
-    objectives = choose_objectives(metrics, costs, maximize=recipe.maximize, minimize=recipe.minimize)
-    if recipe.init:
-        read_initial_weights(Path(recipe.init))
+    evaluator, objectives = _evaluator(recipe, costs, warnings)
+    _check_initial_weights(recipe)
     networks = networks_of(recipe, space, head=head, keypoints=keypoints, compute=compute)
+    named = named_costs(limits, objectives)
+    bound = bind_costs(recipe, costs, named, networks=networks, genotypes=genotypes, warnings=warnings)
     composition = Composition(
         recipe=recipe,
         space=space,
@@ -78,14 +78,10 @@ def compose(recipe: Recipe) -> Composition:
         limits=limits,
         objectives=objectives,
         compute=compute,
-        costs=bind_costs(
-            recipe, costs, named_costs(limits, objectives), networks=networks, genotypes=genotypes.values()
-        ),
+        costs=bound,
         warnings=tuple(warnings),
     )
-    check_known_limits(composition)
-    check_people(composition)
-    check_evaluator(composition)
+    _check_together(composition)
     return replace(composition, recipe=_completed(composition, settings))
 
 
@@ -113,11 +109,20 @@ def _dataset(recipe: Recipe, warnings: list[str]) -> tuple[Dataset, KeypointSet]
     return dataset, check_splits(dataset, owner=Owner("dataset", recipe.dataset.name))
 
 
-def _evaluator(recipe: Recipe, warnings: list[str]) -> tuple[Evaluator, Sequence[Metric]]:
-    """Return the evaluator, and its metrics by their qualified names."""
+def _evaluator(
+    recipe: Recipe, costs: InstalledCosts, warnings: list[str]
+) -> tuple[Evaluator, tuple[Objective, ...]]:
+    """Return the evaluator, and the objectives among its metrics and the costs.
+
+    Args:
+        recipe: chooses the evaluator and names the objectives.
+        costs: the installed ones.
+        warnings: what looks like a mistake is added to them.
+    """
     evaluator: Evaluator = _conforming(recipe, "evaluator", warnings)
-    metrics = check_metrics(evaluator, owner=Owner("evaluator", recipe.evaluator.name))
-    return evaluator, [replace(metric, name=qualified(recipe, metric.name)) for metric in metrics]
+    declared = check_metrics(evaluator, owner=Owner("evaluator", recipe.evaluator.name))
+    metrics = [replace(metric, name=qualified(recipe, metric.name)) for metric in declared]
+    return evaluator, choose_objectives(metrics, costs, maximize=recipe.maximize, minimize=recipe.minimize)
 
 
 def _conforming(recipe: Recipe, kind: str, warnings: list[str]) -> Any:
@@ -157,6 +162,19 @@ def _rehearse(
     for genotype in networks.values():
         levels = rehearse_backbone(space, genotype, head.view(), owner=Owner("space", recipe.space.name))
     return rehearse_head(head, levels, keypoints, owner=Owner("head", recipe.head.name))
+
+
+def _check_initial_weights(recipe: Recipe) -> None:
+    """Raise PosenasError where the file of the initial weights cannot be read."""
+    if recipe.init:
+        read_initial_weights(Path(recipe.init))
+
+
+def _check_together(composition: Composition) -> None:
+    """Raise PosenasError where no network keeps the limits, nobody is to be found, or nothing is scored."""
+    check_known_limits(composition)
+    check_people(composition)
+    check_evaluator(composition)
 
 
 def _completed(composition: Composition, settings: Mapping[str, Any]) -> Recipe:

@@ -20,16 +20,20 @@ from posenas.contract.components import (
     Ablatable,
     Averaging,
     Conditional,
+    Conditioned,
     Dataset,
     Distillable,
+    Divisible,
     Drawable,
     Evaluator,
     Evolvable,
+    Explained,
     FlipTest,
     Foreseeing,
     Head,
     HeadModule,
     ImageHeadModule,
+    Meter,
     Noticing,
     Relaxed,
     ScaleTest,
@@ -49,7 +53,9 @@ _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
     "space": (WeightSharing, Conditional, Evolvable, Relaxed, Drawable),
     "head": (Foreseeing,),
     "dataset": (Noticing,),
+    "cost": (Explained,),
 }
+_OF_METERS = (Divisible, Conditioned)
 _OF_HEAD_MODULES = (Distillable, Averaging, FlipTest, ScaleTest, Ablatable, Timed)
 _SPLITS = ("train", "val")
 _LONGEST = 200
@@ -99,6 +105,12 @@ def check_module_methods(module: nn.Module, view: View, *, owner: Owner) -> list
     """Like `check_methods`, for the module that a head builds."""
     refuse(owner, misfit(module, HeadModule if view.kind == "person" else ImageHeadModule))
     return _check_capabilities(module, _OF_HEAD_MODULES, owner=owner, without=nn.Module)
+
+
+def check_meter_methods(meter: Meter, *, owner: Owner) -> list[str]:
+    """Check the methods of a cost's meter, and return warnings, as `check_methods` does."""
+    refuse(owner, misfit(meter, Meter))
+    return _check_capabilities(meter, _OF_METERS, owner=owner)
 
 
 def _check_capabilities(

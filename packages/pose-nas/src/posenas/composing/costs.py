@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from posenas.composing.conformity import blamed, refuse
+from posenas.composing.conformity import blamed, check_meter_methods, check_methods, refuse
 from posenas.composing.installed_costs import InstalledCost, InstalledCosts
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner
-from posenas.composing.signatures import misfit
-from posenas.contract.components import Conditioned, Divisible, Explained, Meter
+from posenas.contract.components import Conditioned, Cost, Divisible, Explained, Meter
 from posenas.contract.costs import CostFigure, Networks
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import Genotype
@@ -105,7 +104,7 @@ class CompositionCosts:
 
     @property
     def asked(self) -> tuple[BoundCost, ...]:
-        """Those that limits and objectives name beside the counted one."""
+        """Costs that limits and objectives name beside the counted one."""
         return tuple(cost for cost in self.bound if cost.asked and cost.name != COUNTED)
 
     @property
@@ -160,7 +159,8 @@ def bind_costs(
     named: Iterable[str],
     *,
     networks: Networks,
-    genotypes: Iterable[Genotype],
+    genotypes: Mapping[str, Genotype],
+    warnings: list[str],
 ) -> CompositionCosts:
     """Return the counted cost, those that are named, and those that the recipe gives options to.
 
@@ -169,7 +169,8 @@ def bind_costs(
         installed: the costs to choose from.
         named: figures that limits and objectives name.
         networks: what the costs are of.
-        genotypes: some of the space, in which the named parts are looked for.
+        genotypes: some of the space by the method that gave them; the named parts are looked for in them.
+        warnings: what looks like a mistake in a plugin is added to them.
 
     Raises:
         PosenasError: where an option or a part is unknown, or a cost cannot be of these networks.
@@ -182,20 +183,32 @@ def bind_costs(
     for cost in sorted(installed.costs, key=lambda cost: cost.name != COUNTED):
         asked = tuple(name for name in names if installed.find(name) is cost)
         if asked or cost.name == COUNTED or cost_options(recipe, cost.name):
-            found.append(_bound(recipe, cost, asked, networks))
-    _check(found, tuple(genotypes))
+            found.append(_bound(recipe, cost, asked, networks=networks, warnings=warnings))
+    _check(found, tuple(genotypes.values()))
     return CompositionCosts(tuple(found))
 
 
-def _bound(recipe: Recipe, cost: InstalledCost, asked: tuple[str, ...], networks: Networks) -> BoundCost:
+def _made(recipe: Recipe, cost: InstalledCost) -> Cost:
+    """Return the cost with the recipe's options."""
+    made: Cost = make_component(cost.kind, cost_options(recipe, cost.name), where=f"cost {cost.name}")
+    return made
+
+
+def _bound(
+    recipe: Recipe,
+    cost: InstalledCost,
+    asked: tuple[str, ...],
+    *,
+    networks: Networks,
+    warnings: list[str],
+) -> BoundCost:
+    """Return a cost bound to the networks; `asked` are those of its figures that are named."""
     owner = Owner("cost", cost.name)
-    made = make_component(cost.kind, cost_options(recipe, cost.name), where=f"cost {cost.name}")
+    made = _made(recipe, cost)
+    warnings += check_methods("cost", made, owner=owner)
     with blamed(owner, "bind"):
         meter = made.bind(networks)
-    refuse(owner, misfit(meter, Meter))
-    for capability in (Divisible, Conditioned):
-        if isinstance(meter, capability):
-            refuse(owner, misfit(meter, capability))
+    warnings += check_meter_methods(meter, owner=owner)
     parts = tuple(name for name in asked if "." in name)
     return BoundCost(cost.name, cost.dear, cost.figures, meter, bool(asked), option_values(made), parts)
 
@@ -219,10 +232,16 @@ def caveats_of(recipe: Recipe, installed: InstalledCosts, names: Iterable[str]) 
         names: of figures; the counted ones need no word.
     """
     named = {cost.name for name in names if (cost := installed.find(name)) is not None}
-    found = []
-    for cost in installed.costs:
-        if cost.name in named and cost.name != COUNTED:
-            made = make_component(cost.kind, cost_options(recipe, cost.name), where=f"cost {cost.name}")
-            meanings = (f"{figure.unit}: {figure.meaning}." for figure in cost.figures if figure.meaning)
-            found.append(made.caveat() if isinstance(made, Explained) else " ".join(meanings))
-    return found
+    return [_caveat(recipe, cost) for cost in installed.costs if cost.name in named and cost.name != COUNTED]
+
+
+def _caveat(recipe: Recipe, cost: InstalledCost) -> str:
+    """Return what a cost says of itself, or what it declares; or why it cannot say anything."""
+    try:
+        with blamed(Owner("cost", cost.name), "caveat"):
+            made = _made(recipe, cost)
+            if isinstance(made, Explained):
+                return str(made.caveat())
+    except PosenasError as error:
+        return str(error)
+    return " ".join(f"{figure.unit}: {figure.meaning}." for figure in cost.figures if figure.meaning)

@@ -21,7 +21,11 @@ _FORESEEN = 100
 
 
 def check_people(composition: Composition) -> None:
-    """Somebody to train on, to rank with and to score on; and a detector's boxes, where they are given."""
+    """Check that there is somebody to train on, to rank with and to score on, and read a detector's boxes.
+
+    Raises:
+        PosenasError: where too few images show somebody, or the boxes cannot be read.
+    """
     held_out = bool(composition.evaluation.held_out)
     for split, least in (("train", 1 + held_out), ("val", 1)):
         samples = check_samples(
@@ -49,8 +53,13 @@ def check_people(composition: Composition) -> None:
 
 
 def check_evaluator(composition: Composition) -> None:
-    """The truth of a few people is scored against itself, and nobody against it: an evaluator that cannot
-    read this keypoint set says so now and not after the training."""
+    """Score the truth of a few people against itself, and nobody against it.
+
+    An evaluator that cannot read this keypoint set says so now and not after the training.
+
+    Raises:
+        PosenasError: where the evaluator does not keep the contract's word.
+    """
     samples = [sample for sample in composition.dataset.split("val") if sample.people][:4]
     people = [(sample.id, person) for sample in samples for person in sample.people]
     keypoints = np.array([person.keypoints for _, person in people], dtype=np.float64)
@@ -72,7 +81,7 @@ def check_evaluator(composition: Composition) -> None:
 
 
 def foreseen(composition: Composition) -> list[str]:
-    """What the head foresees that it will not learn of the training people, in 100 of their images."""
+    """Return what the head will not learn of the training people, as it sees from 100 of their images."""
     head = composition.head
     if not isinstance(head, Foreseeing):
         return []

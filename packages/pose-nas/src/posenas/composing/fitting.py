@@ -27,7 +27,18 @@ _NETWORKS_TO_REACH = 16
 def check_strategy(
     recipe: Recipe, strategy: Strategy, space: SearchSpace, head: Head, keypoints: KeypointSet
 ) -> None:
-    """Each capability that the strategy requires is the space's or the head module's."""
+    """Check that each capability that the strategy requires is the space's or the head module's.
+
+    Args:
+        recipe: names the components.
+        strategy: requires the capabilities.
+        space: has some.
+        head: builds a module that has others.
+        keypoints: what the head finds.
+
+    Raises:
+        PosenasError: where one is missing, or nothing can be learnt that the strategy learns.
+    """
     missing = [need for need in strategy.requires() if not offers(need, space, head, keypoints)]
     if missing:
         words = " and ".join(capability.__name__ for capability in missing)
@@ -74,7 +85,14 @@ def _unreached(space: SearchSpace, head: Head, keypoints: KeypointSet) -> list[s
 
 
 def offers(capability: type, space: SearchSpace, head: Head, keypoints: KeypointSet) -> bool:
-    """Whether the space, or the module that the head builds, has the capability."""
+    """Tell whether the space, or the module that the head builds, has the capability.
+
+    Args:
+        capability: a protocol of the contract.
+        space: builds the backbone that the head is for.
+        head: builds the module.
+        keypoints: what the head finds.
+    """
     return isinstance(space, capability) or isinstance(build_head(space, head, keypoints), capability)
 
 
@@ -100,6 +118,16 @@ def _fitting(
 
 
 def check_head(recipe: Recipe, space: SearchSpace, head: Head) -> None:
+    """Check that the head can read the levels of the space's networks.
+
+    Args:
+        recipe: names both.
+        space: builds the networks.
+        head: selects levels.
+
+    Raises:
+        PosenasError: where it cannot; it names heads that can.
+    """
     with torch.device("meta"):
         backbone = space.build(space.sample(Random(0)))
     try:

@@ -56,8 +56,15 @@ def parse_limit(text: str, costs: InstalledCosts) -> Limit:
 
 
 def excess(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> float:
-    """How far outside the limits: the greatest cost / upper bound or lower bound / cost, at most 1 where all
-    are met."""
+    """Return how far a genotype is outside the limits: the greatest ratio of a cost to its bound.
+
+    It is at most 1 where all limits are met. For a lower bound it is the bound over the cost.
+
+    Args:
+        genotype: of a space.
+        limits: to be judged by.
+        cost: gives single costs.
+    """
     return max((_excess(cost(genotype, limit.cost), limit) for limit in limits), default=0.0)
 
 
@@ -68,7 +75,13 @@ def _excess(cost: float, limit: Limit) -> float:
 
 
 def within(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> bool:
-    """Whether all limits are met. Dear costs are judged last, and nothing after the first limit broken."""
+    """Tell whether all limits are met. Dear costs are judged last, and nothing after the first limit broken.
+
+    Args:
+        genotype: of a space.
+        limits: to be judged by.
+        cost: gives single costs.
+    """
     cheap_first = sorted(limits, key=lambda limit: limit.dear)
     return all(excess(genotype, [limit], cost) <= 1.0 for limit in cheap_first)
 
@@ -83,11 +96,20 @@ def draw_genotypes(
     first: Sequence[Genotype] = (),
     guide: Guide | None = None,
 ) -> list[Genotype]:
-    """Up to `number` different genotypes within the limits: fewer only where the space seems to hold no more.
+    """Return different genotypes within the limits: fewer than asked for only where no more seem to exist.
 
     Those of `first` that are within the limits begin. With a guide, the others are drawn near the budget as
     long as there are new ones. Else they are drawn as the space samples; one outside the limits takes the
     values of a genotype within, one random dimension after another. The number of tries is bounded.
+
+    Args:
+        space: draws the genotypes.
+        number: how many to return.
+        limits: to be met.
+        cost: gives single costs.
+        rng: decides the draws.
+        first: genotypes to begin with.
+        guide: leads to genotypes near the budget.
 
     Raises:
         PosenasError: where none is within the limits; it names the nearest found and its cost.
@@ -115,7 +137,7 @@ def _near_budget(
     cost: CostOf,
     rng: Random,
 ) -> dict[str, Genotype]:
-    """With as many more as are found. It ends after some walks in a row that find nothing new."""
+    """Return the drawn ones with as many more as are found; some walks in a row without a new one end it."""
     found, misses = dict(drawn), 0
     dear = [limit for limit in limits if limit.dear]
     while len(found) < number and misses < _MOST_MISSES:
@@ -129,13 +151,19 @@ def _near_budget(
 
 
 def near_budget(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> bool:
-    """Whether it is within the limits of the counted costs, and uses most of the tightest."""
+    """Tell whether a genotype is within the limits on cheap costs, and uses most of the tightest.
+
+    Args:
+        genotype: of a space.
+        limits: those on dear costs do not count.
+        cost: gives single costs.
+    """
     budget = counted_budget(limits)
     return budget.miss({name: cost(genotype, name) for name in budget.names}) == 0
 
 
 def counted_budget(limits: Sequence[Limit]) -> Budget:
-    """The bounds of all costs that are not dear."""
+    """Return the bounds of all costs that are not dear."""
     cheap = [limit for limit in limits if not limit.dear]
     names = dict.fromkeys(limit.cost for limit in cheap)
     most = {name: min(limit.most for limit in cheap if limit.cost == name) for name in names}
@@ -149,10 +177,16 @@ def counted_budget(limits: Sequence[Limit]) -> Budget:
 def guide_to_budget(
     space: SearchSpace, limits: Sequence[Limit], cost: CostOf, *, rng: Random
 ) -> Guide | None:
-    """A guide to the genotypes near the limits of counted costs.
+    """Return a guide to the genotypes near the limits on cheap costs.
 
-    None where no counted cost is limited, or where the space does not reach the limits: its largest network,
-    or, of a space without one, all that the guide leads to, use too little of the tightest.
+    It is None where no cheap cost is limited, or where the space does not reach the limits: its largest
+    network, or, of a space without one, all that the guide leads to, use too little of the tightest.
+
+    Args:
+        space: has the genotypes.
+        limits: those on dear costs do not count.
+        cost: gives single costs.
+        rng: decides which genotypes are asked about.
     """
     budget = counted_budget(limits)
 
@@ -173,8 +207,15 @@ def guide_to_budget(
 
 
 def check_reachable(space: SearchSpace, limits: Sequence[Limit], cost: CostOf, *, rng: Random) -> Genotype:
-    """A genotype within the limits to fall back on: the smallest, else the nearest of 32 draws, else of those
-    that changes of one dimension lead to.
+    """Return a genotype within the limits to fall back on.
+
+    It is the smallest, else the nearest of 32 draws, else of those that changes of one dimension lead to.
+
+    Args:
+        space: has the genotypes.
+        limits: to be met.
+        cost: gives single costs.
+        rng: decides the draws.
 
     Raises:
         PosenasError: where none is found; it names the nearest.
@@ -196,7 +237,7 @@ def check_reachable(space: SearchSpace, limits: Sequence[Limit], cost: CostOf, *
 def _approached(
     space: SearchSpace, genotype: Genotype, limits: Sequence[Limit], cost: CostOf, *, rng: Random
 ) -> Genotype:
-    """Nearer to the limits of counted costs: single dimensions are drawn anew, a bounded number of times."""
+    """Return a genotype nearer to the limits on cheap costs: single dimensions are drawn anew, some times."""
     dimensions = space.dimensions()
     cheap = [limit for limit in limits if not limit.dear]
     over = excess(genotype, cheap, cost)
@@ -218,7 +259,7 @@ def _draws(space: SearchSpace, rng: Random) -> list[Genotype]:
 
 
 def _least(genotypes: Sequence[Genotype], limits: Sequence[Limit], cost: CostOf) -> Genotype:
-    """The one that exceeds the limits least; dear costs are asked for where the others are met."""
+    """Return the one that exceeds the limits least; dear costs are asked for where the others are met."""
     cheap = [limit for limit in limits if not limit.dear]
     met = [genotype for genotype in genotypes if excess(genotype, cheap, cost) <= 1.0]
     if not met:
@@ -227,7 +268,7 @@ def _least(genotypes: Sequence[Genotype], limits: Sequence[Limit], cost: CostOf)
 
 
 def _checked(nearest: Genotype, limits: Sequence[Limit], cost: CostOf) -> Genotype:
-    """The same; PosenasError where it breaks a limit."""
+    """Return the nearest genotype. Raise PosenasError where it breaks a limit."""
     if within(nearest, limits, cost):
         return nearest
     which, advice = "cheapest", "raise the limit"
@@ -254,7 +295,7 @@ def _cheapened(
     cost: CostOf,
     rng: Random,
 ) -> Genotype:
-    """With the values of a genotype within the limits in so many dimensions that they are met."""
+    """Return a genotype with a fallback's values in enough dimensions to be within the limits."""
     dimensions = sorted(name for name in genotype if genotype[name] != fallback[name])
     rng.shuffle(dimensions)
     cheap = [limit for limit in limits if not limit.dear]
@@ -272,8 +313,10 @@ def _bisected(
     limits: Sequence[Limit],
     cost: CostOf,
 ) -> Genotype:
-    """The cheapest one's values in a leading part of the dimensions, found with few questions: a part with
-    which the limits are met, and without whose last dimension they are not."""
+    """Return a genotype with the cheapest one's values in a leading part of the dimensions.
+
+    With the part the limits are met, and without its last dimension they are not. Few questions find it.
+    """
 
     def changed(number: int) -> Genotype:
         return {**genotype, **{name: cheapest[name] for name in dimensions[:number]}}

@@ -56,7 +56,7 @@ class NamedNetwork:
         return space.build(self.genotype)
 
     def recipe_tables(self) -> dict[str, Any]:
-        """The tables of a recipe that trains this network alone."""
+        """Return the tables of a recipe that trains this network alone."""
         tables = {} if self.recipe is None else recipe_tables(self.recipe)
         tables["space"] = {"name": self.space.name, **self.space.options}
         tables["head"] = {"name": self.head.name, **self.head.options}
@@ -66,13 +66,15 @@ class NamedNetwork:
 
 
 def zoo_names() -> list[str]:
+    """Return the names of the usable zoo entries."""
     return sorted(plugin.name for plugin in find_plugins(("zoo",)) if plugin.status == "ok")
 
 
 def find_network(name: str, *, space: str | None = None) -> NamedNetwork:
-    """A zoo entry's name, a genotype's JSON file, or a finished run's folder.
+    """Return the network of a zoo entry, of a genotype's JSON file, or of a finished run.
 
     Args:
+        name: the entry's name, the file or the run's folder.
         space: of a genotype file's genotype; `ofa` where None.
 
     Raises:
@@ -91,7 +93,7 @@ def find_network(name: str, *, space: str | None = None) -> NamedNetwork:
 
 
 def describe_zoo() -> list[dict[str, Any]]:
-    """Describes every usable entry, and names every other one with its `problem`, by name."""
+    """Describe every usable entry of the zoo, and name every other one with its `problem`."""
     found = []
     for plugin in sorted(find_plugins(("zoo",)), key=lambda plugin: plugin.name):
         if plugin.status != "ok":
@@ -108,8 +110,10 @@ def describe_zoo() -> list[dict[str, Any]]:
 
 
 def changed(network: NamedNetwork, assignments: Iterable[str]) -> NamedNetwork:
-    """The network with other options of its space or head, such as `space.backbone=resnet50`. Real choices
-    that all weigh the same do so in the changed space too. What is published about it no longer holds.
+    """Return the network with other options of its space or head, such as `space.backbone=resnet50`.
+
+    Real choices that all weigh the same do so in the changed space too. What is published about the network
+    no longer holds.
 
     Raises:
         PosenasError: for an assignment to anything else.
@@ -188,7 +192,7 @@ def _of_run(path: Path) -> NamedNetwork:
 
 
 def describe_network(network: NamedNetwork) -> dict[str, Any]:
-    """Costs and levels, without running the network: one object of `posenas zoo --json`."""
+    """Return costs and levels, without running the network: one object of `posenas zoo --json`."""
     space: SearchSpace = make("space", network.space)
     check_genotype(network.genotype, space.dimensions())
     head: Head = make("head", network.head)

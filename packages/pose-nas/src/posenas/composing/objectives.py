@@ -61,19 +61,19 @@ def _objective(name: str, metrics: Sequence[Metric], costs: InstalledCosts, *, m
 
 
 def scored(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """The trials that have every objective: not the failed ones."""
+    """Return the trials that have every objective: not the failed ones."""
     wanted = {objective.name for objective in objectives}
     return [trial for trial in trials if wanted <= {*trial.metrics, *trial.costs}]
 
 
 def values(trials: Sequence[Trial], objectives: Sequence[Objective]) -> np.ndarray:
-    """(n, objectives) float64; the greater the better."""
+    """Return (n, objectives) float64; the greater the better."""
     rows = [[objective.value(trial) for objective in objectives] for trial in trials]
     return np.array(rows, dtype=np.float64).reshape(len(trials), len(objectives))
 
 
 def front(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """The trials that no other one dominates: at least as good in every objective, better in one."""
+    """Return the trials that no other one dominates: as good in every objective, and better in one."""
     candidates = scored(trials, objectives)
     points = values(candidates, objectives)
     found = np.zeros(len(points), dtype=bool)
@@ -89,9 +89,11 @@ def front(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Tria
 
 
 def best_trial(trials: Iterable[Trial], objectives: Sequence[Objective]) -> Trial | None:
-    """The best by the only objective. Of several objectives, the front's knee: the trial nearest to the point
-    that is best in all, each objective measured in the front's range. Of equals the one with the fewest
-    MACs; None where every trial failed."""
+    """Return the best trial by the only objective, or the knee of the front where there are several.
+
+    The knee is the trial nearest to the point that is best in all, each objective measured in the front's
+    range. Of equals it is the one with the fewest MACs; it is None where every trial failed.
+    """
     candidates = front(trials, objectives)
     if not candidates:
         return None

@@ -26,7 +26,7 @@ class Counted:
 
     @property
     def dear(self) -> bool:
-        """False: counting takes a fraction of a second."""
+        """Cheap: counting takes a fraction of a second."""
         return False
 
     def figures(self) -> Sequence[CostFigure]:

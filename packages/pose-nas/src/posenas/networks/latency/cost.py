@@ -35,7 +35,7 @@ class Latency:
 
     @property
     def dear(self) -> bool:
-        """True: every network is run for about a second, or its operators are looked up one by one."""
+        """Dear: a network is run for about a second, or its operators are looked up one by one."""
         return True
 
     def figures(self) -> Sequence[CostFigure]:

@@ -41,7 +41,7 @@ class PredictorSearch:
     """Scores some drawn genotypes, then, time and again, those that a predictor trained on all scores so far
     thinks best among drawn ones and children of the best; trains the best one.
 
-    Of several objectives the predictor learns the metrics and the latency; other costs are counted.
+    Of several objectives the predictor learns the metrics and the dear costs; the others are counted.
     """
 
     weights: WeightsOption = "auto"
