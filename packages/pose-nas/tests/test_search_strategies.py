@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from posenas.composing.dominance import best_first, crowding_distances, front_numbers
 from posenas.composing.objectives import best_trial, front, values
 from posenas.composing.variation import cross, mutate
 from posenas.contract.components import WeightSharing
@@ -16,7 +17,6 @@ from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_unif
 from posenas.contract.goals import Objective
 from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial
-from posenas.standard.strategies.dominance import best_first, crowding_distances, front_numbers
 from posenas.standard.strategies.evolution import Evolution
 from posenas.standard.strategies.predictor import PredictorSearch
 from posenas.standard.strategies.random_search import RandomSearch

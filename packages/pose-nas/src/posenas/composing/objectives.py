@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from posenas.composing.dominance import on_front
 from posenas.composing.installed_costs import InstalledCosts
 from posenas.contract.errors import PosenasError
 from posenas.contract.goals import Objective
@@ -75,17 +76,8 @@ def values(trials: Sequence[Trial], objectives: Sequence[Objective]) -> np.ndarr
 def front(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     """Return the trials that no other one dominates: as good in every objective, and better in one."""
     candidates = scored(trials, objectives)
-    points = values(candidates, objectives)
-    found = np.zeros(len(points), dtype=bool)
-    kept = points[:0]  # those of the front so far, each point once
-    # From the best by the first objective on, equal ones by the next: what dominates a point comes before it.
-    for index in np.lexsort(-points.T[::-1]):
-        point = points[index]
-        better = np.all(kept >= point, axis=1)
-        found[index] = not better.any() or bool((kept[better] == point).all(axis=1).any())
-        if not better.any():
-            kept = np.vstack([kept, point])
-    return [trial for trial, on_front in zip(candidates, found, strict=True) if on_front]
+    chosen = on_front(values(candidates, objectives))
+    return [trial for trial, best in zip(candidates, chosen, strict=True) if best]
 
 
 def best_trial(trials: Iterable[Trial], objectives: Sequence[Objective]) -> Trial | None:

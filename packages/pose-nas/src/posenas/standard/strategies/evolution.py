@@ -14,6 +14,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from posenas.composing.dominance import best_first
 from posenas.composing.objectives import scored, values
 from posenas.composing.variation import breed
 from posenas.contract.genotype import Genotype
@@ -30,7 +31,6 @@ from posenas.standard.strategies.candidates import (
     prepare_candidates,
     required,
 )
-from posenas.standard.strategies.dominance import best_first
 
 
 @dataclass(frozen=True)

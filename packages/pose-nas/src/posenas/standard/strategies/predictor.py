@@ -14,6 +14,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt
 
+from posenas.composing.dominance import best_first
 from posenas.composing.objectives import scored
 from posenas.composing.variation import breed
 from posenas.contract.genotype import Genotype, genotype_id
@@ -28,7 +29,6 @@ from posenas.standard.strategies.candidates import (
     prepare_candidates,
     required,
 )
-from posenas.standard.strategies.dominance import best_first
 from posenas.standard.strategies.evolution import ranked
 from posenas.standard.strategies.score_predictor import predict_scores
 
