@@ -42,14 +42,14 @@ def recipe(seed: int, *, epochs: int, images: int, input_size: list[int]) -> Rec
 def one_seed(folder: Path, recipe: Recipe) -> dict[str, Any]:
     started = time.monotonic()
     trial = searched(compose(recipe), folder)
-    fusion = trial.ablations["fusion"]
+    fusion = trial.notes["ablations"]["fusion"]
     return {
         "minutes": (time.monotonic() - started) / 60,
         "parameters": trial.costs["parameters"],
         "gmacs": trial.costs["gmacs"],
         "fusion on": dict(trial.metrics),
-        "fusion off": dict(fusion.metrics),
-        "fusion rates": dict(fusion.rates),
+        "fusion off": dict(fusion["metrics"]),
+        "fusion rates": dict(fusion["rates"]),
     }
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from experiments import finish, opened, options, prepared, seeds_of, shown, spread
+from nas_evo.descent import descent_of, fitness_of
 from nas_evo.neuroevolution import Neuroevolution
 from posenas.composing.compose import compose
 from posenas.composing.composition import Composition
@@ -38,8 +39,8 @@ def ancestors(trial: Trial, candidates: Sequence[Trial]) -> int:
     """How many times a child was trained on the way from the ancestor to this network."""
     by_id = {candidate.id: candidate for candidate in candidates}
     number = 0
-    while trial.descent is not None and trial.descent.parent is not None:
-        trial = by_id[trial.descent.parent]
+    while (descent := descent_of(trial)) is not None and descent.parent is not None:
+        trial = by_id[descent.parent]
         number += 1
     return number
 
@@ -77,13 +78,14 @@ def one_seed(root: Path, folder: Path, seed: int) -> dict[str, Any]:
 
 
 def fitness(trial: Trial) -> float:
-    return float("inf") if trial.fitness is None else trial.fitness
+    found = fitness_of(trial)
+    return float("inf") if found is None else found
 
 
 def figures(final: Trial, candidate: Trial) -> dict[str, float | None]:
     return {
         METRIC: final.metrics[METRIC],
-        "fitness": candidate.fitness,
+        "fitness": fitness_of(candidate),
         "loss": candidate.loss,
         "gmacs": final.costs["gmacs"],
         "parameters": final.costs["parameters"],

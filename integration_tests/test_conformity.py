@@ -167,10 +167,15 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
         ),
         "relax() should be relax(backbone)",
     ),
-    "draw takes too many": (
+    "sections takes too many": (
         "space",
-        ("    def ancestor", "    def draw(self, genotype, size): return {}\n    def ancestor"),
-        "draw(genotype, size) should be draw(genotype)",
+        ("    def ancestor", "    def sections(self, results, page): return ()\n    def ancestor"),
+        "sections(results, page) should be sections(results)",
+    ),
+    "sections takes too few": (
+        "strategy",
+        ("    pass", "    def sections(self): return ()"),
+        "sections() should be sections(results)",
     ),
     "select takes too many": (
         "head",

@@ -127,15 +127,21 @@ def answer(run: Path) -> Trial:
     return trial_from_dict(trial)
 
 
+def fusion_of(trial: Trial) -> dict[str, Any]:
+    """Return the metrics without fusion and its rates, as the core noted them."""
+    fusion: dict[str, Any] = trial.notes["ablations"]["fusion"]
+    return fusion
+
+
 def test_the_run_remembers_what_the_option_changes(finished: Path) -> None:
     """The same weights, evaluated by themselves with and without the option."""
     trial = answer(finished)
-    for fusion, metrics in ((True, trial.metrics), (False, trial.ablations["fusion"].metrics)):
+    for fusion, metrics in ((True, trial.metrics), (False, fusion_of(trial)["metrics"])):
         evaluated = evaluate_run(
             finished, split="val", assignments=[f"head.fusion={str(fusion).lower()}"], flags={}, events=SILENT
         )
         assert evaluated.metrics == pytest.approx(dict(metrics))
-    assert trial.metrics != trial.ablations["fusion"].metrics
+    assert trial.metrics != fusion_of(trial)["metrics"]
 
 
 def test_rates_are_counted_in_the_predictions_file(finished: Path) -> None:
@@ -152,7 +158,7 @@ def test_rates_are_counted_in_the_predictions_file(finished: Path) -> None:
         for index, name in enumerate(COCO_17.names)
         if labelled[:, index].any()
     }
-    assert trial.ablations["fusion"].rates == pytest.approx(expected)
+    assert fusion_of(trial)["rates"] == pytest.approx(expected)
     assert min(expected["nose"], expected["left_ankle"]) > 0
     assert expected["left_hip"] == 0
 
@@ -172,11 +178,11 @@ def test_the_report_shows_both_and_the_rates(finished: Path) -> None:
     trial = answer(finished)
     table = page.partition("<h2>What fusion is worth</h2>")[2].partition("</table>")[0]
     (row,) = re.findall(r'<tr><th scope="row">pck\.PCK@1</th>(.*)</tr>', table)
-    without, whole = trial.ablations["fusion"].metrics["pck.PCK@1"], trial.metrics["pck.PCK@1"]
+    without, whole = fusion_of(trial)["metrics"]["pck.PCK@1"], trial.metrics["pck.PCK@1"]
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
     assert cells == [f"{without:.3f}", f"{whole:.3f}", f"{whole - without:+.3f}", "higher"]
     assert re.findall(r">(fusion \w+)</th>", table) == ["fusion off", "fusion on"]
-    rates = trial.ablations["fusion"].rates
+    rates = fusion_of(trial)["rates"]
     most = max(rates, key=lambda name: rates[name])
     assert f"it replaces {most} most often ({rates[most]:.2f})" in page
     picture = base64.b64encode((finished / "report" / "rates-fusion.png").read_bytes()).decode()
@@ -188,7 +194,7 @@ def test_the_report_shows_both_and_the_rates(finished: Path) -> None:
 def test_the_report_of_a_trial_without_ablations_shows_nothing_of_it(finished: Path, tmp_path: Path) -> None:
     _, recipe = open_run(finished)
     run = create_run(tmp_path / "run", recipe)
-    plain = replace(answer(finished), ablations={}, predictions=None)
+    plain = replace(answer(finished), notes={}, predictions=None)
     (run.path / "trials.json").write_text(json.dumps([plain.as_dict()]))
     (run.path / "report").mkdir()
     (run.path / "report" / "rates-fusion.png").write_bytes(b"of an earlier state of the run")
@@ -201,8 +207,9 @@ def test_the_report_says_where_nothing_was_replaced(finished: Path, tmp_path: Pa
     _, recipe = open_run(finished)
     run = create_run(tmp_path / "run", recipe)
     trial = answer(finished)
-    never = replace(trial.ablations["fusion"], rates=dict.fromkeys(trial.ablations["fusion"].rates, 0.0))
-    idle = replace(trial, ablations={"fusion": never}, predictions=None)
+    fusion = fusion_of(trial)
+    never = {**fusion, "rates": dict.fromkeys(fusion["rates"], 0.0)}
+    idle = replace(trial, notes={"ablations": {"fusion": never}}, predictions=None)
     (run.path / "trials.json").write_text(json.dumps([idle.as_dict()]))
     page = write_report(run.path).read_text()
     assert "It replaced no keypoint in any predicted pose." in page

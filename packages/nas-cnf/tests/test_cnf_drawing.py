@@ -13,7 +13,7 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from nas_cnf.drawing import fabric_figure, heard_lines
 from nas_cnf.layout import first_layers, last_layers
 from nas_cnf.space import CnfSpace
-from posenas import Drawable, PosenasError
+from posenas import PosenasError, Reporting
 
 OPERATIONS = ("zero", "skip", "sep3", "dil3")
 
@@ -161,7 +161,7 @@ def test_no_word_is_cut_off_or_written_over_another(space: CnfSpace) -> None:
 
 def test_one_picture_for_each_fabric_always_the_same() -> None:
     space = CnfSpace(backbone="fabric-1", parts=1)
-    assert isinstance(space, Drawable)
+    assert isinstance(space, Reporting)
     genotype = space.sample(Random(0))
     pictures = space.draw(genotype)
     assert list(pictures) == ["backbone", "part1"]

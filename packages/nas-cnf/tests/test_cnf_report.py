@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nas_cnf.report.course import entropies
 from posenas.composing.compose import compose
 from posenas.reporting.report import write_report
-from posenas.reporting.report.course import read_courses
+from posenas.reporting.report.journaled import read_journaled
 from posenas.runs.events import Events
 from posenas.runs.recipe import ComponentChoice, Recipe
-from posenas.runs.run import create_run
+from posenas.runs.run import create_run, open_run
 from posenas.searching.search import search
 
 
@@ -44,7 +45,7 @@ def test_the_report_shows_every_fabric_and_its_course(finished: Path) -> None:
     assert set(files) == {"report.html", "poses.png", "entropy.png", *fabrics}
     embedded = re.findall(r'src="data:image/png;base64,([^"]*)"', page)
     shown = [base64.b64decode(picture) for picture in embedded]
-    assert shown[-5:] == [*(files[name] for name in fabrics), files["entropy.png"]]
+    assert shown == [files[name] for name in ("entropy.png", "poses.png", *fabrics)]
     assert "as space <code>cnf</code> draws it: backbone, part1, part2, part3." in page
     assert "Not everything could be shown" not in page
 
@@ -58,16 +59,18 @@ def test_the_genotype_is_in_percent(finished: Path) -> None:
 
 
 def test_the_course_begins_undecided_and_ends_with_what_was_learnt(finished: Path) -> None:
-    (course,) = read_courses(finished / "journal.jsonl")
+    run, _ = open_run(finished)
+    (genotypes,) = read_journaled(run)[0].courses
+    course = entropies(genotypes)
     learnt, _ = json.loads((finished / "trials.json").read_text())
     assert set(course) == set(learnt["genotype"])
-    for name, entropies in course.items():
-        assert len(entropies) == 1 + 2
-        assert entropies[0] == pytest.approx(1.0)
+    for name, found in course.items():
+        assert len(found) == 1 + 2
+        assert found[0] == pytest.approx(1.0)
         rows = np.exp(np.array(learnt["genotype"][name]))
         shares = rows / rows.sum(1, keepdims=True)
         last = (-(shares * np.log(shares)).sum(1) / np.log(shares.shape[1])).mean()
-        assert entropies[-1] == pytest.approx(last)
+        assert found[-1] == pytest.approx(last)
         assert last < 1 - 1e-6
 
 

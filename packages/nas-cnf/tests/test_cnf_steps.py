@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from nas_cnf.entropy import mean_entropy
 from nas_cnf.space import CnfSpace
 from nas_cnf.steps import BilevelStep, SynchronousStep
 from posenas import Batch
-from posenas.reporting.report.entropy import mean_entropy
 from posenas.training import PoseNetwork, relax
 from torch import Tensor, nn
 

@@ -10,11 +10,11 @@ from random import Random
 from typing import Any
 
 import pytest
+from nas_evo.descent import Descent, descent_of, fitness_of, with_descent
 from nas_evo.neuroevolution import PLANS, Neuroevolution, fittest
 from posenas import (
     Candidate,
     Choice,
-    Descent,
     Genotype,
     Objective,
     PosenasError,
@@ -125,27 +125,34 @@ def test_each_generation_descends_from_the_fittest_so_far(seed: int) -> None:
     assert len({trial.id for trial in candidates}) == len(candidates)
     by_id = {trial.id: trial for trial in candidates}
     for trial in candidates:
-        assert trial.descent is not None
-        assert trial.descent.fitness == pytest.approx(slow_fitness(trial))
+        assert fitness_of(trial) == pytest.approx(slow_fitness(trial))
+        assert trial.ranking == {"fitness": fitness_of(trial)}
     for generation in range(1, 7):
         before = [trial for trial in candidates if generation_of(trial) < generation]
         parents = sorted(before, key=slow_fitness)[:3]
         children = [trial for trial in candidates if generation_of(trial) == generation]
         assert len(children) == 6
         expected = [parents[number % len(parents)].id for number in range(6)]
-        assert [child.descent.parent for child in children if child.descent] == expected
+        assert [parent_of(child) for child in children] == expected
         for child in children:
-            assert child.descent is not None
-            assert child.descent.parent is not None
-            parent = by_id[child.descent.parent].genotype
+            parent = by_id[str(parent_of(child))].genotype
             assert sum(child.genotype[name] != parent[name] for name in parent) == 1
     assert final.id == min(candidates, key=slow_fitness).id
     assert slow_fitness(by_id[final.id]) < slow_fitness(candidates[0])
 
 
+def known_descent(trial: Trial) -> Descent:
+    descent = descent_of(trial)
+    assert descent is not None
+    return descent
+
+
 def generation_of(trial: Trial) -> int:
-    assert trial.descent is not None
-    return trial.descent.generation
+    return known_descent(trial).generation
+
+
+def parent_of(trial: Trial) -> str | None:
+    return known_descent(trial).parent
 
 
 def test_children_begin_with_their_parents_weights_and_a_generation_is_one_call() -> None:
@@ -158,12 +165,11 @@ def test_children_begin_with_their_parents_weights_and_a_generation_is_one_call(
     by_id = {trial.id: trial for trial in trials[:-1]}
     for candidates, _ in generations:
         for candidate in candidates:
-            descent = by_id[genotype_id(candidate.genotype)].descent
-            assert descent is not None
-            assert candidate.init == Weights(by_id[str(descent.parent)].weights or "", shared=False)
+            parent = by_id[str(parent_of(by_id[genotype_id(candidate.genotype)]))]
+            assert candidate.init == Weights(parent.weights or "", shared=False)
     winner = by_id[trials[-1].id]
     assert problem.final == (winner.genotype, 7, Weights(winner.weights or "", shared=False))
-    assert trials[-1].descent == winner.descent
+    assert known_descent(trials[-1]) == known_descent(winner)
 
 
 def test_without_inheritance_the_family_is_the_same_and_everybody_begins_fresh() -> None:
@@ -171,7 +177,7 @@ def test_without_inheritance_the_family_is_the_same_and_everybody_begins_fresh()
     problem, heirs = ToyProblem(), ToyProblem()
     trials, expected = evolve(problem, inheritance=False), evolve(heirs)
     assert [trial.genotype for trial in trials] == [trial.genotype for trial in expected]
-    assert [trial.descent for trial in trials] == [trial.descent for trial in expected]
+    assert list(map(known_descent, trials)) == list(map(known_descent, expected))
     assert {candidate.init for candidates, _ in problem.calls for candidate in candidates} == {None}
     assert problem.final is not None
     assert problem.final == heirs.final, "the winner is trained on from its own weights"
@@ -190,8 +196,9 @@ def test_failed_children_have_no_children_and_the_generation_goes_on() -> None:
     *candidates, final = evolve(problem)
     failed = {trial.id for trial in candidates if trial.failure}
     assert failed
-    assert all(trial.descent and trial.descent.fitness is None for trial in candidates if trial.failure)
-    assert not failed & {trial.descent.parent for trial in candidates if trial.descent}
+    assert all(known_descent(trial).fitness is None for trial in candidates if trial.failure)
+    assert not any(trial.ranking for trial in candidates if trial.failure)
+    assert not failed & set(map(parent_of, candidates))
     assert final.id not in failed
 
 
@@ -264,7 +271,7 @@ def test_other_objectives_are_refused() -> None:
 def test_of_equals_the_smaller_and_then_the_elder_is_fitter() -> None:
     def made(name: str, parameters: int, fitness: float | None) -> Trial:
         costs = {"parameters_with_statistics": parameters}
-        return Trial({"x": name}, "candidate", "ranking", {}, costs, descent=Descent(0, None, fitness))
+        return with_descent(Trial({"x": name}, "candidate", "ranking", {}, costs), Descent(0, None, fitness))
 
     trials = [made("a", 9, 1.0), made("b", 5, 1.0), made("c", 5, 1.0), made("d", 1, None), made("e", 9, 0.5)]
     assert [trial.genotype["x"] for trial in fittest(trials, 9)] == ["e", "b", "c", "a"]

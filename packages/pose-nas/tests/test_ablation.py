@@ -1,15 +1,11 @@
-"""Steps of a decoding left out: on the same outputs, counted, remembered and drawn."""
+"""Steps of a decoding left out: on the same outputs, and counted."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 from posenas.contract.batches import Batch, Poses, PosesWithout
@@ -17,11 +13,9 @@ from posenas.contract.components import Ablatable
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.samples import Person, Sample
 from posenas.contract.scores import GroundTruth, Predictions
-from posenas.contract.trial import Ablation, Trial, trial_from_dict
 from posenas.learning.ablation import predict_ablated, replacement_rates
 from posenas.learning.inference import EvaluationSettings, predict
 from posenas.networks.pose_network import PoseNetwork
-from posenas.reporting.report.rates import in_order, rates_picture
 from torch import Tensor, nn
 
 CPU = torch.device("cpu")
@@ -137,53 +131,3 @@ def test_rates_are_over_labelled_keypoints() -> None:
     truth = GroundTruth(THREE, [Sample(1, NoImage(), 9, 9, people), Sample(2, NoImage(), 9, 9, ())])
     assert replacement_rates(np.array([1, 3, 5]), truth) == {"a": 0.5, "b": 3.0}
     assert replacement_rates(None, truth) == {}
-
-
-def trial(**changes: Any) -> Trial:
-    return Trial({"width": 1}, stage="final", split="val", metrics={"oks.AP": 0.5}, costs={}, **changes)
-
-
-def test_a_trial_comes_back_from_its_file_with_its_ablations() -> None:
-    ablated = trial(ablations={"fusion": Ablation({"oks.AP": 0.4}, {"nose": 1.25})})
-    for each in (ablated, trial()):
-        assert trial_from_dict(json.loads(json.dumps(each.as_dict()))) == each
-
-
-def test_a_trial_of_an_older_run_has_none() -> None:
-    record = trial().as_dict()
-    del record["ablations"]
-    assert trial_from_dict(record) == trial()
-
-
-@pytest.mark.parametrize("ablations", [{"fusion": {"ap": 1}}, {"fusion": 3}, 3])
-def test_other_data_are_no_trial(ablations: Any) -> None:
-    with pytest.raises(TypeError):
-        trial_from_dict({**trial().as_dict(), "ablations": ablations})
-
-
-def test_bars_are_in_the_order_of_the_keypoint_set() -> None:
-    rates = {"c": 0.1, "other": 0.4, "a": 0.3}
-    assert list(in_order(rates, THREE).items()) == [("a", 0.3), ("c", 0.1), ("other", 0.4)]
-    assert in_order(rates, None) == rates
-
-
-def blue_pixels(picture: bytes) -> NDArray[np.int64]:
-    """In each row of the picture."""
-    image = np.asarray(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR), np.int64)
-    counts: NDArray[np.int64] = (np.abs(image - (0xA8, 0x5F, 0x1F)).sum(axis=2) < 12).sum(axis=1)
-    return counts
-
-
-def test_bars_are_as_long_as_the_rates() -> None:
-    counts = blue_pixels(rates_picture({"a": 1.5, "b": 0.0, "c": 0.75}, step="fusion"))
-    edges = np.flatnonzero(np.diff((counts > 20).astype(int)))
-    assert len(edges) == 4  # the bars of a and c
-    first, second = counts[edges[0] + 3], counts[edges[2] + 3]
-    assert first / second == pytest.approx(2, abs=0.03)
-
-
-def test_many_keypoints_stand_in_columns() -> None:
-    many = {f"keypoint {number}": 1.0 for number in range(133)}
-    counts = blue_pixels(rates_picture(many, step="fusion"))
-    assert np.diff((counts > 20).astype(int)).clip(min=0).sum() == 34  # rows of bars, four in each
-    assert len(counts) < 1500

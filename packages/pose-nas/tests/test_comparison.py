@@ -8,10 +8,12 @@ from random import Random
 
 import numpy as np
 import pytest
+from posenas.composing.installed_costs import installed_costs
 from posenas.composing.settings import SETTINGS_TABLES
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
 from posenas.contract.scores import Metric
+from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.reporting.comparison.equal_cost import draw_equal_cost
 from posenas.reporting.comparison.evidence import Evidence
@@ -21,7 +23,7 @@ from posenas.reporting.comparison.repeats import Repeats, read_repeats, write_re
 from posenas.reporting.comparison.verdict import judge
 from posenas.reporting.report.caveats import caveats
 from posenas.reporting.report.checklist import checklist
-from posenas.reporting.results import Results
+from posenas.reporting.results import make_results
 from posenas.runs.recipe import recipe_from_tables
 
 
@@ -98,8 +100,11 @@ def trial(name: str, score: float, stage: str = "candidate") -> Trial:
     return Trial({"name": name}, stage, split, {"oks.AP": score}, {"gmacs": 1.0}, weights="shared")
 
 
+RECIPE = recipe_from_tables({})
+
+
 def results(*trials: Trial) -> Results:
-    return Results(recipe_from_tables({}), (Metric("oks.AP"),), trials, trials[-1].stage == "final")
+    return make_results(RECIPE, (Metric("oks.AP"),), trials, finished=trials[-1].stage == "final")
 
 
 RUN = (trial("a", 0.2), trial("b", 0.5), trial("c", 0.4), trial("d", 0.3), trial("b", 0.7, "final"))
@@ -127,8 +132,10 @@ def test_the_verdict_counts_and_the_page_says_so() -> None:
     assert verdict.correlation.tau == pytest.approx(2 / 3)
     sentences = list(verdict.sentences())
     assert "better than 2 of 3 random networks of equal cost (gmacs within 5%)" in sentences[0]
-    points = {point.asked: point.fulfilled for point in checklist(results(*RUN), Evidence(verdict))}
-    before = {point.asked: point.fulfilled for point in checklist(results(*RUN), Evidence())}
+    points = {
+        point.asked: point.fulfilled for point in checklist(results(*RUN), RECIPE, evidence=Evidence(verdict))
+    }
+    before = {point.asked: point.fulfilled for point in checklist(results(*RUN), RECIPE, evidence=Evidence())}
     changed = {asked for asked in points if points[asked] != before[asked]}
     assert len(changed) == 3
     assert all(points[asked] and before[asked] is False for asked in changed)
@@ -147,9 +154,24 @@ def test_seeds_are_kept_and_their_spread_replaces_the_caveat(tmp_path: Path) -> 
     assert read_repeats(tmp_path) == repeats
     assert "oks.AP 0.500 ± 0.100" in repeats.sentence()
     settings = SETTINGS_TABLES["evaluation"]()
-    said = dict(caveats(results(*RUN), settings, Evidence(repeats=repeats)))["Spread"]
+    said = dict(
+        caveats(
+            results(*RUN),
+            RECIPE,
+            settings=settings,
+            installed=installed_costs(),
+            evidence=Evidence(repeats=repeats),
+        )
+    )["Spread"]
     assert "0.500 ± 0.100" in said
-    assert "is not known" in dict(caveats(results(*RUN), settings, Evidence()))["Spread"]
+    assert (
+        "is not known"
+        in dict(
+            caveats(
+                results(*RUN), RECIPE, settings=settings, installed=installed_costs(), evidence=Evidence()
+            )
+        )["Spread"]
+    )
     one = Repeats((4, 5, 6), "oks.AP", {4: trial("b", 0.4, "final")})
     assert "no spread can be told yet" in one.sentence()
     (tmp_path / "seeds.json").write_text("[]")

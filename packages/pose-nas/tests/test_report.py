@@ -18,10 +18,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from posenas.composing.installed_costs import installed_costs
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.contract.samples import Person, Sample
 from posenas.contract.scores import GroundTruth, Metric, Predictions
+from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.data.coco.dataset import CocoDataset
 from posenas.learning.inference import EvaluationSettings
@@ -29,8 +31,8 @@ from posenas.reporting.comparison.evidence import Evidence
 from posenas.reporting.report import ReportWriter, write_report
 from posenas.reporting.report.caveats import caveats
 from posenas.reporting.report.examples import Example, evenly_ranked, find_examples
-from posenas.reporting.report.pictures import poses_picture
-from posenas.reporting.results import Results
+from posenas.reporting.report.poses import poses_picture
+from posenas.reporting.results import front_against, make_results
 from posenas.runs.events import Events
 from posenas.runs.predictions_file import save_predictions
 from posenas.runs.recipe import recipe_from_tables
@@ -162,7 +164,8 @@ def pixels_of(picture: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 def results_of(trials: list[Trial], tables: Mapping[str, Any] | None = None, **metric: Any) -> Results:
     finished = bool(trials) and trials[-1].stage == "final"
-    return Results(recipe_from_tables(tables or {}), (Metric("oks.AP", **metric),), tuple(trials), finished)
+    metrics = (Metric("oks.AP", **metric),)
+    return make_results(recipe_from_tables(tables or {}), metrics, tuple(trials), finished=finished)
 
 
 def test_page_tells_the_whole_run(finished: Path) -> None:
@@ -382,12 +385,13 @@ def test_lower_is_better_turns_best_and_front() -> None:
     trials = candidates()
     lower = results_of(trials, higher_is_better=False)
     assert lower.shown == min(lower.ranked, key=lambda trial: trial.metrics["oks.AP"])
-    assert lower.front("gmacs")[-1] == lower.shown
+    assert front_against(lower, "gmacs")[-1] == lower.shown
     assert results_of(trials).shown != lower.shown
 
 
 def statements(trials: list[Trial], settings: EvaluationSettings, **tables: Any) -> dict[str, str]:
-    return dict(caveats(results_of(trials, tables), settings, Evidence()))
+    results, recipe = results_of(trials, tables), recipe_from_tables(tables)
+    return dict(caveats(results, recipe, settings=settings, installed=installed_costs(), evidence=Evidence()))
 
 
 def test_caveats_follow_the_recipe() -> None:

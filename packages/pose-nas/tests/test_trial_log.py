@@ -13,8 +13,9 @@ from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.errors import PosenasError
 from posenas.contract.problem import Problem
+from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
-from posenas.reporting.results import Results, read_results
+from posenas.reporting.results import front_against, read_results
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.events import Events
 from posenas.runs.recipe import ComponentChoice, Recipe
@@ -138,7 +139,7 @@ def test_objectives_are_made_once_for_all_trials(
         lambda *arguments, **options: calls.append(1) or choose_objectives(*arguments, **options),
     )
     found = results(searched(composition, tmp_path / "run", 50)[0], composition)
-    assert len(found.front("gmacs")) == 50
+    assert len(front_against(found, "gmacs")) == 50
     assert found.shown is found.answer
     assert len(found.failed) == 0
     assert calls == [1]

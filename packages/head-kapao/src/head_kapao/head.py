@@ -23,7 +23,9 @@ from posenas import (
     PosenasError,
     Poses,
     PosesWithout,
+    Results,
     Sample,
+    Section,
     View,
 )
 from torch import Tensor, nn
@@ -131,6 +133,12 @@ class KapaoHead:
 
     def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> KapaoModule:
         return KapaoModule(levels, keypoints, head=self)
+
+    def sections(self, results: Results) -> Sequence[Section]:
+        """Return what fusion is worth, for the report."""
+        from head_kapao.report.ablation import ablation_sections  # loads matplotlib
+
+        return ablation_sections(results)
 
 
 def _finer_end(levels: Sequence[Level]) -> list[Level]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, PathPatch
 from matplotlib.path import Path
-from posenas.reporting.report.charts import BLUE, INK, RED, new_figure
+from posenas.charts import BLUE, INK, RED, new_figure
 
 from nas_cnf.layout import needed_cells, sources_of, stride_of
 from nas_cnf.mixing import shares_in_networks

@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal, cast
 
 import torch
 from annotated_types import Ge, Gt, Le, MinLen
-from posenas import Genotype, PosenasError, Real, check_genotype, middle, sample_uniform
+from posenas import (
+    Genotype,
+    PosenasError,
+    Real,
+    Results,
+    Section,
+    check_genotype,
+    middle,
+    sample_uniform,
+)
 from torch import nn
 
 from nas_cnf.backbones import FABRICS, HAND_MADE, fabric_channels, find_pyramid, make_fabric, make_pyramid
@@ -140,10 +149,20 @@ class CnfSpace:
             for name, rows in genotype.items()
         }
 
+    def sections(self, results: Results) -> Sequence[Section]:
+        """Return the pictures of the shown network for the report."""
+        from nas_cnf.report.architecture import architecture_sections
+
+        if results.shown is None:
+            return []
+        return architecture_sections(results.shown.id, self.draw(results.shown.genotype))
+
     def draw(self, genotype: Genotype) -> dict[str, bytes]:
-        """A picture of each fabric, by its name in the dimensions: of the backbone, if it is one, and of each
-        part. Other backbones have nothing that a genotype says."""
-        from posenas.reporting.report.charts import png  # loads matplotlib, which training does not need
+        """Return a PNG file of each fabric, by its name in the dimensions.
+
+        These are the backbone, if it is one, and each part. Of other backbones a genotype says nothing.
+        """
+        from posenas.charts import png  # loads matplotlib, which training does not need
 
         from nas_cnf.drawing import fabric_figure
 

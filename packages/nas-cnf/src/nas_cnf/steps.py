@@ -12,10 +12,11 @@ from typing import Literal, cast
 
 import torch
 from posenas import Batch, HeadModule, Relaxed
-from posenas.reporting.report.entropy import mean_entropy
 from posenas.training import PoseNetwork, part, relax
 from torch import Tensor
 from torch.func import functional_call
+
+from nas_cnf.entropy import mean_entropy
 
 
 @dataclass(frozen=True)

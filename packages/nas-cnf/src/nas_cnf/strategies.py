@@ -11,7 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Annotated, TypeAlias, cast
 
 from annotated_types import Ge, Gt, Lt
-from posenas import Genotype, Learning, Problem, Relaxation, Relaxed, Trial, Weights
+from posenas import (
+    Genotype,
+    Learning,
+    Problem,
+    Relaxation,
+    Relaxed,
+    Results,
+    Section,
+    Trial,
+    Weights,
+)
 
 from nas_cnf.steps import BilevelStep, SynchronousStep
 
@@ -66,6 +76,10 @@ class Synchronous:
             weights = problem.train(genotype, epochs=self.final_epochs, init=weights)
         yield problem.evaluate(genotype, weights, stage="final")
 
+    def sections(self, results: Results) -> Sequence[Section]:
+        """Return how the architecture was learnt, for the report."""
+        return _learning_sections(results)
+
 
 @dataclass(frozen=True)
 class FirstOrder:
@@ -86,6 +100,10 @@ class FirstOrder:
     def search(self, problem: Problem) -> Iterator[Trial]:
         step = BilevelStep(cast(Relaxed, problem.space), 1, 0.0, self.sparsity)
         yield from _trained_anew(problem, _learnt(problem, self, step), self)
+
+    def sections(self, results: Results) -> Sequence[Section]:
+        """Return how the architecture was learnt, for the report."""
+        return _learning_sections(results)
 
 
 @dataclass(frozen=True)
@@ -108,6 +126,16 @@ class SecondOrder:
     def search(self, problem: Problem) -> Iterator[Trial]:
         step = BilevelStep(cast(Relaxed, problem.space), 2, self.inner_rate, self.sparsity)
         yield from _trained_anew(problem, _learnt(problem, self, step), self)
+
+    def sections(self, results: Results) -> Sequence[Section]:
+        """Return how the architecture was learnt, for the report."""
+        return _learning_sections(results)
+
+
+def _learning_sections(results: Results) -> Sequence[Section]:
+    from nas_cnf.report.learning import learning_sections  # loads matplotlib, which training does not need
+
+    return learning_sections(results)
 
 
 def _learnt(problem: Problem, options: FirstOrder | SecondOrder, step: BilevelStep) -> Relaxation:

@@ -14,11 +14,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt
 from posenas import (
     Candidate,
-    Descent,
     Evolvable,
     Genotype,
     PosenasError,
     Problem,
+    Results,
+    Section,
     Trial,
     Weights,
     changes,
@@ -26,6 +27,8 @@ from posenas import (
     genotype_id,
     middle,
 )
+
+from nas_evo.descent import Descent, descent_of, fitness_of, with_descent
 
 _TRIES = 1000
 
@@ -152,7 +155,7 @@ class Neuroevolution:
             raise PosenasError(
                 f"the ancestor {trial.id} failed, so there is nobody to descend from: {trial.failure}"
             )
-        return replace(trial, descent=Descent(0, None, self.fitness(trial)))
+        return with_descent(trial, Descent(0, None, self.fitness(trial)))
 
     def _conceive(
         self, problem: Problem, parents: Sequence[Trial], known: Collection[str], rng: Random
@@ -180,14 +183,22 @@ class Neuroevolution:
             candidates.append(Candidate(child, init))
         trials = problem.train_and_evaluate_many(candidates, epochs=self.plan.child_epochs, stage="candidate")
         for trial, (_, parent) in zip(trials, family, strict=True):
-            yield replace(trial, descent=Descent(generation, parent.id, self.fitness(trial)))
+            yield with_descent(trial, Descent(generation, parent.id, self.fitness(trial)))
 
     def _finish(self, problem: Problem, winner: Trial) -> Trial:
         assert winner.weights is not None
         init = Weights(winner.weights, shared=False) if self.final_weights == "inherited" else None
         weights = problem.train(winner.genotype, epochs=self.final_epochs, init=init)
         final = problem.evaluate(winner.genotype, weights, stage="final")
-        return replace(final, descent=winner.descent)
+        descent = descent_of(winner)
+        assert descent is not None
+        return with_descent(final, descent)
+
+    def sections(self, results: Results) -> Sequence[Section]:
+        """Return the family of the evolved networks for the report."""
+        from nas_evo.report.section import family_sections  # loads matplotlib, which training does not need
+
+        return family_sections(results)
 
     def fitness(self, trial: Trial) -> float | None:
         """J of Eq. 3.4; None where the trial failed."""
@@ -199,8 +210,8 @@ class Neuroevolution:
 
 def fittest(trials: Sequence[Trial], number: int) -> list[Trial]:
     """The so many fittest; of equals the one with fewer parameters, then the elder."""
-    alive = [trial for trial in trials if trial.fitness is not None]
-    return sorted(alive, key=lambda trial: (trial.fitness, trial.costs["parameters_with_statistics"]))[
+    alive = [trial for trial in trials if fitness_of(trial) is not None]
+    return sorted(alive, key=lambda trial: (fitness_of(trial), trial.costs["parameters_with_statistics"]))[
         :number
     ]
 

@@ -81,9 +81,6 @@ from .contract.components import (
     Divisible as Divisible,
 )
 from .contract.components import (
-    Drawable as Drawable,
-)
-from .contract.components import (
     Evaluator as Evaluator,
 )
 from .contract.components import (
@@ -115,6 +112,9 @@ from .contract.components import (
 )
 from .contract.components import (
     Relaxed as Relaxed,
+)
+from .contract.components import (
+    Reporting as Reporting,
 )
 from .contract.components import (
     ScaleTest as ScaleTest,
@@ -166,6 +166,9 @@ from .contract.genotype import (
 )
 from .contract.genotype import (
     sample_uniform as sample_uniform,
+)
+from .contract.genotype import (
+    value_text as value_text,
 )
 from .contract.goals import (
     Limit as Limit,
@@ -236,8 +239,11 @@ from .contract.scores import (
 from .contract.scores import (
     Predictions as Predictions,
 )
-from .contract.trial import (
-    Descent as Descent,
+from .contract.sections import (
+    Results as Results,
+)
+from .contract.sections import (
+    Section as Section,
 )
 from .contract.trial import (
     Trial as Trial,

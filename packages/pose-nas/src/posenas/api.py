@@ -20,13 +20,14 @@ from posenas.composing.composition import Composition
 from posenas.composing.data_checks import foreseen
 from posenas.composing.reachable_limits import check_measured_limits
 from posenas.contract.errors import PosenasError
+from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.networks.devices import keep_freed_memory, use_threads
 from posenas.networks.pose_network import PoseNetwork
 from posenas.prediction.trained import load_trained
 from posenas.reporting.listeners import run_events
 from posenas.reporting.report import write_report
-from posenas.reporting.results import Results, read_results
+from posenas.reporting.results import read_results
 from posenas.runs.recipe import merge, read_recipe, recipe_from_tables
 from posenas.runs.run import create_run, new_path
 from posenas.runs.run import open_run as open_run_folder

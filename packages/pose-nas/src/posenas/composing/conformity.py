@@ -24,7 +24,6 @@ from posenas.contract.components import (
     Dataset,
     Distillable,
     Divisible,
-    Drawable,
     Evaluator,
     Evolvable,
     Explained,
@@ -36,6 +35,7 @@ from posenas.contract.components import (
     Meter,
     Noticing,
     Relaxed,
+    Reporting,
     ScaleTest,
     SearchSpace,
     Timed,
@@ -50,9 +50,11 @@ from posenas.contract.samples import Sample
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
 
 _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
-    "space": (WeightSharing, Conditional, Evolvable, Relaxed, Drawable),
-    "head": (Foreseeing,),
-    "dataset": (Noticing,),
+    "space": (WeightSharing, Conditional, Evolvable, Relaxed, Reporting),
+    "strategy": (Reporting,),
+    "head": (Foreseeing, Reporting),
+    "dataset": (Noticing, Reporting),
+    "evaluator": (Reporting,),
     "cost": (Explained,),
 }
 _OF_METERS = (Divisible, Conditioned)
@@ -98,7 +100,7 @@ def check_methods(kind: str, component: Any, *, owner: Owner) -> list[str]:
         PosenasError: where a method cannot be called as the contract says.
     """
     refuse(owner, misfit(component, PROTOCOLS[kind]))
-    return _check_capabilities(component, _CAPABILITIES.get(kind, ()), owner=owner)
+    return _check_capabilities(component, _CAPABILITIES[kind], owner=owner)
 
 
 def check_module_methods(module: nn.Module, view: View, *, owner: Owner) -> list[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from posenas.contract.levels import Level
     from posenas.contract.samples import Sample
     from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
+    from posenas.contract.sections import Results, Section
 
 
 class Backbone(Protocol):
@@ -118,16 +119,6 @@ class Relaxed(SearchSpace, Protocol):
     def prune(self, genotype: Genotype, threshold: float) -> Genotype:
         """The genotype without what has a smaller share of a choice than this. `build` leaves it out: the
         tensors of its network are among those of the whole genotype's, by the same names and shapes."""
-        ...
-
-
-@runtime_checkable
-class Drawable(SearchSpace, Protocol):
-    """A space that draws its networks, for the report."""
-
-    def draw(self, genotype: Genotype) -> Mapping[str, bytes]:
-        """PNG files by the names of what they show, such as `part1`, in the order to show them in. Each
-        says in words what its lines and colours are. The same genotype gives the same bytes."""
         ...
 
 
@@ -389,4 +380,20 @@ class Explained(Cost, Protocol):
 
     def caveat(self) -> str:
         """Return a sentence on where the figures are from and when they would be others."""
+        ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A component of any of the five kinds that shows something of its own in the report of a run."""
+
+    def sections(self, results: Results) -> Sequence[Section]:
+        """Return the sections to show, none where there is nothing to tell.
+
+        It is called whenever a report is written, of an unfinished run too; no network and no data are
+        loaded. The same results give the same bytes, and nothing in them depends on where the run lies. A
+        strategy's sections stand after the candidates, an evaluator's and a head's after the scores, a
+        dataset's after the predicted poses, and a space's before the genotype. What it raises is told in the
+        report, which is written without its sections.
+        """
         ...

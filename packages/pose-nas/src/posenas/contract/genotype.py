@@ -50,6 +50,14 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def value_text(genotype: Genotype, name: str) -> str:
+    """Return a dimension's value in JSON, text without its quotes; empty where the genotype has none."""
+    if name not in genotype:
+        return ""
+    value = genotype[name]
+    return value if isinstance(value, str) else canonical_json(value)
+
+
 def genotype_id(genotype: Genotype) -> str:
     """Return ten hexadecimal digits that name a genotype wherever it appears."""
     return hashlib.sha256(canonical_json(dict(genotype)).encode()).hexdigest()[:10]

@@ -22,6 +22,10 @@ class Metric:
     unit: str = ""
     higher_is_better: bool = True
 
+    def text(self, value: float) -> str:
+        """Return a figure as it is shown: with three digits behind the point, and the unit."""
+        return f"{value:.3f} {self.unit}".rstrip()
+
 
 @dataclass(frozen=True)
 class Predictions:

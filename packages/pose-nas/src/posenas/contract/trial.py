@@ -3,40 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from posenas.contract.genotype import Genotype, genotype_id
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype, canonical_json, genotype_id
 from posenas.contract.records import check_record
-
-
-@dataclass(frozen=True)
-class Descent:
-    """Where an evolved network comes from.
-
-    Attributes:
-        generation: 0 is the ancestor's.
-        parent: id of the genotype that was mutated and whose weights were inherited; None for the ancestor.
-        fitness: the lower the fitter; None where the trial failed.
-    """
-
-    generation: int
-    parent: str | None
-    fitness: float | None
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """What the same network scores without one step of its decoding.
-
-    Attributes:
-        metrics: without the step, by qualified name.
-        rates: for each keypoint that is labelled at all, how many the step replaced in all predicted poses,
-            over how many are labelled; may exceed 1. Empty where the step does not replace keypoints.
-    """
-
-    metrics: Mapping[str, float]
-    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,11 +30,15 @@ class Trial:
             no epoch was chosen.
         inherited: share of its parameters whose values were another network's when its training began; None
             where all were fresh.
-        descent: of an evolved network.
-        ablations: by the names of the steps of the decoding, where the head tells them apart; of networks
-            scored with their final weights.
-        learnt: whether this is the network as an architecture was learnt in it, of which the answer is made.
-            It is no candidate.
+        learnt: whether this is the whole network that was learnt, of which the answer is a part. It is there
+            to be compared with the answer, and is no candidate.
+        ranking: the figure by which the strategy ranks its candidates in place of the objective, by its name,
+            such as `fitness`; the lower the better. Empty where the objective ranks them, and where the trial
+            failed.
+        notes: plain JSON data by names of one's own. A strategy notes here what it knows about the trial, and
+            reads it back for its section of the report. The core notes `ablations`, where a head tells the
+            steps of its decoding apart. In files each note stands beside the fields, so it cannot have the
+            name of one.
     """
 
     genotype: Genotype
@@ -76,20 +52,26 @@ class Trial:
     failure: str | None = None
     loss: float | None = None
     inherited: float | None = None
-    descent: Descent | None = None
-    ablations: Mapping[str, Ablation] = field(default_factory=dict)
     learnt: bool = False
+    ranking: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        taken = sorted(self.notes.keys() & _FIELDS)
+        if taken:
+            raise PosenasError(f"a trial's note {taken[0]!r} has the name of one of its fields; rename it")
+        try:
+            canonical_json(dict(self.notes))
+        except (TypeError, ValueError) as error:
+            raise PosenasError(f"a trial's notes are no plain JSON data: {error}") from error
 
     @property
     def id(self) -> str:
+        """The genotype's id: ten hexadecimal digits."""
         return genotype_id(self.genotype)
 
-    @property
-    def fitness(self) -> float | None:
-        """Of an evolved network; the lower the fitter."""
-        return None if self.descent is None else self.descent.fitness
-
     def as_dict(self) -> dict[str, Any]:
+        """Return plain data for a file: the fields, and the notes beside them."""
         return {
             "genotype": dict(self.genotype),
             "stage": self.stage,
@@ -102,25 +84,21 @@ class Trial:
             "failure": self.failure,
             "loss": self.loss,
             "inherited": self.inherited,
-            "descent": None if self.descent is None else asdict(self.descent),
-            "ablations": {step: asdict(ablation) for step, ablation in self.ablations.items()},
             **({"learnt": True} if self.learnt else {}),
+            **({"ranking": dict(self.ranking)} if self.ranking else {}),
+            **self.notes,
         }
+
+
+_FIELDS = frozenset(each.name for each in fields(Trial))
 
 
 def trial_from_dict(record: Mapping[str, Any]) -> Trial:
-    """What `as_dict` gave, back. Raises TypeError or ValueError where it is not that."""
+    """Return the trial that `as_dict` gave this data of; what is no field is a note.
+
+    Raises:
+        TypeError: where the data are not a trial's.
+    """
     check_record(Trial, record)
-    descent = record.get("descent")
-    return Trial(
-        **{
-            **record,
-            "descent": None if descent is None else Descent(**descent),
-            "ablations": ablations_from_dict(record.get("ablations", {})),
-        }
-    )
-
-
-def ablations_from_dict(record: Mapping[str, Any]) -> Mapping[str, Ablation]:
-    """By step, from plain data. Raises TypeError where it is not that."""
-    return {step: Ablation(**ablation) for step, ablation in dict(record).items()}
+    known = {name: value for name, value in record.items() if name in _FIELDS}
+    return Trial(**known, notes={name: value for name, value in record.items() if name not in _FIELDS})

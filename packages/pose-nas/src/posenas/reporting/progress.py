@@ -137,7 +137,6 @@ def trial_line(trial: Trial) -> str:
     costs = f"{trial.costs['gmacs']:.3f} GMACs, {trial.costs['parameters'] / 1e6:.3f} M parameters"
     if trial.failure is not None:
         return f"{trial.stage} {trial.id}: failed: {trial.failure}; {costs}"
-    shown = {} if trial.fitness is None else {"fitness": trial.fitness}
-    shown |= dict(list(trial.metrics.items())[:1])
+    shown = dict(trial.ranking) | dict(list(trial.metrics.items())[:1])
     score = ", ".join(f"{name} {value:.3f}" for name, value in shown.items()) or "no score"
     return f"{trial.stage} {trial.id}: {score} on {trial.split}; {costs}"

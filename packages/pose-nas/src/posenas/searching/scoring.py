@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any, cast
 
 import torch
@@ -17,7 +16,7 @@ from posenas.contract.components import Averaging, HeadModule
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Weights
 from posenas.contract.scores import GroundTruth, Predictions
-from posenas.contract.trial import Ablation, Trial, ablations_from_dict
+from posenas.contract.trial import Trial
 from posenas.data.views import EvaluatedViews
 from posenas.learning.ablation import predict_ablated, replacement_rates
 from posenas.learning.inference import predict, recalibrate
@@ -120,12 +119,10 @@ def score_and_keep(resources: Resources, network: PoseNetwork, *, on: str) -> di
         network.to(device)
         predictions, without = predict_ablated(network, views, settings=composition.evaluation, device=device)
     ablations = {
-        step: asdict(
-            Ablation(
-                _scores(composition, ablated.predictions, truth)["metrics"],
-                replacement_rates(ablated.replaced, truth),
-            )
-        )
+        step: {
+            "metrics": _scores(composition, ablated.predictions, truth)["metrics"],
+            "rates": replacement_rates(ablated.replaced, truth),
+        }
         for step, ablated in without.items()
     }
     file = keep_predictions(
@@ -200,7 +197,7 @@ def make_trial(
         failure=result.get("failure"),
         loss=result.get("loss"),
         inherited=result.get("inherited"),
-        ablations=ablations_from_dict(result.get("ablations", {})),
+        notes={"ablations": result["ablations"]} if "ablations" in result else {},
     )
 
 

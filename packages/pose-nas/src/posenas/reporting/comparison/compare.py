@@ -14,11 +14,12 @@ from posenas.composing.computed_on import provenance_of
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Weights
+from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.reporting.comparison.equal_cost import draw_equal_cost
 from posenas.reporting.comparison.origins import Training, calibration_of, training_of
 from posenas.reporting.comparison.record import FILE, TRIALS, Comparison, read_comparison
-from posenas.reporting.results import Results, read_results
+from posenas.reporting.results import read_results
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.run import Run, locked, open_journal
@@ -108,7 +109,7 @@ def _winner(run: Run, results: Results) -> Trial:
             f"{run.path}: its winner was not chosen among candidates, so there is no search to compare; "
             "compare a run of `posenas compose` with a strategy that searches"
         )
-    if winner.descent is not None:
+    if results.inherited:
         raise PosenasError(
             f"{run.path}: its candidates inherited weights from their parents, and random genotypes have "
             "none, so there is no fair comparison with them; train the winner and another network alone with "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from posenas.contract.sections import Results
 from posenas.reporting.comparison.record import read_comparison
 from posenas.reporting.comparison.repeats import Repeats, read_repeats
 from posenas.reporting.comparison.verdict import Verdict, judge
-from posenas.reporting.results import Results
 from posenas.runs.run import Run
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.reporting.comparison.rank_correlation import kendall_tau, tau_interval
 from posenas.reporting.comparison.record import Comparison
-from posenas.reporting.results import Results
 
 
 @dataclass(frozen=True)

@@ -5,31 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from posenas.composing.costs import caveats_of
+from posenas.composing.installed_costs import InstalledCosts
+from posenas.contract.scores import GroundTruth
+from posenas.contract.sections import Results
+from posenas.contract.trial import Trial
 from posenas.learning.inference import EvaluationSettings
 from posenas.reporting.comparison.evidence import Evidence
-from posenas.reporting.results import SHOWN_COSTS, Results
+from posenas.reporting.results import SHOWN_COSTS
 from posenas.runs.provenance import Accepted
+from posenas.runs.recipe import Recipe
 
 
 def caveats(
     results: Results,
+    recipe: Recipe,
+    *,
     settings: EvaluationSettings,
     evidence: Evidence,
-    *,
+    installed: InstalledCosts,
     view: str | None = "person",
     accepted: Sequence[Accepted] = (),
 ) -> Iterator[tuple[str, str]]:
-    """Subjects and sentences, the most important first.
+    """Yield subjects and sentences, the most important first.
 
     Args:
-        view: the kind of the head's; None where the head cannot be asked.
-        accepted: changes that the run went on with.
+        results: what the run found.
+        recipe: the run's.
+        settings: how the run evaluates.
+        evidence: what is known from other runs and from comparisons.
+        installed: the costs that tell where their figures are from.
+        view: how the head sees the data; None where the head cannot be asked.
+        accepted: changes of data or code that the run went on with.
     """
     if accepted:
         yield "Changes", _changes(accepted)
     if results.candidates:
         yield "Ranking", _ranking(results, settings)
-        if any(trial.descent is not None for trial in results.candidates):
+        if results.inherited:
             yield "Inheritance", _inheritance(results, settings)
         if weights_are_shared(results):
             yield (
@@ -42,11 +54,11 @@ def caveats(
             f"{len(results.candidates)} genotypes were tried. The front is theirs, not that of the whole "
             "space: better ones may exist.",
         )
-    yield "Spread", _spread(results, evidence)
+    yield "Spread", _spread(recipe, evidence)
     if view == "person":
         yield "Boxes", _boxes(settings)
-    yield "Cost", _cost(results, settings)
-    if results.recipe.dataset.name == "synthetic":
+    yield "Cost", _cost(results, recipe, settings=settings, installed=installed)
+    if recipe.dataset.name == "synthetic":
         yield "Data", "The people are drawn by a program. The scores say nothing about photographs."
 
 
@@ -62,10 +74,8 @@ def _changes(accepted: Sequence[Accepted]) -> str:
 
 
 def weights_are_shared(results: Results) -> bool:
-    """Whether candidates were scored with weights that others use too; evolved ones have each their own."""
-    files = [
-        trial.weights for trial in results.candidates if trial.descent is None and trial.weights is not None
-    ]
+    """Tell whether candidates were scored with weights that others use too."""
+    files = [trial.weights for trial in results.candidates if trial.weights is not None]
     return len(set(files)) < len(files)
 
 
@@ -78,8 +88,8 @@ def _inheritance(results: Results, settings: EvaluationSettings) -> str:
     )
 
 
-def _spread(results: Results, evidence: Evidence) -> str:
-    one = f"This is one run with one seed ({results.recipe.seed})."
+def _spread(recipe: Recipe, evidence: Evidence) -> str:
+    one = f"This is one run with one seed ({recipe.seed})."
     if evidence.repeats is None or len(evidence.repeats.values()) < 2:
         return (
             f"{one} How far the figures move with another seed is not known; a difference to another run "
@@ -92,20 +102,35 @@ def _spread(results: Results, evidence: Evidence) -> str:
 
 
 def ranking_people(results: Results, settings: EvaluationSettings) -> str:
-    """Who ranks the candidates, in words."""
+    """Return who ranks the candidates, in words."""
     return " and ".join(
         people_in_words(split, settings) for split in sorted({trial.split for trial in results.candidates})
     )
 
 
 def people_in_words(split: str, settings: EvaluationSettings) -> str:
-    """A split, so that it is known without this project's words."""
+    """Return what a split is called for readers who do not know this project's words."""
     if split != "ranking":
         return split
     return (
         f"held-out training images (at most {settings.held_out:.3g} of those with people, and only until "
         f"they show {settings.ranking_people} people)"
     )
+
+
+def scored_people(shown: Trial | None, truth: GroundTruth | None, settings: EvaluationSettings) -> str:
+    """Return who the shown trial was scored on, in words, with their number where they can be read."""
+    if shown is None:
+        return ""
+    if truth is None or not truth.samples:
+        return people_in_words(shown.split, settings)
+    labelled = [
+        person
+        for sample in truth.samples
+        for person in sample.people
+        if not person.crowd and (person.keypoints[:, 2] > 0).any()
+    ]
+    return f"{shown.split}: {len(labelled):,} people with labelled keypoints in {len(truth.samples):,} images"
 
 
 def _ranking(results: Results, settings: EvaluationSettings) -> str:
@@ -137,9 +162,11 @@ def _boxes(settings: EvaluationSettings) -> str:
     )
 
 
-def _cost(results: Results, settings: EvaluationSettings) -> str:
+def _cost(
+    results: Results, recipe: Recipe, *, settings: EvaluationSettings, installed: InstalledCosts
+) -> str:
     names = () if results.shown is None else results.shown.costs
-    told = caveats_of(results.recipe, results.installed_costs, names)
+    told = caveats_of(recipe, installed, names)
     if told:
         times = all(figure.unit == "milliseconds" for figure in results.compared_costs[len(SHOWN_COSTS) :])
         unknown = "; memory and energy are not known" if times else ""

@@ -14,19 +14,18 @@ if TYPE_CHECKING:
 
 GREY, BLUE, RED, INK = "#9aa3ad", "#1f5fa8", "#c8442b", "#4a525a"
 COLOURS = "viridis"
-FITNESS = "fitness J (lower is fitter)"
 _MOST_TICKS = 16
 _LEGEND_COLUMNS = 6
 _GRID = "#e4e7ea"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """In inches; ten fill the width of the page."""
+    """Return a figure of a width and height in inches; ten fill the width of the page."""
     return Figure(figsize=(width, height), dpi=144, layout="constrained")
 
 
 def plain_axes(axes: Axes) -> None:
-    """Two spines, a pale grid under the marks, and room around them."""
+    """Give axes two spines, a pale grid under the marks, and room around them."""
     axes.grid(color=_GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -34,6 +33,7 @@ def plain_axes(axes: Axes) -> None:
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
+    """Put a legend of the axes' marks below a figure, in as few rows as there is room for."""
     handles, labels = axes.get_legend_handles_labels()
     rows = -(-len(labels) // _LEGEND_COLUMNS)
     figure.legend(
@@ -47,19 +47,25 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def columns(points: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    """All x, and all y."""
+    """Return all x, and all y."""
     pairs = list(points)
     return [x for x, _ in pairs], [y for _, y in pairs]
 
 
-def generation_ticks(generations: Collection[int]) -> Sequence[int]:
-    """Whole numbers at even steps, few enough to be read."""
-    first, last = min(generations), max(generations)
+def whole_ticks(numbers: Collection[int]) -> Sequence[int]:
+    """Return whole numbers at even steps from the least to the greatest, few enough to be read."""
+    first, last = min(numbers), max(numbers)
     return range(first, last + 1, 1 + (last - first) // _MOST_TICKS)
 
 
 def logarithmic(axes: Axes, name: Literal["x", "y"], values: Sequence[float]) -> None:
-    """A logarithmic axis for positive values, with plain numbers at it, however near each other they lie."""
+    """Make an axis logarithmic, with plain numbers at it, however near each other the values lie.
+
+    Args:
+        axes: of the chart.
+        name: of the axis.
+        values: those that are shown, all positive.
+    """
     axes.set(**{f"{name}scale": "log"})
     axis = axes.xaxis if name == "x" else axes.yaxis
     if max(values) == min(values):
@@ -71,7 +77,7 @@ def logarithmic(axes: Axes, name: Literal["x", "y"], values: Sequence[float]) ->
 
 
 def png(figure: Figure) -> bytes:
-    """A PNG file that holds nothing but pixels."""
+    """Return a PNG file that holds nothing but pixels."""
     content = BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     return content.getvalue()

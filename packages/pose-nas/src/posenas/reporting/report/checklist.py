@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from posenas.contract.sections import Results
 from posenas.reporting.comparison.evidence import Evidence
 from posenas.reporting.report.caveats import weights_are_shared
-from posenas.reporting.results import Results
+from posenas.runs.recipe import Recipe
 
 
 class Point(NamedTuple):
@@ -22,11 +23,13 @@ class Point(NamedTuple):
     why: str
 
 
-def checklist(results: Results, evidence: Evidence, *, learnt: bool = False) -> Iterator[Point]:
-    """In the order of the source: the code, the comparison, the report.
+def checklist(results: Results, recipe: Recipe, *, evidence: Evidence) -> Iterator[Point]:
+    """Yield the points in the order of the source: the code, the comparison, the report.
 
     Args:
-        learnt: whether the architecture was learnt together with its weights.
+        results: what the run found.
+        recipe: the run's.
+        evidence: what is known from other runs and from comparisons.
     """
     verdict, repeats = evidence.verdict, evidence.repeats
     yield Point(
@@ -37,9 +40,9 @@ def checklist(results: Results, evidence: Evidence, *, learnt: bool = False) -> 
     yield Point(
         "The search space is given, and both ends of a comparison use the same",
         True,
-        f"space {results.recipe.space.name}; what is compared is drawn from it and trained alike",
+        f"space {recipe.space.name}; what is compared is drawn from it and trained alike",
     )
-    yield _untouched(results, learnt=learnt)
+    yield _untouched(results)
     yield Point(
         "The search is compared with random networks of equal cost",
         verdict is not None and verdict.candidates is not None,
@@ -80,17 +83,17 @@ def checklist(results: Results, evidence: Evidence, *, learnt: bool = False) -> 
     )
 
 
-def _untouched(results: Results, *, learnt: bool) -> Point:
+def _untouched(results: Results) -> Point:
     asked = "The data of the final score take no part in the search"
     if results.candidates:
         ranked = all(trial.split != "val" for trial in results.candidates)
         return Point(asked, ranked, "candidates are ranked on held-out training people")
-    if learnt:
+    if results.courses:
         return Point(asked, True, "the architecture was learnt from training people alone")
     return Point(asked, None, "nothing was searched")
 
 
 def _compared_by(command: str, results: Results) -> str:
-    if any(trial.descent is not None for trial in results.candidates):
+    if results.inherited:
         return "random networks cannot inherit weights, as those of an evolution did"
     return f"`{command}` does so"

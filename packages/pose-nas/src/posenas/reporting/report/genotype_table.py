@@ -8,8 +8,7 @@ from typing import Any
 import torch
 
 from posenas.contract.components import Relaxed, SearchSpace
-from posenas.contract.genotype import Genotype, Real
-from posenas.reporting.report.family import gene_text
+from posenas.contract.genotype import Genotype, Real, value_text
 
 _FIGURE_SPACE = "\u2007"
 """As wide as a digit, so that numbers stand under each other."""
@@ -34,7 +33,7 @@ def genotype_table(genotype: Genotype, space: SearchSpace | None) -> Mapping[str
         lines = (
             _number_lines(genotype[name], dimension, shares=shares)
             if isinstance(dimension, Real)
-            else [gene_text(genotype, name)]
+            else [value_text(genotype, name)]
         )
         cells.setdefault(row if dot else name, {})[column if dot else "value"] = lines
     columns = list(dict.fromkeys(column for row in cells.values() for column in row))

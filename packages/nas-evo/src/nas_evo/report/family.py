@@ -1,4 +1,4 @@
-"""The family of an evolution: who descends from whom, and by which change."""
+"""The networks of an evolution: who descends from whom, and by which change."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from posenas.contract.genotype import Genotype, canonical_json
-from posenas.contract.trial import Descent, Trial
-from posenas.reporting.results import Results
+from posenas import Genotype, Results, Trial, value_text
+
+from nas_evo.descent import Descent, descent_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Evolved:
 
     @property
     def id(self) -> str:
+        """The genotype's id."""
         return self.trial.id
 
 
@@ -39,14 +40,14 @@ class Family:
 
     @property
     def generations(self) -> Mapping[int, Sequence[Evolved]]:
-        """From the ancestor's on, each in the order of the search."""
+        """The networks by generation, from the ancestor's on, each in the order of the search."""
         found: dict[int, list[Evolved]] = {}
         for network in sorted(self.networks.values(), key=lambda network: network.descent.generation):
             found.setdefault(network.descent.generation, []).append(network)
         return found
 
     def parent(self, network: Evolved) -> Evolved | None:
-        """None for an ancestor, and where the parent is not known from an earlier generation."""
+        """Return a network's parent; None for an ancestor, and where an earlier generation has none such."""
         parent = self.networks.get(network.descent.parent or "")
         if parent is None or parent.descent.generation >= network.descent.generation:
             return None
@@ -64,9 +65,11 @@ class Family:
 
 
 def read_family(results: Results) -> Family | None:
-    """None where no candidate has a descent."""
+    """Return the family of a run's candidates; None where none has a descent."""
     networks = {
-        trial.id: Evolved(trial, trial.descent) for trial in results.candidates if trial.descent is not None
+        trial.id: Evolved(trial, descent)
+        for trial in results.candidates
+        if (descent := descent_of(trial)) is not None
     }
     if not networks:
         return None
@@ -74,8 +77,8 @@ def read_family(results: Results) -> Family | None:
     return Family(networks, chosen or _fittest(networks.values()), finished=chosen is not None)
 
 
-def fitness_of(networks: Iterable[Evolved]) -> list[float]:
-    """Of those that have one."""
+def known_fitness(networks: Iterable[Evolved]) -> list[float]:
+    """Return the fitness of each network that has one."""
     return [network.descent.fitness for network in networks if network.descent.fitness is not None]
 
 
@@ -93,17 +96,9 @@ class Change(NamedTuple):
 
 
 def changed_genes(parent: Genotype, child: Genotype) -> Sequence[Change]:
-    """In the order of the parent's genes."""
+    """Return what a mutation changed, in the order of the parent's genes."""
     return [
         Change(gene, before, after)
         for gene in dict.fromkeys([*parent, *child])
-        if (before := gene_text(parent, gene)) != (after := gene_text(child, gene))
+        if (before := value_text(parent, gene)) != (after := value_text(child, gene))
     ]
-
-
-def gene_text(genotype: Genotype, gene: str) -> str:
-    """The value in JSON, text without its quotes; empty where there is none."""
-    if gene not in genotype:
-        return ""
-    value = genotype[gene]
-    return value if isinstance(value, str) else canonical_json(value)

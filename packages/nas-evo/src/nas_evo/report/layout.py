@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from posenas.reporting.report.family import Family
+from nas_evo.report.family import Family
 
 Place: TypeAlias = tuple[float, int]
 """A position in [0, 1], and a generation."""
@@ -14,11 +14,13 @@ Place: TypeAlias = tuple[float, int]
 
 @dataclass(frozen=True)
 class Layout:
-    """Attributes:
-    places: of each network by its id.
-    lines: of each network that has a parent: from the parent's place by one place in each generation
-        between them to its own.
-    slots: by generation: how many networks stand there and lines pass by, at even distances.
+    """Where everything in the picture stands.
+
+    Attributes:
+        places: of each network by its id.
+        lines: of each network that has a parent: from the parent's place by one place in each generation
+            between them to its own.
+        slots: by generation: how many networks stand there and lines pass by, at even distances.
     """
 
     places: Mapping[str, Place]
@@ -27,7 +29,7 @@ class Layout:
 
 
 def lay_out(family: Family) -> Layout:
-    """A tree without crossings: each generation in the order of the parents.
+    """Return a tree without crossings: each generation in the order of the parents.
 
     A parent whose last children are not of the next generation keeps a slot in each generation until theirs;
     its line runs there, and the children's lines leave it in the generation before them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from posenas.reporting.report.entropy import mean_entropy
+from nas_cnf.entropy import mean_entropy
 
 
 def test_rows_are_along_the_last_axis_of_any_shape() -> None:

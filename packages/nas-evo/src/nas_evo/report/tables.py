@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
 
-from posenas.reporting.report.family import Change, Evolved, Family, changed_genes, fitness_of
+from nas_evo.report.family import Change, Evolved, Family, changed_genes, known_fitness
 
 SIZE = "parameters_with_statistics"
 """The cost that the fitness counts."""
 
+FITNESS = "fitness J (lower is fitter)"
+"""What charts call it."""
+
 
 @dataclass(frozen=True)
 class Generation:
-    """Attributes:
-    failed: how many of the networks have no fitness.
-    best: fitness of the fittest; None where all failed.
-    best_so_far: that of this generation and those before it.
-    inherited: mean share of the parameters, of the networks that inherited any; None where none did.
+    """A generation in figures.
+
+    Attributes:
+        failed: how many of the networks have no fitness.
+        best: fitness of the fittest; None where all failed.
+        best_so_far: that of this generation and those before it.
+        inherited: mean share of the parameters, of the networks that inherited any; None where none did.
     """
 
     number: int
@@ -32,11 +37,11 @@ class Generation:
 
 
 def generation_table(family: Family) -> Sequence[Generation]:
-    """From the ancestor's generation on."""
+    """Return the generations in figures, from the ancestor's on."""
     table: list[Generation] = []
     known: list[float] = []
     for number, networks in family.generations.items():
-        fitness = fitness_of(networks)
+        fitness = known_fitness(networks)
         known += fitness
         shares = [network.trial.inherited for network in networks if network.trial.inherited is not None]
         table.append(
@@ -62,11 +67,12 @@ class Step:
 
     @property
     def size(self) -> float | None:
+        """The parameters that the fitness counts."""
         return self.network.trial.costs.get(SIZE)
 
 
 def winners_line(family: Family) -> Sequence[Step]:
-    """The ancestor first, the winner last; empty where all failed."""
+    """Return the winner's line, the ancestor first, the winner last; empty where all failed."""
     line = family.line
     changes = [changed_genes(parent.trial.genotype, child.trial.genotype) for parent, child in pairwise(line)]
     return [Step(network, changed) for network, changed in zip(line, [[], *changes], strict=False)]

@@ -9,20 +9,20 @@ import numpy as np
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.patheffects import withStroke
-
-from posenas.reporting.report.charts import (
+from posenas.charts import (
     COLOURS,
-    FITNESS,
     INK,
     RED,
     columns,
-    generation_ticks,
     legend_below,
     new_figure,
     png,
+    whole_ticks,
 )
-from posenas.reporting.report.family import Family, fitness_of
-from posenas.reporting.report.family_layout import Layout, lay_out
+
+from nas_evo.report.family import Family, known_fitness
+from nas_evo.report.layout import Layout, lay_out
+from nas_evo.report.tables import FITNESS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ _CLEAR_RANK = 0.9
 
 
 def family_picture(family: Family) -> bytes:
-    """PNG: the generations from top to bottom, each network joined to its parent and coloured by fitness."""
+    """Return a PNG file: generations from top to bottom, each network joined to its parent."""
     layout = lay_out(family)
     line = {network.id for network in family.line}
     height = 1.8 + 0.6 * len(layout.slots)
@@ -56,7 +56,7 @@ def family_picture(family: Family) -> bytes:
             dots,
             ax=axes,
             label=FITNESS,
-            extend="max" if len(fitness_of(family.networks.values())) > 1 else "neither",
+            extend="max" if len(known_fitness(family.networks.values())) > 1 else "neither",
             shrink=min(1.0, _TALLEST_BAR / height),
             aspect=30,
             pad=0.02,
@@ -65,7 +65,7 @@ def family_picture(family: Family) -> bytes:
         if name in line or distance >= _ID_WIDTH:
             _write_id(axes, layout, name, dot=dot, color=RED if name in line else INK)
     bottom, top = max(layout.slots) + 0.35, min(layout.slots) - 0.5
-    axes.set_yticks(generation_ticks(layout.slots))
+    axes.set_yticks(whole_ticks(layout.slots))
     axes.set(xlim=(-0.01, 1.01), ylim=(bottom, top), ylabel="generation")
     axes.tick_params(left=False)
     axes.xaxis.set_visible(False)
@@ -98,7 +98,7 @@ def _draw_networks(
     fit = [network for network in networks if network.descent.fitness is not None]
     if not fit:
         return None
-    fitness = fitness_of(fit)
+    fitness = known_fitness(fit)
     chosen = [network.id in line for network in fit]
     return axes.scatter(
         *columns([layout.places[network.id] for network in fit]),

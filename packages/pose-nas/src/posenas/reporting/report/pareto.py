@@ -1,37 +1,24 @@
-"""The pictures that every report has, as PNG files that hold nothing but pixels."""
+"""The picture of score against cost: every candidate, and the fronts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
-from posenas.contract.batches import View
 from posenas.contract.costs import CostFigure
+from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
-from posenas.data.affine import crop_matrix, transform, warp
-from posenas.data.drawing import contact_sheet, draw_pose
 from posenas.reporting.report.charts import BLUE, GREY, RED, legend_below, new_figure, plain_axes, png
-from posenas.reporting.report.examples import Example
-from posenas.reporting.results import Results
+from posenas.reporting.results import front_against
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from posenas.contract.keypoints import KeypointSet
 
 _MILLIONS = 1e6
 
-_CROP = View("person", 256, 192)
-_PAIRS_IN_A_ROW = 3
-_SEAM = 3
-
 
 def pareto_picture(results: Results) -> bytes:
-    """PNG: every candidate's objective against each of its costs, with the fronts."""
+    """Return a PNG file: every candidate's objective against each of its costs, with the fronts."""
     drawn = results.compared_costs
     figure = new_figure(5 * len(drawn), 4.4)
     panels = figure.subplots(1, len(drawn), sharey=True)
@@ -59,7 +46,7 @@ def _axis(cost: CostFigure) -> tuple[str, float]:
 def _draw_candidates(axes: Axes, results: Results, *, cost: str, divisor: float) -> None:
     costs, scores = _places(results, results.ranked, cost=cost, divisor=divisor)
     axes.scatter(costs, scores, s=22, color=GREY, linewidths=0, label="candidate")
-    front_costs, front_scores = _places(results, results.front(cost), cost=cost, divisor=divisor)
+    front_costs, front_scores = _places(results, front_against(results, cost), cost=cost, divisor=divisor)
     axes.plot(
         [*front_costs, max(costs)],
         [*front_scores, front_scores[-1]],
@@ -101,37 +88,3 @@ def _places(
     """Costs and scores."""
     costs = [trial.costs[cost] / divisor for trial in trials]
     return costs, [trial.metrics[results.objective.name] for trial in trials]
-
-
-def poses_picture(examples: Sequence[tuple[Example, NDArray[np.uint8]]], keypoints: KeypointSet) -> bytes:
-    """PNG: each person twice, with the true pose and with the predicted one.
-
-    Args:
-        examples: each with its whole image, (H, W, 3) RGB.
-    """
-    sheet = contact_sheet(
-        [_pair(example, image, keypoints) for example, image in examples],
-        columns=_PAIRS_IN_A_ROW,
-        captions=[_caption(example) for example, _ in examples],
-        title="left the truth, right the prediction",
-    )
-    return bytes(cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1])
-
-
-def _pair(example: Example, image: NDArray[np.uint8], keypoints: KeypointSet) -> NDArray[np.uint8]:
-    matrix = crop_matrix(example.person.box, _CROP)
-    crop = warp(image, matrix, _CROP)
-    truth = example.person.keypoints
-    left = draw_pose(crop, transform(matrix, truth[:, :2]), visible=truth[:, 2], keypoint_set=keypoints)
-    right = crop
-    if example.predicted is not None:
-        finite = np.isfinite(example.predicted)
-        places = transform(matrix, np.where(finite, example.predicted, 0.0))
-        right = draw_pose(crop, places, visible=2 * finite.all(axis=1), keypoint_set=keypoints)
-    seam = np.full((_CROP.height, _SEAM, 3), 255, np.uint8)
-    return np.concatenate([left, seam, right], axis=1)
-
-
-def _caption(example: Example) -> str:
-    found = f"OKS {example.similarity:.3f}" if example.predicted is not None else "no pose predicted"
-    return f"{found}, image {example.sample.written_id}"

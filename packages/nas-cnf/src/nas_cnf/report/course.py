@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
+from posenas import Genotype
+from posenas.charts import legend_below, new_figure, plain_axes, png, whole_ticks
 
-from posenas.reporting.report.charts import generation_ticks, legend_below, new_figure, plain_axes, png
-from posenas.reporting.report.entropy import mean_entropy
-from posenas.runs.journal import read_records
+from nas_cnf.entropy import mean_entropy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Course = Mapping[str, Sequence[float]]
-"""Of one training: each real dimension's entropy, at the start and after each epoch."""
+"""Each real dimension's entropy in one training: at the start, and after each epoch."""
 
 _STYLES = ("-", "--", ":", "-.")
 _COLOURS = 10
 
 
-def read_courses(journal: Path) -> list[Course]:
-    """Of every finished training of an architecture.
+def entropies(genotypes: Sequence[Genotype]) -> Course:
+    """Return the entropies of the dimensions that were learnt and hold a choice.
 
-    Raises:
-        PosenasError: where the journal cannot be read.
+    Args:
+        genotypes: at the start of a training, and after each epoch.
     """
-    courses = [
-        _entropies([record["inputs"]["start"], *record["result"]["course"]])
-        for record in read_records(journal)
-        if record.get("effect") == "train relaxed"
-    ]
-    return [course for course in courses if course]
-
-
-def _entropies(genotypes: Sequence[Mapping[str, Any]]) -> Course:
-    """Of the dimensions that were learnt and hold a choice."""
     values = {
         name: [torch.tensor(genotype[name], dtype=torch.float64) for genotype in genotypes]
         for name in genotypes[-1]
@@ -50,7 +39,7 @@ def _entropies(genotypes: Sequence[Mapping[str, Any]]) -> Course:
 
 
 def entropy_picture(courses: Sequence[Course]) -> bytes:
-    """PNG: for each training one panel, with a line for each dimension."""
+    """Return a PNG file: for each training one panel, with a line for each dimension."""
     figure = new_figure(10, 1.0 + 3.4 * len(courses))
     panels = figure.subplots(len(courses), 1, squeeze=False)[:, 0]
     for number, (axes, course) in enumerate(zip(panels, courses, strict=True), start=1):
@@ -79,7 +68,7 @@ def _draw_course(axes: Axes, course: Course) -> None:
             markersize=3.5,
         )
     axes.set(xlabel="epoch (0: the start)", ylabel="mean entropy (1: all weigh alike)")
-    axes.set_xticks(generation_ticks(range(max(map(len, course.values())))))
+    axes.set_xticks(whole_ticks(range(max(map(len, course.values())))))
     axes.ticklabel_format(axis="y", useOffset=False)
     plain_axes(axes)
 

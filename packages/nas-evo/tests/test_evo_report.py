@@ -14,24 +14,26 @@ from random import Random
 from typing import Any
 
 import pytest
-from posenas.contract.genotype import genotype_id
-from posenas.contract.scores import Metric
-from posenas.contract.trial import Descent, Trial
+from nas_evo.descent import Descent, descent_of, fitness_of, with_descent
+from nas_evo.report.charts import fitness_picture, losses_picture
+from nas_evo.report.family import Change, Family, changed_genes, read_family
+from nas_evo.report.layout import Place, lay_out
+from nas_evo.report.tables import generation_table, winners_line
+from nas_evo.report.tree import family_picture
+from posenas import Metric, Results, Trial, genotype_id
+from posenas.charts import whole_ticks
+from posenas.composing.installed_costs import installed_costs
+from posenas.contract.trial import trial_from_dict
 from posenas.learning.inference import EvaluationSettings
 from posenas.reporting.comparison.evidence import Evidence
 from posenas.reporting.report import write_report
 from posenas.reporting.report.caveats import caveats
-from posenas.reporting.report.charts import generation_ticks
 from posenas.reporting.report.checklist import checklist
-from posenas.reporting.report.family import Change, Family, changed_genes, read_family
-from posenas.reporting.report.family_charts import fitness_picture, losses_picture
-from posenas.reporting.report.family_layout import Place, lay_out
-from posenas.reporting.report.family_tables import generation_table, winners_line
-from posenas.reporting.report.family_tree import family_picture
-from posenas.reporting.results import Results
+from posenas.reporting.results import make_results
 from posenas.runs.recipe import recipe_from_tables
 from posenas.runs.run import create_run
 
+RECIPE = recipe_from_tables({})
 PICTURES = {"family.png", "fitness.png", "losses.png"}
 GENES = [f"stage{stage}.{gene}" for stage in (1, 2, 3) for gene in ("depth", "width")]
 
@@ -41,8 +43,8 @@ def evolve(*, generations: int, children: int, failing: float = 0.0, last: int |
     rng = Random(generations * 1000 + children)
     trials = [network(rng, dict.fromkeys(GENES, 64), generation=0, parent=None)]
     for generation in range(1, generations + 1):
-        fit = [trial for trial in trials if fitness(trial) is not None]
-        parents = sorted(fit, key=lambda trial: fitness(trial) or 0.0)[:4]
+        fit = [trial for trial in trials if fitness_of(trial) is not None]
+        parents = sorted(fit, key=lambda trial: fitness_of(trial) or 0.0)[:4]
         unfinished = last is not None and generation == generations
         for index in range(last or 0 if unfinished else children):
             parent = parents[index % len(parents)]
@@ -55,7 +57,7 @@ def evolve(*, generations: int, children: int, failing: float = 0.0, last: int |
 def network(rng: Random, genotype: Mapping[str, Any], *, generation: int, parent: str | None) -> Trial:
     size = rng.randrange(2_000_000, 5_000_000)
     loss = (1 + rng.random()) * 0.9**generation
-    return Trial(
+    trial = Trial(
         genotype=genotype,
         stage="candidate",
         split="ranking",
@@ -64,30 +66,27 @@ def network(rng: Random, genotype: Mapping[str, Any], *, generation: int, parent
         weights=f"{genotype_id(genotype)}.safetensors",
         loss=loss,
         inherited=None if parent is None else rng.random(),
-        descent=Descent(generation, parent, loss * (5e6 / size) ** -0.07),
     )
+    return with_descent(trial, Descent(generation, parent, loss * (5e6 / size) ** -0.07))
 
 
 def broken(trial: Trial) -> Trial:
-    assert trial.descent is not None
-    descent = replace(trial.descent, fitness=None)
-    return replace(trial, metrics={}, loss=None, weights=None, failure="no memory", descent=descent)
-
-
-def fitness(trial: Trial) -> float | None:
-    assert trial.descent is not None
-    return trial.descent.fitness
+    descent = descent_of(trial)
+    assert descent is not None
+    failed = replace(trial, metrics={}, loss=None, weights=None, failure="no memory")
+    return with_descent(failed, replace(descent, fitness=None))
 
 
 def finish(trials: list[Trial]) -> list[Trial]:
-    fit = [trial for trial in trials if fitness(trial) is not None]
-    winner = min(fit, key=lambda trial: fitness(trial) or 0.0)
+    fit = [trial for trial in trials if fitness_of(trial) is not None]
+    winner = min(fit, key=lambda trial: fitness_of(trial) or 0.0)
     metrics, weights = {"oks.AP": 0.7654}, "final.safetensors"
     return [*trials, replace(winner, stage="final", split="val", metrics=metrics, weights=weights)]
 
 
 def results_of(trials: list[Trial]) -> Results:
-    return Results(recipe_from_tables({}), (Metric("oks.AP"),), tuple(trials), trials[-1].stage == "final")
+    finished = trials[-1].stage == "final"
+    return make_results(RECIPE, (Metric("oks.AP"),), tuple(trials), finished=finished)
 
 
 def family_of(trials: list[Trial]) -> Family:
@@ -184,7 +183,7 @@ def test_the_line_runs_from_the_ancestor_to_the_winner(trials: list[Trial]) -> N
 
 def test_the_winner_is_what_the_search_chose_and_not_the_fittest() -> None:
     candidates = evolve(generations=2, children=4)
-    third = sorted(candidates, key=lambda trial: fitness(trial) or 0.0)[2]
+    third = sorted(candidates, key=lambda trial: fitness_of(trial) or 0.0)[2]
     family = family_of([*candidates, replace(third, stage="final", split="val")])
     assert family.finished
     assert family.winner is not None
@@ -242,13 +241,13 @@ def test_generation_table_by_hand(trials: list[Trial]) -> None:
 def test_a_parent_that_is_not_known_or_not_earlier_ends_the_line() -> None:
     trials = evolve(generations=1, children=2)
     one, other = trials[1:]
-    lost = replace(one, descent=Descent(1, "0123456789", 0.1))
+    lost = with_descent(one, Descent(1, "0123456789", 0.1))
     family = family_of([lost])
     assert [network.id for network in family.line] == [one.id]
     assert lay_out(family).lines == {}
     circle = [
-        replace(one, descent=Descent(1, other.id, 0.1)),
-        replace(other, descent=Descent(1, one.id, 0.2)),
+        with_descent(one, Descent(1, other.id, 0.1)),
+        with_descent(other, Descent(1, one.id, 0.2)),
     ]
     assert [network.id for network in family_of(circle).line] == [one.id]
 
@@ -263,7 +262,7 @@ def test_a_picture_that_has_nothing_to_show_is_none() -> None:
 
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (0, 1), (0, 12), (2, 40), (0, 1000)])
 def test_generation_ticks_are_whole_and_few(first: int, last: int) -> None:
-    ticks = list(generation_ticks([last, first]))
+    ticks = list(whole_ticks([last, first]))
     assert ticks[0] == first
     assert ticks[-1] <= last < ticks[-1] + (ticks[1] - ticks[0] if len(ticks) > 1 else 1)
     assert len(ticks) <= 17
@@ -271,7 +270,12 @@ def test_generation_ticks_are_whole_and_few(first: int, last: int) -> None:
 
 
 def statements(trials: list[Trial]) -> dict[str, str]:
-    return dict(caveats(results_of(trials), EvaluationSettings(), Evidence()))
+    settings = EvaluationSettings()
+    return dict(
+        caveats(
+            results_of(trials), RECIPE, settings=settings, installed=installed_costs(), evidence=Evidence()
+        )
+    )
 
 
 def test_evolved_candidates_inherit_weights_and_share_none() -> None:
@@ -279,16 +283,16 @@ def test_evolved_candidates_inherit_weights_and_share_none() -> None:
     assert "Weights" not in said
     assert "trained briefly" in said["Inheritance"]
     assert "biased downward" in said["Inheritance"]
-    asked = [point.asked for point in checklist(results_of(RUNS["unfinished"]), Evidence())]
+    asked = [point.asked for point in checklist(results_of(RUNS["unfinished"]), RECIPE, evidence=Evidence())]
     assert not any("Shared-weight" in one for one in asked)
-    shared = [replace(trial, descent=None, weights="one.safetensors") for trial in RUNS["unfinished"]]
+    shared = [replace(trial, inherited=None, weights="one.safetensors") for trial in RUNS["unfinished"]]
     assert "Inheritance" not in statements(shared)
     assert "Weights" in statements(shared)
 
 
 def make_run(path: Path, trials: list[Trial], *, without: tuple[str, ...] = ()) -> Path:
     recipe = recipe_from_tables(
-        {"dataset": {"name": "coco", "root": "nowhere"}, "strategy": {"name": "single"}}
+        {"dataset": {"name": "coco", "root": "nowhere"}, "strategy": {"name": "neuroevolution"}}
     )
     create_run(path, recipe)
     records = [trial.as_dict() for trial in trials]
@@ -319,7 +323,7 @@ def test_page_of_a_finished_evolution(tmp_path: Path) -> None:
     assert [base64.b64decode(picture) for picture in embedded] == [
         files[name] for name in ("pareto.png", "family.png", "fitness.png", "losses.png")
     ]
-    assert "Candidates 13 in 4 generations, chosen by fitness on held-out training images" in text
+    assert "Candidates 13 ranked by fitness on held-out training images" in text
     line = line_by_hand(trials)
     assert len(line) > 2
     for parent, name in pairwise(line):
@@ -331,10 +335,10 @@ def test_page_of_a_finished_evolution(tmp_path: Path) -> None:
             f"{descent['generation']} {name} {gene}: {before[gene]} → {after[gene]} "
             f"{descent['fitness']:#.4g} {record['loss']:#.4g} {parameters} {record['inherited']:.3f}"
         ) in text
-    own = sorted(fitness(trial) or 0.0 for trial in trials[5:9])
+    own = sorted(fitness_of(trial) or 0.0 for trial in trials[5:9])
     share = sum(trial.inherited or 0.0 for trial in trials[5:9]) / 4
     assert f"2 4 0 {own[0]:#.4g} {(own[1] + own[2]) / 2:#.4g} {share:.3f}" in text
-    assert f"0 {line[0]} {fitness(trials[0]):#.4g}" in text
+    assert f"0 {line[0]} {fitness_of(trials[0]):#.4g}" in text
     assert "not comparable with the dots: the weights are others, and so are the people." in text
 
 
@@ -357,8 +361,10 @@ def test_page_of_an_unfinished_evolution(tmp_path: Path) -> None:
     text = text_of(write_report(run))
     assert set(files_of(run)) > PICTURES
     assert "From the ancestor to the fittest so far" in text
+    assert f"The best candidate is {line_by_hand(trials)[-1]} :" in text
+    assert f"{len(results_of(trials).ranked)} ranked by fitness on" in text
     assert "no memory" in text
-    failed = sum(fitness(trial) is None for trial in trials[-7:])
+    failed = sum(fitness_of(trial) is None for trial in trials[-7:])
     assert f"5 7 {failed} " in text
 
 
@@ -370,15 +376,24 @@ def test_page_of_an_evolution_where_all_failed(tmp_path: Path) -> None:
     assert "From the ancestor" not in text
 
 
-@pytest.mark.parametrize("without", [(), ("loss", "inherited", "descent")])
+@pytest.mark.parametrize("without", [(), ("loss", "inherited")])
 def test_other_searches_have_no_family(tmp_path: Path, without: tuple[str, ...]) -> None:
     """The second as an older version wrote it."""
-    trials = [replace(trial, descent=None) for trial in RUNS["three by four"]]
+    trials = [replace(trial, notes={}, ranking={}) for trial in RUNS["three by four"]]
     run = make_run(tmp_path / "run", trials, without=without)
     text = text_of(write_report(run))
     assert set(files_of(run)) == {"report.html", "pareto.png"}
     assert "Evolution" not in text
     assert "ranked by oks.AP on" in text
+
+
+def test_a_trial_comes_back_from_its_file_with_its_descent() -> None:
+    for trial in RUNS["unfinished"]:
+        found = trial_from_dict(json.loads(json.dumps(trial.as_dict())))
+        assert found == trial
+        assert descent_of(found) == descent_of(trial)
+    old = {**RUNS["unfinished"][0].as_dict(), "descent": None, "ablations": {}}
+    assert descent_of(trial_from_dict(old)) is None
 
 
 def test_same_evolution_again_is_the_same_bytes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a report shows of an architecture: the space's own pictures, real numbers, entropies by epoch."""
+"""What components show of their own in a report, and what the core reads for them; real numbers as shares."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ import pytest
 from posenas.contract.genotype import Genotype, Real
 from posenas.contract.trial import Trial
 from posenas.reporting.report import write_report
-from posenas.reporting.report.architecture import draw_genotype, safe_names
-from posenas.reporting.report.course import entropy_picture, read_courses
 from posenas.reporting.report.genotype_table import genotype_table
 from posenas.runs.journal import Journal
 from posenas.runs.recipe import recipe_from_tables
@@ -34,15 +32,15 @@ from dataclasses import dataclass
 from typing import Annotated
 import cv2
 import numpy as np
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Choice, Real, sample_uniform
+from html import escape
+from posenas import Choice, PosenasError, Real, Section, sample_uniform
 
 
 @dataclass(frozen=True)
 class SketchedSpace:
-    '''Draws one grey square for each dimension.'''
+    '''Draws one grey square, and counts the epochs of each training of an architecture.'''
 
-    broken: Annotated[bool, "cannot draw"] = False
+    broken: Annotated[str, "how it fails"] = ""
     side: Annotated[int, "pixels"] = 8
 
     def __post_init__(self):
@@ -70,12 +68,34 @@ class SketchedSpace:
     def prune(self, genotype, threshold):
         return genotype
 
-    def draw(self, genotype):
-        if self.broken:
+    def sections(self, results):
+        if self.broken == "told":
             raise PosenasError("space sketched: out of ink")
-        grey = 60 * genotype["two"]
+        if self.broken == "untold":
+            return [results.no_such_name]
+        if self.broken == "no section":
+            return ["ink"]
+        epochs = ", ".join(str(len(course) - 1) for course in results.courses)
+        html = f"<p>Epochs {epochs} of {escape(results.ranked_on or '<nobody>')}.</p>"
+        if results.shown is None:
+            return [Section("A < B", html)]
+        grey = 60 * results.shown.genotype["two"]
         square = cv2.imencode(".png", np.full((self.side, self.side), grey, np.uint8))[1].tobytes()
-        return {"the / square": square, "a text": b"no picture"}
+        drawn = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+        pictures = {"square.png": square, "drawn.svg": drawn}
+        html += '<img src="square.png" alt="square"><img src="drawn.svg" alt="drawn">'
+        if self.broken in PICTURES:
+            pictures |= PICTURES[self.broken](square)
+        if self.broken == "not there":
+            html += '<img src="other.png">'
+        return [Section("A < B", html, pictures)]
+
+
+PICTURES = {
+    "no name": lambda square: {"../square.png": square},
+    "taken": lambda square: {"Poses.png": square},
+    "no picture": lambda square: {"text.png": b"no picture"},
+}
 """
 GENOTYPE = {"one.alpha": [[0.0, math.log(2), 0.0], [-1000.0, 0.0, -1000.0]], "one.scale": 1.23456, "two": 2}
 
@@ -107,7 +127,11 @@ def trial(two: int) -> Trial:
 
 def make_run(path: Path, **options: Any) -> Path:
     recipe = recipe_from_tables(
-        {"space": {"name": "sketched", **options}, "dataset": {"name": "coco", "root": "nowhere"}}
+        {
+            "space": {"name": "sketched", **options},
+            "strategy": {"name": "single"},
+            "dataset": {"name": "coco", "root": "nowhere"},
+        }
     )
     create_run(path, recipe)
     (path / "trials.json").write_text(json.dumps([trial(2).as_dict()], sort_keys=True))
@@ -143,60 +167,71 @@ def files_of(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((run / "report").iterdir())}
 
 
-def test_the_shown_genotype_is_drawn_by_its_space(tmp_path: Path) -> None:
+def test_a_space_shows_a_section_with_its_pictures(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
+    learn(run, times=2)
     page = write_report(run)
     files = files_of(run)
-    assert set(files) == {"report.html", "architecture-the-square.png"}
-    square = cv2.imdecode(np.frombuffer(files["architecture-the-square.png"], np.uint8), cv2.IMREAD_UNCHANGED)
+    assert set(files) == {"report.html", "square.png", "drawn.svg"}
+    square = cv2.imdecode(np.frombuffer(files["square.png"], np.uint8), cv2.IMREAD_UNCHANGED)
     assert (square == 120).all()
-    assert base64.b64encode(files["architecture-the-square.png"]).decode() in page.read_text()
-    text = text_of(page)
-    assert "as space sketched draws it: the / square." in text
-    assert "The space's picture a text is no PNG file" in text
+    content = page.read_text()
+    for name, kind in (("square.png", "png"), ("drawn.svg", "svg+xml")):
+        assert f'src="data:image/{kind};base64,{base64.b64encode(files[name]).decode()}"' in content
+    assert "<h2>A &lt; B</h2>\n<p>Epochs 3, 3 of &lt;nobody&gt;.</p>" in content
+    assert content.index("A &lt; B") < content.index("<h2>Genotype")
+    assert "What space" not in text_of(page)
     write_report(run)
     assert files_of(run) == files
 
 
 def test_a_picture_of_an_earlier_state_does_not_stay(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    learn(run)
     write_report(run)
-    (run / "report" / "architecture-older.png").write_bytes(b"older")
-    assert {"architecture-the-square.png", "entropy.png"} <= set(files_of(run))
+    (run / "report" / "older.png").write_bytes(b"older")
+    (run / "report" / "notes.txt").write_text("the user's own")
     (run / "trials.json").unlink()
-    write_report(run)
-    assert set(files_of(run)) == {"report.html", "entropy.png"}  # what was learnt is known without a trial
-    (run / "journal.jsonl").unlink()
-    assert "Architecture" not in text_of(write_report(run))
-    assert set(files_of(run)) == {"report.html"}
+    text = text_of(write_report(run))
+    assert set(files_of(run)) == {"report.html", "notes.txt"}
+    assert "A < B" in text  # a section without a trial
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"broken": True}, "The network cannot be drawn: space sketched: out of ink"),
-        ({"side": 0}, "The space cannot be asked to draw the network: space sketched: no side"),
-        ({"colour": 1}, "The space cannot be asked to draw the network: unknown option 'colour'"),
-        ({"name": "absent"}, "The space cannot be asked to draw the network: "),
+        ({"broken": "told"}, "What space sketched shows of its own is left out: space sketched: out of ink"),
+        ({"broken": "untold"}, "sections failed: AttributeError: 'Results' object has no attribute"),
+        (
+            {"broken": "no section"},
+            "space sketched of sketched-space 1.0: sections gives str, expected Section",
+        ),
+        ({"broken": "no name"}, "has a picture '../square.png', which is no name of a PNG or SVG file"),
+        ({"broken": "taken"}, "has a picture Poses.png, and the report has another one so called"),
+        ({"broken": "no picture"}, "has a picture text.png, which is no PNG file"),
+        ({"broken": "not there"}, "shows other.png, which is none of its pictures"),
+        ({"side": 0}, "The space cannot be asked what to show: space sketched: no side"),
+        ({"colour": 1}, "The space cannot be asked what to show: unknown option 'colour'"),
+        ({"name": "absent"}, "The space cannot be asked what to show: "),
     ],
 )
-def test_what_cannot_be_drawn_is_named_and_nothing_else_lost(
+def test_a_component_that_fails_is_named_and_nothing_else_lost(
     tmp_path: Path, options: dict[str, Any], complaint: str
 ) -> None:
     run = make_run(tmp_path / "run", **options)
-    text = text_of(write_report(run))
+    page = write_report(run)
+    text = text_of(page)
     assert complaint in text
     assert "oks.AP 0.200" in text
     assert "Genotype" in text
+    assert "<h2>A &lt; B" not in page.read_text()
     assert set(files_of(run)) == {"report.html"}
 
 
-def test_a_space_that_draws_nothing_is_no_problem(tmp_path: Path) -> None:
+def test_a_space_that_shows_nothing_is_no_problem(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", name="fixed")
     text = text_of(write_report(run))
-    assert "cannot be asked to draw" not in text
-    assert "Architecture" not in text
+    assert "What space" not in text
+    assert "asked what to show" not in text
 
 
 def test_real_numbers_of_a_relaxed_space_are_shares(tmp_path: Path) -> None:
@@ -220,38 +255,22 @@ def test_real_numbers_are_numbers_where_nothing_says_that_they_are_choices() -> 
     assert genotype_table({"a": [1, 2]}, None)["rows"] == [("a", [["[1,2]"]])]
 
 
-def test_entropies_are_those_of_the_journal(tmp_path: Path) -> None:
+def test_a_learnt_architecture_is_a_search(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    trainings = learn(run, times=2)
-    courses = read_courses(run / "journal.jsonl")
-    assert len(courses) == 2
-    for course, genotypes in zip(courses, trainings, strict=True):
-        assert set(course) == {"one.alpha"}  # a single number is no choice
-        for found, genotype in zip(course["one.alpha"], genotypes, strict=True):
-            rows = np.exp(np.array(genotype["one.alpha"]))
-            shares = rows / rows.sum(1, keepdims=True)
-            assert found == pytest.approx((-(shares * np.log(shares)).sum(1) / np.log(3)).mean())
-
-
-def test_the_course_of_a_run_elsewhere_is_the_same_bytes(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
+    assert "The training of one network for" in text_of(write_report(run))
     learn(run)
     text = text_of(write_report(run))
     assert "An architecture search for" in text
-    assert "How undecided each of the architecture's dimensions is" in text
+    assert "the architecture was learnt from training people alone" in text
+
+
+def test_the_report_of_a_run_elsewhere_is_the_same_bytes(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    learn(run)
+    write_report(run)
     shutil.copytree(run, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("report"))
     write_report(tmp_path / "elsewhere")
     assert files_of(tmp_path / "elsewhere") == files_of(run)
-
-
-def test_each_training_has_its_panel(tmp_path: Path) -> None:
-    heights = []
-    for times in (1, 2):
-        run = make_run(tmp_path / str(times))
-        learn(run, times=times)
-        picture = entropy_picture(read_courses(run / "journal.jsonl"))
-        heights.append(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED).shape[0])
-    assert heights[1] > 1.5 * heights[0]
 
 
 def test_a_journal_that_is_being_written_is_read_and_left_alone(tmp_path: Path) -> None:
@@ -262,7 +281,7 @@ def test_a_journal_that_is_being_written_is_read_and_left_alone(tmp_path: Path) 
     before = (run / "journal.jsonl").read_bytes()
     assert "cannot be read" not in text_of(write_report(run)).replace("The dataset cannot be read", "")
     assert (run / "journal.jsonl").read_bytes() == before
-    assert "entropy.png" in files_of(run)
+    assert "Epochs 3 of" in (run / "report" / "report.html").read_text()
 
 
 def test_a_damaged_journal_loses_nothing_else(tmp_path: Path) -> None:
@@ -271,17 +290,4 @@ def test_a_damaged_journal_loses_nothing_else(tmp_path: Path) -> None:
     text = text_of(write_report(run))
     assert "journal.jsonl in the run cannot be read" in text
     assert str(run) not in text
-    assert set(files_of(run)) == {"report.html", "architecture-the-square.png"}
-
-
-def test_file_names_are_safe_and_told_apart() -> None:
-    names = ["part1", "a/b", "a b", "A-B", "../..", "", "x" * 300, "é", ".hidden"]
-    safe = safe_names(names)
-    assert safe[:4] == ["part1", "a-b", "a-b-2", "A-B-3"]
-    assert len({name.casefold() for name in safe}) == len(names)
-    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,70}", name) for name in safe)
-
-
-def test_a_space_without_the_capability_is_not_asked() -> None:
-    space: Any = object()
-    assert draw_genotype(space, {}) == ({}, [])
+    assert set(files_of(run)) == {"report.html", "square.png", "drawn.svg"}

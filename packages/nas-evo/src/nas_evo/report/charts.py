@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib.colors import Normalize
-
-from posenas.reporting.report.charts import (
+from posenas.charts import (
     BLUE,
     COLOURS,
-    FITNESS,
     GREY,
     INK,
     RED,
     columns,
-    generation_ticks,
     legend_below,
     logarithmic,
     new_figure,
     plain_axes,
     png,
+    whole_ticks,
 )
-from posenas.reporting.report.family import Evolved, Family, fitness_of
-from posenas.reporting.report.family_tables import SIZE, generation_table
+
+from nas_evo.report.family import Evolved, Family, known_fitness
+from nas_evo.report.tables import FITNESS, SIZE, generation_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +32,8 @@ _WIDE = 6.0
 
 
 def fitness_picture(family: Family) -> bytes | None:
-    """PNG: the fitness of every network by generation; None where all failed."""
-    if not fitness_of(family.networks.values()):
+    """Return a PNG file: the fitness of every network by generation; None where all failed."""
+    if not known_fitness(family.networks.values()):
         return None
     figure = new_figure(10, 4.4)
     axes = figure.subplots()
@@ -53,7 +52,7 @@ def fitness_picture(family: Family) -> bytes | None:
         known = [(number, value) for number, value in values if value is not None]
         axes.plot(*columns(known), color=color, linewidth=1.5, marker="o", markersize=4, label=label)
     axes.set(xlabel="generation", ylabel=FITNESS)
-    axes.set_xticks(generation_ticks(family.generations))
+    axes.set_xticks(whole_ticks(family.generations))
     plain_axes(axes)
     _tame(axes, [fitness for _, fitness in dots])
     legend_below(figure, axes)
@@ -61,7 +60,7 @@ def fitness_picture(family: Family) -> bytes | None:
 
 
 def losses_picture(family: Family) -> bytes | None:
-    """PNG: validation loss against parameters, coloured by generation; None where no network has both."""
+    """Return a PNG file: validation loss against parameters; None where no network has both."""
     shown = [network for network in family.networks.values() if _place(network) is not None]
     if not shown:
         return None
@@ -78,7 +77,7 @@ def losses_picture(family: Family) -> bytes | None:
         edgecolors=INK,
         linewidths=0.4,
     )
-    ticks = generation_ticks(family.generations)
+    ticks = whole_ticks(family.generations)
     figure.colorbar(dots, ax=axes, label="generation", pad=0.02, ticks=ticks)
     ancestors = [network for network in shown if network.descent.parent is None]
     _ring(axes, ancestors, marker="s", color=INK, label="ancestor")

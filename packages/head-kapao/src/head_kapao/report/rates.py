@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from posenas.reporting.report.charts import BLUE, INK, new_figure, plain_axes, png
+from posenas.charts import BLUE, INK, new_figure, plain_axes, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from posenas.contract.keypoints import KeypointSet
+    from posenas import KeypointSet
 
 _IN_A_COLUMN = 40
 _BAR = 0.24
@@ -20,16 +19,17 @@ _ROOM = 0.08
 
 
 def in_order(rates: Mapping[str, float], keypoints: KeypointSet | None) -> Mapping[str, float]:
-    """As the keypoint set has them; those that it does not know, last."""
+    """Return the rates in the order of the keypoint set; those that it does not know come last."""
     known = () if keypoints is None else keypoints.names
     return {name: rates[name] for name in (*known, *rates) if name in rates}
 
 
 def rates_picture(rates: Mapping[str, float], *, step: str) -> bytes:
-    """PNG: a bar for each keypoint, from above to below in their order, in columns where they are many.
+    """Return a PNG file: a bar for each keypoint from above to below, in columns where they are many.
 
     Args:
-        rates: at least one of them above 0.
+        rates: by keypoint, in the order to show; at least one of them above 0.
+        step: what the decoding's step is called.
     """
     bars = list(rates.items())
     count = -(-len(bars) // _IN_A_COLUMN)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def mean_entropy(values: Iterable[Tensor]) -> Tensor:
-    """Of the softmax over each row, 1 where all entries weigh the same, 0 where one weighs all.
+    """Return the mean entropy of the softmax over each row: 1 where all weigh alike, 0 where one weighs all.
 
     Args:
         values: rows are along the last axis; those of one entry are no choice and do not count.

@@ -1,0 +1,1 @@
+"""What the report shows of the head: what the fusion of its decoding is worth."""

@@ -1,0 +1,1 @@
+"""What the report shows of relaxed architectures: what was learnt, and how."""

@@ -1,0 +1,1 @@
+"""The family of an evolution in the report: who descends from whom, in a tree, tables and charts."""

@@ -1,0 +1,46 @@
+"""What the report tells from a run's journal, which may be damaged without harm to the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype
+from posenas.runs.journal import read_records
+from posenas.runs.provenance import Accepted
+from posenas.runs.run import ACCEPTED, Run
+
+
+@dataclass(frozen=True)
+class Journaled:
+    """What the effects of a run tell beside its trials.
+
+    Attributes:
+        accepted: changes of data or code that the run went on with.
+        courses: as in `Results`.
+        output_change: as in `Results`.
+    """
+
+    accepted: Sequence[Accepted] = ()
+    courses: tuple[tuple[Genotype, ...], ...] = ()
+    output_change: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_journaled(run: Run) -> tuple[Journaled, Sequence[str]]:
+    """Return what the journal tells, and a line where it cannot be read."""
+    try:
+        records = read_records(run.journal_file)
+    except PosenasError:  # its words hold the run's path, which the report must not depend on
+        return Journaled(), [
+            "journal.jsonl in the run cannot be read, so how the architecture was learnt, and with what "
+            "changes of data or code the run went on, is left out."
+        ]
+    accepted = [Accepted(**record["inputs"]) for record in records if record.get("effect") == ACCEPTED]
+    courses = [
+        (record["inputs"]["start"], *record["result"]["course"])
+        for record in records
+        if record.get("effect") == "train relaxed"
+    ]
+    changes = [record["result"]["change"] for record in records if record.get("effect") == "leave out"]
+    return Journaled(accepted, tuple(courses), changes[-1] if changes else {}), []

@@ -1,0 +1,100 @@
+"""The picture of predicted poses beside the true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from posenas.contract.batches import View
+from posenas.contract.errors import PosenasError
+from posenas.contract.samples import UnreadableImageError
+from posenas.contract.scores import GroundTruth
+from posenas.contract.trial import Trial
+from posenas.data.affine import crop_matrix, transform, warp
+from posenas.data.drawing import contact_sheet, draw_pose
+from posenas.reporting.report.examples import Example, evenly_ranked, find_examples
+from posenas.runs.checksums import read_result
+from posenas.runs.predictions_file import predictions_from
+from posenas.runs.run import Run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from posenas.contract.keypoints import KeypointSet
+
+SHOWN_PEOPLE = 12
+
+_CROP = View("person", 256, 192)
+_PAIRS_IN_A_ROW = 3
+_SEAM = 3
+
+
+def draw_poses(
+    run: Run, shown: Trial | None, truth: GroundTruth | None
+) -> tuple[Mapping[str, bytes], Sequence[str]]:
+    """Return the picture by its file name, and what it could not show; none where there is nothing to show.
+
+    Args:
+        run: has the predictions.
+        shown: the trial that they are of.
+        truth: the people that it was scored on.
+    """
+    if shown is None or shown.predictions is None or truth is None:
+        return {}, []
+    name = f"predictions/{shown.predictions}"
+    try:
+        content = read_result(run.path, name)
+        predictions = predictions_from(
+            content, run.path / name, keypoints=len(truth.keypoints), samples=truth.samples
+        )
+    except (OSError, PosenasError):  # its words hold the run's path, which the report must not depend on
+        return {}, [f"{name} in the run cannot be read as COCO keypoint results."]
+    try:
+        examples = find_examples(predictions, truth)
+    except PosenasError as error:
+        return {}, [f"The predictions cannot be shown: {error}"]
+    readable, problems = [], []
+    for example in evenly_ranked(examples, SHOWN_PEOPLE):
+        try:
+            readable.append((example, example.sample.source.read()))
+        except UnreadableImageError as error:
+            problems.append(f"Image {example.sample.written_id} cannot be shown: {error}")
+    return {"poses.png": poses_picture(readable, truth.keypoints)} if readable else {}, problems
+
+
+def poses_picture(examples: Sequence[tuple[Example, NDArray[np.uint8]]], keypoints: KeypointSet) -> bytes:
+    """Return a PNG file: each person twice, with the true pose and with the predicted one.
+
+    Args:
+        examples: each with its whole image, (H, W, 3) RGB.
+        keypoints: what is drawn.
+    """
+    sheet = contact_sheet(
+        [_pair(example, image, keypoints) for example, image in examples],
+        columns=_PAIRS_IN_A_ROW,
+        captions=[_caption(example) for example, _ in examples],
+        title="left the truth, right the prediction",
+    )
+    return bytes(cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1])
+
+
+def _pair(example: Example, image: NDArray[np.uint8], keypoints: KeypointSet) -> NDArray[np.uint8]:
+    matrix = crop_matrix(example.person.box, _CROP)
+    crop = warp(image, matrix, _CROP)
+    truth = example.person.keypoints
+    left = draw_pose(crop, transform(matrix, truth[:, :2]), visible=truth[:, 2], keypoint_set=keypoints)
+    right = crop
+    if example.predicted is not None:
+        finite = np.isfinite(example.predicted)
+        places = transform(matrix, np.where(finite, example.predicted, 0.0))
+        right = draw_pose(crop, places, visible=2 * finite.all(axis=1), keypoint_set=keypoints)
+    seam = np.full((_CROP.height, _SEAM, 3), 255, np.uint8)
+    return np.concatenate([left, seam, right], axis=1)
+
+
+def _caption(example: Example) -> str:
+    found = f"OKS {example.similarity:.3f}" if example.predicted is not None else "no pose predicted"
+    return f"{found}, image {example.sample.written_id}"

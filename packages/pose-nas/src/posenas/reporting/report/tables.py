@@ -1,0 +1,92 @@
+"""The rows of the page's tables: metrics and costs of a trial, the candidates on the fronts, keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from posenas.composing.installed_costs import InstalledCosts
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.scores import Metric
+from posenas.contract.sections import Results
+from posenas.contract.trial import Trial
+from posenas.reporting.results import front_against
+
+
+def metric_rows(trial: Trial, metrics: Sequence[Metric]) -> Sequence[Mapping[str, str]]:
+    """Return a row for each metric, those without a figure too."""
+    return [
+        {
+            "name": metric.name,
+            "value": metric.text(trial.metrics[metric.name])
+            if metric.name in trial.metrics
+            else "not a number",
+            "better": "higher" if metric.higher_is_better else "lower",
+        }
+        for metric in metrics
+    ]
+
+
+def _cost(name: str, value: float) -> str:
+    return f"{value:,.0f}" if name.startswith("parameters") else f"{value:#.4g}"
+
+
+def cost_rows(trial: Trial, costs: InstalledCosts) -> Sequence[Mapping[str, str]]:
+    """Return a row for each of the trial's costs that means something, in the order of their declaration.
+
+    The costs of a network's parts come last.
+    """
+    declared = [figure.name for cost in costs.costs for figure in cost.figures]
+    names = [*declared, *(name for name in trial.costs if "." in name)]
+    figures = (costs.figure(name) for name in names if name in trial.costs)
+    return [
+        {
+            "name": figure.unit,
+            "value": _cost(figure.name, trial.costs[figure.name]),
+            "meaning": figure.meaning,
+        }
+        for figure in figures
+        if figure is not None and figure.meaning
+    ]
+
+
+def front_rows(results: Results) -> Sequence[Mapping[str, Any]]:
+    """Return a row for each candidate on any cost's front, from cheap to dear."""
+    fronts = {
+        cost.unit: {trial.id for trial in front_against(results, cost.name)}
+        for cost in results.compared_costs
+    }
+    chosen = [trial for trial in results.ranked if any(trial.id in front for front in fronts.values())]
+    return [
+        {
+            "id": trial.id,
+            "metric": results.objective.text(trial.metrics[results.objective.name]),
+            "gmacs": _cost("gmacs", trial.costs["gmacs"]),
+            "parameters": _cost("parameters", trial.costs["parameters"]),
+            "fronts": [name for name, front in fronts.items() if trial.id in front],
+            "winner": results.shown is not None and trial.id == results.shown.id,
+        }
+        for trial in sorted(chosen, key=lambda trial: (trial.costs["gmacs"], trial.costs["parameters"]))
+    ]
+
+
+def keypoint_parts(
+    by_keypoint: Mapping[str, float], keypoints: KeypointSet | None
+) -> Sequence[Mapping[str, Any]]:
+    """Return the keypoints under the first part that they belong to, each part with its mean."""
+    groups: dict[str, list[tuple[str, float]]] = {}
+    left = dict(by_keypoint)
+    if keypoints is not None:
+        for part, indices in keypoints.parts.items():
+            names = [keypoints.names[index] for index in indices]
+            groups[part] = [(name, left.pop(name)) for name in names if name in left]
+    groups["others" if any(groups.values()) else "all keypoints"] = list(left.items())
+    return [
+        {
+            "name": part.replace("_", " "),
+            "mean": sum(value for _, value in pairs) / len(pairs),
+            "keypoints": [{"name": name, "value": value} for name, value in pairs],
+        }
+        for part, pairs in groups.items()
+        if pairs
+    ]
