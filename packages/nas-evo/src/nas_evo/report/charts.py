@@ -113,6 +113,6 @@ def _ring(axes: Axes, networks: Sequence[Evolved], *, marker: str, color: str, l
 
 
 def _tame(axes: Axes, values: Sequence[float]) -> None:
-    """A logarithmic axis where one bad network would press all others together."""
+    """Make the axis logarithmic where one bad network would press all others together."""
     if min(values) > 0 and max(values) > _WIDE * min(values):
         logarithmic(axes, "y", values)

@@ -69,6 +69,6 @@ def _last_children(family: Family) -> Mapping[str, int]:
 
 
 def _below(name: str, children: Sequence[str], *, stays: bool) -> Sequence[str]:
-    """What stands under a network in the next generation: its line, if it stays, amid its children."""
+    """Return what stands under a network in the next generation: its line, if it stays, amid its children."""
     middle = len(children) // 2
     return [*children[:middle], name, *children[middle:]] if stays else children

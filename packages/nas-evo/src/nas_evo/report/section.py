@@ -52,7 +52,7 @@ def _generation_rows(family: Family) -> Sequence[Mapping[str, str]]:
 
 
 def _line_rows(family: Family) -> Sequence[Mapping[str, Any]]:
-    """The ancestor first."""
+    """Return a row for each network of the winner's line, the ancestor first."""
     return [
         {
             "generation": step.network.descent.generation,

@@ -89,7 +89,7 @@ def _draw_lines(axes: Axes, family: Family, layout: Layout, *, dot: float) -> No
 def _draw_networks(
     axes: Axes, family: Family, layout: Layout, *, line: Collection[str], dot: float
 ) -> PathCollection | None:
-    """The dots with their colours; None where all failed."""
+    """Draw the networks, and return their dots for the bar of colours; None where all failed."""
     networks = family.networks.values()
     failed = [layout.places[network.id] for network in networks if network.descent.fitness is None]
     if failed:

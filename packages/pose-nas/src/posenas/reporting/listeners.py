@@ -15,7 +15,7 @@ from posenas.runs.events import Events
 
 
 def make_events(display: Bars | Lines) -> Events:
-    """The events of a run. A plugin's listener that cannot be loaded is reported and left out."""
+    """Return the events of a run; a plugin's listener that cannot be loaded is told and left out."""
     listeners: dict[str, object] = {"display": display, "report": ReportWriter()}
     for plugin in find_plugins(("hooks",)):
         try:

@@ -75,13 +75,15 @@ class Bars:
         self._console.print(message(line), highlight=False, markup=False)
 
     def close(self) -> None:
-        """Leaves the terminal as it was."""
+        """Leave the terminal as it was."""
         self._progress.stop()
 
 
 class Lines:
-    """A listener for logs and pipes: one line for each epoch, trial and warning, and for long tasks one
-    every so many seconds."""
+    """A listener for logs and pipes.
+
+    It writes one line for each epoch, trial and warning, and for long tasks one every so many seconds.
+    """
 
     def __init__(self, write: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write
@@ -117,11 +119,11 @@ class Lines:
         self._write(f"warning: {message}")
 
     def close(self) -> None:
-        """There is nothing to put back."""
+        """Do nothing: lines leave nothing to put back."""
 
 
 def make_display(console: Console) -> Bars | Lines:
-    """Bars where the console is a terminal."""
+    """Return bars where the console is a terminal, else lines."""
     if console.is_terminal:
         return Bars(console)
     return Lines(lambda line: console.print(message(line), soft_wrap=True, highlight=False, markup=False))
@@ -133,7 +135,7 @@ def _epoch_line(task: str, epoch: int, epochs: int, losses: Mapping[str, float])
 
 
 def trial_line(trial: Trial) -> str:
-    """One line that says what was tried and how it did."""
+    """Return one line that says what was tried and how it did."""
     costs = f"{trial.costs['gmacs']:.3f} GMACs, {trial.costs['parameters'] / 1e6:.3f} M parameters"
     if trial.failure is not None:
         return f"{trial.stage} {trial.id}: failed: {trial.failure}; {costs}"

@@ -27,11 +27,14 @@ from posenas.searching.splits import People
 def evaluate_run(
     path: Path, *, split: str, assignments: Iterable[str], flags: Mapping[str, Any], events: Events
 ) -> Evaluation:
-    """Metrics by qualified name, such as `oks.AP`.
+    """Return metrics by qualified name, such as `oks.AP`, of the best network.
 
     Args:
+        path: the run's folder.
+        split: the people to score it on.
         assignments: changes of the run's recipe, such as `evaluation.boxes=FILE`.
         flags: another dataset or evaluator, by kind.
+        events: hears warnings and progress.
 
     Raises:
         PosenasError: where the run has no result yet, the dataset has other keypoints, or a change is one
@@ -69,7 +72,7 @@ def evaluate_run(
 
 
 def load_best(network: nn.Module, run: Run) -> None:
-    """Fills a network with the weights of a run's answer.
+    """Fill a network with the weights of a run's answer.
 
     Raises:
         PosenasError: where they are of another network.

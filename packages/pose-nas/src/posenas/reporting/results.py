@@ -95,7 +95,7 @@ def front_against(results: Results, cost: str) -> Sequence[Trial]:
 
 
 def _read_trials(run: Run) -> tuple[Trial, ...]:
-    """Those of a run in progress, or of a finished one."""
+    """Return the trials of a run, in progress or finished."""
     log = run.path / TRIAL_LOG
     again = f"`posenas resume {run.path}` writes it anew"
     try:
@@ -116,7 +116,7 @@ def _read_trials(run: Run) -> tuple[Trial, ...]:
 
 
 def _read_answer(run: Run) -> tuple[Trial, ...]:
-    """Returns the trial that the search marked as its answer when it ended; none until then."""
+    """Return the trial that the search marked as its answer when it ended; none until then."""
     if (run.path / TRIAL_LOG).exists():
         return ()
     try:

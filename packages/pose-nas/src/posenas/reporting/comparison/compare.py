@@ -49,8 +49,13 @@ class Size:
 def compare(
     composition: Composition, run: Run, size: Size, *, events: Events, accept_changes: bool = False
 ) -> Comparison:
-    """
+    """Score random genotypes of the winner's cost, and candidates trained alone; return all so far.
+
     Args:
+        composition: the run's.
+        run: a finished search, whose folder gets the comparison.
+        size: how much to compare.
+        events: hears of the progress.
         accept_changes: whether to go on with other data or code than the search's, which is noted.
 
     Raises:
@@ -100,7 +105,7 @@ def compare(
 
 
 def _winner(run: Run, results: Results) -> Trial:
-    """The winner as a candidate."""
+    """Return the winner as a candidate."""
     if results.answer is None:
         raise PosenasError(f"{run.path}: this run has no result yet; `posenas resume {run.path}` finishes it")
     winner = results.as_candidate(results.answer)
@@ -137,7 +142,7 @@ def _draw(
 def _like_candidates(
     problem: JournaledProblem, journal: Journal, winner: Trial, genotypes: Sequence[Genotype], *, stage: str
 ) -> Iterator[Trial]:
-    """With the shared weights that the winner was scored with, or trained alone as it was."""
+    """Score genotypes with the shared weights that the winner was scored with, or trained alone as it was."""
     training = training_of(journal, winner.weights)
     calibration = calibration_of(journal, winner)
     for done, genotype in enumerate(genotypes):
@@ -170,7 +175,7 @@ def _like_winner(
 def _alone(
     problem: JournaledProblem, journal: Journal, results: Results, *, number: int, epochs: int
 ) -> Iterator[Trial]:
-    """Candidates drawn at random, so that they are spread as the search's own were."""
+    """Train candidates alone that are drawn at random, so that they are spread as the search's own were."""
     if number == 0:
         return
     if not training_of(journal, results.ranked[0].weights).shared:

@@ -24,15 +24,20 @@ def draw_equal_cost(
     cost: CostOf,
     rng: Random,
 ) -> list[Genotype]:
-    """Up to `number` different genotypes, none of them the given one: fewer only where no more were found.
+    """Return different genotypes that cost as much as a given one, none of them the given one.
 
-    Each is the first of some draws of the space that costs as much; where none does, the last one with the
+    Each is the first of some draws of the space that costs as much. Where none does, the last draw gets the
     given genotype's values in random dimensions until it does. That makes it more like the given one, and a
     comparison with it harder to win.
 
     Args:
-        name: of the cost.
+        space: draws the genotypes.
+        genotype: the given one.
+        number: how many are wanted; fewer are returned only where no more were found.
+        name: the cost that is equal.
         tolerance: how far the costs may lie apart, as a share of the given one's.
+        cost: returns a genotype's cost by its name.
+        rng: all draws come from it.
 
     Raises:
         PosenasError: where none was found.

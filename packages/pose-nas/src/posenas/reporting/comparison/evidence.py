@@ -13,9 +13,11 @@ from posenas.runs.run import Run
 
 @dataclass(frozen=True)
 class Evidence:
-    """Attributes:
-    verdict: of a comparison; None where none was made.
-    repeats: of other seeds; None where there are none.
+    """What other runs and comparisons tell about a run.
+
+    Attributes:
+        verdict: of a comparison; None where none was made.
+        repeats: of other seeds; None where there are none.
     """
 
     verdict: Verdict | None = None
@@ -23,7 +25,11 @@ class Evidence:
 
 
 def read_evidence(run: Run, results: Results) -> Evidence:
-    """Raises PosenasError where a file cannot be read."""
+    """Return what is known about a run beside itself.
+
+    Raises:
+        PosenasError: where a file cannot be read.
+    """
     comparison = read_comparison(run)
     return Evidence(
         verdict=None if comparison is None else judge(comparison, results),

@@ -23,11 +23,12 @@ class Training:
 
     @property
     def shared(self) -> bool:
+        """Whether it trained a super-network."""
         return self.network == "shared"
 
 
 def training_of(journal: Journal, file: str | None) -> Training:
-    """The training that gave these weights.
+    """Return the training that gave these weights.
 
     Raises:
         PosenasError: where the journal holds none.
@@ -42,7 +43,7 @@ def training_of(journal: Journal, file: str | None) -> Training:
 
 
 def calibration_of(journal: Journal, trial: Trial) -> int:
-    """How many people batch norm's statistics were taken from when the trial was scored."""
+    """Return how many people batch norm's statistics were taken from when the trial was scored."""
     for record in journal.records:
         if record.get("effect") == "evaluate":
             inputs = record["inputs"]

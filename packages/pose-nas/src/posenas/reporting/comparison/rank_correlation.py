@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def kendall_tau(first: ArrayLike, second: ArrayLike) -> float:
-    """Kendall's tau-b, from -1 to 1: 1 for the same order; NaN where either holds only equal values.
+    """Return Kendall's tau-b, from -1 to 1: 1 for the same order; NaN where either holds only equal values.
 
     Source: Kendall, "The treatment of ties in ranking problems", Biometrika 1945.
     """
@@ -21,7 +21,14 @@ def kendall_tau(first: ArrayLike, second: ArrayLike) -> float:
 def tau_interval(
     first: ArrayLike, second: ArrayLike, *, resamplings: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """The middle 95 % of Kendall's tau over resamplings of the pairs: what so few pairs can tell."""
+    """Return the middle 95 % of Kendall's tau over resamplings of the pairs.
+
+    Args:
+        first: (n,) numbers.
+        second: (n,) numbers, one for each of the first.
+        resamplings: how many times n pairs are drawn from the n.
+        seed: the draws depend on it alone.
+    """
     rng = np.random.default_rng(seed)
     x, y = np.asarray(first), np.asarray(second)
     taus = []

@@ -16,7 +16,7 @@ TRIALS = ("random", "trained", "alone")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found; trials in the order of their drawing.
+    """What a comparison found; trials in the order of their drawing.
 
     Attributes:
         cost: the name of the cost that is equal.
@@ -33,6 +33,7 @@ class Comparison:
     alone: tuple[Trial, ...]
 
     def as_dict(self) -> dict[str, Any]:
+        """Return plain data for the file."""
         trials = {name: [trial.as_dict() for trial in getattr(self, name)] for name in TRIALS}
         return {
             "cost": self.cost,
@@ -42,7 +43,7 @@ class Comparison:
         }
 
     def joined(self, earlier: Comparison | None) -> Comparison:
-        """With an earlier one's further trials, as far as both were made alike."""
+        """Return the comparison with an earlier one's further trials, as far as both were made alike."""
         if earlier is None or (earlier.cost, earlier.tolerance) != (self.cost, self.tolerance):
             return self
         alike = earlier.alone_epochs == self.alone_epochs
@@ -61,7 +62,11 @@ def _joined(trials: tuple[Trial, ...], earlier: tuple[Trial, ...]) -> tuple[Tria
 
 
 def read_comparison(run: Run) -> Comparison | None:
-    """None where none was made. Raises PosenasError where it cannot be read."""
+    """Return the comparison of a run; None where none was made.
+
+    Raises:
+        PosenasError: where its file cannot be read.
+    """
     file = run.path / FILE
     if not file.exists():
         return None

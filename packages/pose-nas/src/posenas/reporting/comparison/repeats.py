@@ -24,14 +24,14 @@ class Repeats:
     answers: dict[int, Trial]
 
     def values(self, figure: str | None = None) -> list[float]:
-        """The answers' objective, or a cost of theirs, by seed."""
+        """Return the answers' objective, or a cost of theirs, in the order of the seeds."""
         found = [self.answers[seed] for seed in self.seeds if seed in self.answers]
         if figure is None:
             return [trial.metrics[self.objective] for trial in found if self.objective in trial.metrics]
         return [trial.costs[figure] for trial in found]
 
     def sentence(self) -> str:
-        """What the seeds say together."""
+        """Return what the seeds say together, in words."""
         scores = self.values()
         if len(scores) < 2:
             return f"{len(scores)} of {len(self.seeds)} seeds are finished; no spread can be told yet."
@@ -42,20 +42,27 @@ class Repeats:
         )
 
     def as_dict(self) -> dict[str, Any]:
+        """Return plain data for the file."""
         answers = {str(seed): trial.as_dict() for seed, trial in self.answers.items()}
         return {"seeds": list(self.seeds), "objective": self.objective, "answers": answers}
 
 
 def seed_folder(parent: Path, seed: int) -> Path:
+    """Return the folder of the run with this seed."""
     return parent / f"seed-{seed}"
 
 
 def write_repeats(parent: Path, repeats: Repeats) -> None:
+    """Write the file that tells which runs in a folder are one search."""
     write_sealed(parent / FILE, repeats.as_dict())
 
 
 def read_repeats(parent: Path) -> Repeats | None:
-    """None where the folder holds no repeated search. Raises PosenasError where it cannot be read."""
+    """Return the repeated search of a folder; None where it holds none.
+
+    Raises:
+        PosenasError: where its file cannot be read.
+    """
     file = parent / FILE
     if not file.exists():
         return None
@@ -71,4 +78,5 @@ def read_repeats(parent: Path) -> Repeats | None:
 
 
 def next_seeds(first: int, number: int) -> Sequence[int]:
+    """Return so many seeds from the first one on."""
     return range(first, first + number)

@@ -39,12 +39,14 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Attributes:
-    objective: the metric's qualified name.
-    cost: what is equal.
-    candidates: on the people that ranked the candidates; None where none was drawn.
-    trained: on `val`, after training; None where none was trained.
-    correlation: None where fewer than three candidates were trained alone, or all score alike.
+    """What a comparison says, in figures.
+
+    Attributes:
+        objective: the metric's qualified name.
+        cost: what is equal.
+        candidates: on the people that ranked the candidates; None where none was drawn.
+        trained: on `val`, after training; None where none was trained.
+        correlation: None where fewer than three candidates were trained alone, or all score alike.
     """
 
     objective: str
@@ -55,9 +57,11 @@ class Verdict:
     correlation: Correlation | None
 
     def as_dict(self) -> dict[str, Any]:
+        """Return plain data for `--json`."""
         return asdict(self)
 
     def sentences(self) -> Iterator[str]:
+        """Yield what was found, in words."""
         equal = f"{self.cost} within {100 * self.tolerance:g}%"
         if self.candidates is not None:
             yield f"As a candidate: {_against(self.candidates, self.objective)} of equal cost ({equal})."
@@ -72,7 +76,7 @@ class Verdict:
 
 
 def judge(comparison: Comparison, results: Results) -> Verdict | None:
-    """None where the run has no winner among its candidates."""
+    """Return what a comparison says; None where the run has no winner among its candidates."""
     answer = results.answer
     chosen = None if answer is None else results.as_candidate(answer)
     if answer is None or chosen is None:

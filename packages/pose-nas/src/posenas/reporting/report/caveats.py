@@ -119,7 +119,13 @@ def people_in_words(split: str, settings: EvaluationSettings) -> str:
 
 
 def scored_people(shown: Trial | None, truth: GroundTruth | None, settings: EvaluationSettings) -> str:
-    """Return who the shown trial was scored on, in words, with their number where they can be read."""
+    """Return who the shown trial was scored on, in words, with their number where they can be read.
+
+    Args:
+        shown: the trial; empty words where there is none.
+        truth: the people; None where they cannot be read.
+        settings: tell how many are held out.
+    """
     if shown is None:
         return ""
     if truth is None or not truth.samples:

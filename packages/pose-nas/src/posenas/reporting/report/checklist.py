@@ -16,7 +16,7 @@ from posenas.runs.recipe import Recipe
 
 
 class Point(NamedTuple):
-    """`fulfilled` is None where it is not for the run to know."""
+    """A point of good practice; `fulfilled` is None where it is not for the run to know."""
 
     asked: str
     fulfilled: bool | None

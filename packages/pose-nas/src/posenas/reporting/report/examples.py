@@ -21,6 +21,8 @@ class Example:
     """One true person.
 
     Attributes:
+        sample: the image.
+        person: the true one.
         predicted: (K, 2) pixels of the image; None where the image has no predicted pose.
         similarity: OKS of the two, in [0, 1].
     """
@@ -32,7 +34,7 @@ class Example:
 
 
 def evenly_ranked(examples: Sequence[Example], number: int) -> Sequence[Example]:
-    """From the most similar to the least, at even steps of rank, both ends included."""
+    """Return so many from the most similar to the least, at even steps of rank, both ends included."""
     ranked = sorted(examples, key=lambda example: -example.similarity)
     if len(ranked) <= number:
         return ranked
@@ -40,7 +42,7 @@ def evenly_ranked(examples: Sequence[Example], number: int) -> Sequence[Example]
 
 
 def find_examples(predictions: Predictions, truth: GroundTruth) -> Sequence[Example]:
-    """Everybody with a labelled keypoint, crowds apart, in the order of the images' ids.
+    """Return everybody with a labelled keypoint, crowds apart, in the order of the images' ids.
 
     Each has the most similar pose of its image, whoever else has it too.
 

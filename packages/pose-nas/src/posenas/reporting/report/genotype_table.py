@@ -15,10 +15,12 @@ _FIGURE_SPACE = "\u2007"
 
 
 def genotype_table(genotype: Genotype, space: SearchSpace | None) -> Mapping[str, Any]:
-    """Rows by what stands before the last dot of a dimension's name, columns by what stands behind it; each
-    cell a list of lines.
+    """Return the genotype as rows of cells, each a list of lines.
+
+    Rows are by what stands before the last dot of a dimension's name, columns by what stands behind it.
 
     Args:
+        genotype: the shown one.
         space: knows which dimensions are real; where it is None they are shown as they are.
     """
     dimensions = {} if space is None else space.dimensions()
@@ -49,7 +51,7 @@ def _is_choice(dimension: object) -> bool:
 
 
 def _number_lines(value: Any, real: Real, *, shares: bool) -> Sequence[str]:
-    """A line for each row along the last axis: its softmax in percent, or its numbers."""
+    """Return a line for each row along the last axis: its softmax in percent, or its numbers."""
     numbers = torch.tensor(real.numbers(value), dtype=torch.float64)
     rows = numbers.reshape(-1, real.shape[-1] if real.shape else 1)
     if shares:
