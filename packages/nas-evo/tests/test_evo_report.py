@@ -348,6 +348,13 @@ def test_page_of_an_evolution_names_no_command_that_refuses_it(tmp_path: Path) -
     assert text.count("which random ones cannot") == 1
 
 
+def test_page_of_a_control_without_inheritance_promises_no_comparison(tmp_path: Path) -> None:
+    trials = [replace(trial, inherited=None) for trial in RUNS["three by four"]]
+    text = text_of(write_report(make_run(tmp_path / "run", trials)))
+    assert "posenas compare" not in text
+    assert "inherited weights" not in text
+
+
 def test_page_tells_where_the_final_score_is_of_the_candidates_weights(tmp_path: Path) -> None:
     *trials, final = RUNS["three by four"]
     kept = replace(final, weights=f"{final.id}.safetensors")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_unif
 from posenas.contract.scores import Metric
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
+from posenas.reporting.comparison.compare import winner_of
 from posenas.reporting.comparison.equal_cost import draw_equal_cost
 from posenas.reporting.comparison.evidence import Evidence
 from posenas.reporting.comparison.rank_correlation import kendall_tau, tau_interval
@@ -25,6 +28,7 @@ from posenas.reporting.report.caveats import caveats
 from posenas.reporting.report.checklist import checklist
 from posenas.reporting.results import make_results
 from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.run import Run
 
 
 class Widths:
@@ -205,3 +209,22 @@ def test_equal_scores_are_called_equal() -> None:
     verdict = judge(comparison, results(*RUN))
     assert verdict is not None
     assert "better than 1 and equal to 1 of 2 random networks" in next(verdict.sentences())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"loss": 0.5, "inherited": 0.9}, "inherited weights from their parents"),
+        ({"loss": 0.5}, "were trained one by one"),
+    ],
+)
+def test_candidates_that_random_genotypes_cannot_be_like_are_refused(
+    changes: dict[str, Any], reason: str
+) -> None:
+    run = Run(Path("run"))
+    assert winner_of(run, results(*RUN)) == RUN[1]
+    changed = [replace(trial, weights=trial.id, **changes) for trial in RUN[:-1]]
+    with pytest.raises(PosenasError, match=reason):
+        winner_of(run, results(*changed, RUN[-1]))
+    points = list(checklist(results(*changed, RUN[-1]), RECIPE, evidence=Evidence()))
+    assert not any("posenas compare" in point.why for point in points)

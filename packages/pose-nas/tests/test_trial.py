@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from posenas import PosenasError, Trial
 from posenas.contract.trial import trial_from_dict
+from posenas.reporting.progress import trial_line
 
 
 def trial(**changes: Any) -> Trial:
@@ -39,6 +41,14 @@ def test_a_trial_of_an_older_version_is_read() -> None:
     found = trial_from_dict(old)
     assert found.notes == {"descent": None, "ablations": {}}
     assert found.as_dict() == old
+
+
+def test_the_display_tells_the_strategys_own_figure_first() -> None:
+    costs = {"gmacs": 0.5, "parameters": 2e6}
+    plain = replace(trial(), costs=costs)
+    assert trial_line(plain).endswith(": oks.AP 0.500 on val; 0.500 GMACs, 2.000 M parameters")
+    ranked = replace(plain, ranking={"fitness": 1.25})
+    assert ": fitness 1.250, oks.AP 0.500 on val; " in trial_line(ranked)
 
 
 @pytest.mark.parametrize(

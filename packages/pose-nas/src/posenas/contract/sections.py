@@ -106,6 +106,11 @@ class Results:
         """Whether candidates began their training with weights of each other."""
         return any(trial.inherited is not None for trial in self.candidates)
 
+    @property
+    def trained_alone(self) -> bool:
+        """Whether candidates were trained one by one, each to the epoch whose loss was least."""
+        return any(trial.loss is not None for trial in self.candidates)
+
     def as_candidate(self, answer: Trial) -> Trial | None:
         """Return the trial by which the answer's genotype was chosen; None where it was no candidate."""
         same = [trial for trial in self.ranked if trial.id == answer.id]

@@ -70,7 +70,7 @@ def compare(
             accept_changes=accept_changes,
         )
         results = read_results(run, composition.recipe)
-        winner = _winner(run, results)
+        winner = winner_of(run, results)
         assert results.answer is not None
         problem = JournaledProblem(composition, run, journal, events=events)
         parts: dict[str, list[Trial]] = {name: [] for name in TRIALS}
@@ -104,8 +104,12 @@ def compare(
     return result()
 
 
-def _winner(run: Run, results: Results) -> Trial:
-    """Return the winner as a candidate."""
+def winner_of(run: Run, results: Results) -> Trial:
+    """Return the winner as a candidate.
+
+    Raises:
+        PosenasError: where there is none that random genotypes can be compared with; says why.
+    """
     if results.answer is None:
         raise PosenasError(f"{run.path}: this run has no result yet; `posenas resume {run.path}` finishes it")
     winner = results.as_candidate(results.answer)
@@ -119,6 +123,11 @@ def _winner(run: Run, results: Results) -> Trial:
             f"{run.path}: its candidates inherited weights from their parents, and random genotypes have "
             "none, so there is no fair comparison with them; train the winner and another network alone with "
             "`posenas train`"
+        )
+    if results.trained_alone:
+        raise PosenasError(
+            f"{run.path}: its candidates were trained one by one, which a comparison does not repeat for "
+            "random genotypes; train the winner and another network alone with `posenas train`"
         )
     return winner
 

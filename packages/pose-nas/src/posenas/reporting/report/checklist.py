@@ -96,4 +96,6 @@ def _untouched(results: Results) -> Point:
 def _compared_by(command: str, results: Results) -> str:
     if results.inherited:
         return "random networks cannot inherit weights, as those of an evolution did"
+    if results.trained_alone:
+        return "not done for candidates that were trained one by one"
     return f"`{command}` does so"
