@@ -1,7 +1,7 @@
-"""Backbones: what makes the pyramid that part networks read, by name.
+"""Backbones by name: networks that make the pyramid that part networks read.
 
-A fabric's first layers, a hand-made network cut off after its pyramid, or any network that the zoo, a
-genotype's file or a finished run names, whatever package it comes from.
+A backbone is a fabric's first layers, a hand-made network cut off after its pyramid, or any network that the
+zoo, a genotype's file or a finished run names, whatever package it comes from.
 
 Source: PoseNFS (Yang et al., 2019), section IV-A, tables VIII and IX.
 """
@@ -26,13 +26,20 @@ _STEM_WIDTH = 64
 
 @dataclass(frozen=True)
 class FabricPlan:
-    """Table VIII: how many first layers, and the factors C and H."""
+    """The size of one of the paper's fabrics, by table VIII.
+
+    Attributes:
+        layers: how many first layers there are.
+        channels: the channel factor C.
+        hidden: H, the hidden nodes of each cell.
+    """
 
     layers: int
     channels: int
     hidden: int
 
     def scaled_channels(self, width: float) -> int:
+        """Return C times a width factor, to the nearest integer and at least 1."""
         return max(1, round(self.channels * width))
 
 
@@ -46,11 +53,11 @@ HAND_MADE: Mapping[str, tuple[str, ...]] = {
     "resnet50": ("stage1", "stage2", "stage3", "stage4"),
     "hrnet-w32": ("stage3.branch1", "stage3.branch2", "stage3.branch3", "transition3"),
 }
-"""The levels at 1/4, 1/8, 1/16 and 1/32 that are read."""
+"""The levels of each hand-made network that are read, at 1/4, 1/8, 1/16 and 1/32."""
 
 
 class Pyramid(nn.Module):
-    """Images to some levels of a network, from fine to coarse."""
+    """A network from images to some of another network's levels, from fine to coarse."""
 
     def __init__(self, network: nn.Module, levels: Sequence[Level | None]) -> None:
         super().__init__()
@@ -58,16 +65,19 @@ class Pyramid(nn.Module):
         self._names = [level and level.name for level in levels]
 
     def forward(self, images: Tensor) -> list[Tensor | None]:
-        """None where a level is not heard."""
+        """Return each level's features, or None for a level that is not heard."""
         features = self.network(images)
         return [None if name is None else features[name] for name in self._names]
 
 
 def make_fabric(name: str, *, scales: int, width: float, operations: Sequence[Operation]) -> Fabric:
-    """One of the paper's fabrics as a backbone.
+    """Return one of the paper's fabrics as a backbone.
 
     Args:
-        width: times as many channels: C to the nearest integer, the stem's to a multiple of 8.
+        name: one of `FABRICS`.
+        scales: how many scales there are, the first at 1/4.
+        width: the factor for channels. C is rounded to the nearest integer, the stem's to a multiple of 8.
+        operations: the candidates on each edge.
     """
     plan = FABRICS[name]
     channels = plan.scaled_channels(width)
@@ -82,15 +92,26 @@ def make_fabric(name: str, *, scales: int, width: float, operations: Sequence[Op
 
 
 def fabric_channels(name: str, *, scales: int, width: float) -> list[int]:
+    """Return the channels of a fabric's pyramid, from fine to coarse.
+
+    Args:
+        name: one of `FABRICS`.
+        scales: how many scales there are, the first at 1/4.
+        width: the factor for channels.
+    """
     factor = FABRICS[name].scaled_channels(width)
     return [channels_of(scale, factor) for scale in range(scales)]
 
 
 def make_pyramid(name: str, *, heard: Sequence[bool], width: float) -> tuple[Pyramid, list[int]]:
-    """A hand-made network's pyramid and its channels; nothing is built that nothing heard depends on.
+    """Return a hand-made network's pyramid and the channels of all its maps.
+
+    Parts that no heard map depends on are left out.
 
     Args:
-        heard: whether anything depends on the map, of each scale.
+        name: one of `HAND_MADE`.
+        heard: of each scale, whether anything depends on its map.
+        width: the factor for channels.
     """
     wanted = HAND_MADE[name][: len(heard)]
     network = _hand_made(name, width, len(heard))
@@ -99,11 +120,16 @@ def make_pyramid(name: str, *, heard: Sequence[bool], width: float) -> tuple[Pyr
 
 
 def find_pyramid(name: str, *, heard: Sequence[bool]) -> tuple[Pyramid, list[int]]:
-    """The same of a network that another package offers: its deepest level at each scale. One that is no
-    chain of parts is built whole.
+    """Return the pyramid of another package's network, its deepest level at each scale, and its channels.
+
+    A network that is no chain of parts is built whole.
+
+    Args:
+        name: a zoo entry's name, a genotype's file or a run's folder.
+        heard: of each scale, whether anything depends on its map.
 
     Raises:
-        PosenasError: where there is no such network, or it lacks a level.
+        PosenasError: if there is no such network, or it lacks a level.
     """
     if name not in zoo_names() and not Path(name).exists():
         known = list(dict.fromkeys((*FABRICS, *HAND_MADE, *zoo_names())))
@@ -132,7 +158,7 @@ def _pyramid(network: nn.Module, levels: Sequence[Level], heard: Sequence[bool])
 
 
 def _cut(chain: Chain, levels: Sequence[Level]) -> Chain:
-    """Without the parts after the last level that is read: no gradient would reach them."""
+    """Return the chain without the parts after the last level that is read: no gradient would reach them."""
     names = [name for name, _ in chain.named_children()]
     last = max(names.index(level.name) for level in levels)
     return Chain({name: chain.get_submodule(name) for name in names[: last + 1]}, levels)
@@ -164,7 +190,7 @@ class ThreeStages(nn.Module):
         )
 
     def leave_out_coarsest(self) -> None:
-        """Deletes the way into the fourth stage."""
+        """Delete the way into the fourth stage."""
         self.transitions = self.transitions[: len(self.stages)]
         self.levels = self.levels[: len(self.stages) + 1]
 

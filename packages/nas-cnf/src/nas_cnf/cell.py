@@ -1,4 +1,4 @@
-"""A fabric's unit: sums three sources, then passes the sum through hidden nodes of mixed operations.
+"""The unit of a fabric: it sums three sources and passes the sum through hidden nodes of mixed operations.
 
 Source: PoseNFS (Yang et al., 2019), section III-B, Eq. 1 to 3; layers as in the authors' code.
 """
@@ -16,22 +16,25 @@ from nas_cnf.mixing import Weight, is_nothing, weighted_sum
 from nas_cnf.operations import Operation, make_operation
 
 _SUMMED = 2
-"""Hidden nodes of a cell that are sums over their edges, as the paper's networks have; the further ones are
-means. Were they sums too, each would be some four times as large as the one before."""
+"""The number of a cell's hidden nodes that are sums over their edges, as in the paper's networks.
+
+The further nodes are means. As sums, each would be some four times as large as the one before.
+"""
 
 
 class Cell(nn.Module):
-    """The maps of the previous layer to (N, channels, H, W) at this cell's scale.
+    """A cell, from the maps of the previous layer to one (N, C x stride, H, W) map at its own scale.
 
-    Modules bear the same names in every fabric: `sources.above`, `edges.0.sep3`, `output`. An operation or a
+    Modules have the same names in every fabric: `sources.above`, `edges.0.sep3`, `output`. An operation or a
     source that is left out counts as nothing.
 
     Args:
-        scale: of this cell.
-        incoming: scales of the previous layer.
+        scale: this cell's.
+        incoming: how many scales the previous layer has.
         channels: the fabric's channel factor C.
-        hidden: nodes; each hears the input and all nodes before it. From the third on they are means.
-        operations: candidates on each edge.
+        hidden: the number of nodes. Each hears the input and all nodes before it; from the third on they are
+            means.
+        operations: the candidates on each edge.
     """
 
     def __init__(
@@ -55,12 +58,13 @@ class Cell(nn.Module):
         sources: Sequence[Weight],
         operations: Sequence[Sequence[Weight]],
     ) -> Tensor:
-        """
+        """Return the cell's map.
+
         Args:
-            previous: None where nothing depends on a map, which then counts as nothing.
-            sources: weights of the three sources, Eq. 2.
-            operations: weights of the operations on each edge, Eq. 1; edges in the order of the nodes they
-                end at, then of those they begin at.
+            previous: the previous layer's maps. A map that nothing depends on is None and counts as nothing.
+            sources: the weights of the three sources, Eq. 2.
+            operations: the weights of the operations on each edge, Eq. 1. Edges are in the order of the nodes
+                they end at, then of those they begin at.
         """
         nodes = [self._input(previous, sources)]
         for number in range(1, self._hidden + 1):
@@ -80,7 +84,7 @@ class Cell(nn.Module):
         return output
 
     def leave_out(self, sources: Sequence[float], operations: Sequence[Sequence[float]]) -> None:
-        """Deletes the layers of all that weighs exactly 0; the arguments are those of `forward`."""
+        """Delete the layers of everything that weighs exactly 0; the arguments are those of `forward`."""
         for name, weight in zip(self._from._fields, sources, strict=True):
             if weight == 0 and not isinstance(self.sources[name], nn.Identity):
                 del self.sources[name]
@@ -115,7 +119,10 @@ class Cell(nn.Module):
 def _merged(
     sources: Sources, modules: nn.ModuleDict, weights: Sequence[Weight]
 ) -> dict[tuple[int, str], Weight]:
-    """Weights by source and module; a map that is taken twice as it is counts once, by the sum of weights."""
+    """Return the weights by source and module.
+
+    A map that is taken twice unchanged counts once, with the sum of its weights.
+    """
     merged: dict[tuple[int, str], Weight] = {}
     for source, name, weight in zip(sources, sources._fields, weights, strict=True):
         is_copy = name in modules and isinstance(modules[name], nn.Identity)
@@ -130,7 +137,7 @@ def _candidates(operations: Sequence[Operation], width: int) -> nn.ModuleDict:
 
 
 def _scale_transfer(source: int, scale: int, channels: int) -> nn.Module:
-    """From one scale to the next one, or to itself.
+    """Return the module from one scale to the next one, or to itself.
 
     The paper has a ReLU after the way down; the authors' code has none.
     """

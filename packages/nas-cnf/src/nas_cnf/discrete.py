@@ -1,4 +1,4 @@
-"""Continuous choices made discrete: the heaviest one takes all.
+"""Discrete choices from continuous ones: the heaviest one takes all.
 
 Source: DARTS (Liu et al., ICLR 2019), section 2.4; PoseNFS itself leaves its networks continuous.
 """
@@ -15,13 +15,19 @@ from nas_cnf.pruning import NOTHING, shares_of
 def heaviest_operations(
     alpha: Sequence[Sequence[float]], operations: Sequence[Operation]
 ) -> list[list[float]]:
-    """One operation on each edge; as in DARTS never `zero`, which all cells of the fabric would share."""
+    """Return an alpha with only the heaviest operation on each edge.
+
+    As in DARTS that is never `zero`, which all cells of the fabric would share.
+    """
     eligible = [place for place, name in enumerate(operations) if name != "zero"]
     return [_alone(row, eligible) for row in alpha]
 
 
 def heaviest_sources(beta: Sequence[Sequence[float]], cells: Sequence[Sources]) -> list[list[float]]:
-    """One map for each cell; where it stands for several sources, all of these."""
+    """Return a beta with only the heaviest map for each cell.
+
+    If that map stands for several sources, all of them stay.
+    """
     chosen = []
     for row, sources in zip(beta, cells, strict=True):
         shares = shares_of(row, sources)
@@ -31,6 +37,6 @@ def heaviest_sources(beta: Sequence[Sequence[float]], cells: Sequence[Sources]) 
 
 
 def _alone(row: Sequence[float], eligible: Sequence[int]) -> list[float]:
-    """0 for the greatest of the eligible entries, the first of equals; nothing for all others."""
+    """Return 0 for the greatest eligible entry, the first of equals, and `NOTHING` for all others."""
     chosen = max(eligible, key=lambda place: row[place])
     return [0.0 if place == chosen else NOTHING for place in range(len(row))]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SOURCES = {-1: ("the finer scale", BLUE), 0: ("its own scale", INK), 1: ("the coarser scale", RED)}
-"""By where a source is from the cell that hears it: its name and its colour."""
+"""The name and the colour of a source, by where it is from the cell that hears it."""
 
 _OPERATIONS: dict[Operation, str] = {
     "zero": "#dfe3e7",
@@ -37,27 +37,29 @@ _DARK = ("sep3", "max3")
 _PALE = "#c5ccd3"
 _BOX = "#f2f5f8"
 _WIDTH, _HEIGHT = 0.46, 0.64
-"""Of a cell, where layers and scales are 1 apart."""
+"""The size of a cell, where layers and scales are 1 apart."""
 
 _PORT = 0.2
-"""Between the places of a cell where it hears the scales."""
+"""The distance between the places of a cell where it hears the scales."""
 
 _THICKEST, _THINNEST = 8.0, 0.6
-"""Points: the line of a source that is heard alone, and what can just be seen."""
+"""The widths, in points, of the line of a source that is heard alone, and of what can just be seen."""
 
 _PER_SCALE, _PER_EDGE, _AROUND = 0.82, 0.27, 2.2
-"""Inches; the last ones are for words."""
+"""The height of a scale, of an edge and of the words around, in inches."""
 
 _ROOM_FOR_NAME, _ROOM_FOR_SHARE = 0.085, 0.025
-"""Shares whose bar has room for the operation's name and share, or for the share."""
+"""The shares whose bar has room for the operation's name and share, or for the share alone."""
 
 
 class Line(NamedTuple):
-    """From a map of the layer before to a cell that hears it.
+    """A line from a map of the layer before to a cell that hears it.
 
     Attributes:
-        layer: of the cell; the first one is 1.
-        share: of all that the cell hears; of sources that are one map, their sum.
+        layer: the cell's; the first one is 1.
+        scale: the cell's.
+        source: the scale of the map.
+        share: that of all that the cell hears; for sources that are one map, their sum.
     """
 
     layer: int
@@ -73,10 +75,15 @@ def heard_lines(
     layers: Sequence[int],
     heard: Sequence[bool] | None = None,
 ) -> list[Line]:
-    """What a fabric's needed cells hear with a share above 0; cells by layer, then from fine to coarse.
+    """Return what a fabric's needed cells hear with a share above 0.
+
+    The cells are ordered by layer, then from fine to coarse.
 
     Args:
-        heard: which cells of the last layer are; none: all.
+        beta: (cells, 3).
+        incoming: how many maps the first layer hears.
+        layers: how many cells each layer has.
+        heard: whether anything depends on each cell of the last layer; None if all are heard.
     """
     shares = shares_in_networks(beta)
     needed = needed_cells(layers, incoming, shares, heard=heard)
@@ -106,14 +113,16 @@ def fabric_figure(
     operations: Sequence[Operation],
     heard: Sequence[bool] | None = None,
 ) -> Figure:
-    """The fabric's cells, and below them the operations that they all have.
+    """Draw the fabric's cells, and below them the operations that they all have.
 
     Args:
+        name: the figure's title.
         alpha: (edges of a cell, operations).
         beta: (cells, 3).
-        entrance: what the maps are called that the first layer hears.
-        incoming: how many these are.
-        layers: cells of each layer.
+        entrance: the name of the maps that the first layer hears.
+        incoming: how many maps the first layer hears.
+        layers: how many cells each layer has.
+        operations: the candidates on each edge.
         heard: as in `heard_lines`.
     """
     scales = max(incoming, *layers)
@@ -132,7 +141,7 @@ def fabric_figure(
 
 
 def _draw_line(axes: Axes, line: Line) -> None:
-    """And its share, where it ends."""
+    """Draw a line, and its share where it ends."""
     side = line.source - line.scale
     start = (line.layer - 1 + _WIDTH / 2, line.source)
     end = (line.layer - _WIDTH / 2, line.scale + _PORT * side)
@@ -161,7 +170,7 @@ def _percent(share: float) -> str:
 
 
 def _draw_cells(axes: Axes, lines: Sequence[Line], *, incoming: int, layers: Sequence[int]) -> bool:
-    """Boxes for cells and for the maps that they begin from; returns whether nothing depends on some."""
+    """Draw boxes for cells and for the maps that they begin from; tell whether nothing depends on some."""
     used = {(line.layer - 1, line.source) for line in lines}
     used |= {(len(layers), scale) for scale in range(layers[-1])}
     places = [(layer, scale) for layer, maps in enumerate([incoming, *layers]) for scale in range(maps)]
@@ -223,7 +232,7 @@ def _explain_cells(axes: Axes, *, missing: bool) -> None:
 
 
 def _draw_edges(axes: Axes, shares: Sequence[Sequence[float]], operations: Sequence[Operation]) -> None:
-    """One bar for each edge, divided among the operations."""
+    """Draw one bar for each edge, divided among the operations."""
     for edge, row in enumerate(shares):
         left = 0.0
         for operation, share in zip(operations, row, strict=True):
@@ -266,7 +275,7 @@ def _bar_text(operation: Operation, share: float) -> str:
 
 
 def _edge_names(number: int) -> Iterator[str]:
-    """In the order of the nodes that they end at, then of those they begin at."""
+    """Yield the edges' names in the order of the nodes that they end at, then of those they begin at."""
     end = 1
     while number > 0:
         for begin in range(end):

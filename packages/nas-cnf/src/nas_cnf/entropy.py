@@ -30,6 +30,6 @@ def mean_entropy(values: Iterable[Tensor]) -> Tensor:
 
 
 def _entropy(row: Tensor) -> Tensor:
-    """By way of logarithms, for the gradient is finite too where a share is exactly 0."""
+    """Return the entropy by way of logarithms: the gradient is finite too where a share is exactly 0."""
     logarithms = row.log_softmax(0)
     return -(logarithms.exp() * logarithms).sum()

@@ -20,17 +20,19 @@ from nas_cnf.operations import Operation
 
 
 class Fabric(nn.Module):
-    """Its entrance's input to the maps of its last layer, from fine to coarse.
+    """A fabric, from its entrance's input to the maps of its last layer, fine to coarse.
 
-    Cells bear their layer and scale as names, such as `layers.0.2`; one that is left out is not heard.
-    `alpha` (edges of a cell, operations) and `beta` (cells, 3) are buffers: the architecture is given. Made
-    parameters, they are learnt. The order of a beta is parallel, finer, coarser.
+    Cells have their layer and scale as names, such as `layers.0.2`; one that is left out is not heard.
+    `alpha` (edges of a cell, operations) and `beta` (cells, 3) are buffers: the architecture is given. Once
+    made parameters, they are learnt. The order of a beta is parallel, finer, coarser.
 
     Args:
         entrance: makes the maps that the first layer hears.
-        incoming: how many these are.
-        layers: cells of each layer.
-        channels: C; cells at 1/s have C x s.
+        incoming: how many maps the entrance makes.
+        layers: how many cells each layer has.
+        channels: the factor C; cells at 1/s have C x s channels.
+        hidden: the hidden nodes of each cell.
+        operations: the candidates on each edge.
     """
 
     alpha: Tensor
@@ -64,7 +66,7 @@ class Fabric(nn.Module):
         _initialise(self)
 
     def forward(self, inputs: Tensor | Sequence[Tensor | None]) -> list[Tensor | None]:
-        """None for the last layer's cells that are left out."""
+        """Return the last layer's maps, None for each cell that is left out."""
         mixture = self._mixture()
         needed = self._needed(mixture)
         features: list[Tensor | None] = self.entrance(inputs)
@@ -78,11 +80,14 @@ class Fabric(nn.Module):
         return features
 
     def leave_out(self, alpha: Tensor, beta: Tensor, heard: Sequence[bool] | None = None) -> None:
-        """Deletes the layers of all that these values give a weight of exactly 0, and of all that nothing
-        depends on then; the fabric computes the same without them.
+        """Delete the layers whose weight is exactly 0 at these values, and all that nothing depends on then.
+
+        The fabric computes the same without them.
 
         Args:
-            heard: which maps of the last layer are; none: all.
+            alpha: (edges of a cell, operations).
+            beta: (cells, 3).
+            heard: whether anything depends on each map of the last layer; None if all are heard.
 
         Source: PoseNFS, section IV-C, which makes such cells return zeros.
         """
@@ -100,7 +105,7 @@ class Fabric(nn.Module):
             self.entrance.leave_out(needed[0])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what is known of the values: those of a copy count their versions anew."""
+        """Return the state without what is known of the values: those of a copy count their versions anew."""
         return self.__dict__ | {"_known": None}
 
     @property
@@ -122,11 +127,14 @@ class Fabric(nn.Module):
         ]
 
     def _cells(self) -> list[nn.ModuleDict]:
-        """Layer by layer, by their scales."""
+        """Return the layers' cells, in each layer by their scales."""
         return [cast(nn.ModuleDict, layer) for layer in self.layers]
 
     def _mixture(self) -> Mixture:
-        """Numbers are read from the device once and not in every pass, for which it would have to wait."""
+        """Return the weights that alpha and beta stand for.
+
+        Numbers are read from the device once. Every pass would have to wait for the device otherwise.
+        """
         if self.is_relaxed or self.alpha.is_meta:
             return Mixture.of_tensors(self.alpha, self.beta)
         if self.alpha.is_inference() or self.beta.is_inference():  # these do not tell whether they changed
@@ -145,8 +153,11 @@ def _numbers(weights: Sequence[Sequence[Weight]]) -> list[list[float]]:
 
 
 def _initialise(fabric: Fabric) -> None:
-    """He's rule, but for a cell's last convolution torch's own, of a sixth of the variance: a cell adds up
-    three maps, of which two may be one and the same, and would else make them grow in every layer."""
+    """Initialise by He's rule, but a cell's last convolution by torch's own, with a sixth of the variance.
+
+    A cell adds up three maps, and two of them may be one and the same. By He's rule alone they would grow in
+    every layer.
+    """
     initialise(fabric, nn.init.kaiming_normal_)
     for module in fabric.modules():
         if isinstance(module, Cell) and not module.output.weight.is_meta:
@@ -154,9 +165,10 @@ def _initialise(fabric: Fabric) -> None:
 
 
 class Stem(nn.Module):
-    """Images to one map at 1/4, in a list: two 3x3 convolutions of stride 2 and a 1x1 convolution.
+    """The entrance of a fabric that begins with images: one map at 1/4, in a list.
 
-    As in the authors' code there is no ReLU after the first one.
+    It is two 3x3 convolutions of stride 2 and a 1x1 convolution. As in the authors' code there is no ReLU
+    after the first one.
     """
 
     def __init__(self, width: int, out_channels: int) -> None:
@@ -175,10 +187,12 @@ class Stem(nn.Module):
 
 
 class Adapters(nn.Module):
-    """A backbone's pyramid to a fabric's channels: a 1x1 convolution at each scale where they differ.
+    """The entrance of a part's fabric: it gives a backbone's pyramid the fabric's channels.
+
+    There is a 1x1 convolution at each scale where they differ.
 
     Args:
-        pyramid: channels at each scale.
+        pyramid: the channels at each scale.
         channels: the fabric's channel factor C.
     """
 
@@ -193,7 +207,7 @@ class Adapters(nn.Module):
         )
 
     def forward(self, pyramid: Sequence[Tensor | None]) -> list[Tensor | None]:
-        """None at a scale that is left out."""
+        """Return the maps, None at each scale that is left out."""
         modules = self.convolutions
         return [
             modules[str(scale)](features) if str(scale) in modules else None
@@ -201,6 +215,7 @@ class Adapters(nn.Module):
         ]
 
     def leave_out(self, needed: Sequence[bool]) -> None:
+        """Delete the convolutions of the scales that are not needed."""
         for scale, need in enumerate(needed):
             if not need:
                 del self.convolutions[str(scale)]

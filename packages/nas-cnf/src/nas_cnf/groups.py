@@ -1,4 +1,4 @@
-"""Part groups: which keypoints each of several networks predicts, by what is known of the body.
+"""Part groups: which keypoints each of several networks predicts, from what is known of the body.
 
 Source: PoseNFS (Yang et al., 2019/2021), table I, which groups COCO's and MPII's keypoints in 1, 3, 5 or 8
 parts. Here every group is a list of kinds of keypoints. That gives the table, and the groups of any other
@@ -15,12 +15,12 @@ from typing import Literal, TypeAlias
 from posenas import KeypointSet, PosenasError, suggestion
 
 _Kind: TypeAlias = Literal["head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
-"""What lies beyond an elbow or a knee is of the wrist's or the ankle's kind."""
+"""The kind of a keypoint. What lies beyond an elbow or a knee is of the wrist's or the ankle's kind."""
 
 _Side: TypeAlias = Literal["", "left", "right"]
 
 _Members: TypeAlias = tuple[tuple[_Kind, ...], _Side]
-"""Kinds of keypoints, and the side that they are on; "" for both."""
+"""The kinds of keypoints in a group, and the side that they are on; "" for both."""
 
 _HEAD_AND_SHOULDERS: _Members = (("head", "shoulder"), "")
 _BODY_GROUPS: Mapping[int, Mapping[str, _Members]] = {
@@ -56,7 +56,7 @@ class PartGroup:
     """The keypoints of one part of the body; another part may have some of them too.
 
     Attributes:
-        name: for people.
+        name: what people read.
         keypoints: indices in the keypoint set, rising.
     """
 
@@ -65,10 +65,11 @@ class PartGroup:
 
 
 def body_groups(keypoints: KeypointSet, parts: int) -> tuple[PartGroup, ...]:
-    """The groups of so many parts: of all keypoints for 1, and table I's for 3, 5 and 8.
+    """Return the groups for a number of parts: all keypoints for 1, and table I's groups for 3, 5 and 8.
 
     Raises:
-        PosenasError: for another number, and where the keypoint set has none for one of the groups.
+        PosenasError: if there are no groups for that number, the keypoint set has none for one of the groups,
+            or a keypoint is in no group.
     """
     if parts == 1:
         return (PartGroup("all keypoints", tuple(range(len(keypoints)))),)
@@ -91,8 +92,14 @@ def body_groups(keypoints: KeypointSet, parts: int) -> tuple[PartGroup, ...]:
 
 
 def random_groups(keypoints: KeypointSet, parts: int, rng: Random) -> tuple[PartGroup, ...]:
-    """The body's groups after the keypoints have changed places at random: groups of the same sizes, that
-    share as many keypoints.
+    """Return the body's groups after the keypoints have changed places at random.
+
+    The groups have the same sizes and share as many keypoints.
+
+    Args:
+        keypoints: the set that is grouped.
+        parts: how many groups there are, as of `body_groups`.
+        rng: draws the new places.
 
     Raises:
         PosenasError: as `body_groups`.
@@ -106,14 +113,15 @@ def random_groups(keypoints: KeypointSet, parts: int, rng: Random) -> tuple[Part
 
 
 def named_groups(keypoints: KeypointSet, names: Sequence[Sequence[str]]) -> tuple[PartGroup, ...]:
-    """Groups of the user's own.
+    """Return groups that the user lists.
 
     Args:
-        names: of each group's keypoints.
+        keypoints: the set that is grouped.
+        names: the names of each group's keypoints.
 
     Raises:
-        PosenasError: for an empty group, a name that is no keypoint's or is twice in a group, and a
-            keypoint that is in no group.
+        PosenasError: if a group is empty, a name is no keypoint's or is twice in a group, or a keypoint is in
+            no group.
     """
     groups = tuple(
         PartGroup(f"group {number}", tuple(sorted(_indices(keypoints, members, f"group {number}"))))
@@ -124,7 +132,7 @@ def named_groups(keypoints: KeypointSet, names: Sequence[Sequence[str]]) -> tupl
 
 
 def _place(keypoints: KeypointSet, index: int) -> tuple[_Kind | None, _Side]:
-    """A keypoint's kind, None where its parts do not tell, and its side, "" where they do not."""
+    """Return a keypoint's kind and side; None and "" where its parts do not tell them."""
     words = {
         word for part, members in keypoints.parts.items() if index in members for word in part.split("_")
     }
@@ -133,7 +141,7 @@ def _place(keypoints: KeypointSet, index: int) -> tuple[_Kind | None, _Side]:
 
 
 def _kind(name: str, part_words: set[str]) -> _Kind | None:
-    """Limbs first: shoulders and hips are in the torso too."""
+    """Return a keypoint's kind; limbs are tried first, since shoulders and hips are in the torso too."""
     if part_words & {"arm", "hand"}:
         return "shoulder" if "shoulder" in name else "elbow" if "elbow" in name else "wrist"
     if part_words & {"leg", "foot"}:

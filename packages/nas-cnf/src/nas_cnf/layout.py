@@ -1,4 +1,4 @@
-"""Where the cells of a fabric are, and which cells each one hears.
+"""The layout of a fabric: where its cells are, and which cells each one hears.
 
 A fabric is layers of cells. Cell s of a layer is at 1/(4 x 2^s) of the image and has C x 4 x 2^s channels. A
 whole fabric of L layers and S scales has min(j + 2, S, L - j) cells in layer j: it widens from the stem to a
@@ -13,30 +13,31 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 FINEST = 4
-"""Stride of the finest cells."""
+"""The stride of the finest cells."""
 
 
 def stride_of(scale: int) -> int:
+    """Return the stride of the cells at a scale: 4 at scale 0, twice as much at each further one."""
     return FINEST << scale
 
 
 def channels_of(scale: int, channels: int) -> int:
-    """Of a cell, where a fabric has the channel factor C."""
+    """Return the channels of a cell at a scale, in a fabric with the channel factor C."""
     return channels * stride_of(scale)
 
 
 def first_layers(number: int, scales: int) -> tuple[int, ...]:
-    """Cells of each layer of a backbone, which makes a pyramid of a stem's output."""
+    """Return the number of cells in each layer of a backbone, which makes a pyramid of a stem's output."""
     return tuple(min(layer + 2, scales) for layer in range(number))
 
 
 def last_layers(number: int, scales: int) -> tuple[int, ...]:
-    """Cells of each layer of a part network, which makes one map at 1/4 of a pyramid."""
+    """Return the number of cells in each layer of a part network, which makes one map at 1/4 of a pyramid."""
     return tuple(min(scales, number - layer) for layer in range(number))
 
 
 class Sources(NamedTuple):
-    """Scales of the previous layer that a cell hears, in the order of its three betas."""
+    """The scales of the previous layer that a cell hears, in the order of its three betas."""
 
     parallel: int
     above: int
@@ -44,10 +45,14 @@ class Sources(NamedTuple):
 
 
 def sources_of(scale: int, incoming: int) -> Sources:
-    """What a cell hears of `incoming` scales, of which there are at least `scale`.
+    """Return the scales that a cell hears.
 
-    Where its own scale is not there yet, the finer one stands for it; where the finer or the coarser one is
-    not there, its own does.
+    At the edges of the fabric a missing neighbour is replaced: a missing own scale by the finer one, a
+    missing finer or coarser one by the cell's own.
+
+    Args:
+        scale: the cell's.
+        incoming: how many scales the previous layer has, at least `scale`.
     """
     parallel = scale if scale < incoming else scale - 1
     above = scale - 1 if scale else parallel
@@ -56,7 +61,7 @@ def sources_of(scale: int, incoming: int) -> Sources:
 
 
 def sources_of_cells(layers: Sequence[int], incoming: int) -> list[Sources]:
-    """Of every cell, layer after layer, as the rows of a beta."""
+    """Return the sources of every cell, layer after layer, as the rows of a beta."""
     return [
         sources_of(scale, before)
         for before, cells in zip([incoming, *layers], layers, strict=False)
@@ -71,12 +76,16 @@ def needed_cells(
     *,
     heard: Sequence[bool] | None = None,
 ) -> list[list[bool]]:
-    """Whether anything depends on a map, where a weight of 0 is no dependence: of the maps that the first
-    layer hears, then of the cells, layer by layer.
+    """Tell of each map whether anything depends on it, where a weight of 0 is no dependence.
 
     Args:
-        weights: of every cell's three sources, layer after layer.
-        heard: which cells of the last layer are; none: all.
+        layers: how many cells each layer has.
+        incoming: how many maps the first layer hears.
+        weights: the weights of every cell's three sources, layer after layer.
+        heard: whether anything depends on each cell of the last layer; None if all are heard.
+
+    Returns:
+        First the maps that the first layer hears, then the cells, layer by layer.
 
     Source: PoseNFS's rule for useless cells, section IV-C.
     """

@@ -1,6 +1,6 @@
 """Weighted sums, and the weights that a fabric's alpha and beta stand for.
 
-Weights are numbers where the architecture is given and tensors while it is learnt.
+Weights are numbers if the architecture is given, and tensors while it is learnt.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Mixture:
     """The weights of one fabric.
 
     Attributes:
-        operations: of each operation on each edge.
-        sources: of each cell's parallel, finer and coarser source, layer after layer.
+        operations: the weight of each operation on each edge.
+        sources: the weights of each cell's parallel, finer and coarser source, layer after layer.
     """
 
     operations: Sequence[Sequence[Weight]]
@@ -29,16 +29,18 @@ class Mixture:
 
     @classmethod
     def of_numbers(cls, alpha: Tensor, beta: Tensor) -> Mixture:
+        """Return the weights of a given architecture, as numbers."""
         return cls(scaled_softmax(alpha).tolist(), scaled_softmax(beta).tolist())
 
     @classmethod
     def of_tensors(cls, alpha: Tensor, beta: Tensor) -> Mixture:
+        """Return the weights of an architecture that is learnt, as tensors."""
         operations, sources = scaled_softmax(alpha), scaled_softmax(beta)
         return cls([row.unbind() for row in operations], [row.unbind() for row in sources])
 
 
 def scaled_softmax(values: Tensor) -> Tensor:
-    """(rows, n) to weights whose mean is 1 in every row.
+    """Return weights of (rows, n) values, with a mean of 1 in every row.
 
     Eq. 1 and 2 have the softmax alone; the authors' code multiplies it by n, as is done here.
     """
@@ -46,18 +48,21 @@ def scaled_softmax(values: Tensor) -> Tensor:
 
 
 def shares_in_networks(values: Sequence[Sequence[float]]) -> list[list[float]]:
-    """The softmax of each row, in the networks' precision: what is exactly 0 here is so there."""
+    """Return the softmax of each row in the networks' precision: what is exactly 0 here is 0 there too."""
     shares: list[list[float]] = torch.tensor(values, dtype=torch.float32, device="cpu").softmax(1).tolist()
     return shares
 
 
 def is_nothing(weight: Weight) -> bool:
-    """Whether what it weighs need not be computed. A learnt weight may change, and has a gradient."""
+    """Tell whether what a weight stands for need not be computed.
+
+    A learnt weight may change, and has a gradient, so it never is nothing.
+    """
     return isinstance(weight, float) and weight == 0.0
 
 
 def weighted_sum(terms: Iterable[tuple[Tensor, Weight]]) -> Tensor | None:
-    """Of maps of one shape; None where there is none."""
+    """Return the weighted sum of maps of one shape, or None if there are no maps."""
     total = None
     for term, weight in terms:
         if total is None:

@@ -1,4 +1,4 @@
-"""A backbone's pyramid and the part networks that read it."""
+"""The network of the space `cnf`: a backbone and the part networks that read its pyramid."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from nas_cnf.layout import FINEST, channels_of, stride_of
 
 
 class FabricNetwork(nn.Module):
-    """(N, 3, H, W) images to `part1`, `part2`, ... at 1/4; without parts, to `pyramid4`, `pyramid8`, ... of
-    the backbone.
+    """A network from (N, 3, H, W) images to `part1`, `part2`, ... at 1/4.
 
-    H and W are multiples of the coarsest stride.
+    Without parts its levels are the backbone's, `pyramid4`, `pyramid8`, ... H and W are multiples of the
+    coarsest stride.
 
     Args:
-        pyramid: channels of the backbone's maps, from fine to coarse.
-        parts: part networks by their levels' names.
-        channels: their channel factor C.
+        backbone: makes the pyramid of images.
+        pyramid: the channels of the backbone's maps, from fine to coarse.
+        parts: the part networks by their levels' names.
+        channels: the part networks' channel factor C.
     """
 
     def __init__(

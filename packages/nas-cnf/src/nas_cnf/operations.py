@@ -1,4 +1,4 @@
-"""The candidate operations of an edge: (N, C, H, W) to the same shape.
+"""The candidate operations of an edge, from (N, C, H, W) to the same shape.
 
 Source: PoseNFS (Yang et al., 2019), section III-B; layers as in the authors' code, which convolves,
 normalises and then applies ReLU, unlike DARTS.
@@ -14,11 +14,11 @@ Operation: TypeAlias = Literal["zero", "skip", "sep3", "dil3", "avg3", "max3"]
 
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 WITHOUT_POOLING: tuple[Operation, ...] = ("zero", "skip", "sep3", "dil3")
-"""What the paper's part networks choose from."""
+"""The operations that the paper's part networks choose from."""
 
 
 def make_operation(name: Operation, channels: int) -> nn.Module | None:
-    """The layers of an operation; None for `zero`, which adds nothing to a sum."""
+    """Return the layers of an operation; None for `zero`, which adds nothing to a sum."""
     match name:
         case "zero":
             return None
@@ -35,7 +35,7 @@ def make_operation(name: Operation, channels: int) -> nn.Module | None:
 
 
 def _separable(channels: int, *, dilation: int = 1) -> tuple[nn.Module, ...]:
-    """3x3 depthwise and 1x1 convolution, batch norm, ReLU."""
+    """Return a 3x3 depthwise and a 1x1 convolution, batch norm and ReLU."""
     return (
         nn.Conv2d(channels, channels, 3, 1, dilation, dilation, groups=channels, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
@@ -45,5 +45,5 @@ def _separable(channels: int, *, dilation: int = 1) -> tuple[nn.Module, ...]:
 
 
 def _normalisation(channels: int) -> nn.BatchNorm2d:
-    """Without weights of its own: the mixture weighs the operation."""
+    """Return a batch norm without weights of its own: the mixture weighs the operation."""
     return nn.BatchNorm2d(channels, affine=False)

@@ -1,7 +1,7 @@
-"""Choices that weigh little left out.
+"""Pruning: choices that weigh little are left out.
 
-What has a weight of exactly 0 is never built. The paper prunes no more than that (section IV-C), and a learnt
-softmax hardly ever gives an exact 0; here what is below a threshold goes too, which changes the outputs.
+What has a weight of exactly 0 is never built. The paper prunes no more than that (section IV-C), but a learnt
+softmax hardly ever gives an exact 0. Here what is below a threshold goes too, which changes the outputs.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import math
 from collections.abc import Sequence
 
 NOTHING = -1000.0
-"""Beside a 0 the softmax of this is exactly 0, in float64 too."""
+"""A value whose softmax beside a 0 is exactly 0, in float64 too."""
 
 
 def shares_of(row: Sequence[float], alternatives: Sequence[int] | None = None) -> list[float]:
-    """Of each entry, what its alternative has of the row's softmax.
+    """Return, for each entry, the share that its alternative has of the row's softmax.
 
     Args:
-        alternatives: which one each entry is; equal ones, such as a map that stands for two sources, have one
-            share together. None: all differ.
+        row: the values before the softmax.
+        alternatives: which alternative each entry is. Equal ones, such as a map that stands for two sources,
+            have one share together. None if all differ.
     """
     greatest = max(row)
     exponentials = [math.exp(value - greatest) for value in row]
@@ -39,12 +40,14 @@ def without_light(
     rest: int | None = None,
     alternatives: Sequence[Sequence[int]] | None = None,
 ) -> list[list[float]]:
-    """The values of rows whose entries below a share of their softmax weigh nothing; the heaviest stays.
+    """Return rows in which entries below a share of their softmax weigh nothing; the heaviest stays.
 
     Args:
+        rows: the values before the softmax.
+        threshold: the share, from 0 to 1, below which an entry is light.
+        rest: the place of an entry without effect. It takes over the weight of those left out, so that the
+            other weights stay as they are. If it is None, the others grow to a sum of 1.
         alternatives: of each row, as in `shares_of`.
-        rest: an entry without effect, which takes over the weight of those left out, so that the weights of
-            the others stay as they are; None where there is none, and the others grow to a sum of 1.
     """
     each = [None] * len(rows) if alternatives is None else alternatives
     return [_without_light(row, threshold, rest, equal) for row, equal in zip(rows, each, strict=True)]

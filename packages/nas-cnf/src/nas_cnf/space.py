@@ -95,15 +95,18 @@ class CnfSpace:
         return dimensions
 
     def sample(self, rng: Random) -> Genotype:
-        """Standard normal values, as the paper's random architectures."""
+        """Draw standard normal values, as in the paper's random architectures."""
         return sample_uniform(self.dimensions(), rng)
 
     def ancestor(self) -> Genotype:
-        """Zeros: every choice weighs the same."""
+        """Return zeros: every choice weighs the same."""
         return middle(self.dimensions())
 
     def build(self, genotype: Genotype) -> FabricNetwork:
-        """Without the layers of what weighs exactly nothing; the others are the same as with them."""
+        """Return the network without the layers of what weighs exactly nothing.
+
+        The other layers are the same as with them.
+        """
         check_genotype(genotype, self.dimensions())
         heard = self._heard(genotype)
         backbone, pyramid = self._backbone(heard)
@@ -114,13 +117,18 @@ class CnfSpace:
         return network
 
     def relax(self, backbone: Any) -> dict[str, nn.Parameter]:
-        """Makes alpha and beta of a network that `build` made parameters, in place; once made, they stay the
-        same. By the dimensions' names, which are those in its state dict."""
+        """Make alpha and beta of a network that `build` made parameters, in place.
+
+        Once made, they stay the same.
+
+        Returns:
+            The parameters by the dimensions' names, which are those in the network's state dict.
+        """
         network = cast(FabricNetwork, backbone)
         return {name: _parameter(network, name) for name in self.dimensions()}
 
     def set_values(self, backbone: Any, genotype: Genotype) -> None:
-        """Fills alpha and beta of a network that `build` made, relaxed or not, in place."""
+        """Fill alpha and beta of a network that `build` made, relaxed or not, in place."""
         network = cast(FabricNetwork, backbone)
         with torch.no_grad():
             for name in self.dimensions():
@@ -128,7 +136,7 @@ class CnfSpace:
                 getattr(fabric, leaf).copy_(torch.tensor(genotype[name]))
 
     def discrete(self, genotype: Genotype) -> Genotype:
-        """With the heaviest operation on each edge, but for `zero`, and the heaviest source of each cell."""
+        """Return the heaviest operation on each edge, never `zero`, and the heaviest source of each cell."""
         check_genotype(genotype, self.dimensions())
         chosen = {}
         for name, rows in genotype.items():
@@ -139,8 +147,10 @@ class CnfSpace:
         return chosen
 
     def prune(self, genotype: Genotype, threshold: float) -> Genotype:
-        """Without the operations and sources whose share of their softmax is below the threshold; see
-        `nas_cnf.pruning`."""
+        """Return the genotype without the operations and sources that weigh less than the threshold.
+
+        What is compared is their share of their softmax; see `nas_cnf.pruning`.
+        """
         check_genotype(genotype, self.dimensions())
         return {
             name: without_light(rows, threshold, alternatives=self._sources_of(name))
@@ -192,7 +202,7 @@ class CnfSpace:
         return {name: png(figure) for name, figure in figures.items()}
 
     def _zero(self, dimension: str) -> int | None:
-        """The place of `zero` in the rows of an alpha."""
+        """Return the place of `zero` in the rows of an alpha, or None if there is none."""
         operations = self._operations_of(dimension)
         return operations.index("zero") if "zero" in operations else None
 
@@ -200,13 +210,13 @@ class CnfSpace:
         return self.backbone_operations if dimension.startswith("backbone") else self.operations
 
     def _sources_of(self, dimension: str) -> list[Sources]:
-        """Of the cells that a beta's rows are of."""
+        """Return the sources of the cells that a beta's rows are of."""
         if dimension.startswith("backbone"):
             return sources_of_cells(first_layers(FABRICS[self.backbone].layers, self._scales), 1)
         return sources_of_cells(last_layers(self.layers, self._scales), self._scales)
 
     def _heard(self, genotype: Genotype) -> list[bool]:
-        """Which of the backbone's maps a part depends on; without parts all are there for the head."""
+        """Tell which of the backbone's maps a part depends on; without parts all are there for the head."""
         if not self.parts:
             return [True] * self._scales
         layers = last_layers(self.layers, self._scales)
@@ -234,7 +244,7 @@ class CnfSpace:
         return [f"part{number}" for number in range(1, self.parts + 1)]
 
     def _backbone(self, heard: Sequence[bool]) -> tuple[nn.Module, list[int]]:
-        """And the channels of its pyramid, of what is not heard too."""
+        """Return the backbone, and the channels of all maps of its pyramid, heard or not."""
         width = _NARROW if self.width is None else self.width
         if self.backbone in FABRICS:
             fabric = make_fabric(
@@ -270,7 +280,7 @@ def _dimensions(
 
 
 def _place(network: nn.Module, name: str) -> tuple[nn.Module, str]:
-    """The fabric, and the name in it, of a dimension."""
+    """Return a dimension's fabric, and the dimension's name in it."""
     path, _, leaf = name.rpartition(".")
     return network.get_submodule(path), leaf
 

@@ -21,10 +21,11 @@ from nas_cnf.entropy import mean_entropy
 
 @dataclass(frozen=True)
 class SynchronousStep:
-    """Weights and architecture by the gradient of one loss for the same people.
+    """A step in which weights and architecture learn by the gradient of one loss for the same people.
 
     Attributes:
-        sparsity: weight of the architecture's mean entropy in the loss.
+        space: the one that is searched.
+        sparsity: the weight of the architecture's mean entropy in the loss.
     """
 
     space: Relaxed
@@ -42,12 +43,14 @@ class SynchronousStep:
 
 @dataclass(frozen=True)
 class BilevelStep:
-    """The weights by the loss for the batch's first half, the architecture by that for its second half.
+    """A step in which the weights learn from a batch's first half, the architecture from its second half.
 
     Attributes:
+        space: the one that is searched.
         order: 1 takes the architecture's gradient at the present weights; 2 after the weights' next step of
             `inner_rate`, through which it is differentiated too.
-        sparsity: weight of the architecture's mean entropy in its loss.
+        inner_rate: the length of the weights' next step.
+        sparsity: the weight of the architecture's mean entropy in its loss.
     """
 
     space: Relaxed
@@ -82,7 +85,7 @@ class BilevelStep:
 
 
 def _gradients(loss: Tensor, weights: list[Tensor], *, create_graph: bool) -> list[Tensor]:
-    """Zeros for what the loss does not depend on."""
+    """Return the gradients of the loss, zeros for what it does not depend on."""
     found = torch.autograd.grad(loss, weights, create_graph=create_graph, allow_unused=True)
     return [
         torch.zeros_like(weight) if gradient is None else gradient

@@ -152,8 +152,11 @@ def _trained_anew(problem: Problem, found: Relaxation, options: FirstOrder | Sec
 
 
 def _left_out(problem: Problem, found: Relaxation, genotype: Genotype) -> Generator[Trial, None, Weights]:
-    """The whole network as a trial, where the genotype is a part of it. Returns the part's weights; how far
-    its outputs are from the whole one's is in the run."""
+    """Yield the whole network as a trial, if the genotype is a part of it.
+
+    Returns:
+        The part's weights. How far its outputs are from the whole one's is in the run.
+    """
     if genotype == found.genotype:
         return found.weights
     whole = problem.evaluate(found.genotype, found.weights, stage="learnt")

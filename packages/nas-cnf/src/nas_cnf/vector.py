@@ -39,12 +39,14 @@ from nas_cnf.groups import PartGroup, body_groups, named_groups, random_groups
 Groups: TypeAlias = Literal["auto", "random"] | tuple[tuple[str, ...], ...]
 
 _LONGEST = 2.0**24 - 1
-"""A squared length; the score of a longer vector would be rounded to 1 in float32."""
+"""The greatest squared length. The score of a longer vector would be rounded to 1 in float32."""
 
 _FIRST_SQUARE = 0.01
-"""Squared length of fresh vectors, near the mean of a target map; and value of a fresh plain map. Length 0 is
-a saddle, where no gradient says in which direction to grow; from longer vectors training first empties the
-maps, and ends up there."""
+"""The squared length of fresh vectors, near the mean of a target map, and the value of a fresh plain map.
+
+Length 0 is a saddle, where no gradient says in which direction to grow. From longer vectors training first
+empties the maps, and ends up there.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,11 @@ class VectorHead:
         return person_view(self.input_size, encoding=self.encoding, crop=self.crop)
 
     def select(self, levels: Sequence[Level]) -> Sequence[Level]:
-        """The levels `part1`, `part2`, ...; where there are none, the deepest level at 1/4 or finer.
+        """Return the levels `part1`, `part2`, ..., or the deepest level at 1/4 or finer if there are none.
 
         Raises:
-            PosenasError: where none is that fine, the parts differ in stride or in number from the groups,
-                or the view does not divide by the stride of every level.
+            PosenasError: if none is that fine, the parts differ in stride or in number from the groups, or
+                the view does not divide by the stride of every level.
         """
         parts = _part_levels(levels)
         selected = [deepest_within([level], QUARTER) for level in parts] or [deepest_within(levels, QUARTER)]
@@ -109,7 +111,11 @@ class VectorHead:
             )
 
     def part_groups(self, keypoints: KeypointSet, parts: int) -> tuple[PartGroup, ...]:
-        """The keypoints of each part. PosenasError where they cannot be told, or are no good groups."""
+        """Return the keypoints of each part.
+
+        Raises:
+            PosenasError: if they cannot be told, or are no good groups.
+        """
         if self.groups == "auto":
             return body_groups(keypoints, parts)
         if self.groups == "random":
@@ -124,13 +130,18 @@ class VectorHead:
 
 
 class VectorModule(nn.Module):
-    """Outputs are (N, K, H / stride, W / stride) scores, 0 or more; below 1 where one part has the keypoint.
-    Of dimension 1 they are the convolutions' own values, a heat map's without vectors (table IV).
+    """A head module whose outputs are (N, K, H / stride, W / stride) scores, 0 or more.
+
+    A score is below 1 if one part has the keypoint. Of dimension 1 the outputs are the convolutions' own
+    values, a heat map's without vectors (table IV).
 
     Args:
         levels: one for each group, all of one stride.
         groups: every keypoint is in at least one.
-        sigma: of maps at 1/4, in their pixels; finer maps have as much more.
+        keypoints: the dataset's.
+        dimension: that of the vectors.
+        encoding: how keypoints become maps and maps keypoints.
+        sigma: that of maps at 1/4, in their pixels; finer maps have as much more.
     """
 
     def __init__(
@@ -173,7 +184,7 @@ class VectorModule(nn.Module):
         return torch.stack([maps[index] for index in sorted(maps)], dim=1)
 
     def _scores(self, level: Tensor, convolution: nn.Module) -> Tensor:
-        """(N, C, H, W) to (N, J, H, W)."""
+        """Return (N, J, H, W) scores of a part's (N, C, H, W) level."""
         # The meta device, on which costs are counted, has no autocast to switch off.
         with torch.autocast("cpu" if level.is_meta else level.device.type, enabled=False):
             vectors: Tensor = convolution(level.float().relu())
@@ -186,10 +197,10 @@ class VectorModule(nn.Module):
         return encode(batch, self.encoding, sigma=self.sigma, stride=self.stride)
 
     def loss(self, outputs: Tensor, targets: HeatmapTargets) -> Tensor:
-        """Eq. 6, the mean over N and K of the sum over pixels, as a share of an empty map's error.
+        """Return Eq. 6, the mean over N and K of the sum over pixels, as a share of an empty map's error.
 
-        That is 1 whatever the resolution, so that losses can be compared. Keypoints that are not labelled,
-        or whose patch is not on the map, count as zero.
+        An empty map's loss is 1 whatever the resolution, so that losses can be compared. Keypoints that are
+        not labelled, or whose patch is not on the map, count as zero.
         """
         return mean_squared_error(outputs, targets) * self._pixels_to_error(outputs)
 
@@ -197,7 +208,10 @@ class VectorModule(nn.Module):
         return mean_squared_difference(outputs, teacher) * self._pixels_to_error(outputs)
 
     def _pixels_to_error(self, outputs: Tensor) -> float:
-        """A map's pixels over an empty map's squared error: the sum of the target's squares, pi sigma^2."""
+        """Return a map's pixels over an empty map's squared error.
+
+        That error is the sum of the target's squares, pi sigma^2.
+        """
         return outputs.shape[2:].numel() / (math.pi * self.sigma**2)
 
     def decode(self, outputs: Tensor) -> Poses:
@@ -210,22 +224,22 @@ class VectorModule(nn.Module):
         return Poses(places, peak_values(maps, peaks))
 
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
-        """The mean of the scores."""
+        """Return the mean of the scores of the view and of its mirror image."""
         return (outputs.float() + undo_mirror(mirrored.float(), self.mirrored, self.encoding)) / 2
 
 
 def squashed_length(vectors: Tensor, *, dim: int) -> Tensor:
-    """n^2 / (1 + n^2), in [0, 1), n being the vectors' length along `dim` (Eq. 5).
+    """Return n^2 / (1 + n^2), in [0, 1), n being the vectors' length along `dim` (Eq. 5).
 
-    Without a square root, whose gradient is infinite at length 0. Vectors longer than 4096 have the score of
-    that length, and no gradient.
+    There is no square root, whose gradient is infinite at length 0. Vectors longer than 4096 have the score
+    of that length, and no gradient.
     """
     squares = vectors.square().sum(dim).clamp(max=_LONGEST)
     return squares / (1 + squares)
 
 
 def _part_levels(levels: Sequence[Level]) -> list[Level]:
-    """`part1`, `part2`, ... as far as they go."""
+    """Return the levels `part1`, `part2`, ... as far as they go."""
     by_name = {level.name: level for level in levels}
     parts: list[Level] = []
     while (level := by_name.get(f"part{len(parts) + 1}")) is not None:

@@ -1,7 +1,7 @@
 """The paper's fabrics as backbones, and its pose networks before the search has moved their alpha and beta.
 
-Source: PoseNFS (Yang et al., 2019). Its counts of parameters are of cells with a second input, which Eq. 2
-does not have and which nothing is ever sent to; its GFLOPs are not.
+Source: PoseNFS (Yang et al., 2019). Its counts of parameters include a second input of every cell, which Eq.
+2 does not have and which nothing is ever sent to. Its GFLOPs do not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ _STEMS = "with a stem in each part, which its code makes and no image reaches, 3
 _LONGER_CELLS = f"{_TWO_INPUTS}, and ways from two layers back, which its equations do not have"
 
 _SIGMAS = {256: 2.0, 384: 3.0}
-"""Of the targets, in pixels of the maps, by the height of the input; the paper's code has these."""
+"""The standard deviations of the targets, in pixels of the maps, by the height of the input.
+
+The paper's code has the same.
+"""
 
 
 def _entry(
@@ -32,7 +35,7 @@ def _entry(
     channels: int = 10,
     hidden: int = 1,
 ) -> ZooEntry:
-    """A network whose choices all weigh the same; its head is the paper's where it has parts."""
+    """Return a network whose choices all weigh the same; if it has parts, its head is the paper's."""
     space = CnfSpace(
         backbone=backbone,
         width=1.0,

@@ -51,8 +51,11 @@ def entropy_picture(courses: Sequence[Course]) -> bytes:
 
 
 def _draw_course(axes: Axes, course: Course) -> None:
-    """One colour for the dimensions of a group, which stands before the last dot, and one style for those of
-    the same name in it."""
+    """Draw a line for each dimension.
+
+    A group of dimensions, which stands before the last dot, has one colour. Dimensions of the same name in
+    their groups have one style.
+    """
     groups = _places(name.rpartition(".")[0] for name in course)
     leaves = _places(name.rpartition(".")[2] for name in course)
     for name, entropies in course.items():
