@@ -6,18 +6,19 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 _EPSILON = 1e-3
-"""Keras's default for batch norm."""
+"""The default of Keras's batch norm."""
 
 
 def normalised(convolution: nn.Conv2d | nn.ConvTranspose2d, momentum: float) -> tuple[nn.Module, nn.Module]:
-    """The convolution and its batch norm."""
+    """Return the convolution and its batch norm."""
     return convolution, nn.BatchNorm2d(convolution.out_channels, eps=_EPSILON, momentum=momentum)
 
 
 class SqueezeExcitation(nn.Module):
-    """Multiplies every channel by a gate in (0, 1): (N, C, H, W) to the same shape.
+    """A gate in (0, 1) that multiplies every channel: (N, C, H, W) to the same shape.
 
-    Mean over positions, 1x1 to `hidden` channels, swish, 1x1 back, sigmoid. Both convolutions have a bias.
+    It is a mean over positions, 1x1 to `hidden` channels, swish, 1x1 back and a sigmoid. Both convolutions
+    have a bias.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -32,9 +33,10 @@ class SqueezeExcitation(nn.Module):
 
 
 class DropConnect(nn.Module):
-    """In training, zeroes each sample with probability `rate` and divides the others by 1 - rate.
+    """A layer that drops whole samples in training: (N, C, H, W) to the same shape.
 
-    (N, C, H, W) to the same shape. The draws come from torch's generator.
+    It zeroes each sample with probability `rate` and divides the others by 1 - rate. The draws come from
+    torch's generator.
     """
 
     def __init__(self, rate: float) -> None:
@@ -49,15 +51,19 @@ class DropConnect(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, k x k depthwise, squeeze and excitation, 1x1 projection; a shortcut where shapes agree.
+    """A block from (N, I, H, W) to (N, O, H / stride, W / stride), with a shortcut where shapes agree.
 
-    (N, I, H, W) to (N, O, H / stride, W / stride). Parts bear the same names in every block, so that weights
-    can be handed from one network to another by name.
+    It is a 1x1 expansion, a k x k depthwise convolution, squeeze and excitation and a 1x1 projection. Parts
+    have the same names in every block, so that weights can be handed from one network to another by name.
 
     Args:
-        expansion: channels of the depthwise convolution over I; at 1 there is no expanding convolution.
-        drop: rate of drop-connect before the shortcut is added.
-        momentum: of batch norm, torch's: the share of the newest batch.
+        in_channels: I.
+        out_channels: O.
+        expansion: the channels of the depthwise convolution over I; at 1 there is no expanding convolution.
+        kernel: k.
+        stride: the depthwise convolution's.
+        drop: the rate of drop-connect before the shortcut is added.
+        momentum: batch norm's, as in torch: the share of the newest batch.
     """
 
     def __init__(

@@ -13,7 +13,10 @@ from posenas import Choice, Genotype
 KERNELS = (3, 5)
 MOST_BLOCKS = 4
 MOST_HALVINGS = 4
-"""Of the resolution, by the modules together. The stem halves it too: nothing is coarser than 1/32."""
+"""How often the modules together may halve the resolution.
+
+The stem halves it too, so nothing is coarser than 1/32.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,10 @@ FREE_STRIDES = (5, 6, 7)
 
 
 def dimensions() -> dict[str, Choice]:
-    """28, in the thesis's order, each from cheap to dear: a stride of 2 leaves less to compute after it."""
+    """Return the 28 dimensions in the thesis's order, each from cheap to dear.
+
+    A stride of 2 comes first: it leaves less to compute after it.
+    """
     choices = {}
     for number, quartet in enumerate(ANCESTOR, 1):
         choices[f"module{number}.blocks"] = Choice(tuple(range(1, MOST_BLOCKS + 1)))
@@ -53,6 +59,7 @@ def dimensions() -> dict[str, Choice]:
 
 
 def genotype_of(quartets: Sequence[Quartet]) -> Genotype:
+    """Return the genotype of the seven modules' genes."""
     return {
         f"module{number}.{gene}": value
         for number, quartet in enumerate(quartets, 1)
@@ -61,8 +68,11 @@ def genotype_of(quartets: Sequence[Quartet]) -> Genotype:
 
 
 def quartets_of(genotype: Genotype) -> tuple[Quartet, ...]:
-    """The modules that are built. A stride of 2 beyond the fourth one stands for 1, so that every combination
-    of values makes a network that works on the same inputs."""
+    """Return the modules that are built.
+
+    A stride of 2 beyond the fourth one stands for 1, so that every combination of values makes a network that
+    works on the same inputs.
+    """
     quartets: list[Quartet] = []
     for number in range(1, len(ANCESTOR) + 1):
         quartet = Quartet(**{gene: genotype[f"module{number}.{gene}"] for gene in Quartet.__annotations__})
@@ -72,5 +82,5 @@ def quartets_of(genotype: Genotype) -> tuple[Quartet, ...]:
 
 
 def halvings(quartets: Sequence[Quartet]) -> int:
-    """How often they halve the resolution."""
+    """Count how often modules halve the resolution."""
     return sum(quartet.stride - 1 for quartet in quartets)

@@ -8,16 +8,18 @@ import torch
 from torch import Tensor, nn
 
 _CUT = 2.0
-"""Standard deviations of the whole normal distribution."""
+"""The place of the cuts, in standard deviations of the whole normal distribution."""
 _SHARE = math.erf(_CUT / math.sqrt(2))
-"""Of the whole distribution, between the cuts."""
+"""The share of the whole distribution that is between the cuts."""
 _CUT_DEVIATION = 0.87962566103423978
-"""Standard deviation of the standard normal distribution between the cuts."""
+"""The standard deviation of the standard normal distribution between the cuts."""
 
 
 def initialise(network: nn.Module) -> None:
-    """Fills every convolution's weight, in place, and its bias with zeros. On the meta device there is
-    nothing to fill."""
+    """Fill every convolution's weight, in place, and its bias with zeros.
+
+    On the meta device there is nothing to fill.
+    """
     if next(network.parameters()).is_meta:
         return
     for module in network.modules():
@@ -28,7 +30,7 @@ def initialise(network: nn.Module) -> None:
 
 
 def fan_out(convolution: nn.Conv2d | nn.ConvTranspose2d) -> int:
-    """Keras's: kernel area x the last axis of Keras's kernel.
+    """Return Keras's fan-out: the kernel's area times the last axis of Keras's kernel.
 
     That axis counts a convolution's outputs, a depthwise one's outputs for each input (1, so that k x k
     weights are not drawn as if they were C times as many), and a transposed convolution's inputs.
@@ -41,9 +43,13 @@ def fan_out(convolution: nn.Conv2d | nn.ConvTranspose2d) -> int:
 
 @torch.no_grad()
 def fill(weight: Tensor, *, deviation: float) -> None:
-    """From a normal distribution cut at twice its deviation and so scaled that `deviation` is what is left.
+    """Fill a weight, in place, from a normal distribution that is cut at twice its deviation.
 
-    By the distribution's inverse: an evolution makes many networks, and `nn.init.trunc_normal_` takes six
-    times as long.
+    The values are drawn by the distribution's inverse: an evolution makes many networks, and
+    `nn.init.trunc_normal_` takes six times as long.
+
+    Args:
+        weight: a tensor of any shape.
+        deviation: the standard deviation that is left after the cut.
     """
     weight.uniform_(-_SHARE, _SHARE).erfinv_().mul_(math.sqrt(2) * deviation / _CUT_DEVIATION)

@@ -1,7 +1,6 @@
 """Mutation: one gene of one module changes.
 
-Source: McNally, thesis (2022), algorithm 1. Other than printed there, channels are never 0, as in the
-authors' code.
+Source: McNally, thesis (2022), algorithm 1. Unlike there, channels are never 0, as in the authors' code.
 """
 
 from __future__ import annotations
@@ -15,10 +14,15 @@ from nas_evo.genes import MOST_HALVINGS
 
 
 def mutate(genotype: Genotype, dimensions: Mapping[str, Choice], rng: Random) -> Genotype:
-    """A copy in which exactly one gene differs.
+    """Return a copy in which exactly one gene differs.
 
-    Genes are redrawn, all as likely, until one has changed. Blocks always change, so that takes fewer than
-    four redraws on average.
+    Genes are redrawn with equal probability until one has changed. Blocks always change, so that takes fewer
+    than four redraws on average.
+
+    Args:
+        genotype: the parent's, which stays as it is.
+        dimensions: the choices of each gene.
+        rng: draws the gene and its value.
     """
     mutant = dict(genotype)
     while mutant == genotype:
@@ -28,7 +32,10 @@ def mutate(genotype: Genotype, dimensions: Mapping[str, Choice], rng: Random) ->
 
 
 def _redrawn(genotype: Genotype, name: str, choice: Choice, rng: Random) -> int:
-    """One block more or fewer; any kernel; any number of channels; the other stride where it is legal."""
+    """Return a new value of one gene.
+
+    That is one block more or fewer, any kernel, any number of channels, or the other stride if it is legal.
+    """
     value: int = genotype[name]
     if name.endswith(".blocks"):
         return rng.choice([blocks for blocks in (value - 1, value + 1) if blocks in choice.values])
@@ -39,7 +46,10 @@ def _redrawn(genotype: Genotype, name: str, choice: Choice, rng: Random) -> int:
 
 
 def _other_stride(genotype: Genotype, stride: int) -> int:
-    """A halving is taken away only where there are as many as may be, and added only below that."""
+    """Return the other stride if it is legal, else the same one.
+
+    A halving is taken away only if there are as many as may be, and added only if there are fewer.
+    """
     halvings = sum(value - 1 for name, value in genotype.items() if name.endswith(".stride"))
     if stride == 2:
         return 1 if halvings >= MOST_HALVINGS else 2

@@ -15,16 +15,20 @@ from nas_evo.initialisation import initialise
 from nas_evo.scaling import Blueprint
 
 _EXPANSION = 6
-"""Of all modules but the first, whose blocks do not expand."""
+"""The expansion of all modules but the first, whose blocks do not expand."""
 _DECONVOLUTIONS = 3
 
 
 def build_network(blueprint: Blueprint, *, drop_connect: float, momentum: float) -> Chain:
-    """With fresh weights. Its levels are `stem`, `module1` to `module7`, and `deconv1` to `deconv3`.
+    """Return a blueprint's network with fresh weights.
+
+    Its levels are `stem`, `module1` to `module7`, and `deconv1` to `deconv3`.
 
     Args:
-        drop_connect: its rate grows evenly over the blocks from 0; one block after the last it would be this.
-        momentum: of batch norm.
+        blueprint: the modules and channels.
+        drop_connect: the limit of its rate, which grows evenly over the blocks from 0; one block after the
+            last it would be this.
+        momentum: batch norm's.
     """
     channels, stride = blueprint.stem, 2
     stem = nn.Conv2d(3, channels, 3, stride, 1, bias=False)
@@ -55,7 +59,10 @@ def _activated(convolution: nn.Conv2d | nn.ConvTranspose2d, momentum: float) -> 
 def _module(
     channels: int, quartet: Quartet, *, expansion: int, drops: list[float], momentum: float
 ) -> nn.Sequential:
-    """(N, channels, H, W) to (N, quartet.channels, H / quartet.stride, W / quartet.stride)."""
+    """Return a module of (N, channels, H, W) to (N, quartet.channels, H / stride, W / stride).
+
+    The stride is the quartet's.
+    """
     return nn.Sequential(
         *(
             InvertedResidual(

@@ -35,7 +35,7 @@ _TRIES = 1000
 
 @dataclass(frozen=True)
 class Plan:
-    """How large an evolution is.
+    """The size of an evolution.
 
     Attributes:
         gamma: the exponent of Eq. 3.4.
@@ -111,7 +111,7 @@ class Neuroevolution:
 
     @property
     def plan(self) -> Plan:
-        """The preset's, with the options that were set."""
+        """The preset's plan, with the options that were set."""
         plan = PLANS[self.preset]
         own = {name: getattr(self, name) for name in Plan.__dataclass_fields__}
         return replace(plan, **{name: value for name, value in own.items() if value is not None})
@@ -160,7 +160,7 @@ class Neuroevolution:
     def _conceive(
         self, problem: Problem, parents: Sequence[Trial], known: Collection[str], rng: Random
     ) -> list[tuple[Genotype, Trial]]:
-        """A generation's children, each with its parent; fewer where no other genotypes were found."""
+        """Return a generation's children, each with its parent; fewer if no other genotypes were found."""
         mutate = changes(problem.space)
         new: dict[str, tuple[Genotype, Trial]] = {}
         for number in range(self.plan.children):
@@ -201,7 +201,7 @@ class Neuroevolution:
         return family_sections(results)
 
     def fitness(self, trial: Trial) -> float | None:
-        """J of Eq. 3.4; None where the trial failed."""
+        """Return J of Eq. 3.4, or None if the trial failed."""
         if trial.loss is None:
             return None
         ratio = self.target_parameters / trial.costs["parameters_with_statistics"]
@@ -209,7 +209,7 @@ class Neuroevolution:
 
 
 def fittest(trials: Sequence[Trial], number: int) -> list[Trial]:
-    """The so many fittest; of equals the one with fewer parameters, then the elder."""
+    """Return the `number` fittest trials; of equals the one with fewer parameters, then the elder."""
     alive = [trial for trial in trials if fitness_of(trial) is not None]
     return sorted(alive, key=lambda trial: (fitness_of(trial), trial.costs["parameters_with_statistics"]))[
         :number
@@ -217,7 +217,7 @@ def fittest(trials: Sequence[Trial], number: int) -> list[Trial]:
 
 
 def _keep(problem: Problem, pool: Sequence[Trial], number: int) -> list[Trial]:
-    """Those that can still be parents; the others' weights are deleted."""
+    """Keep the trials that can still be parents, and delete the weights of the others."""
     kept = fittest(pool, number)
     needed = {trial.weights for trial in kept}
     for trial in pool:
@@ -227,7 +227,7 @@ def _keep(problem: Problem, pool: Sequence[Trial], number: int) -> list[Trial]:
 
 
 def _first(problem: Problem) -> Genotype:
-    """Where the evolution begins: the space's ancestor, or the middle of every dimension."""
+    """Return where the evolution begins: the space's ancestor, or the middle of every dimension."""
     space = problem.space
     if isinstance(space, Evolvable):
         return space.ancestor()

@@ -14,17 +14,17 @@ from posenas import Genotype
 from nas_evo.genes import Quartet, quartets_of
 
 SEARCHED_SIZE = (256, 192)
-"""Height and width that a genotype stands for as it is."""
+"""The height and width, in pixels, that a genotype stands for as it is."""
 
 _RESOLUTION, _DEPTH, _WIDTH = 1.15, 1.2, 1.1
-"""Growth of each for one more unit of the exponent: EfficientNet's gamma, alpha and beta."""
+"""The growth of each for one more unit of the exponent: EfficientNet's gamma, alpha and beta."""
 _STEM_CHANNELS = 32
 _DECONV_CHANNELS = 128
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What is built: the modules, and the channels before them and of the transposed convolutions after."""
+    """The modules that are built, the channels before them, and those of the deconvolutions after."""
 
     stem: int
     modules: tuple[Quartet, ...]
@@ -32,10 +32,12 @@ class Blueprint:
 
 
 def scale(genotype: Genotype, input_size: tuple[int, int], *, width: float = 1.0) -> Blueprint:
-    """The network of a genotype, scaled from 256x192 to another height and width.
+    """Return the network of a genotype, scaled from 256x192 to another height and width.
 
     Args:
-        width: times as many channels everywhere, beside those of the scaling.
+        genotype: a member of the space.
+        input_size: the height and width in pixels.
+        width: a factor for all channels, beside that of the scaling.
     """
     exponent = math.log(sum(input_size) / sum(SEARCHED_SIZE), _RESOLUTION)
     depth, channels = _DEPTH**exponent, width * _WIDTH**exponent
@@ -51,13 +53,13 @@ def scale(genotype: Genotype, input_size: tuple[int, int], *, width: float = 1.0
 
 
 def rounded(channels: float) -> int:
-    """To the nearest multiple of 8, at least 8; to the next one where that would take more than a tenth."""
+    """Round to the nearest multiple of 8, at least 8; to the next one if that takes away over a tenth."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest if nearest >= 0.9 * channels else nearest + 8
 
 
 def drop_connect_limit(input_size: tuple[int, int]) -> float:
-    """EfficientNet's rate for inputs of this height and width."""
+    """Return EfficientNet's drop-connect rate for inputs of this height and width."""
     side = sum(input_size) / 2
     for largest, rate in ((240, 0.2), (300, 0.3), (456, 0.4)):
         if side <= largest:

@@ -45,14 +45,20 @@ class EvoSpace:
         return dimensions()
 
     def sample(self, rng: Random) -> Genotype:
-        """Uniform, at the strides that an evolution may reach: at most one of modules 5 to 7 has stride 2."""
+        """Draw uniformly, at the strides that an evolution may reach.
+
+        At most one of modules 5 to 7 has stride 2.
+        """
         halving = rng.choice((None, *FREE_STRIDES))
         strides = {f"module{number}.stride": 2 if number == halving else 1 for number in FREE_STRIDES}
         return {**sample_uniform(self.dimensions(), rng), **strides}
 
     def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
-        """The strides of modules 7 to 5: 2 only where none of the others has it, since a second one stands
-        for 1. The last comes first, so that of several the one that counts is kept."""
+        """Return the strides of modules 7 to 5: 2 only if none of the others has it.
+
+        A second one would stand for 1. The last module comes first, so that of several strides of 2 the one
+        that counts is kept.
+        """
         halving = {number for number in FREE_STRIDES if genotype[f"module{number}.stride"] == 2}
         return {
             f"module{number}.stride": (1,) if halving - {number} else (2, 1)

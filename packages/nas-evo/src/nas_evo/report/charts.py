@@ -93,7 +93,7 @@ def losses_picture(family: Family) -> bytes | None:
 
 
 def _place(network: Evolved) -> tuple[float, float] | None:
-    """Millions of parameters, and loss."""
+    """Return millions of parameters and the loss, or None if one is not known."""
     size, loss = network.trial.costs.get(SIZE), network.trial.loss
     return None if size is None or loss is None else (size / 1e6, loss)
 

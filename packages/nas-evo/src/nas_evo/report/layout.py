@@ -59,7 +59,7 @@ def lay_out(family: Family) -> Layout:
 
 
 def _last_children(family: Family) -> Mapping[str, int]:
-    """By the parent's id: the generation of its last child."""
+    """Return the generation of each parent's last child, by the parent's id."""
     last: dict[str, int] = {}
     for network in family.networks.values():
         parent = family.parent(network)

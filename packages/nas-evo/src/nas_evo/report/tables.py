@@ -13,7 +13,7 @@ SIZE = "parameters_with_statistics"
 """The cost that the fitness counts."""
 
 FITNESS = "fitness J (lower is fitter)"
-"""What charts call it."""
+"""The name of the fitness in charts."""
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 _LINE = "#cdd3d9"
 _TREE_WIDTH = 610.0
-"""Points of the picture that a generation has for its networks."""
+"""The points of the picture that a generation has for its networks."""
 _ID_WIDTH = 62.0
-"""Points of an id and the gap to the next."""
+"""The points of an id and the gap to the next."""
 _EDGE = 0.08
-"""Nearer to the side than this there is no room for an id."""
+"""The distance from the side below which there is no room for an id."""
 _LARGEST_DOT = 11.0
 _TALLEST_BAR = 5.0
 _CLEAR_RANK = 0.9
@@ -113,7 +113,7 @@ def _draw_networks(
 
 
 def _write_id(axes: Axes, layout: Layout, name: str, *, dot: float, color: str) -> None:
-    """Above the dot, where there is room on the side that the line to the parent does not come from."""
+    """Write an id above the dot, where there is room on the side that the parent's line leaves free."""
     x, y = layout.places[name]
     above = layout.lines[name][-2][0] if name in layout.lines else x
     right = above <= x if _EDGE < x < 1 - _EDGE else x < 0.5
