@@ -16,7 +16,11 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class StageRange:
-    """The values a stage may take, each dimension from cheap to dear; `stride` is its first block's."""
+    """The values that a stage may take, each dimension from cheap to dear.
+
+    Attributes:
+        stride: the first block's.
+    """
 
     depth: tuple[int, ...]
     width: tuple[int, ...]
@@ -25,6 +29,7 @@ class StageRange:
     stride: int
 
     def dimensions(self) -> dict[str, tuple[Any, ...]]:
+        """Return the values of each dimension, by the last word of its name."""
         return {
             "depth": self.depth,
             "width": self.width,
@@ -39,10 +44,11 @@ class Family:
     """All networks of one kind.
 
     Attributes:
-        stem: from its width to a module that maps images to features at 1/4 of their size.
-        stem_width: its values.
+        stem: makes, from its width, a module that maps images to features at 1/4 of their size.
+        stem_width: the values of the stem's width.
         stages: from the image to the output.
-        deconv_width, deconv_groups: of the 4x4 transposed convolutions that lead back to 1/4.
+        deconv_width: the widths of the 4x4 transposed convolutions that lead back to 1/4.
+        deconv_groups: the group numbers of the transposed convolutions.
         initialise: fills a convolution's weight in place.
     """
 
@@ -54,7 +60,7 @@ class Family:
     initialise: Callable[[Tensor], Tensor]
 
     def dimensions(self) -> dict[str, Choice]:
-        """All ordered from cheap to dear, so that the first values make the smallest member."""
+        """Return the dimensions, each from cheap to dear: the first values make the smallest member."""
         values: dict[str, tuple[Any, ...]] = {"stem.width": self.stem_width}
         for number, stage in enumerate(self.stages, 1):
             values |= {f"stage{number}.{name}": choice for name, choice in stage.dimensions().items()}
@@ -62,7 +68,7 @@ class Family:
         return {name: Choice(choice) for name, choice in values.items()}
 
     def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
-        """The group numbers that divide the genotype's widths."""
+        """Return the group numbers that divide the genotype's widths."""
         widths = [genotype[f"stage{number}.width"] for number in range(1, len(self.stages) + 1)]
         stages = {
             f"stage{number}.groups": dividing(stage.groups, (width,))
@@ -72,7 +78,7 @@ class Family:
         return {**stages, "deconv.groups": deconv}
 
     def build(self, genotype: Genotype) -> Chain:
-        """The member with fresh weights. Its levels are its stages and `deconv`."""
+        """Return the member with fresh weights; its levels are its stages and `deconv`."""
         channels, stride = genotype["stem.width"], 4
         parts: dict[str, nn.Module] = {"stem": self.stem(channels)}
         levels = []
@@ -93,26 +99,35 @@ class Family:
 
 
 def valid_groups(asked: int, values: Sequence[int], channels: Sequence[int]) -> int:
-    """The largest of a dimension's values that is at most `asked` and divides all the channels.
+    """Return the largest of a dimension's values that is at most `asked` and divides all the channels.
 
-    Every combination of values thus makes a network. The family's tables see to it that their smallest
-    group number divides all widths, so that no network has more channels a group than the largest one.
+    Every combination of values thus makes a network. The family's tables see to it that their smallest group
+    number divides all widths, so that no network has more channels a group than the largest one.
+
+    Args:
+        asked: the genotype's value.
+        values: the dimension's.
+        channels: everything that the groups must divide.
     """
     return max(value for value in dividing(values, channels) if value <= asked)
 
 
 def dividing(values: Sequence[int], channels: Sequence[int]) -> tuple[int, ...]:
-    """Those of the group numbers that divide all the channels."""
+    """Return the group numbers that divide all the channels."""
     return tuple(value for value in values if not any(width % value for width in channels))
 
 
 def deconvolution(
     channels: int, width: int, *, stride: int, groups: int, values: Sequence[int]
 ) -> nn.Sequential:
-    """4x4 transposed convolutions from 1/stride of the image to 1/4.
+    """Return 4x4 transposed convolutions from 1/stride of the image to 1/4.
 
     Args:
-        groups: one of `values`, its dimension's, of which each layer takes the largest valid one.
+        channels: those of the features that come in.
+        width: the channels of every layer's output.
+        stride: that of the features that come in.
+        groups: one of `values`; each layer takes the largest valid one up to it.
+        values: the dimension's.
     """
     layers = []
     while stride > 4:
@@ -123,7 +138,7 @@ def deconvolution(
 
 
 def _stage(channels: int, stage: StageRange, settings: dict[str, Any]) -> nn.Sequential:
-    """ViPNAS's bottlenecks have no expansion: one width throughout.
+    """Return a stage of ViPNAS's bottlenecks, which have no expansion: one width throughout.
 
     The first block always projects its shortcut, so that one projection serves every width before it.
     """

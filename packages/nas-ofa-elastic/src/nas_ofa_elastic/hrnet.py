@@ -26,9 +26,11 @@ class BranchRange:
     groups: tuple[int, ...]
 
     def dimensions(self) -> dict[str, tuple[Any, ...]]:
+        """Return the values of each dimension, by the last word of its name."""
         return {"width": self.width, "groups": self.groups, "attention": (False, True)}
 
     def branch(self, name: str, genotype: Genotype) -> Branch:
+        """Return the branch that a genotype describes under this name."""
         width = genotype[f"{name}.width"]
         groups = valid_groups(genotype[f"{name}.groups"], self.groups, (width,))
         return Branch(width, groups, genotype[f"{name}.attention"])
@@ -36,12 +38,14 @@ class BranchRange:
 
 @dataclass(frozen=True)
 class ElasticHRNet:
-    """The family.
+    """The family of HRNets whose depths, widths, groups and attention vary.
 
     Attributes:
-        depth: of each stage, in blocks of each branch; a stage of one depth has no such dimension.
+        stem_width: the values of the stem's width.
+        depth: the values of each stage, in blocks of each branch; a stage of one depth has no such dimension.
         bottleneck: the first stage's blocks; they put out 4 x its width.
-        branches: at 1/4, 1/8, ... of the image. Stage s has the first s of them, each stage its own values.
+        branches: those at 1/4, 1/8, ... of the image. Stage s has the first s of them, each stage its own
+            values.
     """
 
     stem_width: tuple[int, ...]
@@ -50,7 +54,7 @@ class ElasticHRNet:
     branches: tuple[BranchRange, ...]
 
     def dimensions(self) -> dict[str, Choice]:
-        """All ordered from cheap to dear, so that the first values make the smallest member."""
+        """Return the dimensions, each from cheap to dear: the first values make the smallest member."""
         values: dict[str, tuple[Any, ...]] = {"stem.width": self.stem_width}
         for number, depth in enumerate(self.depth, 1):
             values |= {f"stage{number}.depth": depth} if len(depth) > 1 else {}
@@ -59,7 +63,7 @@ class ElasticHRNet:
         return {name: Choice(choice) for name, choice in values.items()}
 
     def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
-        """The group numbers that divide the genotype's widths."""
+        """Return the group numbers that divide the genotype's widths."""
         return {
             f"{name}.groups": dividing(branch.groups, (genotype[f"{name}.width"],))
             for number in range(1, len(self.depth) + 1)
@@ -67,7 +71,7 @@ class ElasticHRNet:
         }
 
     def build(self, genotype: Genotype) -> HRNet:
-        """The member with fresh weights; its last level is `stage4.branch1`."""
+        """Return the member with fresh weights; its last level is `stage4.branch1`."""
         depths = [
             genotype.get(f"stage{number}.depth", depth[0]) for number, depth in enumerate(self.depth, 1)
         ]
@@ -91,7 +95,7 @@ class ElasticHRNet:
         return network
 
     def _ranges(self, number: int) -> Mapping[str, BranchRange]:
-        """Of a stage, by the names that its dimensions begin with."""
+        """Return a stage's branches by the names that their dimensions begin with."""
         if number == 1:
             return {"stage1": self.bottleneck}
         return {
@@ -100,7 +104,7 @@ class ElasticHRNet:
 
 
 def _branch(least: int, most: int, *, step: int) -> BranchRange:
-    """Groups from one a channel at the largest width, halving, to a dense convolution."""
+    """Return a branch whose groups halve from one a channel at the largest width to a dense convolution."""
     groups = tuple(2**power for power in reversed(range(most.bit_length())))
     return BranchRange(tuple(range(least, most + 1, step)), groups)
 

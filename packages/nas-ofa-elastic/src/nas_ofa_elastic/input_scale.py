@@ -17,8 +17,8 @@ from torch.nn.functional import interpolate
 class ScaledInput(nn.Module):
     """A backbone fed with images of `scale` times their size; its levels are truthful for the images given.
 
-    (N, 3, H, W) images to (N, C, H / stride, W / stride) maps. Sides are scaled to the nearest multiple of
-    the coarsest stride. At scale 1 it is the backbone. Its tensors bear the same names at every scale.
+    (N, 3, H, W) images become (N, C, H / stride, W / stride) maps. Sides are scaled to the nearest multiple
+    of the coarsest stride. At scale 1 it is the backbone. Its tensors have the same names at every scale.
     """
 
     def __init__(self, network: Backbone, scale: float) -> None:
@@ -47,7 +47,7 @@ class ScaledInput(nn.Module):
 
 @dataclass(frozen=True)
 class _ResizedMaps(Mapping[str, Tensor]):
-    """Maps in the size that is asked for. Each is resized when it is read: heads read few of the levels."""
+    """Maps in the size that is asked for, each resized when it is read: heads read few of the levels."""
 
     features: Mapping[str, Tensor]
     sizes: Mapping[str, tuple[int, int]]

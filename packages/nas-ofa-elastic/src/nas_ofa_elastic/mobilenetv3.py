@@ -22,11 +22,12 @@ _STEM_WIDTH = 16
 
 @dataclass(frozen=True)
 class InvertedStage:
-    """The values that a stage may take, each from cheap to dear; of a single one there is no choice.
+    """The values that a stage may take, each from cheap to dear; a single value leaves no choice.
 
     Attributes:
-        expansion: channels of the k x k convolution over `width`; at 1 the blocks do not expand at all.
-        group_width: channels of each of that convolution's groups.
+        width: the channels that every block puts out.
+        expansion: the channels of the k x k convolution over `width`; at 1 the blocks do not expand at all.
+        group_width: the channels of each of that convolution's groups.
         fewest_groups: table A1's bound, whatever the group width.
         stride: the first block's.
     """
@@ -41,6 +42,7 @@ class InvertedStage:
     activation: type[nn.Module]
 
     def values(self) -> dict[str, tuple[Any, ...]]:
+        """Return the values of everything that may vary, single values too."""
         return {
             "depth": self.depth,
             "kernel": self.kernel,
@@ -50,10 +52,11 @@ class InvertedStage:
         }
 
     def possible_group_widths(self, expansion: int) -> tuple[int, ...]:
+        """Return the group widths that are valid at an expansion."""
         return valid_group_widths(self.group_width, self.width * expansion, fewest=self.fewest_groups)
 
     def build(self, channels: int, settings: Mapping[str, Any]) -> nn.Sequential:
-        """(N, channels, H, W) to (N, width, H / stride, W / stride)."""
+        """Return a module from (N, channels, H, W) to (N, width, H / stride, W / stride)."""
         mid = self.width * settings["expansion"]
         group = valid_group_width(settings["group_width"], self.group_width, mid, fewest=self.fewest_groups)
         blocks = [
@@ -74,17 +77,29 @@ class InvertedStage:
 
 
 def valid_group_width(asked: int, values: Sequence[int], channels: int, *, fewest: int) -> int:
-    """The largest of a dimension's values that is at most `asked`, divides the channels, and leaves at
-    least `fewest` groups.
+    """Return the largest of a dimension's values that is at most `asked` and valid.
 
-    Every combination of values thus makes a network. Because it is the width of a group, and not the number
-    of groups, that is chosen, no network has more channels a group than the largest one, at any expansion.
+    It divides the channels and leaves at least `fewest` groups. Every combination of values thus makes a
+    network. What is chosen is the width of a group, not the number of groups, so no network has more channels
+    a group than the largest one, at any expansion.
+
+    Args:
+        asked: the genotype's value.
+        values: the dimension's.
+        channels: those of the k x k convolution.
+        fewest: the lower bound of the number of groups.
     """
     return max(value for value in valid_group_widths(values, channels, fewest=fewest) if value <= asked)
 
 
 def valid_group_widths(values: Sequence[int], channels: int, *, fewest: int) -> tuple[int, ...]:
-    """Those of the values that divide the channels into at least `fewest` groups."""
+    """Return the values that divide the channels into at least `fewest` groups.
+
+    Args:
+        values: the dimension's.
+        channels: those of the k x k convolution.
+        fewest: the lower bound of the number of groups.
+    """
     return tuple(value for value in values if channels % value == 0 and channels // value >= fewest)
 
 
@@ -93,7 +108,9 @@ class MobileNetV3:
     """The family: a stem to 1/2, stages of inverted residuals to 1/32, and deconvolutions back to 1/4.
 
     Attributes:
-        deconv_width, deconv_groups: of the 4x4 transposed convolutions.
+        stages: from the image to the output.
+        deconv_width: the widths of the 4x4 transposed convolutions.
+        deconv_groups: the group numbers of the transposed convolutions.
     """
 
     stages: tuple[InvertedStage, ...]
@@ -101,7 +118,7 @@ class MobileNetV3:
     deconv_groups: tuple[int, ...]
 
     def dimensions(self) -> dict[str, Choice]:
-        """All ordered from cheap to dear, so that the first values make the smallest member."""
+        """Return the dimensions, each from cheap to dear: the first values make the smallest member."""
         values = {"deconv.width": self.deconv_width, "deconv.groups": self.deconv_groups}
         stages = {
             f"stage{number}.{name}": choice
@@ -112,7 +129,7 @@ class MobileNetV3:
         return {name: Choice(choice) for name, choice in (stages | values).items()}
 
     def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
-        """The group widths and the deconvolutions' group numbers that divide the genotype's channels."""
+        """Return the group widths and the deconvolutions' group numbers that divide the channels."""
         stages = {
             f"stage{number}.group_width": stage.possible_group_widths(
                 genotype.get(f"stage{number}.expansion", stage.expansion[0])
@@ -123,7 +140,7 @@ class MobileNetV3:
         return {**stages, "deconv.groups": deconv}
 
     def build(self, genotype: Genotype) -> Chain:
-        """The member with fresh weights. Its levels are its stages and `deconv`."""
+        """Return the member with fresh weights; its levels are its stages and `deconv`."""
         channels, stride = _STEM_WIDTH, 2
         parts: dict[str, nn.Module] = {"stem": _stem()}
         levels = []
@@ -147,7 +164,7 @@ class MobileNetV3:
 
 
 def _stem() -> nn.Sequential:
-    """(N, 3, H, W) to (N, 16, H / 2, W / 2)."""
+    """Return a module from (N, 3, H, W) to (N, 16, H / 2, W / 2)."""
     return nn.Sequential(
         made(nn.Conv2d, 3, _STEM_WIDTH, 3, 2, 1, bias=False),
         made(nn.BatchNorm2d, _STEM_WIDTH),
@@ -156,7 +173,10 @@ def _stem() -> nn.Sequential:
 
 
 def _elastic_stage(width: int, *, stride: int, activation: type[nn.Module]) -> InvertedStage:
-    """Table A1's rows but the first differ in these alone; its groups run from 3/8 to 6 times the width."""
+    """Return one of table A1's rows after the first, which differ in these arguments alone.
+
+    Its groups run from 3/8 to 6 times the width.
+    """
     return InvertedStage(
         depth=(2, 3, 4),
         width=width,

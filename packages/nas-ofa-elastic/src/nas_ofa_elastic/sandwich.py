@@ -82,8 +82,10 @@ class Sandwich:
 
 
 def shrinking_phases(dimensions: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """The dimensions that stay closed in each phase: first all but the resolution, in the last none.
-    A phase that opens nothing is left out."""
+    """Return the dimensions that stay closed in each phase: first all but the resolution, in the last none.
+
+    A phase that opens nothing is left out.
+    """
     left = [name for name in dimensions if _kind(name) != _OPENED_FIRST[0]]
     phases = [tuple(left)]
     for kind in _OPENED_FIRST[1:]:

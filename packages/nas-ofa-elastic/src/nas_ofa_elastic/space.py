@@ -44,12 +44,12 @@ class ElasticSpace:
         return scale | self._family().dimensions()
 
     def sample(self, rng: Random) -> Genotype:
-        """Uniform; group numbers among those that divide the channels drawn before."""
+        """Draw uniformly, but group numbers only from those that divide the channels drawn before."""
         genotype = dict(sample_uniform(self.dimensions(), rng))
         return genotype | {name: rng.choice(values) for name, values in self.possible(genotype).items()}
 
     def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
-        """The group numbers that are built as they are; any other becomes the next lower one."""
+        """Return the group numbers that are built as they are; any other becomes the next lower one."""
         return self._family().possible(genotype)
 
     def build(self, genotype: Genotype) -> Chain | HRNet | Pyramid | ScaledInput:

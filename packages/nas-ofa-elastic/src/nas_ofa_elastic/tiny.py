@@ -25,7 +25,10 @@ _STAGES = (
 
 
 class BasicBlock(nn.Module):
-    """k x k grouped and 3x3 convolution with a shortcut: (N, I, H, W) to (N, O, H / stride, W / stride)."""
+    """A k x k grouped and a 3x3 convolution with a shortcut.
+
+    It takes (N, I, H, W) to (N, O, H / stride, W / stride).
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, *, kernel: int, groups: int, attention: bool, stride: int
@@ -54,7 +57,10 @@ class BasicBlock(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """Stem to 1/4, stages to 1/8 and 1/16, and back by convolution, bilinear upsampling and addition."""
+    """A stem to 1/4, stages to 1/8 and 1/16, and a way back to 1/4.
+
+    The way back is by convolution, bilinear upsampling and addition.
+    """
 
     def __init__(self, stem: nn.Module, stages: Sequence[nn.Module], widths: Sequence[int]) -> None:
         super().__init__()
@@ -81,17 +87,17 @@ class Pyramid(nn.Module):
 
 
 class Tiny:
-    """The family of these pyramids."""
+    """The family of the pyramids of this module."""
 
     def dimensions(self) -> dict[str, Choice]:
-        """All ordered from cheap to dear, so that the first values make the smallest member."""
+        """Return the dimensions, each from cheap to dear: the first values make the smallest member."""
         values = {"stem.width": Choice(_STEM_WIDTH)}
         for number, stage in enumerate(_STAGES, 1):
             values |= {f"stage{number}.{name}": Choice(choice) for name, choice in stage.dimensions().items()}
         return values
 
     def possible(self, genotype: Genotype) -> dict[str, tuple[int, ...]]:
-        """The group numbers that divide the genotype's widths."""
+        """Return the group numbers that divide the genotype's widths."""
         widths = [genotype[name] for name in ("stem.width", "stage1.width", "stage2.width")]
         return {
             f"stage{number}.groups": dividing(stage.groups, widths[number - 1 : number + 1])
@@ -99,7 +105,7 @@ class Tiny:
         }
 
     def build(self, genotype: Genotype) -> Pyramid:
-        """The member with fresh weights."""
+        """Return the member with fresh weights."""
         widths = [genotype["stem.width"]]
         stages = []
         for number, stage in enumerate(_STAGES, 1):
