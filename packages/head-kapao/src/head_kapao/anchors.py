@@ -12,7 +12,7 @@ from posenas import PosenasError
 from torch import Tensor
 
 REFERENCE_SIZE = 1280
-"""Pixels: the input size that the anchors are meant for."""
+"""The input size, in pixels, that the anchors are meant for."""
 
 ANCHORS: Mapping[int, tuple[tuple[int, int], ...]] = {
     8: ((19, 27), (44, 40), (38, 94)),
@@ -20,17 +20,24 @@ ANCHORS: Mapping[int, tuple[tuple[int, int], ...]] = {
     32: ((140, 301), (303, 264), (238, 542)),
     64: ((436, 615), (739, 380), (925, 792)),
 }
-"""By stride: width and height in pixels."""
+"""The width and height of each anchor, in pixels, by stride."""
 
 BALANCE: Mapping[int, float] = {8: 4.0, 16: 1.0, 32: 0.25, 64: 0.06}
-"""By stride: how much a grid weighs in the objectness loss."""
+"""The weight of a grid in the objectness loss, by stride."""
 
 
 def scaled_anchors(strides: Sequence[int], *, input_size: int) -> Tensor:
-    """(L, 3, 2) float32 widths and heights, pixels of an input whose longer side is `input_size`.
+    """Return the anchors' widths and heights for an input size.
+
+    Args:
+        strides: those of the L grids.
+        input_size: the longer side of the input, pixels.
+
+    Returns:
+        (L, 3, 2) float32 pixels of the input.
 
     Raises:
-        PosenasError: where a stride has no anchors.
+        PosenasError: if a stride has no anchors.
     """
     missing = [stride for stride in strides if stride not in ANCHORS]
     if missing:

@@ -1,7 +1,7 @@
-"""Which cells and anchors learn which object.
+"""The assignment of objects to the cells and anchors that learn them.
 
-Every anchor whose sides are within a factor of four of the object's takes it, on every grid, in the cell of
-its centre and in the nearer neighbours beside and above or below: up to three cells.
+An anchor takes an object if their sides are within a factor of four. It does so on every grid, in the cell of
+the object's centre and in the nearer neighbours beside and above or below: up to three cells.
 
 Source: KAPAO (McNally, thesis, 2022), section 4.2.1; the factor and the neighbours as in its public code.
 """
@@ -16,7 +16,7 @@ from torch import Tensor
 from head_kapao.objects import Objects
 
 RATIO = 4.0
-"""The sides of an object and of its anchors differ by less than this factor."""
+"""The factor that the sides of an object and of its anchors stay below."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,15 @@ class Assignment:
 
 
 def assign(objects: Objects, *, anchors: Tensor, stride: int, grid: tuple[int, int]) -> Assignment:
-    """All targets of one grid: those in the centres' cells, then those left, above, right, below.
+    """Return all targets of one grid.
 
-    In each of these groups they are ordered by anchor, then by object.
+    Targets in the centres' cells come first, then those left, above, right, below. In each of these groups
+    they are ordered by anchor, then by object.
 
     Args:
+        objects: the objects of a batch of views.
         anchors: (A, 2) width and height, pixels.
+        stride: the grid's.
         grid: rows and columns.
     """
     anchor, chosen = _fits(objects.sizes, anchors.to(objects.sizes)).nonzero(as_tuple=True)
@@ -78,16 +81,19 @@ def assign(objects: Objects, *, anchors: Tensor, stride: int, grid: tuple[int, i
 
 
 def _fits(sizes: Tensor, anchors: Tensor) -> Tensor:
-    """(A, O) bool of (O, 2) sizes and (A, 2) anchors."""
+    """Tell, as (A, O) bool, which of (O, 2) sizes fit which of (A, 2) anchors."""
     ratios = sizes / anchors.unsqueeze(1)
     return torch.maximum(ratios, 1 / ratios).amax(2) < RATIO
 
 
 def _neighbours(centres: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """(5, 2) steps in x and y, and (5, M) whether the cell so far from the centre's takes the object.
+    """Return the steps to neighbouring cells, and which of those cells take each object.
 
-    A centre on the border of two cells lies in the later one, and the earlier one is its neighbour, but for
-    the border of the first two, which has none; nor has a centre in the middle.
+    A centre on the border of two cells lies in the later one, and the earlier one is its neighbour. A centre
+    on the border of the first two cells has no neighbour, nor has one in the middle of a cell.
+
+    Returns:
+        (5, 2) steps in x and y, and (5, M) whether the cell so far from the centre's takes the object.
     """
     size = centres.new_tensor([grid[1], grid[0]])
     fraction = centres - centres.floor()

@@ -1,10 +1,10 @@
 """The blocks of KAPAO's network: convolution with SiLU, cross-stage partial stage, pyramid pooling, focus.
 
-Where features meet, they have equally many channels and are joined channel by channel: the first channel of
-each, then the second of each, and so on. The first channels of the joined features are then the first ones of
-every source, so that a narrower network's weights are a leading slice of a wider one's. Joined one after the
-other, as is the custom, a source's place would depend on the width of those before it. Networks of one width
-are the same either way, but for the order of their weights.
+Features that meet have equally many channels and are joined channel by channel: the first channel of each,
+then the second of each, and so on. The first channels of the joined features are then the first ones of every
+source, so that a narrower network's weights are a leading slice of a wider one's. Joined one after the other,
+as is the custom, a source's place would depend on the width of those before it. Networks of one width are the
+same either way, but for the order of their weights.
 
 Source: McNally, thesis (2022), section 4.2.1; layers as in the authors' network, of the YOLOv5 family.
 """
@@ -19,11 +19,18 @@ from torch.nn.functional import channel_shuffle, max_pool2d
 _EPSILON = 1e-3
 _MOMENTUM = 0.03
 _POOLS = (3, 5, 7)
-"""Sides of the windows, in pixels of the level."""
+"""The sides of the windows, in pixels of the level."""
 
 
 def convolution(in_channels: int, out_channels: int, *, kernel: int = 1, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, SiLU: (N, I, H, W) to (N, O, H / stride, W / stride)."""
+    """Return a convolution, batch norm and SiLU: (N, I, H, W) to (N, O, H / stride, W / stride).
+
+    Args:
+        in_channels: I.
+        out_channels: O.
+        kernel: the side of the kernel, odd.
+        stride: the convolution's.
+    """
     return nn.Sequential(
         made(nn.Conv2d, in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
         made(nn.BatchNorm2d, out_channels, eps=_EPSILON, momentum=_MOMENTUM),
@@ -32,14 +39,15 @@ def convolution(in_channels: int, out_channels: int, *, kernel: int = 1, stride:
 
 
 def join(*features: Tensor) -> Tensor:
-    """S times (N, C, H, W) to (N, C x S, H, W), channel by channel."""
+    """Join S times (N, C, H, W) to (N, C x S, H, W), channel by channel."""
     return channel_shuffle(torch.cat(features, 1), len(features))
 
 
 class Focus(nn.Module):
-    """(N, 3, H, W) images to (N, O, H / 2, W / 2): the four pixels of a square as 12 channels, and 3x3.
+    """A layer from (N, 3, H, W) images to (N, O, H / 2, W / 2) features.
 
-    From the upper left: down the left column, then down the right one.
+    The four pixels of a square become 12 channels, from the upper left: down the left column, then down the
+    right one. A 3x3 convolution follows.
     """
 
     def __init__(self, out_channels: int) -> None:
@@ -54,7 +62,7 @@ class Focus(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 and k x k convolution of one width: (N, C, H, W) to the same shape."""
+    """A 1x1 and a k x k convolution of one width: (N, C, H, W) to the same shape."""
 
     def __init__(self, channels: int, *, kernel: int, shortcut: bool) -> None:
         super().__init__()
@@ -68,12 +76,15 @@ class Bottleneck(nn.Module):
 
 
 class CrossStagePartial(nn.Module):
-    """(N, I, H, W) to (N, O, H, W): bottlenecks on one half of the channels, nothing on the other.
+    """A stage with bottlenecks on one half of the channels and nothing on the other.
+
+    It takes (N, I, H, W) to (N, O, H, W).
 
     Args:
-        out_channels: even.
-        depth: bottlenecks.
-        kernel: of their second convolution.
+        in_channels: I.
+        out_channels: O, even.
+        depth: the number of bottlenecks.
+        kernel: the side of their second convolution's kernel.
         shortcut: whether they add what comes in.
     """
 
@@ -96,10 +107,12 @@ class CrossStagePartial(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """(N, C, H, W) to the same shape: half the channels, joined with their maxima over three windows.
+    """A layer that joins half the channels with their maxima over three windows.
+
+    It takes (N, C, H, W) to the same shape.
 
     Args:
-        channels: even.
+        channels: C, even.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,6 +1,6 @@
-"""Outputs of a grid to objects in pixels.
+"""Decoding: from the outputs of a grid to objects in pixels.
 
-Objectness is looked at first: at 1280 x 1280 there are 102,000 rows, of which few are worth decoding.
+Objectness is looked at first: at 1280 x 1280 there are 102,000 rows, and few are worth decoding.
 
 Source: KAPAO (McNally, thesis, 2022), equations 4.2 to 4.4 and 4.10.
 """
@@ -46,13 +46,17 @@ def decode(
     pose_threshold: float = 0.001,
     keypoint_threshold: float = 0.2,
 ) -> Rows:
-    """The objects of one grid whose scores are above their category's threshold.
+    """Return the objects of one grid whose scores are above their category's threshold.
 
     They are ordered by image, then by anchor, row and column.
 
     Args:
         outputs: (N, A, H, W, C) as the network made them, C = `channels.count`.
         anchors: (A, 2) width and height, pixels.
+        stride: the grid's.
+        channels: the meaning of the C outputs.
+        pose_threshold: the score above which a pose is found.
+        keypoint_threshold: the score above which a keypoint object is found.
     """
     objectness = _sigmoid(outputs[..., channels.objectness])
     candidates = (objectness > min(pose_threshold, keypoint_threshold)).nonzero(as_tuple=True)
@@ -73,7 +77,7 @@ def decode(
 
 
 def join(parts: Sequence[Rows]) -> Rows:
-    """All rows of at least one part, such as grids or passes, in their order."""
+    """Join all rows of at least one part, such as grids or passes, in their order."""
     confidences = [part.confidences for part in parts if part.confidences is not None]
     return Rows(
         image=torch.cat([part.image for part in parts]),
@@ -86,19 +90,19 @@ def join(parts: Sequence[Rows]) -> Rows:
 
 
 def _boxes(values: Tensor, cells: Tensor, sizes: Tensor, stride: int) -> Tensor:
-    """Equations 4.2 and 4.3 and 4.10: (R, 4) corners in pixels."""
+    """Return (R, 4) corners in pixels, by equations 4.2, 4.3 and 4.10."""
     centres = (2 * values[:, :2] - 0.5 + cells) * stride
     half = (2 * values[:, 2:]).square() * sizes / 2
     return torch.cat([centres - half, centres + half], dim=1)
 
 
 def _keypoints(values: Tensor, cells: Tensor, sizes: Tensor, stride: int) -> Tensor:
-    """Equations 4.4 and 4.10: (R, K, 2) pixels, relative to the cell's origin."""
+    """Return (R, K, 2) pixels, by equations 4.4 and 4.10, from values relative to the cell's origin."""
     points = values.reshape(len(values), values.shape[1] // 2, 2)
     offsets = (4 * points - 2) * sizes.unsqueeze(1)
     return offsets + (cells * stride).unsqueeze(1)
 
 
 def _sigmoid(values: Tensor) -> Tensor:
-    """In float32 at least."""
+    """Return the sigmoid, in float32 at least."""
     return values.to(torch.promote_types(values.dtype, torch.float32)).sigmoid()

@@ -1,4 +1,4 @@
-"""The rows of a batch to everybody's pose: suppression, then fusion, image by image."""
+"""Detection: from the rows of a batch to everybody's pose, by suppression, then fusion, image by image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Detection:
-    """How rows become poses; see the head's options."""
+    """The rules by which rows become poses; see the head's options."""
 
     pose_overlap: float
     keypoint_overlap: float
@@ -32,9 +32,10 @@ class Detection:
     fusion_distance: float
 
     def __call__(self, rows: Rows, *, pitch: Tensor, seconds: MutableMapping[str, float]) -> Poses:
-        """Best first, view by view.
+        """Return the poses of all views, best first, view by view.
 
         Args:
+            rows: the detected objects of a batch of views.
             pitch: (N,) pixels of the image to one of the view, for the fusion's distance.
             seconds: the time of `suppression` and `fusion` is added to these.
         """
@@ -43,7 +44,13 @@ class Detection:
     def compare(
         self, rows: Rows, *, pitch: Tensor, seconds: MutableMapping[str, float]
     ) -> tuple[Poses, PosesWithout]:
-        """The same, and the poses without their fusion. Arguments as above."""
+        """Return the poses of all views, and the same poses without their fusion.
+
+        Args:
+            rows: the detected objects of a batch of views.
+            pitch: (N,) pixels of the image to one of the view, for the fusion's distance.
+            seconds: the time of `suppression` and `fusion` is added to these.
+        """
         views = self._views(rows, pitch, seconds)
         replaced = np.sum([found.replaced.sum(axis=0) for found in views], axis=0)
         like = rows.boxes
@@ -101,7 +108,10 @@ class Detection:
 
 
 class _InView(NamedTuple):
-    """Of P poses, best first: keypoints in pixels of the view, their scores, and those of the poses."""
+    """P poses of one view, best first.
+
+    They are keypoints in pixels of the view, the keypoints' scores, and the poses' scores.
+    """
 
     keypoints: Doubles
     keypoint_scores: Doubles
@@ -117,7 +127,7 @@ class _Found(NamedTuple):
 
 
 def _poses(found: Sequence[_InView], *, like: Tensor) -> Poses:
-    """Of all views, on the device and of the type of another tensor."""
+    """Return the poses of all views, on the device and of the type of another tensor."""
     keypoints, keypoint_scores, scores = (
         torch.from_numpy(np.concatenate(parts)).to(like.device, like.dtype)
         for parts in zip(*found, strict=True)
@@ -128,7 +138,7 @@ def _poses(found: Sequence[_InView], *, like: Tensor) -> Poses:
 
 @dataclass(frozen=True)
 class _Arrays:
-    """Rows in the main memory, in double precision."""
+    """Rows in main memory, in double precision."""
 
     image: NDArray[np.int64]
     boxes: Doubles

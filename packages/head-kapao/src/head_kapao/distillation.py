@@ -1,4 +1,4 @@
-"""What a smaller network learns from a larger one's outputs: its probabilities, where it sees something.
+"""Distillation: a smaller network learns a larger one's probabilities, where that one sees something.
 
 The thesis trains each network alone; this is for super-networks.
 """
@@ -23,12 +23,16 @@ def distillation_loss(
     channels: Channels,
     gains: Gains,
 ) -> Tensor:
-    """On the scale of the loss against the truth. Everything but objectness counts as much as the teacher's
-    objectness says that there is something.
+    """Return the loss against a larger network's outputs, on the scale of the loss against the truth.
+
+    Everything but objectness counts as much as the teacher's objectness says that there is something.
 
     Args:
         outputs: of each grid, (N, A, H, W, C) before the sigmoid.
-        teacher: likewise; takes no gradient.
+        teacher: the larger network's, of the same shapes; takes no gradient.
+        balance: the weight of each grid in the objectness loss.
+        channels: the meaning of the C outputs.
+        gains: the weights of the losses.
     """
     terms = [
         _grid_loss(student.float(), taught.detach().float(), weight, channels=channels, gains=gains)

@@ -2,8 +2,8 @@
 
 The algorithm goes through the objects one by one, and what one of them moves, a later one of its part sees.
 Here all decide at once, seeing what the earlier ones of their part decided in the round before. Each round
-settles at least the next object of every part, so that the rounds end, after a few as a rule, with what the
-loop gives.
+settles at least the next object of every part. So the rounds end, after a few as a rule, with what the loop
+gives.
 
 Source: KAPAO (McNally, thesis, 2022), algorithm 2; objects best first, as in its public code.
 """
@@ -28,19 +28,20 @@ def fuse(
     distance: float = 50.0,
     confidence: float = 0.3,
 ) -> tuple[Doubles, Doubles]:
-    """Poses of one image with the keypoint objects put in.
+    """Return the poses of one image with the keypoint objects put in.
 
-    Best first, of equal scores the earlier one, an object finds the pose whose keypoint of its part is
-    nearest. It replaces that keypoint if it is nearer than `distance` and no object has done so before;
-    otherwise it is dropped.
+    Objects take turns, best first, of equal scores the earlier one. Each finds the pose whose keypoint of its
+    part is nearest. It replaces that keypoint if it is nearer than `distance` and no object has done so
+    before; otherwise it is dropped.
 
     Args:
         keypoints: (P, K, 2) pixels of the image.
-        pose_scores: (P,); only poses of a score above `confidence` take part.
+        pose_scores: (P,) the scores of the poses.
         centres: (O, 2) of the keypoint objects, pixels of the image.
         parts: (O,) their keypoints, 0 to K - 1.
-        scores: (O,).
+        scores: (O,) the scores of the keypoint objects.
         distance: pixels of the image.
+        confidence: the score above which a pose takes part.
 
     Returns:
         (P, K, 2) pixels, and (P, K) the scores of the objects that were put in, 0 elsewhere.
@@ -64,10 +65,16 @@ def fuse(
 def _decide(
     distances: Doubles, centres: Doubles, parts: Indices, limit: float
 ) -> tuple[Indices, NDArray[np.bool_]]:
-    """(O,) the nearest of P poses, and (O,) whether the object replaces that pose's keypoint.
+    """Return the nearest pose of each object, and whether the object replaces its keypoint there.
 
     Args:
         distances: (O, P) from the objects, best first, to the keypoints of the poses as they were.
+        centres: (O, 2) of the objects.
+        parts: (O,) their keypoints, 0 to K - 1.
+        limit: the distance that a replaced keypoint is nearer than.
+
+    Returns:
+        (O,) the nearest of P poses, and (O,) whether the object replaces that pose's keypoint.
     """
     earlier, later = _same_part(parts)
     x, y = (centres[later, axis] - centres[earlier, axis] for axis in (0, 1))
@@ -91,7 +98,7 @@ def _decide(
 
 
 def _same_part(parts: Indices) -> tuple[Indices, Indices]:
-    """All pairs of objects of one part, the earlier one first."""
+    """Return all pairs of objects of one part, the earlier one first."""
     order = np.argsort(parts, kind="stable")
     counts = np.bincount(parts)
     following = np.repeat(np.cumsum(counts), counts) - np.arange(1, len(parts) + 1)

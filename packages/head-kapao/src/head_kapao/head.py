@@ -112,11 +112,13 @@ class KapaoHead:
         return View("image", height, width, STRIDES[-1])
 
     def select(self, levels: Sequence[Level]) -> Sequence[Level]:
-        """The deepest level at each of 1/8 to 1/64, where there is one; and where the backbone ends in finer
-        levels, as fabrics of body parts do, those of the last one's stride too.
+        """Return the deepest level at each of 1/8 to 1/64, as far as there is one.
+
+        If the backbone ends in finer levels, as fabrics of body parts do, those of the last one's stride come
+        first.
 
         Raises:
-            PosenasError: where there is none at all.
+            PosenasError: if there is none at all.
         """
         deepest = {level.stride: level for level in levels if level.stride in STRIDES}
         fine = _finer_end(levels)
@@ -127,7 +129,7 @@ class KapaoHead:
         return [*fine, *(deepest[stride] for stride in sorted(deepest))]
 
     def foresee(self, samples: Sequence[Sample], keypoints: KeypointSet) -> Sequence[str]:
-        """How many keypoint objects have no anchor slot of their own, where they are many."""
+        """Return a warning if many keypoint objects have no anchor slot of their own."""
         warning = slot_warning(samples, keypoints.names, view=self.view(), keypoint_size=self.keypoint_size)
         return [] if warning is None else [warning]
 
@@ -142,7 +144,10 @@ class KapaoHead:
 
 
 def _finer_end(levels: Sequence[Level]) -> list[Level]:
-    """The last levels, where they are finer than the grids: all of one stride without a coarser one after."""
+    """Return the last levels if they are finer than the grids.
+
+    They are all of one stride, without a coarser one after.
+    """
     last = levels[-1]
     coarser = [place for place, level in enumerate(levels) if level.stride > last.stride]
     end = levels[max(coarser, default=-1) + 1 :]
@@ -207,7 +212,7 @@ class KapaoModule(nn.Module):
         return [self._by_anchor(output(each)) for output, each in zip(self.outputs, maps, strict=True)]
 
     def targets(self, batch: Batch) -> list[Assignment]:
-        """Of each grid."""
+        """Return the targets of each grid."""
         assert batch.views is not None
         assert batch.boxes is not None
         height, width = batch.images.shape[2:]
@@ -230,11 +235,14 @@ class KapaoModule(nn.Module):
         ]
 
     def loss(self, outputs: list[Tensor], targets: list[Assignment]) -> Tensor:
-        """Equation 4.9 as the mean over images, where the thesis takes their sum."""
+        """Return equation 4.9 as the mean over images, where the thesis takes their sum."""
         return compute_losses(outputs, targets, **self._rules(outputs)).total / len(outputs[0])
 
     def loss_means(self, outputs: list[Tensor], targets: list[Assignment]) -> tuple[Tensor, Tensor]:
-        """Of each grid: boxes, objectness, classes, keypoints, confidences."""
+        """Return the means that make up the loss, and their counts.
+
+        Each grid has boxes, objectness, classes, keypoints and confidences.
+        """
         return compute_means(outputs, targets, **self._rules(outputs))
 
     def _rules(self, outputs: list[Tensor]) -> LossRules:
@@ -247,18 +255,18 @@ class KapaoModule(nn.Module):
         }
 
     def distillation_loss(self, outputs: list[Tensor], teacher: list[Tensor]) -> Tensor:
-        """Against the teacher's probabilities, where it sees something."""
+        """Return the loss against the teacher's probabilities, where it sees something."""
         return distillation_loss(
             outputs, teacher, balance=self._balance, channels=self.channels, gains=self._gains
         )
 
     def average_mirrored(self, outputs: list[Tensor], mirrored: list[Tensor]) -> Looks:
-        """The objects of both are suppressed together, so that nothing is averaged."""
+        """Put both looks together: their objects are suppressed together, so that nothing is averaged."""
         size = self._seen(outputs)
         return Looks((Look(outputs, size, False), Look(mirrored, size, True)), size)
 
     def combine(self, looks: Sequence[Look], view: tuple[int, int]) -> Looks:
-        """The objects of all looks are suppressed together."""
+        """Put all looks together: their objects are suppressed together."""
         return Looks(tuple(looks), view)
 
     def decode(self, outputs: list[Tensor] | Looks, pitch: Tensor) -> Poses:
@@ -316,7 +324,10 @@ class KapaoModule(nn.Module):
         return rows * STRIDES[0], columns * STRIDES[0]
 
     def _expect_little(self) -> None:
-        """Few cells hold an object: about 8 in a picture of 640 pixels, as in RetinaNet's initialisation."""
+        """Set the biases as if few cells held an object.
+
+        That is about 8 in a picture of 640 pixels, as in RetinaNet's initialisation.
+        """
         for output, stride in zip(self.outputs, STRIDES, strict=True):
             bias = output.bias
             assert isinstance(bias, Tensor)

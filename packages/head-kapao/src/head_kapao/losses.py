@@ -21,7 +21,7 @@ from head_kapao.overlap import complete_iou
 
 @dataclass(frozen=True)
 class Gains:
-    """What the losses weigh, for three grids, an input of 640 pixels and 80 classes."""
+    """The weights of the losses, for three grids, an input of 640 pixels and 80 classes."""
 
     box: float = 0.05
     objectness: float = 0.7
@@ -31,13 +31,14 @@ class Gains:
 
 
 class LossRules(TypedDict):
-    """What a loss is made by.
+    """The rules that a loss is made by.
 
     Attributes:
         anchors: (L, A, 2) width and height, pixels.
-        strides: of each of the L grids.
-        balance: of each grid, its weight in the objectness loss.
-        gains: as of `scaled_gains`.
+        strides: the strides of the L grids.
+        balance: the weight of each grid in the objectness loss.
+        channels: the meaning of an anchor's outputs.
+        gains: the weights of the losses, as of `scaled_gains`.
     """
 
     anchors: Tensor
@@ -60,9 +61,15 @@ class Losses:
 
 
 def scaled_gains(gains: Gains, *, grids: int, input_size: int, keypoints: int) -> Gains:
-    """Table 4.1: gains for so many grids, an input of so many pixels, and K + 1 classes.
+    """Return the gains of table 4.1 for a number of grids, an input size and K + 1 classes.
 
     The confidences' gain follows that of the classes, as both average over about K outputs.
+
+    Args:
+        gains: those for three grids, an input of 640 pixels and 80 classes.
+        grids: how many grids there are.
+        input_size: the longer side of the input, pixels.
+        keypoints: K.
     """
     share = 3 / grids
     return replace(
@@ -80,9 +87,12 @@ def compute_losses(
     assignments: Sequence[Assignment],
     **rules: Unpack[LossRules],
 ) -> Losses:
-    """
+    """Return the losses of one batch.
+
     Args:
         outputs: of each of the L grids, (N, A, H, W, C) as the network made them.
+        assignments: the targets of each grid.
+        rules: see `LossRules`.
     """
     gains, balance = rules["gains"], rules["balance"]
     terms = _all_losses(outputs, assignments, rules)
@@ -102,8 +112,16 @@ def compute_means(
     assignments: Sequence[Assignment],
     **rules: Unpack[LossRules],
 ) -> tuple[Tensor, Tensor]:
-    """(5 L,) the weighted means that a batch's loss is the sum of, and (5 L,) over how many targets, cells or
-    keypoints each is taken. Arguments as of `compute_losses`."""
+    """Return the weighted means that a batch's loss is the sum of, and their counts.
+
+    Args:
+        outputs: of each of the L grids, (N, A, H, W, C) as the network made them.
+        assignments: the targets of each grid.
+        rules: see `LossRules`.
+
+    Returns:
+        (5 L,) means, and (5 L,) over how many targets, cells or keypoints each is taken.
+    """
     gains, balance = rules["gains"], rules["balance"]
     terms = _all_losses(outputs, assignments, rules)
     weights = terms.new_tensor(
@@ -126,7 +144,7 @@ def compute_means(
 
 
 def _all_losses(outputs: Sequence[Tensor], assignments: Sequence[Assignment], rules: LossRules) -> Tensor:
-    """(L, 5) unweighted: of each grid, as of `_grid_losses`."""
+    """Return the (L, 5) unweighted losses of each grid, as of `_grid_losses`."""
     return torch.stack(
         [
             _grid_losses(output, assigned, anchors=sizes / stride, channels=rules["channels"])
@@ -138,10 +156,13 @@ def _all_losses(outputs: Sequence[Tensor], assignments: Sequence[Assignment], ru
 
 
 def _grid_losses(outputs: Tensor, assigned: Assignment, *, anchors: Tensor, channels: Channels) -> Tensor:
-    """(5,) unweighted: box, objectness, category, keypoints, confidence.
+    """Return the (5,) unweighted losses of a grid: box, objectness, category, keypoints, confidence.
 
     Args:
+        outputs: (N, A, H, W, C) as the network made them.
+        assigned: the grid's targets.
         anchors: (A, 2) in cells.
+        channels: the meaning of the C outputs.
     """
     found = _full_precision(outputs[assigned.place])
     sizes = anchors.to(found)[assigned.anchor]
@@ -162,13 +183,13 @@ def _grid_losses(outputs: Tensor, assigned: Assignment, *, anchors: Tensor, chan
 
 
 def _boxes(logits: Tensor, sizes: Tensor) -> Tensor:
-    """Equations 4.2 and 4.3: (M, 4) centre and size in cells."""
+    """Return (M, 4) centres and sizes in cells, by equations 4.2 and 4.3."""
     doubled = 2 * logits.sigmoid()
     return torch.cat([doubled[:, :2] - 0.5, doubled[:, 2:].square() * sizes], dim=1)
 
 
 def _objectness_targets(objectness: Tensor, overlap: Tensor, assigned: Assignment) -> Tensor:
-    """(N, A, H, W): the overlap where there is a target, the last one's where there are several."""
+    """Return (N, A, H, W): the overlap where there is a target, the last one's where there are several."""
     targets = objectness.new_zeros(objectness.shape)  # its own layout may be a permuted one
     _, anchors, rows, columns = objectness.shape
     image, anchor, row, column = assigned.place
@@ -181,7 +202,7 @@ def _objectness_targets(objectness: Tensor, overlap: Tensor, assigned: Assignmen
 
 
 def _keypoint_loss(logits: Tensor, assigned: Assignment, sizes: Tensor) -> Tensor:
-    """Equations 4.4 and 4.8: mean distance of the visible keypoints, in cells; 0 without any."""
+    """Return the visible keypoints' mean distance in cells, by equations 4.4 and 4.8; 0 without any."""
     points = (4 * logits.sigmoid() - 2).reshape(assigned.keypoints.shape) * sizes.unsqueeze(1)
     visible = assigned.visible
     distances: Tensor = torch.linalg.vector_norm(
@@ -191,7 +212,10 @@ def _keypoint_loss(logits: Tensor, assigned: Assignment, sizes: Tensor) -> Tenso
 
 
 def _confidence_loss(logits: Tensor, assigned: Assignment) -> Tensor:
-    """Whether a keypoint is labelled and inside, for the poses that can tell; 0 without any."""
+    """Return the loss of whether keypoints are labelled and inside, over poses that can tell.
+
+    It is 0 without any.
+    """
     judged = assigned.judged
     truth = assigned.visible[judged].to(logits)
     loss = binary_cross_entropy_with_logits(logits[judged], truth, reduction="sum")
@@ -199,5 +223,5 @@ def _confidence_loss(logits: Tensor, assigned: Assignment) -> Tensor:
 
 
 def _full_precision(values: Tensor) -> Tensor:
-    """Half precision, as of autocast, to float32; others as they are."""
+    """Return half precision, as of autocast, as float32, and other precisions as they are."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -15,15 +15,16 @@ from head_kapao.blocks import convolution
 
 
 class Neck(nn.Module):
-    """A backbone's levels to one map at each stride, all with as many channels.
+    """A feature pyramid from a backbone's levels to one map at each stride, all with as many channels.
 
-    A stride that the backbone lacks is made of the next finer one by a strided convolution where it is
-    coarser than all others, else of the next coarser one. Levels that are finer than all strides are added
-    up, and come to the finest one by strided convolutions.
+    A stride that the backbone lacks is made of the next coarser one. If it is coarser than all others, it is
+    made of the next finer one by a strided convolution. Levels that are finer than all strides are added up,
+    and come to the finest one by strided convolutions.
 
     Args:
-        levels: at least one; of different strides, but for finer ones, which are all of one stride.
+        levels: at least one, of different strides. Those that are finer than all `strides` have one stride.
         strides: from fine to coarse, each twice the one before.
+        channels: those of every map.
     """
 
     def __init__(self, levels: Sequence[Level], *, strides: Sequence[int], channels: int) -> None:

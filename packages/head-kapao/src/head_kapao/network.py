@@ -18,7 +18,7 @@ from head_kapao.blocks import CrossStagePartial, Focus, PyramidPooling, convolut
 _BACKBONE = ("p2", "p3", "p4", "p5", "p6")
 _TOP_DOWN = ("p5", "p4", "p3")
 _BOTTOM_UP = tuple(pairwise(("p3", "p4", "p5", "p6")))
-"""Each with the next finer one."""
+"""The levels of the path back, each with the next finer one."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Stage:
 
 
 class YoloNetwork(nn.Module):
-    """(N, 3, H, W) RGB images in [0, 1] to levels `p3` to `p6`, at 1/8 to 1/64. H and W divide by 64.
+    """A network from (N, 3, H, W) RGB images in [0, 1] to levels `p3` to `p6`, at 1/8 to 1/64.
 
-    The convolutions between the stages of the two paths have no width of their own: what they put out is
-    joined with features that are as wide as the backbone is there.
+    H and W divide by 64. The convolutions between the stages of the two paths have no width of their own:
+    what they put out is joined with features that are as wide as the backbone is there.
 
     Args:
-        stem_width: channels at 1/2.
+        stem_width: the channels at 1/2.
         stages: `backbone.p2` to `.p6`, `top_down.p5` to `.p3`, and `bottom_up.p4` to `.p6`; of even widths.
     """
 
@@ -82,7 +82,10 @@ class YoloNetwork(nn.Module):
 
 
 def _backbone_stage(in_channels: int, stage: Stage, *, deepest: bool) -> nn.Sequential:
-    """(N, in_channels, H, W) to (N, stage.width, H / 2, W / 2); the deepest pools and adds no shortcuts."""
+    """Return a module from (N, in_channels, H, W) to (N, stage.width, H / 2, W / 2).
+
+    The deepest one pools and adds no shortcuts.
+    """
     return nn.Sequential(
         convolution(in_channels, stage.width, kernel=3, stride=2),
         *((PyramidPooling(stage.width),) if deepest else ()),

@@ -1,4 +1,4 @@
-"""People to the objects that the network learns: poses, and keypoints as small squares.
+"""People as the objects that the network learns: poses, and keypoints as small squares.
 
 Source: KAPAO (McNally, thesis, 2022), section 4.2.
 """
@@ -43,19 +43,19 @@ def make_objects(
     view: tuple[int, int],
     keypoint_size: float = 0.05,
 ) -> Objects:
-    """All objects of P people in a batch.
+    """Return all objects of P people in a batch.
 
-    A pose is left out where its box has no width or no height, or its centre is outside the view, as no cell
+    A pose is left out if its box has no width or no height, or if its centre is outside the view, as no cell
     is responsible for it; the person's keypoints stay. A keypoint outside the view counts as not labelled.
     Nothing is clipped: a keypoint is the centre of its square even at the border.
 
     Args:
-        image: (P,) int64.
+        image: (P,) int64, the view's place in the batch.
         boxes: (P, 4) x1, y1, x2, y2, pixels of the view.
         keypoints: (P, K, 2) pixels of the view.
         visibility: (P, K) COCO's 0, 1, 2.
         view: height and width, pixels.
-        keypoint_size: side of a keypoint's square, as a share of the view's longer side.
+        keypoint_size: the side of a keypoint's square, as a share of the view's longer side.
     """
     height, width = view
     corner = boxes.new_tensor([width - 1, height - 1])
@@ -76,5 +76,8 @@ def make_objects(
 
 
 def _inside(points: Tensor, corner: Tensor) -> Tensor:
-    """(..., 2) to (...) bool; the corner is the centre of the last pixel."""
+    """Tell, as (...) bool, which of (..., 2) points are inside.
+
+    The corner is the centre of the last pixel.
+    """
     return ((points >= 0) & (points <= corner)).all(-1)

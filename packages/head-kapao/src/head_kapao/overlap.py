@@ -14,13 +14,16 @@ _TINY = 1e-7
 
 
 def complete_iou(predicted: Tensor, truth: Tensor) -> Tensor:
-    """(M,) at most 1, which is a perfect match; below 0 for boxes that are far apart.
+    """Return the complete intersection over union of M pairs of boxes.
 
     The weight of the shape's difference takes no gradient.
 
     Args:
         predicted: (M, 4) centre x, y, width, height.
-        truth: likewise, with positive sizes.
+        truth: (M, 4) centre x, y, width, height, with positive sizes.
+
+    Returns:
+        (M,) at most 1, which is a perfect match; below 0 for boxes that are far apart.
     """
     centre, size = predicted[:, :2], predicted[:, 2:].clamp(min=_TINY)
     true_centre, true_size = truth[:, :2], truth[:, 2:]

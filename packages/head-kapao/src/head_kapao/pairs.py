@@ -9,7 +9,11 @@ Indices = NDArray[np.intp]
 
 
 def following_pairs(counts: Indices) -> tuple[Indices, Indices]:
-    """Each row with the `counts[row]` rows right after it: the first and the second rows of the pairs."""
+    """Pair each row with the `counts[row]` rows right after it.
+
+    Returns:
+        The first and the second rows of the pairs.
+    """
     ends = np.cumsum(counts)
     rows = np.arange(len(counts))
     shifts = np.repeat(rows + 1 - (ends - counts), counts)

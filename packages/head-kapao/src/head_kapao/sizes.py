@@ -1,7 +1,7 @@
 """The published sizes: how deep and how wide each stage is, and what a search may make of it.
 
-Source: McNally, thesis (2022), section 4.2.1. It prints how S and M are scaled; the numbers that are scaled,
-and how they are rounded, are the authors' code's.
+Source: McNally, thesis (2022), section 4.2.1. It prints how S and M are scaled. The numbers that are scaled,
+and how they are rounded, are from the authors' code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MULTIPLES: Mapping[Size, tuple[float, float]] = {
     "m": (0.67, 0.75),
     "l": (1.0, 1.0),
 }
-"""Of depth and width. `tiny` is this project's own."""
+"""The factors of depth and width. `tiny` is this project's own."""
 
 _STEM = 64
 _STAGES = {
@@ -38,15 +38,15 @@ _STAGES = {
     "bottom_up.p5": (3, 768),
     "bottom_up.p6": (3, 1024),
 }
-"""Depth and width of KAPAO-L."""
+"""The depth and width of each stage of KAPAO-L."""
 
 _KERNELS = (3, 5)
 _SHARES = (0.5, 0.75, 1.0)
-"""Of the published width, which is a multiple of 8."""
+"""The choices of width, as shares of the published width, which is a multiple of 8."""
 
 
 def published(size: Size) -> Genotype:
-    """The network of that size."""
+    """Return the published network of a size."""
     genotype = {"stem.width": _width(_STEM, size)}
     for name, (depth, width) in _STAGES.items():
         genotype |= {f"{name}.depth": _depth(depth, size), f"{name}.width": _width(width, size)}
@@ -55,11 +55,15 @@ def published(size: Size) -> Genotype:
 
 
 def dimensions(size: Size) -> dict[str, Choice]:
-    """34: up to the published depth, but two at least, and up to the published width; from cheap to dear."""
+    """Return the 34 dimensions of a size, each from cheap to dear.
+
+    Depths go up to the published depth, but to two at least, and widths up to the published width.
+    """
     return {name: Choice(_values(name, value)) for name, value in published(size).items()}
 
 
 def stages_of(genotype: Genotype) -> dict[str, Stage]:
+    """Return the genotype's stages by name."""
     return {
         name: Stage(**{part: genotype[f"{name}.{part}"] for part in Stage.__annotations__})
         for name in _STAGES

@@ -1,7 +1,8 @@
-"""How many keypoint objects have an anchor slot of their own: a grid's anchor in a cell says one class.
+"""Anchor slots: how many keypoint objects have one of their own.
 
-Where two objects share all their slots, the network can say one of them at most; the other keypoint is found
-by its pose alone. That happens to eyes and noses where the input is small.
+A slot is a grid's anchor in a cell, which says one class. If two objects share all their slots, the network
+can say one of them at most; the other keypoint is found by its pose alone. That happens to eyes and noses
+where the input is small.
 """
 
 from __future__ import annotations
@@ -20,23 +21,26 @@ from head_kapao.assignment import assign
 from head_kapao.objects import Objects, make_objects
 
 MUCH = 0.05
-"""A share of keypoint objects without a slot that is worth a warning."""
+"""The share of keypoint objects without a slot that is worth a warning."""
 
 _FARTHEST = 1e6
-"""Pixels: no image reaches so far, and beyond it numbers become infinite."""
+"""A number of pixels that no image reaches; beyond it numbers become infinite."""
 
 
 def slot_warning(
     samples: Sequence[Sample], names: Sequence[str], *, view: View, keypoint_size: float
 ) -> str | None:
-    """One line with the share, the keypoints it is highest for, and the share at twice the input size.
+    """Return a warning if many keypoint objects have no anchor slot of their own.
 
     Args:
-        names: the keypoints'.
-        view: of the head.
+        samples: the training images with their people.
+        names: the keypoints' names.
+        view: the head's.
+        keypoint_size: the side of a keypoint's square, as a share of the view's longer side.
 
     Returns:
-        None where nearly every keypoint object has a slot of its own.
+        One line with the share, the keypoints it is highest for, and the share at twice the input size. None
+        if nearly every keypoint object has a slot of its own.
     """
     found, shared = count_shared(samples, len(names), view=view, keypoint_size=keypoint_size)
     if _share(found, shared) <= MUCH:
@@ -59,8 +63,18 @@ def _share(found: NDArray[np.int64], shared: NDArray[np.int64]) -> float:
 def count_shared(
     samples: Sequence[Sample], keypoints: int, *, view: View, keypoint_size: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(K,) the keypoint objects of each keypoint in the letterboxed images, and (K,) those of them that have
-    no slot, or none that is not another object's too."""
+    """Count the keypoint objects of each keypoint, and those that have no slot of their own.
+
+    Args:
+        samples: images with their people; each is letterboxed into the view.
+        keypoints: K.
+        view: the head's.
+        keypoint_size: the side of a keypoint's square, as a share of the view's longer side.
+
+    Returns:
+        (K,) the keypoint objects, and (K,) those of them that have no slot, or none that is not another
+        object's too.
+    """
     found, shared = (np.zeros(keypoints + 1, np.int64) for _ in range(2))
     for sample in samples:
         people = [person for person in sample.people if not person.crowd]
@@ -90,7 +104,7 @@ def _objects(sample: Sample, people: Sequence[Person], view: View, keypoint_size
 
 
 def _have_own(objects: Objects, view: View) -> NDArray[np.bool_]:
-    """(O,) whether an object has a slot that no other one has."""
+    """Tell, as (O,) bool, which objects have a slot that no other one has."""
     own = torch.zeros(len(objects.image), dtype=torch.bool)
     anchors = scaled_anchors(tuple(ANCHORS), input_size=max(view.height, view.width))
     # With each object's place for its image's, targets tell whose they are.

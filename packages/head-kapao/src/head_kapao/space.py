@@ -38,11 +38,14 @@ class YoloSpace:
         return {name: choice.values[0] for name, choice in self.dimensions().items()}
 
     def ancestor(self) -> Genotype:
-        """The network of this size as it was published."""
+        """Return the network of this size as it was published."""
         return published(self.size)
 
     def mutate(self, genotype: Genotype, rng: Random) -> Genotype:
-        """One dimension, all as likely, takes the next larger or the next smaller of its values."""
+        """Return a copy in which one dimension takes the next larger or the next smaller of its values.
+
+        All dimensions are equally likely.
+        """
         choices = self.dimensions()
         check_genotype(genotype, choices)
         name = rng.choice(list(choices))

@@ -2,7 +2,7 @@
 
 Only boxes of one group that can overlap enough over x are compared; a sort finds them. What a loop would find
 row by row follows from repeating one step for all rows: a row stays if no better row that stays overlaps it.
-Each repetition settles at least the next row of the loop, so it ends, in a few steps as a rule, and with the
+Each repetition settles at least the next row of the loop. So it ends, in a few steps as a rule, with the
 loop's result. Rows come in blocks, best first, so that no more are compared than the limit needs.
 
 Source: KAPAO (McNally, thesis, 2022), equation 4.11. The limit is of its public code, where it holds for the
@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from head_kapao.pairs import Indices, following_pairs
 
 _BLOCK = 1280
-"""Rows: more would mean pairs of rows that the limit never reaches, fewer would mean more calls."""
+"""The number of rows in a block.
+
+More would mean pairs of rows that the limit never reaches, fewer would mean more calls.
+"""
 
 Floats = NDArray[np.floating]
 
@@ -32,14 +35,14 @@ def select_objects(
     limit: int = 300,
     candidates: int = 30_000,
 ) -> tuple[Indices, Indices]:
-    """Rows of the poses and of the keypoint objects of one image that stay, best first.
+    """Return the rows of one image's poses and of its keypoint objects that stay, both best first.
 
     Args:
         boxes: (R, 4) x1, y1, x2, y2.
-        scores: (R,).
+        scores: (R,) the rows' scores.
         category: (R,) 0 for a pose, k for keypoint k; each is a group of its own.
-        pose_overlap: intersection over union above which the worse of two poses goes.
-        keypoint_overlap: the same of two keypoint objects.
+        pose_overlap: the intersection over union above which the worse of two poses goes.
+        keypoint_overlap: the intersection over union above which the worse of two keypoint objects goes.
         limit: how many of each category stay at most.
         candidates: how many of each category are looked at, best first.
     """
@@ -61,14 +64,15 @@ def suppress(
     limit: int,
     candidates: int = 30_000,
 ) -> Indices:
-    """Rows that stay, best first; of equal scores the earlier row is the better one.
+    """Return the rows that stay, best first; of equal scores the earlier row is the better one.
 
     Args:
         boxes: (R, 4) x1, y1, x2, y2, finite.
-        scores: (R,).
+        scores: (R,) the rows' scores.
         groups: (R,) not negative; boxes of different groups do not compete.
-        overlap: intersection over union above which the worse of two boxes goes.
-        limit, candidates: of each group.
+        overlap: the intersection over union above which the worse of two boxes goes.
+        limit: how many of each group stay at most.
+        candidates: how many of each group are looked at, best first.
     """
     order = np.argsort(-scores, kind="stable")
     order = order[_ranks(groups[order]) < candidates]
@@ -78,7 +82,7 @@ def suppress(
 def _suppress(
     boxes: Floats, groups: NDArray[np.integer], order: Indices, *, overlap: float, limit: int
 ) -> Indices:
-    """Those of the rows in `order`, which is best first, that stay; of each group as many as the limit."""
+    """Return the rows in `order`, which is best first, that stay; of each group as many as the limit."""
     kept = order[:0]
     while len(order):
         rows = np.concatenate([kept, order[:_BLOCK]])
@@ -93,7 +97,7 @@ def _suppress(
 
 
 def _ranks(groups: NDArray[np.integer]) -> Indices:
-    """How many earlier rows each row has in its group."""
+    """Count the earlier rows that each row has in its group."""
     order = np.argsort(groups, kind="stable")
     counts = np.bincount(groups)
     ranks = np.empty(len(groups), np.intp)
@@ -104,7 +108,11 @@ def _ranks(groups: NDArray[np.integer]) -> Indices:
 def _overlapping(
     boxes: NDArray[np.float64], groups: NDArray[np.integer], overlap: float
 ) -> tuple[Indices, Indices]:
-    """The earlier and the later rows of all pairs in a group whose intersection over union is greater."""
+    """Return all pairs of rows in a group whose intersection over union is greater than `overlap`.
+
+    Returns:
+        The earlier and the later rows of the pairs.
+    """
     left, top, right, bottom = boxes.T
     span = 2 * (right.max() - left.min() + 1)
     starts = left + groups * span
@@ -132,7 +140,11 @@ def _overlapping(
 
 
 def _stays(better: Indices, worse: Indices, count: int) -> NDArray[np.bool_]:
-    """(count,) of rows, best first, after each row that stays has removed those that it overlaps."""
+    """Tell which rows stay after each row that stays has removed those that it overlaps.
+
+    Returns:
+        (count,) of rows, best first.
+    """
     stays = np.ones(count, bool)
     while True:
         checked = np.ones(count, bool)

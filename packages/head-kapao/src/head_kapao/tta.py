@@ -1,7 +1,7 @@
 """Test-time augmentation: rows found in a scaled or mirrored view, back in the view itself.
 
 Rows of all passes are joined before the suppression. Coordinates count from the centre of the first pixel, so
-that a mirror takes x to W - 1 - x, and a scale acts on x + 0.5.
+a mirror takes x to W - 1 - x, and a scale acts on x + 0.5.
 
 Source: KAPAO's public code, as facts only; the thesis reports the results in table 4.2.
 """
@@ -28,11 +28,12 @@ PASSES = (Pass(0.8, False), Pass(1.0, True), Pass(1.2, False))
 
 
 def undo_scale(rows: Rows, *, scaled: tuple[int, int], view: tuple[int, int]) -> Rows:
-    """Rows of a resized view, in the view.
+    """Return the rows of a resized view in the view itself.
 
     Args:
-        scaled: height and width that the view was resized to, without padding.
-        view: its height and width before.
+        rows: the objects found in the resized view.
+        scaled: the height and width that the view was resized to, without padding.
+        view: the view's height and width before.
     """
     factors = rows.boxes.new_tensor([view[1] / scaled[1], view[0] / scaled[0]])
     corners = (rows.boxes.reshape(-1, 2, 2) + 0.5) * factors - 0.5
@@ -40,10 +41,11 @@ def undo_scale(rows: Rows, *, scaled: tuple[int, int], view: tuple[int, int]) ->
 
 
 def undo_mirror(rows: Rows, *, width: int, mirrored: Sequence[int]) -> Rows:
-    """Rows of the mirrored view, in the view; left and right keypoints change places.
+    """Return the rows of a mirrored view in the view itself; left and right keypoints change places.
 
     Args:
-        width: of the view.
+        rows: the objects found in the mirrored view.
+        width: the view's, in pixels.
         mirrored: K indices, as of `KeypointSet.mirrored`.
     """
     order = torch.tensor(mirrored, device=rows.category.device)

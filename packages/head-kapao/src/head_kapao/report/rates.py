@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _IN_A_COLUMN = 40
 _BAR = 0.24
-"""Inches from one bar to the next."""
+"""The distance of one bar from the next, in inches."""
 _ROOM = 0.08
-"""For the number behind the longest bar, as a share of it where there is one column."""
+"""The room for the number behind the longest bar, as a share of the bar where there is one column."""
 
 
 def in_order(rates: Mapping[str, float], keypoints: KeypointSet | None) -> Mapping[str, float]:
