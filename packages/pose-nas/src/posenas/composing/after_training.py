@@ -1,4 +1,4 @@
-"""What may be changed when a trained network is used: nothing that its weights depend on."""
+"""The options that may be changed when a trained network is used: none that its weights depend on."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from posenas.runs.recipe import Recipe
 
 
 def check_changes(run: Path, *, trained: Recipe, used: Recipe) -> None:
-    """Compares the space and the head that a run was trained with with those that it is to be used with.
+    """Compare the space and head that a run was trained with with those that it is to be used with.
 
     Args:
-        run: its folder, for the error.
+        run: the run's folder, for the error.
+        trained: the recipe that it was trained with.
+        used: the recipe that it is to be used with.
 
     Raises:
-        PosenasError: where another component is named, or an option differs that is not marked with
+        PosenasError: if another component is named, or an option differs that is not marked with
             `posenas.composing.options.AFTER_TRAINING`; the line says what can be changed.
     """
     for kind in ("space", "head"):
@@ -32,7 +34,7 @@ def check_changes(run: Path, *, trained: Recipe, used: Recipe) -> None:
 
 
 def _changes(kind: str, trained: Recipe, used: Recipe) -> Iterator[tuple[str, Any, Any]]:
-    """Names of what is changed and must not be, with its value before and after."""
+    """Yield the names of what is changed and must not be, with the values before and after."""
     before, after = getattr(trained, kind), getattr(used, kind)
     if before.name != after.name:
         yield "name", before.name, after.name
@@ -48,7 +50,10 @@ def _changes(kind: str, trained: Recipe, used: Recipe) -> Iterator[tuple[str, An
 
 
 def _free(trained: Recipe) -> str:
-    """Options that can be changed and have an effect, such as `evaluation.scales, .flip_test, head.limit`."""
+    """Return the options that can be changed and have an effect.
+
+    An example is `evaluation.scales, .flip_test, head.limit`.
+    """
     head: Head = make("head", trained.head)
     own = ("scales", "rectangular") if head.view().kind == "image" else ("boxes", "box_threshold", "oks_nms")
     free: dict[str, tuple[str, ...]] = {"evaluation": (*own, "flip_test")}
@@ -59,7 +64,7 @@ def _free(trained: Recipe) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as on the command line; long ones are cut."""
+    """Return a value as on the command line; long ones are cut."""
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     text = text.lower() if isinstance(value, bool) else text
     return text if len(text) <= 60 else f"{text[:57]}..."

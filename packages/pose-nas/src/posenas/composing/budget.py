@@ -20,14 +20,14 @@ from posenas.contract.components import SearchSpace
 from posenas.contract.genotype import Choice, Dimension, Genotype, genotype_id, sample_uniform
 
 SHARE = 0.85
-"""A genotype is near the budget if it uses so much of the tightest upper limit."""
+"""The share of the tightest upper limit that a genotype near the budget uses at least."""
 
 _ROUNDS = 3
 _MOST_QUESTIONS = 96
 _RIDGE = 1e-2
 _MOVES_TO_REACH = 40
 _MOVES_TO_MIX = 10
-"""Both times the number of dimensions."""
+"""The moves that mix a walk; like `_MOVES_TO_REACH` it is times the number of dimensions."""
 
 CountedCosts = Callable[[Genotype], Mapping[str, float]]
 
@@ -61,10 +61,15 @@ def _share(cost: float, most: float) -> float:
 
 @dataclass(frozen=True)
 class Guide:
-    """Where a budget lies in a space, by a cost model that adds up what each dimension's value costs.
+    """A cost model that tells where a budget lies in a space.
+
+    It adds up what each dimension's value costs.
 
     Attributes:
-        constants: by cost.
+        space: the one that genotypes are drawn from.
+        dimensions: the space's.
+        budget: where the guide leads to.
+        constants: what is always added, by cost.
         shares: by dimension: for each value of a choice, or each real number, what it adds to each cost.
     """
 
@@ -95,7 +100,7 @@ class Guide:
     def _moved(
         self, genotype: Genotype, costs: Mapping[str, float], rng: Random, *, most: float
     ) -> tuple[Genotype, Mapping[str, float]]:
-        """One dimension drawn anew, unless the costs would miss the budget by more than `most`."""
+        """Draw one dimension anew, unless the costs would miss the budget by more than `most`."""
         name = rng.choice(list(self.dimensions))
         value = sample_uniform({name: self.dimensions[name]}, rng)[name]
         if value == genotype[name]:
@@ -159,7 +164,7 @@ def _fitted(
     genotypes: Sequence[Genotype],
     costs: Sequence[Mapping[str, float]],
 ) -> Guide:
-    """By least squares, in which a genotype counts the more, the nearer it is to the budget."""
+    """Fit a guide by least squares, in which a genotype counts the more, the nearer it is to the budget."""
     features = np.array([_features(genotype, dimensions) for genotype in genotypes])
     truth = np.array([[cost[name] for name in budget.names] for cost in costs])
     weights = np.array([1 / (0.1 + budget.miss(cost)) for cost in costs])
@@ -179,7 +184,7 @@ def _fitted(
 def _least_squares(
     features: NDArray[np.float64], truth: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(costs,) constants and (features, costs) shares; a little ridge decides what is left open."""
+    """Return (costs,) constants and (features, costs) shares; a little ridge decides what is left open."""
     mean_features, mean_truth = weights @ features, weights @ truth
     centred = features - mean_features
     gram = centred.T @ (centred * weights[:, None]) + _RIDGE / len(features) * np.eye(features.shape[1])
@@ -196,7 +201,7 @@ def _width(dimension: Dimension) -> int:
 
 
 def _features(genotype: Genotype, dimensions: Mapping[str, Dimension]) -> list[float]:
-    """A one for each choice's value, and real numbers as they are."""
+    """Return what the model adds up: a one for each choice's value, and real numbers as they are."""
     features: list[float] = []
     for name, dimension in dimensions.items():
         if isinstance(dimension, Choice):

@@ -17,12 +17,15 @@ from posenas.runs.provenance import Provenance
 from posenas.runs.recipe import cost_table
 
 SPLITS = ("train", "val")
-"""Those that a run reads."""
+"""The splits that a run reads."""
 
 
 def provenance_of(composition: Composition) -> Provenance:
-    """Reads the samples of both splits and asks for the size of each image file: a second or two for 150,000
-    people. The threads are those that torch has now."""
+    """Return what a composition computes on now.
+
+    It reads the samples of both splits and asks for the size of each image file, which takes a second or two
+    for 150,000 people. The threads are those that torch has now.
+    """
     return Provenance(_data(composition), _code(composition), _machine(composition))
 
 

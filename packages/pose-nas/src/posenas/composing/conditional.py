@@ -9,9 +9,9 @@ from posenas.contract.genotype import Genotype
 
 
 def likelihood(space: SearchSpace, genotype: Genotype) -> float:
-    """How likely its conditional values are beside its others, if each is drawn from the possible ones.
+    """Return how likely a genotype's conditional values are beside its others.
 
-    0 where one is not possible.
+    Each is taken as drawn from the possible ones. The result is 0 if one is not possible.
     """
     chance = 1.0
     if isinstance(space, Conditional):
@@ -23,7 +23,15 @@ def likelihood(space: SearchSpace, genotype: Genotype) -> float:
 
 
 def made_possible(space: SearchSpace, genotype: Genotype, rng: Random) -> Genotype:
-    """The genotype, what is not possible beside its other values drawn anew from what is."""
+    """Return the genotype without values that are not possible beside its others.
+
+    They are drawn anew from what is possible.
+
+    Args:
+        space: the genotype's.
+        genotype: stays as it is.
+        rng: draws the values.
+    """
     if not isinstance(space, Conditional):
         return genotype
     for name in space.possible(genotype):

@@ -1,4 +1,4 @@
-"""Whether components keep the contract's word, as far as can be told before anything is trained.
+"""Checks that components keep the contract's word, as far as can be told before anything is trained.
 
 Each refusal is one line that names the plugin and its version. What only looks like a mistake is a warning.
 """
@@ -65,7 +65,7 @@ _LONGEST = 200
 
 @contextmanager
 def blamed(owner: Owner, what: str) -> Iterator[None]:
-    """Words whatever a plugin raises within as one line.
+    """Turn whatever a plugin raises within into an error of one line.
 
     Args:
         owner: the plugin, with its distribution and version.
@@ -85,19 +85,29 @@ def _blame(owner: Owner, what: str, error: Exception) -> PosenasError:
 
 
 def refuse(owner: Owner, problem: str) -> None:
-    """Raises PosenasError where there is a problem."""
+    """Raise PosenasError if there is a problem.
+
+    Args:
+        owner: the plugin whose fault it is.
+        problem: the problem in words, or empty.
+    """
     if problem:
         raise PosenasError(f"{owner}: {problem}; tell its authors")
 
 
 def check_methods(kind: str, component: Any, *, owner: Owner) -> list[str]:
-    """The methods of a component of any kind, and of the capabilities that it has.
+    """Check the methods of a component of any kind, and of the capabilities that it has.
+
+    Args:
+        kind: the component's, such as `space`.
+        component: an instance.
+        owner: the component's plugin.
 
     Returns:
         Warnings: names that nearly are one of a capability.
 
     Raises:
-        PosenasError: where a method cannot be called as the contract says.
+        PosenasError: if a method cannot be called as the contract says.
     """
     refuse(owner, misfit(component, PROTOCOLS[kind]))
     return _check_capabilities(component, _CAPABILITIES[kind], owner=owner)
@@ -125,10 +135,10 @@ def _check_capabilities(
 
 
 def check_genotypes(space: SearchSpace, *, owner: Owner) -> dict[str, Genotype]:
-    """Genotypes of the space by the method that gave them, each of which is one value of each dimension.
+    """Return genotypes of the space by the method that gave them.
 
     Raises:
-        PosenasError: where one is not.
+        PosenasError: if one of them is not one value of each dimension.
     """
     with blamed(owner, "dimensions"):
         dimensions = space.dimensions()
@@ -163,7 +173,7 @@ def _genotypes(space: SearchSpace, *, owner: Owner) -> Iterator[tuple[str, Genot
 
 
 def check_view(head: Head, *, owner: Owner) -> None:
-    """Raises PosenasError where it gives no view that can be read."""
+    """Raise PosenasError if the head gives no view that can be read."""
     with blamed(owner, "view"):
         view = head.view()
     if not isinstance(view, View) or view.kind not in ("person", "image"):
@@ -171,7 +181,7 @@ def check_view(head: Head, *, owner: Owner) -> None:
 
 
 def check_requirements(strategy: Strategy, *, owner: Owner) -> None:
-    """Raises PosenasError where it requires something else than capabilities."""
+    """Raise PosenasError if the strategy requires anything else than capabilities."""
     with blamed(owner, "requires"):
         needs = tuple(strategy.requires())
     for need in needs:
@@ -180,10 +190,10 @@ def check_requirements(strategy: Strategy, *, owner: Owner) -> None:
 
 
 def check_splits(dataset: Dataset, *, owner: Owner) -> KeypointSet:
-    """The dataset's keypoints; there are `train` and `val`, and their people have every keypoint.
+    """Return the dataset's keypoints, and check that there are the splits `train` and `val`.
 
     Raises:
-        PosenasError: where that is not so.
+        PosenasError: if there are no keypoints, or a split is missing.
     """
     with blamed(owner, "keypoints"):
         keypoints = dataset.keypoints()
@@ -200,10 +210,16 @@ def check_splits(dataset: Dataset, *, owner: Owner) -> KeypointSet:
 
 
 def check_samples(dataset: Dataset, split: str, keypoints: KeypointSet, *, owner: Owner) -> Sequence[Sample]:
-    """The samples of a split, whose people have every keypoint of the set.
+    """Return the samples of a split, whose people have every keypoint of the set.
+
+    Args:
+        dataset: the one that has the split.
+        split: its name.
+        keypoints: the set.
+        owner: the dataset's plugin.
 
     Raises:
-        PosenasError: where the first person does not.
+        PosenasError: if the people of the first image that has some do not.
     """
     with blamed(owner, f"split({split!r})"):
         samples = dataset.split(split)
@@ -217,7 +233,11 @@ def check_samples(dataset: Dataset, split: str, keypoints: KeypointSet, *, owner
 
 
 def check_metrics(evaluator: Evaluator, *, owner: Owner) -> Sequence[Metric]:
-    """The declared metrics. Raises PosenasError where there is none, or one twice."""
+    """Return the metrics that the evaluator declares.
+
+    Raises:
+        PosenasError: if there is none, or one twice.
+    """
     with blamed(owner, "metrics"):
         metrics = tuple(evaluator.metrics())
     names = [getattr(metric, "name", metric) for metric in metrics]
@@ -233,10 +253,17 @@ def check_metrics(evaluator: Evaluator, *, owner: Owner) -> Sequence[Metric]:
 def check_scores(
     evaluator: Evaluator, truth: GroundTruth, predictions: Sequence[Predictions], *, owner: Owner
 ) -> None:
-    """The evaluator scores each of these predictions with every metric that it declares, and no other.
+    """Check that the evaluator scores predictions with every metric that it declares, and no other.
+
+    Args:
+        evaluator: the one that is tried.
+        truth: the people that predictions are compared with.
+        predictions: each of them is scored.
+        owner: the evaluator's plugin.
 
     Raises:
-        PosenasError: where it does not; one of the evaluator's own where it cannot read the dataset.
+        PosenasError: if it does not. If the evaluator cannot read the dataset, the reason is in its own
+            words.
     """
     declared = {metric.name for metric in check_metrics(evaluator, owner=owner)}
     for each in predictions:

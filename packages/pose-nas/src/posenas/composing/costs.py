@@ -93,7 +93,7 @@ class BoundCost:
 
 
 Measure: TypeAlias = Callable[[BoundCost, Genotype], Mapping[str, float]]
-"""Measures a cost of a genotype, or remembers it."""
+"""A function that measures a cost of a genotype, or remembers it."""
 
 
 @dataclass(frozen=True)

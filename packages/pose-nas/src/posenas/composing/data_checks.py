@@ -17,7 +17,7 @@ from posenas.data.detections import detection_crops
 from posenas.data.person_crop import person_crops
 
 _FORESEEN = 100
-"""Training images that a head is asked about."""
+"""The number of training images that a head is asked about."""
 
 
 def check_people(composition: Composition) -> None:

@@ -21,7 +21,7 @@ from posenas.networks.reach import reached
 from posenas.runs.recipe import ComponentChoice, Recipe
 
 _NETWORKS_TO_REACH = 16
-"""Drawn before a dimension counts as one without effect."""
+"""The networks that are drawn before a dimension counts as one without effect."""
 
 
 def check_strategy(
@@ -104,7 +104,7 @@ def _fitting(
     *,
     keypoints: KeypointSet,
 ) -> str:
-    """Names of the installed components of this kind that the other two (those not None) work with."""
+    """Name the installed components of this kind that the other two (those not None) work with."""
     names = []
     for plugin in find_plugins((kind,)):
         try:

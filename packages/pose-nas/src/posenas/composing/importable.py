@@ -1,7 +1,7 @@
-"""Would a module import? A look at its source that runs none of it.
+"""A look at a module's source that tells whether it would import, and runs none of it.
 
-Only what is certain counts: imports inside `if`, `with` or a `try` that catches import errors may be
-meant to fail, and a module that fills its own namespace may define any name.
+Only what is certain counts: imports inside `if`, `with` or a `try` that catches import errors may be meant to
+fail, and a module that fills its own namespace may define any name.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class SourceLook:
     """What the source of a module and of its parent packages tells.
 
     Attributes:
-        problem: why the import would fail; empty where nothing speaks against it.
-        names: those bound at module level; None where the source does not tell.
+        problem: why the import would fail; empty if nothing speaks against it.
+        names: those bound at module level; None if the source does not tell.
     """
 
     problem: str
@@ -29,7 +29,7 @@ class SourceLook:
 
 
 def look_at(module: str) -> SourceLook:
-    """Reads a dotted module and the packages above it, and imports none of them."""
+    """Read a dotted module and the packages above it, and import none of them."""
     look = SourceLook("")
     spec: ModuleSpec | None = None
     parts = module.split(".")
@@ -52,7 +52,10 @@ def _top_level_spec(name: str) -> ModuleSpec | None:
 
 
 def _submodule_spec(name: str, parent: ModuleSpec) -> ModuleSpec | None:
-    """find_spec would import the parent; its search locations are enough."""
+    """Return a submodule's specification, or None if there is no such module.
+
+    `find_spec` would import the parent. The parent's search locations are enough.
+    """
     for location in parent.submodule_search_locations or ():
         for hook in sys.path_hooks:
             try:

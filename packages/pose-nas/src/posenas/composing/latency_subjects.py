@@ -1,4 +1,4 @@
-"""Which networks a latency table is of: those of a recipe, or one by name."""
+"""The networks that a latency table is of: those of a recipe, or one by name."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from posenas.runs.recipe import ComponentChoice, Recipe
 
 
 def subject_of_recipe(recipe: Recipe) -> Subject:
-    """The networks of its space under its head, for its dataset's keypoints, on its device.
+    """Return the networks of a recipe's space under its head.
+
+    They are for its dataset's keypoints and on its device.
 
     Raises:
-        PosenasError: where one of them cannot be made.
+        PosenasError: if one of the components cannot be made.
     """
     dataset: Dataset = make("dataset", recipe.dataset)
     settings = make_component(Latency, recipe.latency, where="table [latency]")
@@ -29,14 +31,23 @@ def subject_of_recipe(recipe: Recipe) -> Subject:
 
 
 def subject_of_network(network: NamedNetwork, table: LatencyTable) -> Subject:
-    """The networks of the named one's space under its head, in the table's precision on this machine."""
+    """Return the networks of a named network's space under its head.
+
+    They are in the table's precision and on this machine.
+    """
     recipe = Recipe(space=network.space, head=network.head, precision=table.conditions.precision)
     conditions = table.conditions
     return _subject(recipe, network.keypoints, batch_size=conditions.batch_size, threads=conditions.threads)
 
 
 def network_for(table: LatencyTable, name: str, assignments: tuple[str, ...]) -> NamedNetwork:
-    """As `find_network` finds it; a genotype's file is one of the table's own networks."""
+    """Return a network as `find_network` finds it; a genotype's file is one of the table's own networks.
+
+    Args:
+        table: the latency table.
+        name: a zoo entry's name, a genotype's file or a run's folder.
+        assignments: other options of its space or head, such as `head.sigma=2`.
+    """
     space, head = (
         ComponentChoice(options.pop("name"), options)
         for options in (dict(table.subject["space"]), dict(table.subject["head"]))

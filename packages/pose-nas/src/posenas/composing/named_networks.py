@@ -138,7 +138,7 @@ def changed(network: NamedNetwork, assignments: Iterable[str]) -> NamedNetwork:
 
 
 def _undecided_in(choice: ComponentChoice) -> Genotype | None:
-    """Where all dimensions are real, the genotype whose choices all weigh the same."""
+    """Return the genotype whose choices all weigh the same, or None if some dimension is not real."""
     dimensions = make("space", choice).dimensions()
     return middle(dimensions) if all(isinstance(each, Real) for each in dimensions.values()) else None
 

@@ -1,8 +1,9 @@
 """Options: the fields of a frozen dataclass, described, checked and written down.
 
-A field is `name: Annotated[type, "what it does", Ge(1)] = default`. Values come in as plain TOML or
-JSON data and go out the same way. TOML has no null, so None is spelled "none". An option of a head or a space
-that a trained network may be used with another value of is marked with `AFTER_TRAINING` beside its bounds.
+A field is `name: Annotated[type, "what it does", Ge(1)] = default`. Values come in as plain TOML or JSON data
+and go out the same way. TOML has no null, so None is spelled "none". If a trained network may be used with
+another value of an option, the option is marked with `AFTER_TRAINING` beside its bounds. Only options of
+heads and spaces are.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from posenas.runs.recipe import parse_value
 _NONE = "none"
 _PLAIN_NAMES: Mapping[Any, str] = {bool: "true or false", str: "text", type(None): _NONE}
 _RENAMED: Mapping[str, str] = {"evaluations": "candidates"}
-"""Options of earlier recipes, and what they are called now."""
+"""The names that options of earlier recipes have now."""
 
 _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"), ("multiple_of", "a multiple of"))
 
 
 @dataclass(frozen=True)
 class AfterTraining:
-    """Marks an option that may be changed after training, since the weights mean the same with any value."""
+    """The mark of an option that may be changed after training: the weights mean the same with any value."""
 
 
 AFTER_TRAINING = AfterTraining()
@@ -45,7 +46,7 @@ class Option:
 
     Attributes:
         type: in words, such as "int" or "one of gaussian, udp, dark".
-        default: plain data, as `option_values` gives it; None where the option is required.
+        default: plain data, as `option_values` gives it; None if the option is required.
         constraints: in words, such as ">= 1".
         after_training: whether it is marked with `AFTER_TRAINING`.
     """
@@ -59,24 +60,26 @@ class Option:
     after_training: bool = False
 
     def expected(self) -> str:
+        """Return the type and the constraints in words."""
         return ", ".join((self.type, *self.constraints))
 
 
 def describe_options(component: type[Any]) -> tuple[Option, ...]:
-    """The options of a component class or of any frozen dataclass, in the order of its fields."""
+    """Return the options of a component class or of any frozen dataclass, in the order of its fields."""
     hints = _type_hints(component)
     return tuple(_describe(field, hints[field.name]) for field in _fields(component))
 
 
 def make_component(component: type[Any], values: Mapping[str, Any], *, where: str) -> Any:
-    """An instance with these options; the others keep their defaults.
+    """Make an instance with these options; the others keep their defaults.
 
     Args:
+        component: a component class or any frozen dataclass.
         values: plain data. Text such as "128,96" will do for a tuple, and "none" for None.
         where: what the options are of, for the errors, such as "strategy sandwich".
 
     Raises:
-        PosenasError: for an unknown or missing option and for a value that is not allowed.
+        PosenasError: if an option is unknown or missing, or a value is not allowed.
     """
     options = {option.name: option for option in describe_options(component)}
     for name in values:
@@ -96,7 +99,7 @@ def make_component(component: type[Any], values: Mapping[str, Any], *, where: st
 
 
 def option_values(component: Any) -> dict[str, Any]:
-    """Every option of an instance as plain data, from which `make_component` makes an equal one."""
+    """Return every option of an instance as plain data, from which `make_component` makes an equal one."""
     return {field.name: _plain(getattr(component, field.name)) for field in _fields(component)}
 
 
@@ -130,7 +133,7 @@ def _describe(field: dataclasses.Field[Any], hint: Any) -> Option:
 
 
 def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The bare type and what `Annotated` puts beside it."""
+    """Return the bare type, and what `Annotated` puts beside it."""
     if get_origin(hint) is Annotated:
         return get_args(hint)[0], hint.__metadata__
     return hint, ()
@@ -191,7 +194,7 @@ def _convert(value: Any, hint: Any, option: Option, where: str) -> Any:
 
 
 def _decode(value: Any, hint: Any) -> Any:
-    """Undoes the spellings that JSON lacks: "none", and commas for a tuple."""
+    """Undo the spellings that JSON lacks: "none", and commas for a tuple."""
     hint, _ = _split(hint)
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):

@@ -1,7 +1,7 @@
-"""Finds plugins through entry points and loads the chosen ones, each isolated from the others.
+"""Plugins: found through entry points, and loaded when chosen, each isolated from the others.
 
-Finding reads metadata and source text and imports nothing of a plugin. A plugin that is broken,
-outdated or doubly offered is a row with a reason, never an exception.
+Finding reads metadata and source text and imports nothing of a plugin. A plugin that is broken, outdated or
+doubly offered is a row with a reason, never an exception.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
     ("strategy", "second-order"): "cnf",
     ("strategy", "synchronous"): "cnf",
 }
-"""Which extra of pose-nas brings a component that is not installed."""
+"""The extra of pose-nas that brings a component, should it not be installed."""
 
 CORE = "pose-nas"
 _GROUP = "posenas."
@@ -52,7 +52,7 @@ class Plugin:
 
     Attributes:
         entry_point: its value, `module:object`.
-        problem: why it cannot be used, in one line; empty where the status is ok.
+        problem: why it cannot be used, in one line; empty if the status is ok.
     """
 
     kind: str
@@ -69,8 +69,10 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose fault something is. In words it is the plugin with its distribution and version, which are looked
-    up only then."""
+    """The component whose fault something is.
+
+    In words it is the plugin with its distribution and version, which are looked up only then.
+    """
 
     kind: str
     name: str
@@ -81,17 +83,17 @@ class Owner:
 
 
 def find_plugins(kinds: Iterable[str] = KINDS) -> tuple[Plugin, ...]:
-    """Every installed plugin of these kinds, usable or not, by kind and name; imports none of them."""
+    """Return every installed plugin of these kinds, usable or not, by kind and name; import none of them."""
     look = functools.cache(look_at)
     return tuple(_examined(plugin, look) for plugin in _offered(tuple(kinds)))
 
 
 def load(kind: str, name: str) -> type[Any]:
-    """The component class of that kind and name.
+    """Return the component class of that kind and name.
 
     Raises:
-        PosenasError: if nothing offers it, if its plugin cannot be used, or if the object lacks what
-            the kind must do.
+        PosenasError: if nothing offers it, if its plugin cannot be used, or if the object lacks what the kind
+            must do.
     """
     offered = _offered((kind,))
     chosen = [plugin for plugin in offered if plugin.name == name]
@@ -115,12 +117,12 @@ def load_class(plugin: Plugin) -> type[Any]:
 
 
 def offering(kind: str, name: str) -> Plugin:
-    """Returns the plugin of a component that was loaded."""
+    """Return the plugin of a component that was loaded."""
     return next(plugin for plugin in _offered((kind,)) if plugin.name == name)
 
 
 def load_entry(plugin: Plugin) -> object:
-    """What the entry point names, of any kind.
+    """Return what a plugin's entry point names, of any kind.
 
     Raises:
         PosenasError: if the plugin cannot be used or its import fails in whatever way.
@@ -149,7 +151,7 @@ def _unknown(kind: str, name: str, installed: set[str]) -> str:
 
 
 def remedy(plugin: Plugin) -> str:
-    """What to do about a plugin that cannot be used: the tail of an error."""
+    """Return what to do about a plugin that cannot be used: the tail of an error."""
     return f"try pip install --upgrade {plugin.distribution}, or tell its authors"
 
 
@@ -164,7 +166,7 @@ def _nonconformance(component: object, protocol: type[Any]) -> str:
 
 
 def _offered(kinds: tuple[str, ...]) -> tuple[Plugin, ...]:
-    """As the metadata tells, source unseen."""
+    """Return the plugins of these kinds as the metadata tells, source unseen."""
     plugins: list[Plugin] = []
     seen: set[str] = set()
     for distribution in metadata.distributions():
@@ -182,9 +184,9 @@ def _offered(kinds: tuple[str, ...]) -> tuple[Plugin, ...]:
 
 
 def _entry_points(distribution: metadata.Distribution) -> Iterator[tuple[str, str, str]]:
-    """(kind, name, value) of each line in a group of ours.
+    """Yield (kind, name, value) of each line in a group of ours.
 
-    importlib.metadata would give up on the whole file for one line that it cannot read.
+    `importlib.metadata` would give up on the whole file for one line that it cannot read.
     """
     try:
         text = distribution.read_text("entry_points.txt") or ""
@@ -202,7 +204,7 @@ def _entry_points(distribution: metadata.Distribution) -> Iterator[tuple[str, st
 
 
 def _describe(distribution: metadata.Distribution) -> tuple[str, str, Status, str]:
-    """Name, version, status and problem that all plugins of the distribution share."""
+    """Return the name, version, status and problem that all plugins of the distribution share."""
     # Only a folder name, which importlib.metadata does not offer, is left where nothing can be read.
     name = str(getattr(getattr(distribution, "_path", None), "name", "unknown")).partition("-")[0]
     version = "unknown"

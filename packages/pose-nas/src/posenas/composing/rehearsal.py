@@ -1,7 +1,7 @@
 """A rehearsal: one small forward pass, loss and decoding of a composed network, before anything is trained.
 
-Backbones run on the meta device, where nothing is computed: their feature maps have shapes, with which the
-levels are compared. The head then runs really, on random feature maps of these shapes.
+Backbones run on the meta device, where nothing is computed. Their feature maps have shapes there, which the
+levels are compared with. The head then really runs, on random feature maps of the same shapes.
 """
 
 from __future__ import annotations
@@ -36,10 +36,16 @@ _SEED = 0
 
 
 def rehearse_backbone(space: SearchSpace, genotype: Genotype, view: View, *, owner: Owner) -> Sequence[Level]:
-    """The levels of a genotype's network, which are what it gives.
+    """Return the levels of a genotype's network, which are compared with what it gives.
+
+    Args:
+        space: the one that builds the network.
+        genotype: one of the space's.
+        view: the head's.
+        owner: the space's plugin.
 
     Raises:
-        PosenasError: where the network cannot be built or run without values, or a level is not true.
+        PosenasError: if the network cannot be built or run without values, or a level is not true.
     """
     with blamed(owner, "build"), torch.device("meta"):
         backbone = space.build(genotype)
@@ -78,7 +84,10 @@ def _untruth(levels: Sequence[Level], features: object, view: View) -> str:
 
 
 def _true_shapes(level: Level, view: View) -> set[tuple[int, ...]]:
-    """A side that does not divide by the stride may be rounded either way."""
+    """Return the shapes that a level's map may have.
+
+    A side that does not divide by the stride may be rounded either way.
+    """
     return {
         (_VIEWS, level.channels, rounded(view.height / level.stride), rounded(view.width / level.stride))
         for rounded in (math.floor, math.ceil)
@@ -90,16 +99,19 @@ def _shape(level: Level, view: View) -> tuple[int, int]:
 
 
 def rehearse_head(head: Head, levels: Sequence[Level], keypoints: KeypointSet, *, owner: Owner) -> list[str]:
-    """Builds the head's module for real, and has it do all that it can on random feature maps.
+    """Build the head's module for real, and have it do all that it can on random feature maps.
 
     Args:
+        head: the one that is tried.
         levels: those that the backbone offers.
+        keypoints: the dataset's.
+        owner: the head's plugin.
 
     Returns:
         Warnings: names that nearly are one of a capability.
 
     Raises:
-        PosenasError: where something that the module gives is not what the contract says.
+        PosenasError: if something that the module gives is not what the contract says.
     """
     view = head.view()
     with torch.random.fork_rng(devices=[]):
@@ -181,7 +193,7 @@ def _decode(module: HeadModule, outputs: Any, view: View) -> Poses:
 
 
 def _outputs(module: HeadModule, outputs: Any, view: View, *, owner: Owner) -> Iterator[tuple[str, Any]]:
-    """What is decoded: outputs as they are, and put together."""
+    """Yield what is decoded, in words and as such: outputs as they are, and put together."""
     yield "outputs", outputs
     if isinstance(module, FlipTest):
         with blamed(owner, "average_mirrored"):
@@ -216,7 +228,10 @@ def _poses_problem(poses: object, view: View, *, keypoints: int, what: str) -> s
 
 
 def batches(view: View, keypoints: KeypointSet) -> Iterator[tuple[str, Batch]]:
-    """Two views, in words of whom is labelled: somebody in each, in the first alone, and in none."""
+    """Yield batches of two views, in words of whom is labelled and as such.
+
+    Labelled are somebody in each view, in the first alone, and in none.
+    """
     images = torch.zeros(_VIEWS, 3, view.height, view.width)
     steps = torch.linspace(0.3, 0.7, len(keypoints))
     person = torch.stack([steps * (view.width - 1), steps * (view.height - 1)], dim=1)

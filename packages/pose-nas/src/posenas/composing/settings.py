@@ -1,4 +1,4 @@
-"""What a recipe's tables hold that are no components: `posenas.runs.recipe.NAMELESS_TABLES`."""
+"""The tables of a recipe that are no components: `posenas.runs.recipe.NAMELESS_TABLES`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTINGS_TABLES: Mapping[str, type[Any]] = MappingProxyType(
 AUGMENTATIONS: Mapping[str, type[Any]] = MappingProxyType(
     {"person": SETTINGS_TABLES["augmentation"], "image": ImageAugmentation}
 )
-"""What `[augmentation]` holds, by the kind of view that the head wants."""
+"""The settings that `[augmentation]` holds, by the kind of view that the head wants."""
 
 
 def make_settings(recipe: Recipe) -> dict[str, Any]:

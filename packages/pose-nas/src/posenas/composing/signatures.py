@@ -16,7 +16,7 @@ _CLOSE = 0.8
 
 
 def members(protocol: type[Any]) -> dict[str, Any]:
-    """The protocol's methods and properties by name, with those of the protocols that it extends."""
+    """Return a protocol's methods and properties by name, with those of the protocols that it extends."""
     found: dict[str, Any] = {}
     for base in reversed(protocol.__mro__):
         if getattr(base, "_is_protocol", False):
@@ -53,9 +53,10 @@ def misfit(component: Any, protocol: type[Any]) -> str:
 def near_misses(
     component: Any, protocols: Iterable[type[Any]], *, without: type[Any] = object
 ) -> Iterator[str]:
-    """Words for each capability that the component seems to mean and does not have.
+    """Yield words for each capability that the component seems to mean and does not have.
 
     Args:
+        component: an instance.
         protocols: the capabilities that it may have.
         without: a class whose attributes are its own business, such as `nn.Module`.
     """
@@ -117,7 +118,7 @@ def _binds(found: inspect.Signature, asked: inspect.Signature, *, by_name: bool)
 
 
 def _words(signature: inspect.Signature) -> str:
-    """The parameters without their types."""
+    """Return the parameters without their types."""
     bare = [
         parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()
     ]

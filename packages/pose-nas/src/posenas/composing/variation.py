@@ -16,9 +16,16 @@ _TRIES_PER_MUTATION = 16
 
 
 def mutate(genotype: Genotype, dimensions: Mapping[str, Dimension], rng: Random) -> Genotype:
-    """One dimension that has several values gets another one: of an ordered choice every other time a
-    neighbouring value, else any; of real numbers each moves by N(0, 1/4). The genotype itself where no
-    dimension has several."""
+    """Return a copy in which one dimension has another value.
+
+    An ordered choice takes a neighbouring value every other time, else any; real numbers each move by N(0,
+    1/4). If no dimension has several values, the genotype itself is returned.
+
+    Args:
+        genotype: stays as it is.
+        dimensions: the space's.
+        rng: draws the dimension and its value.
+    """
     several = [
         name
         for name, dimension in dimensions.items()
@@ -45,7 +52,7 @@ def _other(value: Any, choice: Choice, rng: Random) -> Any:
 
 
 def changes(space: SearchSpace) -> Callable[[Genotype, Random], Genotype]:
-    """The space's own mutation, or `mutate` in its dimensions where it has none."""
+    """Return the space's own mutation, or `mutate` in its dimensions if it has none."""
     if isinstance(space, Evolvable):
         return space.mutate
     dimensions = space.dimensions()
@@ -53,7 +60,13 @@ def changes(space: SearchSpace) -> Callable[[Genotype, Random], Genotype]:
 
 
 def cross(first: Genotype, second: Genotype, rng: Random) -> Genotype:
-    """Every dimension from one of the two, by a fair coin."""
+    """Take every dimension from one of two genotypes, by a fair coin.
+
+    Args:
+        first: one of the parents.
+        second: the other one.
+        rng: tosses the coins.
+    """
     return {name: (first if rng.random() < 0.5 else second)[name] for name in first}
 
 
@@ -65,15 +78,17 @@ def breed(
     known: Collection[str],
     rng: Random,
 ) -> Genotype | None:
-    """A child within the limits that is not known yet; None where none was found.
+    """Return a child within the limits that is not known yet, or None if none was found.
 
     The tries are bounded. The longer none is found, the more dimensions are mutated; after half of the tries
     it need no longer be near the budget.
 
     Args:
+        problem: what is searched, with its limits.
         parents: chooses two.
         crossover: how often, of 1, a child has two parents.
-        known: ids.
+        known: the ids of genotypes that are not wanted.
+        rng: draws what a child takes from its parents and how it differs.
     """
     change = changes(problem.space)
     for tried in range(_TRIES):
