@@ -41,10 +41,10 @@ def static_step(networks: list[PoseNetwork], batch: Batch) -> None:
     teacher_network, *others = networks
     head = cast(HeadModule, teacher_network.head)
     targets = head.targets(batch)
-    teacher = teacher_network(batch.images)
+    teacher = teacher_network(batch.images, targets)
     head.loss(teacher, targets).backward()
     for network in others:
-        outputs = network(batch.images)
+        outputs = network(batch.images, targets)
         taught = cast(Distillable, network.head).distillation_loss(outputs, teacher)
         (cast(HeadModule, network.head).loss(outputs, targets) + taught).backward()
     for network in networks:

@@ -31,7 +31,8 @@ class SynchronousStep:
 
     def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
         head = cast(HeadModule, network.head)
-        loss = head.loss(network(batch.images), head.targets(batch))
+        targets = head.targets(batch)
+        loss = head.loss(network(batch.images, targets), targets)
         values = relax(self.space, network)
         loss.backward()  # type: ignore[no-untyped-call]
         entropy = mean_entropy(list(values.values()))
@@ -91,8 +92,9 @@ def _gradients(loss: Tensor, weights: list[Tensor], *, create_graph: bool) -> li
 
 def _loss(network: PoseNetwork, batch: Batch, weights: Mapping[str, Tensor]) -> Tensor:
     head = cast(HeadModule, network.head)
-    outputs = functional_call(network, dict(weights), (batch.images,))
-    return head.loss(outputs, head.targets(batch))
+    targets = head.targets(batch)
+    outputs = functional_call(network, dict(weights), (batch.images, targets))
+    return head.loss(outputs, targets)
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:

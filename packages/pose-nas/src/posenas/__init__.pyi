@@ -105,9 +105,6 @@ from .contract.components import (
     HeadModule as HeadModule,
 )
 from .contract.components import (
-    ImageHeadModule as ImageHeadModule,
-)
-from .contract.components import (
     Meter as Meter,
 )
 from .contract.components import (

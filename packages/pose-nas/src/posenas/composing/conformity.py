@@ -32,7 +32,6 @@ from posenas.contract.components import (
     Foreseeing,
     Head,
     HeadModule,
-    ImageHeadModule,
     Meter,
     Noticing,
     Relaxed,
@@ -101,9 +100,9 @@ def check_methods(kind: str, component: Any, *, owner: Owner) -> list[str]:
     return _check_capabilities(component, _CAPABILITIES.get(kind, ()), owner=owner)
 
 
-def check_module_methods(module: nn.Module, view: View, *, owner: Owner) -> list[str]:
-    """Like `check_methods`, for the module that a head builds."""
-    refuse(owner, misfit(module, HeadModule if view.kind == "person" else ImageHeadModule))
+def check_module_methods(module: nn.Module, *, owner: Owner) -> list[str]:
+    """Check the methods of the module that a head builds, as `check_methods` does a component's."""
+    refuse(owner, misfit(module, HeadModule))
     return _check_capabilities(module, _OF_HEAD_MODULES, owner=owner, without=nn.Module)
 
 

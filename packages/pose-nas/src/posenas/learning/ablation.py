@@ -43,7 +43,7 @@ def predict_ablated(
     if not isinstance(head, Ablatable):
         return predict(network, views, settings=settings, device=device), {}
     decoded = [
-        head.decode_ablated(outputs, batch.pitch)
+        head.decode_ablated(outputs, batch)
         for batch, outputs in compute_outputs(network, views, settings=settings, device=device)
     ]
     steps = dict.fromkeys(step for _, without in decoded for step in without)

@@ -11,8 +11,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
-from posenas.contract.batches import Batch, Look, Poses
-from posenas.contract.components import FlipTest, HeadModule, ImageHeadModule, ScaleTest
+from posenas.contract.batches import Batch, Look
+from posenas.contract.components import FlipTest, HeadModule, ScaleTest
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.scores import Predictions
 from posenas.data.detected_poses import DetectionRules
@@ -77,9 +77,10 @@ def predict(
 
     The network can only be evaluated from now on: its batch norms become part of its convolutions.
     """
+    head = cast(HeadModule, network.head)
     return views.locate(
         [
-            decode(network, batch, outputs)
+            head.decode(outputs, batch)
             for batch, outputs in compute_outputs(network, views, settings=settings, device=device)
         ]
     )
@@ -92,7 +93,7 @@ def compute_outputs(
     evaluated from now on."""
     prepare(network)
     for batch in views.batches(settings.batch_size, device=device):
-        yield batch, outputs_of(network, batch.images, settings)
+        yield batch, outputs_of(network, batch.images, settings, stride=views.stride)
 
 
 def prepare(network: PoseNetwork) -> None:
@@ -102,18 +103,18 @@ def prepare(network: PoseNetwork) -> None:
         fold_normalisations(half)
 
 
-def decode(network: PoseNetwork, batch: Batch, outputs: Any) -> Poses:
-    """The poses in the outputs for a batch."""
-    if batch.pitch is None:
-        return cast(HeadModule, network.head).decode(outputs)
-    return cast(ImageHeadModule, network.head).decode(outputs, batch.pitch)
+def outputs_of(network: PoseNetwork, images: Tensor, settings: EvaluationSettings, *, stride: int) -> Any:
+    """Return the head's outputs for images, put together with those for mirrored and resized ones.
 
-
-def outputs_of(network: PoseNetwork, images: Tensor, settings: EvaluationSettings) -> Any:
-    """The head's outputs for images, put together with those for mirrored and resized ones."""
+    Args:
+        network: a pose network in evaluation mode.
+        images: (N, 3, H, W).
+        settings: which mirrored and resized images are looked at.
+        stride: the sides of resized images are filled up to multiples of it.
+    """
     head = network.head
     if settings.scales != (1.0,) and isinstance(head, ScaleTest):
-        return head.combine(list(_looks(network, head, images, settings)), _sides(images))
+        return head.combine(list(_looks(network, images, settings, stride=stride)), _sides(images))
     outputs = network(images)
     if settings.flip_test and isinstance(head, FlipTest):
         return head.average_mirrored(outputs, network(images.flip(3)))
@@ -121,13 +122,13 @@ def outputs_of(network: PoseNetwork, images: Tensor, settings: EvaluationSetting
 
 
 def _looks(
-    network: PoseNetwork, head: ScaleTest, images: Tensor, settings: EvaluationSettings
+    network: PoseNetwork, images: Tensor, settings: EvaluationSettings, *, stride: int
 ) -> Iterator[Look]:
     height, width = _sides(images)
     for scale in settings.scales:
         size = max(1, round(scale * height)), max(1, round(scale * width))
         resized = interpolate(images, size, mode="bilinear", align_corners=False)
-        grey = (0, -size[1] % head.multiple, 0, -size[0] % head.multiple)
+        grey = (0, -size[1] % stride, 0, -size[0] % stride)
         yield Look(network(pad(resized, grey, value=GREY / 255)), size, mirrored=False)
     if settings.flip_test:
         yield Look(network(images.flip(3)), (height, width), mirrored=True)

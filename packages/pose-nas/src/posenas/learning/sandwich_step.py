@@ -39,7 +39,7 @@ class SandwichStep:
     def __call__(self, network: SharedPoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:
         largest = network.activate(self.space.largest())
         targets = cast(HeadModule, largest.head).targets(batch)
-        teacher = largest(batch.images)
+        teacher = largest(batch.images, targets)
         loss = cast(HeadModule, largest.head).loss(teacher, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         losses = {"largest": float(loss.detach())}
@@ -60,7 +60,7 @@ class SandwichStep:
         self, shared: SharedPoseNetwork, genotype: Genotype, images: Any, *, targets: Any, teacher: Any
     ) -> float:
         network = shared.activate(genotype)
-        outputs = network(images)
+        outputs = network(images, targets)
         loss = cast(HeadModule, network.head).loss(outputs, targets)
         truth_loss = float(loss.detach())
         if self.distillation != "off":

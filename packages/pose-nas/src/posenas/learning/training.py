@@ -48,7 +48,8 @@ class SupervisedStep:
 
     def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
         head = cast(HeadModule, network.head)
-        loss = head.loss(network(batch.images), head.targets(batch))
+        targets = head.targets(batch)
+        loss = head.loss(network(batch.images, targets), targets)
         loss.backward()  # type: ignore[no-untyped-call]
         return {"loss": float(loss.detach())}
 
