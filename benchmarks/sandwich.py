@@ -63,7 +63,7 @@ def measure(space: ElasticSpace, batch: Batch, *, pairs: int) -> dict[str, Ratio
 
     return {
         "step": alternate(
-            lambda: step(shared, batch, Random(next(seeds["elastic"]))),
+            lambda: step(shared, batch, Random(next(seeds["elastic"])), update=print, progress=0.0),
             partial(pass_static, "static"),
             pairs=pairs,
         ),

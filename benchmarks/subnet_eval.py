@@ -38,9 +38,9 @@ from posenas.data.loader import EpochLoader
 from posenas.data.person_crop import person_crops
 from posenas.data.reading import WarpedCrops
 from posenas.learning.inference import EvaluationSettings, predict, recalibrate
+from posenas.learning.optimizers import make_optimizers
 from posenas.learning.sandwich_step import SandwichStep
 from posenas.learning.settings import TrainingSettings
-from posenas.learning.training import make_optimizer
 from posenas.networks.devices import Compute, choose_compute
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.standard.evaluators.oks import OksEvaluator
@@ -96,7 +96,7 @@ def make_task(backbone: Backbone, size: Size, *, calibration: int, ranking: int)
 def train(task: Task, shared: SharedPoseNetwork, steps: int) -> None:
     settings = TrainingSettings(batch_size=BATCH)
     optimizer, step, rng = (
-        make_optimizer(shared, settings),
+        make_optimizers(shared, settings)["weights"],
         SandwichStep(task.space, 2, "truth+teacher"),
         Random(0),
     )
@@ -115,7 +115,7 @@ def train(task: Task, shared: SharedPoseNetwork, steps: int) -> None:
         cache_bytes=2**29,
     )
     for _, batch in zip(range(steps), endless(loader), strict=False):
-        step(shared, batch, rng)
+        step(shared, batch, rng, update=print, progress=0.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=False)
 

@@ -62,7 +62,7 @@ def test_gradients_are_the_sum_over_the_networks(mode: Distillation) -> None:
             parameter.normal_(0.05, max(1, parameter[0].numel()) ** -0.5)
     rng = Random(7)
     drawn = [SPACE.sample(rng) for _ in range(2)]
-    losses = SandwichStep(SPACE, 2, mode)(shared, batch(), Random(7))
+    losses = SandwichStep(SPACE, 2, mode)(shared, batch(), Random(7), update=print, progress=0.0)
     assert list(losses) == ["largest", "smallest", "random1", "random2"]
     oracle = expected(shared, [SPACE.smallest(), *drawn], mode)
     for name, parameter in shared.shared.largest.named_parameters():

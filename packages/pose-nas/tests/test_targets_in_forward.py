@@ -86,7 +86,7 @@ def test_every_forward_pass_of_a_training_has_the_targets(shared: bool) -> None:
         if shared
         else PoseNetwork(Stub(), head)
     )
-    step(network, make_batch(), Random(1))
+    step(network, make_batch(), Random(1), update=print, progress=0.0)
     assert head.columns == [[0, 1]] * (3 if shared else 1)
 
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Literal, cast
 
 import torch
-from posenas import Batch, HeadModule, Relaxed
+from posenas import Batch, HeadModule, Relaxed, Update
 from posenas.reporting.report.entropy import mean_entropy
 from posenas.training import PoseNetwork, part, relax
 from torch import Tensor
@@ -29,7 +29,16 @@ class SynchronousStep:
     space: Relaxed
     sparsity: float
 
-    def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
+    def __call__(
+        self,
+        network: PoseNetwork,
+        batch: Batch,
+        rng: Random,  # noqa: ARG002
+        *,
+        update: Update,  # noqa: ARG002
+        progress: float,  # noqa: ARG002
+    ) -> Mapping[str, float]:
+        """Add up the gradients, and return the losses; for the arguments see `Step`."""
         head = cast(HeadModule, network.head)
         targets = head.targets(batch)
         loss = head.loss(network(batch.images, targets), targets)
@@ -55,7 +64,16 @@ class BilevelStep:
     inner_rate: float
     sparsity: float
 
-    def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
+    def __call__(
+        self,
+        network: PoseNetwork,
+        batch: Batch,
+        rng: Random,  # noqa: ARG002
+        *,
+        update: Update,  # noqa: ARG002
+        progress: float,  # noqa: ARG002
+    ) -> Mapping[str, float]:
+        """Add up the gradients, and return the losses; for the arguments see `Step`."""
         values = list(relax(self.space, network).values())
         own = {id(value) for value in values}
         weights = {

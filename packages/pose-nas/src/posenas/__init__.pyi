@@ -201,10 +201,16 @@ from .contract.problem import (
     Relaxation as Relaxation,
 )
 from .contract.problem import (
+    Span as Span,
+)
+from .contract.problem import (
     Step as Step,
 )
 from .contract.problem import (
     Strategy as Strategy,
+)
+from .contract.problem import (
+    Update as Update,
 )
 from .contract.problem import (
     Weights as Weights,

@@ -1,73 +1,126 @@
-"""What turns gradients into steps: the optimiser, which weights it decays, and the gradients' scale."""
+"""The optimisers of a training: one for each group of parameters, and which weights they decay."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from posenas.contract.errors import PosenasError
+from posenas.contract.problem import ARCHITECTURE, WEIGHTS
 from posenas.learning.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Parameters of a network that say which one it is, and how they learn.
+    """Parameters of a network that say which network it is, and how they learn.
 
     Attributes:
         learning_rate: the same in every step; None for the weights'.
+        betas: how fast Adam forgets gradients and their squares; None for torch's own figures.
     """
 
     parameters: Sequence[nn.Parameter]
     learning_rate: float | None
     weight_decay: float
+    betas: tuple[float, float] | None = None
 
 
-def make_optimizer(
+def make_optimizers(
     network: nn.Module, settings: TrainingSettings, architecture: Architecture | None = None
-) -> torch.optim.Optimizer:
-    """AdamW or Adam; biases and normalisation are never decayed, depthwise kernels if the settings say so.
+) -> dict[str, torch.optim.Optimizer]:
+    """Return AdamW or Adam for each group of parameters that learn, by the groups' names.
 
-    A group with its own `fixed_rate` keeps it.
+    Biases and normalisation are never decayed, depthwise kernels if the settings say so. A parameter group
+    with a `fixed_rate` keeps that learning rate.
+
+    Args:
+        network: its parameters without gradient are in no group.
+        settings: which optimiser, and its weight decay.
+        architecture: the parameters of the group `architecture`; the others are the group `weights`.
     """
     own = {id(parameter) for parameter in architecture.parameters} if architecture else set()
-    spared = set() if settings.decay_depthwise else _depthwise_kernels(network)
-    decayed: list[Tensor] = []
-    free: list[Tensor] = []
-    for parameter in network.parameters():
-        if id(parameter) in own:
-            continue
-        one_axis = parameter.numel() == parameter.shape[0]
-        (free if one_axis or id(parameter) in spared else decayed).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
+    weights = [each for each in network.parameters() if each.requires_grad and id(each) not in own]
+    groups = {WEIGHTS: _decayed_and_free(network, weights, settings)}
     if architecture:
-        groups.append(
+        values = [each for each in architecture.parameters if each.requires_grad]
+        options = {} if architecture.betas is None else {"betas": architecture.betas}
+        groups[ARCHITECTURE] = [
             {
-                "params": list(architecture.parameters),
+                "params": values,
                 "weight_decay": architecture.weight_decay,
                 "fixed_rate": architecture.learning_rate,
+                **options,
             }
-        )
+        ]
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
-    return kind([group for group in groups if group["params"]], lr=settings.learning_rate, fused=True)
+    filled = {name: [part for part in parts if part["params"]] for name, parts in groups.items()}
+    return {
+        name: kind(parts, lr=settings.learning_rate, fused=True) for name, parts in filled.items() if parts
+    }
 
 
-def scale_gradients(network: nn.Module, factor: float) -> None:
-    """Multiplies every gradient that there is."""
+def freeze(network: nn.Module, names: Iterable[str]) -> None:
+    """Switch off the gradients of parameters, so that a training leaves them as they are.
+
+    Batch norms among them still follow the statistics of what they see.
+
+    Args:
+        network: the network that has the parameters.
+        names: full names of parameters, or of modules with all parameters in them.
+
+    Raises:
+        PosenasError: where a name is of neither.
+    """
+    for name in names:
+        found = [
+            each for full, each in network.named_parameters() if full == name or full.startswith(f"{name}.")
+        ]
+        if not found:
+            raise PosenasError(f"a training is to leave {name!r} as it is, and the network has no such part")
+        for parameter in found:
+            parameter.requires_grad_(requires_grad=False)
+
+
+def scale_gradients(parameters: Iterable[Tensor], factor: float) -> None:
+    """Multiply every gradient that there is."""
     if factor == 1.0:
         return
-    for parameter in network.parameters():
+    for parameter in parameters:
         if parameter.grad is not None:
             parameter.grad.mul_(factor)
 
 
+def parameters_of(optimizers: Mapping[str, torch.optim.Optimizer]) -> list[nn.Parameter]:
+    """Return all parameters of several optimisers, in the order of the optimisers."""
+    return [
+        parameter
+        for optimizer in optimizers.values()
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    ]
+
+
+def _decayed_and_free(
+    network: nn.Module, weights: Sequence[nn.Parameter], settings: TrainingSettings
+) -> list[dict[str, Any]]:
+    spared = set() if settings.decay_depthwise else _depthwise_kernels(network)
+    decayed: list[Tensor] = []
+    free: list[Tensor] = []
+    for parameter in weights:
+        one_axis = parameter.numel() == parameter.shape[0]
+        (free if one_axis or id(parameter) in spared else decayed).append(parameter)
+    return [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+
+
 def _depthwise_kernels(network: nn.Module) -> set[int]:
-    """The ids of the kernels of convolutions whose groups have one input channel each."""
+    """Return the ids of the kernels of convolutions whose groups have one input channel each."""
     return {
         id(module.weight)
         for module in network.modules()

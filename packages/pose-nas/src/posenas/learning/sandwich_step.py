@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, cast
 from posenas.contract.batches import Batch
 from posenas.contract.components import Distillable, HeadModule, WeightSharing
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Update
 from posenas.networks.pose_network import SharedPoseNetwork
 
 Distillation: TypeAlias = Literal["truth+teacher", "teacher", "off"]
@@ -36,7 +37,16 @@ class SandwichStep:
     distillation: Distillation
     closed: tuple[str, ...] = ()
 
-    def __call__(self, network: SharedPoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:
+    def __call__(
+        self,
+        network: SharedPoseNetwork,
+        batch: Batch,
+        rng: Random,
+        *,
+        update: Update,  # noqa: ARG002
+        progress: float,  # noqa: ARG002
+    ) -> Mapping[str, float]:
+        """Add up the gradients, and return each network's loss; for the arguments see `Step`."""
         largest = network.activate(self.space.largest())
         targets = cast(HeadModule, largest.head).targets(batch)
         teacher = largest(batch.images, targets)
