@@ -262,6 +262,7 @@ class Problem(Protocol):
         start: Genotype | None = None,
         init: Weights | None = None,
         span: Span | None = None,
+        shared: bool = False,
     ) -> Relaxation:
         """Train a network together with its genotype's real values, from fresh weights.
 
@@ -270,9 +271,11 @@ class Problem(Protocol):
             epochs: passes over the people in this call.
             learning: how the values learn.
             start: the genotype with which the whole training begins, the same in every slice; None for the
-                middle of every dimension, which is zeros.
+                middle of every dimension, which is zeros, or for the largest genotype.
             init: the weights of the slice before; None in the first slice.
             span: the place of these epochs in a training that is cut into slices.
+            shared: whether the network is the super-network of a space that shares weights too; the strategy
+                requires both. For the values of activated networks see `train_shared`.
         """
         ...
 

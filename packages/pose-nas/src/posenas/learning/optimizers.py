@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from posenas.contract.errors import PosenasError
 from posenas.contract.problem import ARCHITECTURE, WEIGHTS
+from posenas.learning.architecture import Architecture
 from posenas.learning.settings import TrainingSettings
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Parameters of a network that say which network it is, and how they learn.
-
-    Attributes:
-        learning_rate: the same in every step; None for the weights'.
-        betas: how fast Adam forgets gradients and their squares; None for torch's own figures.
-    """
-
-    parameters: Sequence[nn.Parameter]
-    learning_rate: float | None
-    weight_decay: float
-    betas: tuple[float, float] | None = None
 
 
 def make_optimizers(
@@ -61,28 +45,6 @@ def make_optimizers(
     return {
         name: kind(parts, lr=settings.learning_rate, fused=True) for name, parts in filled.items() if parts
     }
-
-
-def freeze(network: nn.Module, names: Iterable[str]) -> None:
-    """Switch off the gradients of parameters, so that a training leaves them as they are.
-
-    Batch norms among them still follow the statistics of what they see.
-
-    Args:
-        network: the network that has the parameters.
-        names: full names of parameters, or of modules with all parameters in them.
-
-    Raises:
-        PosenasError: where a name is of neither.
-    """
-    for name in names:
-        found = [
-            each for full, each in network.named_parameters() if full == name or full.startswith(f"{name}.")
-        ]
-        if not found:
-            raise PosenasError(f"a training is to leave {name!r} as it is, and the network has no such part")
-        for parameter in found:
-            parameter.requires_grad_(requires_grad=False)
 
 
 def scale_gradients(parameters: Iterable[Tensor], factor: float) -> None:

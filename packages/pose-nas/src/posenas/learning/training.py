@@ -17,7 +17,8 @@ from posenas.contract.components import HeadModule
 from posenas.contract.errors import PosenasError
 from posenas.contract.problem import Span, Step, Update
 from posenas.contract.randomness import derive_rng, derive_seed
-from posenas.learning.optimizers import Architecture, make_optimizers
+from posenas.learning.architecture import Architecture
+from posenas.learning.optimizers import make_optimizers
 from posenas.learning.schedule import learning_rate
 from posenas.learning.settings import TrainingSettings
 from posenas.learning.updates import Updates

@@ -185,6 +185,20 @@ def load_checkpoint(
     return Checkpoint(epoch, best, notes)
 
 
+def keep_checkpoint(path: Path, folder: Path) -> str:
+    """Copy a checkpoint among the weights of a run, and return the file's name, the hash of its content.
+
+    Args:
+        path: the checkpoint.
+        folder: where the run's weights lie.
+    """
+    content = path.read_bytes()
+    name = content_name(content) + ".safetensors"
+    if not (folder / name).exists():
+        write_atomically(folder / name, content)
+    return name
+
+
 def seed_of(path: Path) -> int:
     """Return the seed of the training whose checkpoint this is.
 
