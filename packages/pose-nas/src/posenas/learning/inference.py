@@ -1,4 +1,4 @@
-"""Networks to predictions, and predictions to metrics."""
+"""From trained networks to predictions."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ class EvaluationSettings:
 
 
 def detection_rules(settings: EvaluationSettings, keypoints: KeypointSet) -> DetectionRules:
+    """Return by which rules poses in a detector's boxes are scored and left out."""
     return DetectionRules(settings.keypoint_threshold, settings.oks_nms, keypoints.sigmas)
 
 
@@ -73,9 +74,13 @@ def detection_rules(settings: EvaluationSettings, keypoints: KeypointSet) -> Det
 def predict(
     network: PoseNetwork, views: EvaluatedViews, *, settings: EvaluationSettings, device: torch.device
 ) -> Predictions:
-    """The poses in every view, in pixels of its image.
+    """Return the poses in every view, in pixels of its image.
 
-    The network can only be evaluated from now on: its batch norms become part of its convolutions.
+    Args:
+        network: can only be evaluated from now on; its batch norms become part of its convolutions.
+        views: what is shown to the network.
+        settings: batch size, mirrored and resized images.
+        device: where the network is.
     """
     head = cast(HeadModule, network.head)
     return views.locate(
@@ -89,15 +94,21 @@ def predict(
 def compute_outputs(
     network: PoseNetwork, views: EvaluatedViews, *, settings: EvaluationSettings, device: torch.device
 ) -> Iterator[tuple[Batch, Any]]:
-    """Every batch with the head's outputs for it. To be called without gradients; the network can only be
-    evaluated from now on."""
+    """Yield every batch with the head's outputs for it; the caller switches gradients off.
+
+    Args:
+        network: can only be evaluated from now on.
+        views: what is shown to the network.
+        settings: batch size, mirrored and resized images.
+        device: where the network is.
+    """
     prepare(network)
     for batch in views.batches(settings.batch_size, device=device):
         yield batch, outputs_of(network, batch.images, settings, stride=views.stride)
 
 
 def prepare(network: PoseNetwork) -> None:
-    """For evaluation, and nothing else from now on: its batch norms become part of its convolutions."""
+    """Fold batch norms into convolutions, after which a network can only be evaluated."""
     network.eval()
     for half in (network.backbone, network.head):
         fold_normalisations(half)
@@ -140,7 +151,7 @@ def _sides(images: Tensor) -> tuple[int, int]:
 
 @torch.no_grad()
 def recalibrate(network: nn.Module, batches_of_images: Iterable[Tensor]) -> None:
-    """Replaces batch norm's running statistics by the mean over these batches, weighted by their images.
+    """Replace batch norm's running statistics by the mean over these batches, weighted by their images.
 
     A sub-network's statistics differ from every other's, so shared ones serve none
     (Yu and Huang, Universally Slimmable Networks, section 3.3).

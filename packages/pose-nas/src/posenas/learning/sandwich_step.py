@@ -23,12 +23,13 @@ Distillation: TypeAlias = Literal["truth+teacher", "teacher", "off"]
 
 @dataclass(frozen=True)
 class SandwichStep:
-    """Gradients of the largest, the smallest and some random networks, added up.
+    """A step by the gradients of the largest, the smallest and some random networks, added up.
 
     Attributes:
-        random_networks: beside the two ends of the space.
+        space: the space of the super-network.
+        random_networks: how many networks are drawn beside the two ends of the space.
         distillation: what all but the largest learn from: the truth and, with the same weight, the
-            largest one's outputs for the same images; these alone; or the truth alone.
+            largest one's outputs for the same images; the outputs alone; or the truth alone.
         closed: dimensions that keep the largest network's value, as in the phases of progressive shrinking.
     """
 
@@ -58,7 +59,7 @@ class SandwichStep:
         return losses
 
     def _others(self, rng: Random) -> Mapping[str, Genotype]:
-        """The networks beside the largest one, none of which it is."""
+        """Return the genotypes beside the largest one, by what the display calls them."""
         others = {"smallest": self.space.smallest()}
         others |= {f"random{index + 1}": self.space.sample(rng) for index in range(self.random_networks)}
         largest = self.space.largest()
