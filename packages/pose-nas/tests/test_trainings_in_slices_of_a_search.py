@@ -23,7 +23,9 @@ from posenas.contract.problem import Learning, Relaxation, Span, Update, Weights
 from posenas.data.batch_parts import part
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.real_values import relax
+from posenas.reporting.comparison.origins import Training, training_of
 from posenas.runs.events import Events, hookimpl
+from posenas.runs.journal import Journal
 from posenas.runs.recipe import recipe_from_tables
 from posenas.runs.run import create_run, open_journal
 from posenas.searching.problem import JournaledProblem
@@ -304,3 +306,13 @@ def test_a_step_of_another_signature_is_refused_in_one_line(
         f"step {__name__}.Old: __call__(network, batch, rng) should be "
         "__call__(network, batch, rng, *, update, progress); tell its authors"
     )
+
+
+def test_a_comparison_is_told_of_the_whole_training(composition: Composition, tmp_path: Path) -> None:
+    with problem_in(tmp_path / "run", composition) as problem:
+        first = problem.train_shared(Shared(), epochs=1, on="train", span=Span(0, 2))
+        shared = problem.train_shared(Shared(), epochs=1, on="train", init=first, span=Span(1, 2))
+        network = problem.train({"width": 2, "alpha": [[1.0, 0.0]]}, epochs=3, init=shared)
+    journal = Journal(tmp_path / "run" / "journal.jsonl")
+    assert training_of(journal, shared.file) == Training("shared", 2, None, "train")
+    assert training_of(journal, network.file).init == Weights(shared.file, shared=True)

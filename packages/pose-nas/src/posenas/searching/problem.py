@@ -33,13 +33,13 @@ from posenas.searching.candidate import Job, train_candidate
 from posenas.searching.effects import Effect, Memory
 from posenas.searching.leaving_out import leaving_out
 from posenas.searching.parallel import Crew, processes
+from posenas.searching.relaxed_training import relaxed_training
 from posenas.searching.resources import make_resources
 from posenas.searching.scoring import evaluation, make_trial, ranking
 from posenas.searching.trainings import (
     Training,
     beginning,
     network_training,
-    relaxed_training,
     shared_training,
     watch_training,
     weights_of,

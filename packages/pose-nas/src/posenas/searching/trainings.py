@@ -1,22 +1,20 @@
-"""Trainings as effects: of a super-network, of one network, and of one with its genotype's real values."""
+"""Trainings as effects: of a super-network, of one network, and what all trainings share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from posenas.composing.conformity import check_step
-from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Genotype, middle
-from posenas.contract.problem import Learning, Span, Step, Weights
-from posenas.learning.architecture import Architecture, learn_values
+from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Span, Step, Weights
+from posenas.learning.architecture import Architecture
 from posenas.learning.training import Notes, Watch, train
 from posenas.networks.pose_network import SharedPoseNetwork
-from posenas.networks.real_values import restore
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.events import Events
 from posenas.searching.effects import Effect, checkpoint_of
@@ -24,9 +22,7 @@ from posenas.searching.identity import identity
 from posenas.searching.loading import (
     fresh_network,
     fresh_shared_network,
-    largest,
     load_network,
-    load_part,
     trained_shared_network,
 )
 from posenas.searching.resources import Resources
@@ -69,13 +65,15 @@ def shared_training(resources: Resources, training: Training) -> Effect:
     """Return the effect that trains a super-network; `weights_of` reads its result."""
     inputs = {
         "network": "shared",
-        "step": _step_identity(training.step),
+        "step": step_identity(training.step),
         "epochs": training.epochs,
         "on": training.on,
         **beginning(resources, training.init),
     }
     build = _shared_network(resources, training.init)
-    return _effect(resources, "train", training, inputs=inputs, train=_plain(resources, training, build))
+    return training_effect(
+        resources, "train", training, inputs=inputs, train=_plain(resources, training, build)
+    )
 
 
 def network_training(resources: Resources, genotype: Genotype, training: Training, *, repeat: int) -> Effect:
@@ -100,64 +98,9 @@ def network_training(resources: Resources, genotype: Genotype, training: Trainin
         **beginning(resources, training.init),
         **({"repeat": repeat} if repeat else {}),
     }
-    return _effect(resources, "train", training, inputs=inputs, train=_plain(resources, training, build))
-
-
-def relaxed_training(
-    resources: Resources,
-    training: Training,
-    *,
-    start: Genotype | None,
-    learning: Learning,
-    shared: bool,
-) -> Effect:
-    """Return the effect that trains a network together with its genotype's real values.
-
-    Its result has the weights file, the genotype, and its course through the epochs of the training.
-
-    Args:
-        resources: what the work is done with.
-        training: what is done to the network; its `init` is that of the slice before.
-        start: the genotype with which the whole training begins; None for the middle of every dimension, or
-            for the largest one.
-        learning: how the values learn.
-        shared: whether the network is the super-network of a space that shares weights too.
-
-    Raises:
-        PosenasError: where the training begins with other weights than those of a slice before.
-    """
-    if training.init is not None and not (training.span and training.span.begin):
-        raise PosenasError("train_relaxed begins with fresh weights; `init` is for later slices alone")
-    genotype = dict(_first_genotype(resources, shared=shared) if start is None else start)
-    inputs = {
-        "network": "relaxed",
-        "start": genotype,
-        "step": _step_identity(training.step),
-        "epochs": training.epochs,
-        "learning": _learning_inputs(learning),
-        **beginning(resources, training.init),
-        **({"shared": True} if shared else {}),
-    }
-
-    def train(key: str, origin: Origin) -> dict[str, Any]:
-        space = resources.composition.space
-        network = fresh_shared_network(resources) if shared else fresh_network(resources, genotype)
-        pose = network.shared.largest if isinstance(network, SharedPoseNetwork) else network
-        network.to(resources.composition.compute.device)
-        restore(space, pose, genotype)
-        architecture, values = learn_values(space, pose, learning)
-        fixed = {name: value for name, value in genotype.items() if name not in values()}
-        course = Notes(lambda: {**fixed, **values()})
-        train_network(
-            resources, network, training, key=key, origin=origin, architecture=architecture, notes=course
-        )
-        learnt = course.taken[-1]
-        # Of a network of its own, what came to weigh nothing is left out.
-        found = network if shared else load_part(resources, learnt, network.state_dict())
-        weights = save_weights(resources.run.weights, found)
-        return {"weights": weights, "genotype": learnt, "course": course.taken[-training.epochs :]}
-
-    return _effect(resources, "train relaxed", training, inputs=inputs, train=train)
+    return training_effect(
+        resources, "train", training, inputs=inputs, train=_plain(resources, training, build)
+    )
 
 
 def weights_of(result: Any, *, shared: bool) -> Weights:
@@ -170,6 +113,12 @@ def weights_of(result: Any, *, shared: bool) -> Weights:
     if isinstance(result, str):
         return Weights(result, shared)
     return Weights(result["weights"], shared, result.get("state"))
+
+
+def step_identity(step: Step) -> str:
+    """Return what a journal knows a step by; refuse one that a training cannot call."""
+    check_step(step)
+    return identity(step, role="step")
 
 
 def beginning(resources: Resources, init: Weights | None) -> dict[str, Any]:
@@ -225,7 +174,7 @@ def train_network(
         )
 
 
-def _effect(
+def training_effect(
     resources: Resources,
     name: str,
     training: Training,
@@ -275,20 +224,3 @@ def _shared_network(resources: Resources, init: Weights | None) -> Callable[[], 
     if init is None:
         return lambda: fresh_shared_network(resources)
     return lambda: trained_shared_network(resources, init.file)
-
-
-def _first_genotype(resources: Resources, *, shared: bool) -> Genotype:
-    return largest(resources) if shared else middle(resources.composition.space.dimensions())
-
-
-def _step_identity(step: Step) -> str:
-    check_step(step)
-    return identity(step, role="step")
-
-
-def _learning_inputs(learning: Learning) -> dict[str, Any]:
-    """Return the fields by which a journal knows the learning; later ones only where they are set."""
-    identity(learning, role="learning")
-    later = {"betas": learning.betas, "frozen": learning.frozen}
-    inputs = {name: value for name, value in asdict(learning).items() if name not in later}
-    return inputs | {name: list(value) for name, value in later.items() if value}
