@@ -29,6 +29,7 @@ from posenas.runs.journal import Journal
 from posenas.runs.recipe import recipe_from_tables
 from posenas.runs.run import create_run, open_journal
 from posenas.searching.problem import JournaledProblem
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 LEARNING = Learning(0.1, 0.01, betas=(0.5, 0.99), frozen=("head.convolution.bias",))
@@ -220,6 +221,11 @@ def test_slices_give_the_weights_of_the_whole(composition: Composition, tmp_path
         assert whole.genotype["alpha"] != [[0.0, 0.0]]
         assert whole.genotype["width"] == 4
         assert last.shared == (name == "shared relaxed")
+        tensors = load_file(tmp_path / "slices" / "weights" / last.file)
+        assert [float(each.abs().max()) > 0 for key, each in tensors.items() if ".bias" in key] == [
+            True,
+            False,
+        ]
 
 
 @pytest.mark.parametrize("name", ["shared", "relaxed"])
