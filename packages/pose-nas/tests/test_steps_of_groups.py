@@ -17,7 +17,7 @@ import torch
 from posenas.contract.batches import Batch
 from posenas.contract.errors import PosenasError
 from posenas.contract.problem import Step, Update
-from posenas.learning.optimizers import Architecture, freeze
+from posenas.learning.architecture import Architecture, freeze
 from posenas.learning.settings import TrainingSettings
 from posenas.learning.training import Watch, train
 from torch import Tensor, nn
