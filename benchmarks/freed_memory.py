@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from functools import partial
+from random import Random
 
 import figures
 import torch
@@ -53,7 +54,7 @@ def evaluate(network: PoseNetwork, batch: Batch) -> None:
 def train(network: PoseNetwork, batch: Batch) -> None:
     network.train()
     for _ in range(4):
-        SupervisedStep()(network, batch, None)  # type: ignore[arg-type]
+        SupervisedStep()(network, batch, Random(0), update=print, progress=0.0)
 
 
 def after(thresholds: Mapping[str, int], work: Callable[[], None]) -> None:

@@ -41,10 +41,10 @@ def static_step(networks: list[PoseNetwork], batch: Batch) -> None:
     teacher_network, *others = networks
     head = cast(HeadModule, teacher_network.head)
     targets = head.targets(batch)
-    teacher = teacher_network(batch.images)
+    teacher = teacher_network(batch.images, targets)
     head.loss(teacher, targets).backward()
     for network in others:
-        outputs = network(batch.images)
+        outputs = network(batch.images, targets)
         taught = cast(Distillable, network.head).distillation_loss(outputs, teacher)
         (cast(HeadModule, network.head).loss(outputs, targets) + taught).backward()
     for network in networks:
@@ -63,7 +63,7 @@ def measure(space: ElasticSpace, batch: Batch, *, pairs: int) -> dict[str, Ratio
 
     return {
         "step": alternate(
-            lambda: step(shared, batch, Random(next(seeds["elastic"]))),
+            lambda: step(shared, batch, Random(next(seeds["elastic"])), update=print, progress=0.0),
             partial(pass_static, "static"),
             pairs=pairs,
         ),

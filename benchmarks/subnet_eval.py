@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
@@ -38,9 +38,9 @@ from posenas.data.loader import EpochLoader
 from posenas.data.person_crop import person_crops
 from posenas.data.reading import WarpedCrops
 from posenas.learning.inference import EvaluationSettings, predict, recalibrate
+from posenas.learning.optimizers import make_optimizers
 from posenas.learning.sandwich_step import SandwichStep
 from posenas.learning.settings import TrainingSettings
-from posenas.learning.training import make_optimizer
 from posenas.networks.devices import Compute, choose_compute
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.standard.evaluators.oks import OksEvaluator
@@ -96,7 +96,7 @@ def make_task(backbone: Backbone, size: Size, *, calibration: int, ranking: int)
 def train(task: Task, shared: SharedPoseNetwork, steps: int) -> None:
     settings = TrainingSettings(batch_size=BATCH)
     optimizer, step, rng = (
-        make_optimizer(shared, settings),
+        make_optimizers(shared, settings)["weights"],
         SandwichStep(task.space, 2, "truth+teacher"),
         Random(0),
     )
@@ -115,7 +115,7 @@ def train(task: Task, shared: SharedPoseNetwork, steps: int) -> None:
         cache_bytes=2**29,
     )
     for _, batch in zip(range(steps), endless(loader), strict=False):
-        step(shared, batch, rng)
+        step(shared, batch, rng, update=print, progress=0.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=False)
 
@@ -142,12 +142,12 @@ def plain_score(task: Task, shared: SharedPoseNetwork, genotype: Genotype) -> fl
     for norm in network.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             norm.momentum = None
-    for images in channels_first(task.calibration):
-        network(images)
+    for batch in channels_first(task.calibration):
+        network(batch.images)
     network.eval()
     keypoints, scores = [], []
-    for images in channels_first(task.ranking):
-        poses = plain_poses(network, images)
+    for batch in channels_first(task.ranking):
+        poses = plain_poses(network, batch)
         keypoints.append(poses[0])
         scores.append(poses[1])
     in_view = torch.cat(keypoints).double().numpy()
@@ -159,18 +159,18 @@ def plain_score(task: Task, shared: SharedPoseNetwork, genotype: Genotype) -> fl
     )
 
 
-def plain_poses(network: PoseNetwork, images: Tensor) -> tuple[Tensor, Tensor]:
+def plain_poses(network: PoseNetwork, batch: Batch) -> tuple[Tensor, Tensor]:
     head = network.head
     assert isinstance(head, FlipTest)
-    outputs = head.average_mirrored(network(images), network(images.flip(3)))
+    outputs = head.average_mirrored(network(batch.images), network(batch.images.flip(3)))
     decoder: HeadModule = head  # type: ignore[assignment]
-    poses = decoder.decode(outputs)
+    poses = decoder.decode(outputs, batch)
     return poses.keypoints, poses.keypoint_scores
 
 
-def channels_first(crops: LoadedCrops) -> Iterator[Tensor]:
+def channels_first(crops: LoadedCrops) -> Iterator[Batch]:
     for batch in crops.batches(SETTINGS.batch_size, device=torch.device("cpu")):
-        yield batch.images.contiguous()
+        yield replace(batch, images=batch.images.contiguous())
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> float:

@@ -129,18 +129,13 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
     ),
     "combine takes too few": (
         "head",
-        module("multiple = 32", "def combine(self, looks): return looks[0].outputs"),
+        module("def combine(self, looks): return looks[0].outputs"),
         "combine(looks) should be combine(looks, view)",
-    ),
-    "multiple is a method": (
-        "head",
-        module("def multiple(self): return 32", "def combine(self, looks, view): return looks[0].outputs"),
-        "multiple is a method, expected a property",
     ),
     "decode_ablated takes too few": (
         "head",
         module("def decode_ablated(self, outputs): return self.decode(outputs), {}"),
-        "decode_ablated(outputs) should be decode_ablated(outputs, pitch)",
+        "decode_ablated(outputs) should be decode_ablated(outputs, batch)",
     ),
     "seconds is a method": (
         "head",
@@ -231,27 +226,48 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
     ),
     "forward fails": (
         "head",
-        module("def forward(self, features): return features['absent']"),
-        "forward of its module failed: KeyError: 'absent'",
+        module("def forward(self, features, targets=None): return features['absent']"),
+        "forward of its module with targets of views with somebody labelled failed: KeyError: 'absent'",
+    ),
+    "forward without targets": (
+        "head",
+        module("def forward(self, features): return super().forward(features)"),
+        "forward(features) should be forward(features, targets=None)",
+    ),
+    "forward that needs targets": (
+        "head",
+        module(
+            "def forward(self, features, targets=None):",
+            "    return super().forward(features) + targets.weights.mean()",
+        ),
+        "forward of its module failed: AttributeError: 'NoneType'",
+    ),
+    "decode without the batch": (
+        "head",
+        module("def decode(self, outputs): return super().decode(outputs, None)"),
+        "decode(outputs) should be decode(outputs, batch)",
     ),
     "decode of another shape": (
         "head",
-        module("def decode(self, outputs): return Poses(torch.zeros(2, 17, 3), torch.zeros(2, 17))"),
+        module("def decode(self, outputs, batch): return Poses(torch.zeros(2, 17, 3), torch.zeros(2, 17))"),
         "decode of outputs gives keypoints of shape (2, 17, 3), expected (2, 17, 2)",
     ),
     "decode with scores of another shape": (
         "head",
-        module("def decode(self, outputs): return Poses(torch.zeros(2, 17, 2), torch.zeros(2))"),
+        module("def decode(self, outputs, batch): return Poses(torch.zeros(2, 17, 2), torch.zeros(2))"),
         "decode of outputs gives keypoint_scores of shape (2,), expected (2, 17)",
     ),
     "decode of NaN": (
         "head",
-        module("def decode(self, outputs): return Poses(torch.ones(2, 17, 2) / 0 * 0, torch.ones(2, 17))"),
+        module(
+            "def decode(self, outputs, batch):",
+            "    return Poses(torch.ones(2, 17, 2) / 0 * 0, torch.ones(2, 17))",
+        ),
         "decode of outputs gives keypoints that are not finite",
     ),
     "decode gives no Poses": (
         "head",
-        module("def decode(self, outputs): return outputs"),
+        module("def decode(self, outputs, batch): return outputs"),
         "decode of outputs gives Tensor, expected Poses",
     ),
     "average that cannot be decoded": (
@@ -388,10 +404,10 @@ class Module(nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, features): return self.inner(features)
+    def forward(self, features, targets=None): return self.inner(features, targets)
     def targets(self, batch): return self.inner.targets(batch)
     def loss(self, outputs, targets): return self.inner.loss(outputs, targets)
-    def decode(self, outputs): return self.inner.decode(outputs)
+    def decode(self, outputs, batch): return self.inner.decode(outputs, batch)
     def averge_mirrored(self, outputs, mirrored): return self.inner.average_mirrored(outputs, mirrored)
 
 @dataclass(frozen=True)

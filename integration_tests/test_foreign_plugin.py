@@ -149,7 +149,7 @@ from dataclasses import dataclass
 from posenas.contract.components import WeightSharing
 
 class MyStep:
-    def __call__(self, network, batch, rng): return {}
+    def __call__(self, network, batch, rng, *, update, progress): return {}
 
 @dataclass(frozen=True)
 class PatientSearch:

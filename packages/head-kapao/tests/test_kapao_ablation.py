@@ -15,7 +15,7 @@ import torch
 from head_kapao.anchors import ANCHORS
 from head_kapao.head import STRIDES, KapaoHead, KapaoModule
 from head_kapao.sizes import published
-from posenas import COCO_17, Ablatable, Composition, Level, Trial
+from posenas import COCO_17, Ablatable, Batch, Composition, Level, Trial
 from posenas.composing.compose import compose
 from posenas.contract.trial import trial_from_dict
 from posenas.reporting.report import write_report
@@ -46,17 +46,22 @@ def random_outputs(head: KapaoModule, *, views: int) -> list[Tensor]:
     ]
 
 
+def views(*pitch: float) -> Batch:
+    images = torch.zeros(len(pitch), 3, 128, 128)
+    return Batch(images, torch.zeros(0, 17, 2), torch.zeros(0, 17), pitch=torch.tensor(pitch))
+
+
 @pytest.mark.parametrize("confidence", [False, True])
 def test_the_poses_are_those_with_and_those_without_the_option(confidence: bool) -> None:
     head = module(keypoint_confidence=confidence, fusion_confidence=0.1)
     unfused = module(keypoint_confidence=confidence, fusion=False)
     assert isinstance(head, Ablatable)
-    outputs, pitch = random_outputs(head, views=3), torch.tensor([1.0, 2.0, 3.0])
-    poses, without = head.decode_ablated(outputs, pitch)
+    outputs, batch = random_outputs(head, views=3), views(1.0, 2.0, 3.0)
+    poses, without = head.decode_ablated(outputs, batch)
     assert list(without) == ["fusion"]
     for found, expected in (
-        (poses, head.decode(outputs, pitch)),
-        (without["fusion"].poses, unfused.decode(outputs, pitch)),
+        (poses, head.decode(outputs, batch)),
+        (without["fusion"].poses, unfused.decode(outputs, batch)),
     ):
         for name, value in vars(expected).items():
             assert torch.equal(getattr(found, name), value), name
@@ -70,15 +75,15 @@ def test_the_poses_are_those_with_and_those_without_the_option(confidence: bool)
 def test_without_fusion_there_is_nothing_to_leave_out() -> None:
     head = module(fusion=False)
     outputs = random_outputs(head, views=1)
-    poses, without = head.decode_ablated(outputs, torch.ones(1))
+    poses, without = head.decode_ablated(outputs, views(1.0))
     assert without == {}
-    assert torch.equal(poses.keypoints, head.decode(outputs, torch.ones(1)).keypoints)
+    assert torch.equal(poses.keypoints, head.decode(outputs, views(1.0)).keypoints)
 
 
 def test_views_of_nobody_have_nothing_replaced() -> None:
     head = module()
     nothing = [torch.full_like(grid, -12.0) for grid in random_outputs(head, views=2)]
-    poses, without = head.decode_ablated(nothing, torch.ones(2))
+    poses, without = head.decode_ablated(nothing, views(1.0, 1.0))
     assert poses.keypoints.shape == without["fusion"].poses.keypoints.shape == (0, 17, 2)
     assert without["fusion"].replaced is not None
     assert without["fusion"].replaced.tolist() == [0] * 17

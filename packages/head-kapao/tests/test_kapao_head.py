@@ -34,6 +34,12 @@ def people() -> tuple[Tensor, Tensor]:
     return boxes, keypoints
 
 
+def views(number: int, *, pitch: float = 1.0) -> Batch:
+    """Views of nobody known, as they are decoded."""
+    images = torch.zeros(number, 3, SIZE, SIZE)
+    return Batch(images, torch.zeros(0, 17, 2), torch.zeros(0, 17), pitch=torch.full((number,), pitch))
+
+
 def make_batch() -> Batch:
     """Two people in the first view, none in the second, one in the third."""
     boxes, keypoints = people()
@@ -76,8 +82,7 @@ def anchors() -> Tensor:
 @pytest.mark.parametrize("fusion", [True, False])
 def test_perfect_outputs_give_everybodys_pose(fusion: bool) -> None:
     head, batch = module(fusion=fusion), make_batch()
-    assert batch.pitch is not None
-    poses = head.decode(perfect(head, batch), batch.pitch)
+    poses = head.decode(perfect(head, batch), batch)
     assert poses.views is not None
     assert poses.scores is not None
     assert poses.views.tolist() == [0, 0, 2]
@@ -106,8 +111,8 @@ def test_the_distance_of_a_fusion_is_in_pixels_of_the_image() -> None:
         chosen = anchors()[STRIDES.index(stride)][anchor] / stride
         logits = torch.logit(((moved / chosen[:, None] + 2) / 4).flatten(1).clamp(1e-5, 1 - 1e-5))
         grid[image, anchor, row, column, channels.offsets] = logits
-    near = head.decode(outputs, torch.tensor([1.0, 1.0, 1.0]))
-    far = head.decode(outputs, torch.tensor([2.0, 2.0, 2.0]))  # 40 pixels of the image
+    near = head.decode(outputs, views(3))
+    far = head.decode(outputs, views(3, pitch=2.0))  # 40 pixels of the image
     assert (near.keypoint_scores[:2] > 0).double().mean() > 0.9
     assert (far.keypoint_scores[:2] > 0).double().mean() < 0.5
 
@@ -127,9 +132,9 @@ def test_a_mirrored_look_finds_the_same_people() -> None:
     )
     outputs, mirrored = perfect(head, batch), perfect(head, mirrored_batch)
     nothing = [torch.full_like(grid, -12.0) for grid in outputs]
-    expected = head.decode(outputs, torch.ones(3))
+    expected = head.decode(outputs, views(3))
     for looks in (head.average_mirrored(outputs, mirrored), head.average_mirrored(nothing, mirrored)):
-        found = head.decode(looks, torch.ones(3))
+        found = head.decode(looks, views(3))
         assert found.views is not None
         assert found.views.tolist() == [0, 0, 2]
         assert found.scores is not None
@@ -149,7 +154,7 @@ def test_a_look_at_half_the_size_is_brought_back() -> None:
         pitch=batch.pitch,
     )
     looks = head.combine([Look(perfect(head, half), (SIZE // 2, SIZE // 2), mirrored=False)], (SIZE, SIZE))
-    found = head.decode(looks, torch.ones(3))
+    found = head.decode(looks, views(3))
     left = found.keypoints[:2][found.keypoints[:2, 0, 0].argsort()]
     assert (left - keypoints[:2]).norm(dim=2).median() < 0.1
 
@@ -201,7 +206,7 @@ def test_views_without_anybody_teach_that_nothing_is_there() -> None:
         assert grid.grad is not None
         assert (grid.grad[..., head.channels.objectness] > 0).all()
     nothing = [torch.full_like(grid, -12.0).detach() for grid in outputs]
-    poses = head.decode(nothing, torch.ones(2))
+    poses = head.decode(nothing, views(2))
     assert poses.keypoints.shape == (0, 17, 2)
     assert poses.views is not None
     assert len(poses.views) == 0
@@ -210,7 +215,7 @@ def test_views_without_anybody_teach_that_nothing_is_there() -> None:
 def test_the_confidence_is_the_score_where_nothing_was_fused() -> None:
     head, batch = module(keypoint_confidence=True, fusion=False), make_batch()
     hidden = Batch(**{**vars(batch), "labelled": torch.arange(17).lt(10).float().expand(3, 17)})
-    scores = head.decode(perfect(head, hidden), torch.ones(3)).keypoint_scores
+    scores = head.decode(perfect(head, hidden), views(3)).keypoint_scores
     assert (scores[:, :10] > 0.99).all()
     assert (scores[:, 10:] < 0.01).all()
 

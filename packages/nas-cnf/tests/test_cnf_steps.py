@@ -28,7 +28,7 @@ class StubHead(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(channels, 3, 1)
 
-    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, features: Mapping[str, Tensor], targets: object = None) -> Tensor:  # noqa: ARG002
         return self.convolution(features["part1"]).mean((2, 3))  # type: ignore[no-any-return]
 
     def targets(self, batch: Batch) -> Tensor:
@@ -71,7 +71,7 @@ def split(network: PoseNetwork) -> tuple[list[nn.Parameter], list[nn.Parameter]]
 
 def test_the_synchronous_gradient_is_that_of_one_loss_and_reaches_everything() -> None:
     network, batch = make_network(), make_batch()
-    losses = SynchronousStep(SPACE, 0.3)(network, batch, Random(0))
+    losses = SynchronousStep(SPACE, 0.3)(network, batch, Random(0), update=print, progress=0.0)
     weights, values = split(network)
     found = [parameter.grad for parameter in (*weights, *values)]
     total = loss_of(network, batch) + 0.3 * mean_entropy(values)
@@ -102,7 +102,7 @@ def objective(network: PoseNetwork, batch: Batch) -> float:
 
 def test_the_second_order_gradient_is_a_finite_difference() -> None:
     network, batch = make_network(), make_batch()
-    BilevelStep(SPACE, 2, INNER_RATE, 0.0)(network, batch, Random(0))
+    BilevelStep(SPACE, 2, INNER_RATE, 0.0)(network, batch, Random(0), update=print, progress=0.0)
     _, values = split(network)
     slopes = [value.grad.clone() for value in values if value.grad is not None]
     first = torch.autograd.grad(loss_of(network, part(batch, 4, 8)), values)
@@ -123,7 +123,7 @@ def test_the_second_order_gradient_is_a_finite_difference() -> None:
 @pytest.mark.parametrize("order", [1, 2])
 def test_weights_learn_from_the_first_half_alone(order: Any) -> None:
     network, batch = make_network(), make_batch()
-    BilevelStep(SPACE, order, INNER_RATE, 0.0)(network, batch, Random(0))
+    BilevelStep(SPACE, order, INNER_RATE, 0.0)(network, batch, Random(0), update=print, progress=0.0)
     weights, _ = split(network)
     expected = torch.autograd.grad(loss_of(network, part(batch, 0, 4)), weights)
     for weight, other in zip(weights, expected, strict=True):
@@ -134,7 +134,7 @@ def test_weights_learn_from_the_first_half_alone(order: Any) -> None:
 def test_the_first_order_gradient_is_that_of_the_second_half() -> None:
     network, batch = make_network(), make_batch()
     step = BilevelStep(SPACE, 1, INNER_RATE, 0.2)
-    step(network, batch, Random(0))
+    step(network, batch, Random(0), update=print, progress=0.0)
     _, values = split(network)
     total = loss_of(network, part(batch, 4, 8)) + 0.2 * mean_entropy(values)
     expected = torch.autograd.grad(total, values)
@@ -142,7 +142,7 @@ def test_the_first_order_gradient_is_that_of_the_second_half() -> None:
         assert value.grad is not None
         torch.testing.assert_close(value.grad, other)
     before = [value.grad.clone() for value in values if value.grad is not None]
-    step(network, batch, Random(0))  # gradients add up until they are cleared
+    step(network, batch, Random(0), update=print, progress=0.0)  # gradients add up until they are cleared
     for value, once in zip(values, before, strict=True):
         assert value.grad is not None
         torch.testing.assert_close(value.grad, 2 * once)

@@ -280,7 +280,7 @@ class TestParts:
         per_pixel = plain.loss(expected, plain.targets(batch))
         peak = math.pi * 2.0**2 / (SIZE[0] * SIZE[1])
         torch.testing.assert_close(module.loss(expected, module.targets(batch)), per_pixel / peak)
-        poses, plain_poses = module.decode(expected), plain.decode(expected)
+        poses, plain_poses = module.decode(expected, make_batch()), plain.decode(expected, make_batch())
         assert torch.equal(poses.keypoints, plain_poses.keypoints)
         assert torch.equal(poses.keypoint_scores, plain_poses.keypoint_scores)
 
@@ -396,14 +396,14 @@ class TestDecoding:
         ]
         module, batch = head.build(head.select(levels), COCO), make_batch()
         outputs = module(planted(batch, module, height))
-        poses = module.decode(outputs)
+        poses = module.decode(outputs, make_batch())
         assert (poses.keypoints - batch.keypoints).abs().max() / 4 <= allowed + 1e-4
         assert poses.keypoint_scores.min() > 0.93 * height
         assert poses.keypoint_scores.max() <= height + 1e-4
 
     def test_scores_are_what_several_parts_add_up_to(self) -> None:
         module = make_module(8)
-        scores = module.decode(1.9 * module.targets(make_batch()).maps()).keypoint_scores
+        scores = module.decode(1.9 * module.targets(make_batch()).maps(), make_batch()).keypoint_scores
         assert 1.8 < scores.max() <= 1.9
 
     def test_averaging_mirrored_outputs_of_udp_is_the_identity(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from nas_ofa_elastic.sandwich import Sandwich, shrinking_phases
 from nas_ofa_elastic.space import ElasticSpace
-from posenas import COCO_17, Batch, Genotype
+from posenas import COCO_17, Batch, Genotype, Span
 from posenas.composing.building import build_network
 from posenas.networks.sharing import sub_slices
 from posenas.standard.heads.heatmap import HeatmapHead, HeatmapModule
@@ -62,7 +62,7 @@ def test_gradients_are_the_sum_over_the_networks(mode: Distillation) -> None:
             parameter.normal_(0.05, max(1, parameter[0].numel()) ** -0.5)
     rng = Random(7)
     drawn = [SPACE.sample(rng) for _ in range(2)]
-    losses = SandwichStep(SPACE, 2, mode)(shared, batch(), Random(7))
+    losses = SandwichStep(SPACE, 2, mode)(shared, batch(), Random(7), update=print, progress=0.0)
     assert list(losses) == ["largest", "smallest", "random1", "random2"]
     oracle = expected(shared, [SPACE.smallest(), *drawn], mode)
     for name, parameter in shared.shared.largest.named_parameters():
@@ -100,15 +100,35 @@ def test_the_epochs_are_divided_and_each_phase_begins_with_the_one_before(
     epochs: int, phases: list[int]
 ) -> None:
     trained: list[tuple[tuple[str, ...], int, object]] = []
+    spans: list[Span] = []
+    discarded: list[int] = []
 
     class Recorder:
-        def train_shared(self, step: SandwichStep, *, epochs: int, init: object, name: str) -> int:
-            assert name.startswith("super-network, phase")
+        def train_shared(self, step: SandwichStep, *, epochs: int, init: object, span: Span) -> int:
             trained.append((step.closed, epochs, init))
+            spans.append(span)
             return len(trained)
+
+        def discard(self, weights: int) -> None:
+            discarded.append(weights)
 
     Sandwich(epochs=epochs, shrinking=True)._train(Recorder(), SPACE)  # type: ignore[arg-type]
     assert [number for _, number, _ in trained] == phases
     assert [init for *_, init in trained] == [None, *range(1, len(phases))]
+    assert [span.begin for span in spans] == [sum(phases[:index]) for index in range(len(phases))]
+    assert {span.of for span in spans} == {epochs}
+    assert discarded == list(range(1, len(phases)))
     assert trained[-1][0] == ()
     assert sum(phases) == epochs
+
+
+def test_without_shrinking_it_is_one_training() -> None:
+    asked: list[dict[str, object]] = []
+
+    class Recorder:
+        def train_shared(self, _step: SandwichStep, **options: object) -> int:
+            asked.append(options)
+            return 1
+
+    Sandwich(epochs=5)._train(Recorder(), SPACE)  # type: ignore[arg-type]
+    assert asked == [{"epochs": 5, "init": None, "span": None}]

@@ -36,18 +36,15 @@ class Backbone(nn.Module):
 class Rounding(nn.Module):
     """A head that finds all keypoints at the brightness; `rounding` and `doubling` are its steps."""
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, targets: object = None) -> Tensor:  # noqa: ARG002
         return features
 
-    def decode(self, outputs: Tensor) -> Poses:
+    def decode(self, outputs: Tensor, batch: Batch) -> Poses:  # noqa: ARG002
         return self._poses(2 * outputs.round())
 
-    def decode_ablated(
-        self, outputs: Tensor, pitch: Tensor | None
-    ) -> tuple[Poses, Mapping[str, PosesWithout]]:
-        assert pitch is None
+    def decode_ablated(self, outputs: Tensor, batch: Batch) -> tuple[Poses, Mapping[str, PosesWithout]]:
         changed = (outputs != outputs.round()).sum()
-        return self.decode(outputs), {
+        return self.decode(outputs, batch), {
             "rounding": PosesWithout(
                 self._poses(2 * outputs), torch.stack([changed, changed * 0, changed * 2])
             ),
@@ -71,6 +68,7 @@ class Views:
     """Pictures of one brightness each."""
 
     values: Sequence[float]
+    stride: int = 1
 
     def __len__(self) -> int:
         return len(self.values)

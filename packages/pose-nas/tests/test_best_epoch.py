@@ -35,7 +35,7 @@ class Points:
             yield Batch(inputs, inputs.sum(1, keepdim=True), inputs)
 
 
-def regress(network: Any, batch: Batch, rng: Random) -> Mapping[str, float]:
+def regress(network: Any, batch: Batch, rng: Random, **_: object) -> Mapping[str, float]:
     noise = rng.random() + torch.rand(()).item()
     loss = (network(batch.images + 0.01 * noise) - batch.keypoints).square().mean()
     loss.backward()

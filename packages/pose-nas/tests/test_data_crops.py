@@ -309,7 +309,7 @@ def test_people_come_back_through_crop_maps_and_decoding(
     module = head.build([Level("out", 4, 8)], KEYPOINTS)
     loaded = load_crops(person_crops(samples), samples, head.view(), workers=0, on_unreadable=str)
     (batch,) = loaded.batches(8, device=CPU)
-    found = loaded.locate([module.decode(module.targets(batch).maps())])
+    found = loaded.locate([module.decode(module.targets(batch).maps(), batch)])
     truth = np.array([sample.people[0].keypoints[:, :2] for sample in samples])
     map_pixel = 4 * 40 * 1.25 / (127 if crop == "udp" else 128)
     assert np.abs(found.keypoints - truth).max() <= allowed * map_pixel + 1e-4

@@ -97,9 +97,12 @@ class Head(nn.Module):
         self.norm = nn.BatchNorm2d(4)
         self.counts_levels = counts_levels
 
-    def forward(self, features: dict[str, Tensor]) -> Tensor:
+    def forward(self, features: dict[str, Tensor], targets: Tensor | None = None) -> Tensor:
         levels = len(features) if self.counts_levels else 1
-        return self.norm(self.convolution(features["level"])) * levels
+        read = self.convolution(features["level"])
+        if targets is not None:
+            return self.norm(read * targets)
+        return self.norm(read) * levels
 
 
 class Level(Blocks):

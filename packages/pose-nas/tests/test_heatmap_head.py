@@ -87,7 +87,7 @@ def test_maps_at_a_half_decode_to_the_keypoints_with_the_same_width_in_the_view(
     rows = torch.arange(64.0)
     deviation = ((rows - (spread * rows).sum()) ** 2 * spread).sum().sqrt()
     assert float(deviation) == pytest.approx(2.0, rel=0.02)  # 1 at 1/4
-    decoded = module.decode(perfect_outputs(module, batch)).keypoints
+    decoded = module.decode(perfect_outputs(module, batch), make_batch()).keypoints
     allowed = {"gaussian": 1.6, "udp": 0.1, "dark": 0.1}[encoding]  # gaussian rounds to pixels of the map
     assert (decoded - batch.keypoints).abs().max() <= allowed
 
@@ -170,7 +170,7 @@ def test_keypoints_outside_the_view_count_only_as_images() -> None:
 @pytest.mark.parametrize("keypoints", [COCO, WHOLEBODY], ids=len)
 def test_decodes_perfect_outputs(keypoints: KeypointSet, encoding: Encoding, loss: Loss) -> None:
     module, batch = make_module(keypoints, encoding=encoding, loss=loss), make_batch(keypoints)
-    poses = module.decode(perfect_outputs(module, batch))
+    poses = module.decode(perfect_outputs(module, batch), make_batch())
     tolerance = 2.0 if encoding == "gaussian" else 0.4  # half a heat-map pixel, and a tenth
     assert (poses.keypoints - batch.keypoints).abs().max() <= tolerance + 1e-4
     assert poses.keypoint_scores.min() > (0.98 if loss == "cross-entropy" else 0.93)
@@ -183,9 +183,9 @@ def test_decodes_bfloat16_in_float32(encoding: Encoding, loss: Loss) -> None:
     module, batch = make_module(encoding=encoding, loss=loss), make_batch()
     outputs = perfect_outputs(module, batch).bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        poses = module.decode(outputs)
+        poses = module.decode(outputs, make_batch())
         averaged = module.average_mirrored(outputs, outputs)
-    expected = module.decode(outputs.float())
+    expected = module.decode(outputs.float(), make_batch())
     assert {poses.keypoints.dtype, poses.keypoint_scores.dtype, averaged.dtype} == {torch.float32}
     assert torch.equal(poses.keypoints, expected.keypoints)
     assert torch.equal(poses.keypoint_scores, expected.keypoint_scores)
@@ -194,7 +194,7 @@ def test_decodes_bfloat16_in_float32(encoding: Encoding, loss: Loss) -> None:
 def test_scores_of_distributions_stay_within_0_and_1() -> None:
     module = make_module()
     for scale in (0.0, 10.0, 1e4):
-        scores = module.decode(scale * torch.randn(2, 17, 32, 24)).keypoint_scores
+        scores = module.decode(scale * torch.randn(2, 17, 32, 24), make_batch()).keypoint_scores
         assert scores.min() >= 0.0
         assert scores.max() <= 1.0
 
@@ -204,16 +204,18 @@ def test_scores_of_values_are_the_peaks_whatever_they_are() -> None:
     module, batch = make_module(loss="mse"), make_batch()
     maps = perfect_outputs(module, batch)
     heights = torch.tensor([1.04, 1.31]).view(2, 1, 1, 1)
-    scores = module.decode(heights * maps).keypoint_scores
+    scores = module.decode(heights * maps, make_batch()).keypoint_scores
     torch.testing.assert_close(scores, (heights * maps).amax((2, 3)))
     assert (scores[0] < scores[1]).all()
-    assert module.decode(maps - 2.0).keypoint_scores.max() < 0.0
+    assert module.decode(maps - 2.0, make_batch()).keypoint_scores.max() < 0.0
 
 
 def test_a_doubtful_distribution_scores_lower() -> None:
     module, batch = make_module(), make_batch()
     sure = perfect_outputs(module, batch)
-    shares = [module.decode(sharpness * sure).keypoint_scores.mean() for sharpness in (1.0, 0.3, 0.0)]
+    shares = [
+        module.decode(sharpness * sure, make_batch()).keypoint_scores.mean() for sharpness in (1.0, 0.3, 0.0)
+    ]
     assert shares[0] > shares[1] > shares[2]
     # The arg-max of equal pixels is the corner, where a quarter of the patch of 13 x 13 is on the map.
     assert float(shares[2]) == pytest.approx(7 * 7 / (32 * 24), rel=1e-4)
@@ -231,7 +233,7 @@ def test_averaging_mirrored_udp_outputs_is_the_identity(keypoints: KeypointSet, 
     outputs = perfect_outputs(module, batch)
     assert isinstance(module, FlipTest)
     averaged = module.average_mirrored(outputs, mirror(outputs, keypoints))
-    before, after = module.decode(outputs), module.decode(averaged)
+    before, after = module.decode(outputs, make_batch()), module.decode(averaged, make_batch())
     torch.testing.assert_close(after.keypoints, before.keypoints, rtol=0, atol=1e-3)
     torch.testing.assert_close(after.keypoint_scores, before.keypoint_scores, rtol=0, atol=1e-5)
 
@@ -243,7 +245,7 @@ def test_averaging_moves_other_mirrored_outputs_by_one_pixel(encoding: Encoding,
     outputs = perfect_outputs(module, batch)
     one_left = torch.cat([outputs[..., 1:], outputs[..., -1:]], dim=3)
     averaged = module.average_mirrored(outputs, mirror(one_left, COCO))
-    before, after = module.decode(outputs), module.decode(averaged)
+    before, after = module.decode(outputs, make_batch()), module.decode(averaged, make_batch())
     torch.testing.assert_close(after.keypoints, before.keypoints, rtol=0, atol=0.05)
 
 
@@ -255,7 +257,7 @@ def test_flip_test_of_true_mirrored_views(encoding: Encoding, loss: Loss, bias: 
     flipped = batch.keypoints[:, list(COCO.mirrored)] * torch.tensor([-1.0, 1.0]) + torch.tensor([95.0, 0.0])
     mirrored = perfect_outputs(module, replace(batch, keypoints=flipped))
     averaged = module.average_mirrored(perfect_outputs(module, batch), mirrored)
-    errors = module.decode(averaged).keypoints - batch.keypoints
+    errors = module.decode(averaged, make_batch()).keypoints - batch.keypoints
     torch.testing.assert_close(errors, torch.tensor([bias, 0.0]).expand_as(errors), rtol=0, atol=0.1)
 
 

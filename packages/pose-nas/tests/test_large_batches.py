@@ -11,9 +11,10 @@ import pytest
 import torch
 from posenas.contract.batches import Batch
 from posenas.contract.problem import Step
+from posenas.learning.optimizers import make_optimizers
 from posenas.learning.schedule import learning_rate
 from posenas.learning.settings import TrainingSettings
-from posenas.learning.training import Watch, make_optimizer, train
+from posenas.learning.training import Watch, train
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
@@ -53,13 +54,13 @@ class People:
             yield Batch(part, part.prod(1, keepdim=True), part)
 
 
-def plain(network: Any, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG001
+def plain(network: Any, batch: Batch, rng: Random, **_: object) -> Mapping[str, float]:  # noqa: ARG001
     loss = (network(batch.images) - batch.keypoints).square().mean()
     loss.backward()
     return {"loss": float(loss.detach())}
 
 
-def several(network: Any, batch: Batch, rng: Random) -> Mapping[str, float]:
+def several(network: Any, batch: Batch, rng: Random, **_: object) -> Mapping[str, float]:
     """Two backward passes, one through a part of the network only, as in the sandwich rule."""
     losses = plain(network, batch, rng)
     other = (network[2](network[0](batch.images)) - batch.keypoints).abs().mean()
@@ -260,7 +261,9 @@ def test_depthwise_kernels_are_left_out_where_asked() -> None:
     kernels = [network[index].weight for index in (0, 1, 2, 3, 4, 6)]
     ordinary = [network[index].weight for index in (0, 3, 6)]
     for decay_depthwise, expected in ((True, kernels), (False, ordinary)):
-        groups = make_optimizer(network, replace(settings, decay_depthwise=decay_depthwise)).param_groups
+        groups = make_optimizers(network, replace(settings, decay_depthwise=decay_depthwise))[
+            "weights"
+        ].param_groups
         assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
         assert [id(weight) for weight in groups[0]["params"]] == [id(weight) for weight in expected]
         assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))

@@ -268,3 +268,11 @@ def test_error_names_the_tensor_and_both_shapes(shared: SharedWeights) -> None:
         shared.derive(even)
     with pytest.raises(PosenasError, match=r"1\.weight is not in the largest network"):
         shared.activate(nn.Sequential(nn.ReLU(), nn.Linear(2, 2)))
+
+
+def test_a_frozen_shared_parameter_gets_no_gradient(shared: SharedWeights) -> None:
+    shared.largest.get_parameter("linear.weight").requires_grad = False
+    network = shared.activate(skeleton(PARTS[1]))
+    network(torch.randn(2, 3, 8, 8, dtype=torch.float64)).sum().backward()
+    assert shared.largest.get_parameter("linear.weight").grad is None
+    assert shared.largest.get_parameter("linear.bias").grad is not None

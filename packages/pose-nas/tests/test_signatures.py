@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 from posenas.composing.plugins import find_plugins, load
 from posenas.composing.signatures import misfit, near_misses
-from posenas.contract.components import Evolvable, FlipTest, ScaleTest, WeightSharing
+from posenas.contract.components import Evolvable, FlipTest, HeadModule, ScaleTest, Timed, WeightSharing
 from posenas.contract.kinds import PROTOCOLS
 from torch import nn
 
@@ -85,15 +85,28 @@ def test_both_signatures_are_told() -> None:
     assert told == "average(outputs, *, weight) should be average(outputs, mirrored, *, weight)"
 
 
-class Scaled(nn.Module):
-    def multiple(self) -> int:
-        return 64
-
-    def combine(self, looks: Any, view: Any) -> Any: ...
+class Measured(nn.Module):
+    def seconds(self) -> dict[str, float]:
+        return {}
 
 
 def test_a_property_is_no_method() -> None:
-    assert misfit(Scaled(), ScaleTest) == "multiple is a method, expected a property"
+    assert misfit(Measured(), Timed) == "seconds is a method, expected a property"
+
+
+class WithoutTargets(nn.Module):
+    def forward(self, features: Any) -> Any: ...
+
+
+class TargetsAlways(nn.Module):
+    def forward(self, features: Any, targets: Any) -> Any: ...
+
+
+@pytest.mark.parametrize("kind", [WithoutTargets, TargetsAlways])
+def test_a_default_of_the_contract_is_needed_too(kind: type[Any]) -> None:
+    told = misfit(kind(), HeadModule)
+    assert told.startswith("forward(features")
+    assert told.endswith(" should be forward(features, targets=None)")
 
 
 class Misspelt(nn.Module):

@@ -166,11 +166,8 @@ class KapaoModule(nn.Module):
     `Channels`.
 
     Attributes:
-        multiple: what the sides of an input divide by.
         seconds: that decoding took so far, by its stages.
     """
-
-    multiple = STRIDES[-1]
 
     def __init__(self, levels: Sequence[Level], keypoints: KeypointSet, *, head: KapaoHead) -> None:
         super().__init__()
@@ -207,7 +204,7 @@ class KapaoModule(nn.Module):
         )
         self._expect_little()
 
-    def forward(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+    def forward(self, features: Mapping[str, Tensor], targets: object = None) -> list[Tensor]:  # noqa: ARG002
         maps = [features[name] for name in self._names] if self.neck is None else self.neck(features)
         return [self._by_anchor(output(each)) for output, each in zip(self.outputs, maps, strict=True)]
 
@@ -269,18 +266,19 @@ class KapaoModule(nn.Module):
         """Put all looks together: their objects are suppressed together."""
         return Looks(tuple(looks), view)
 
-    def decode(self, outputs: list[Tensor] | Looks, pitch: Tensor) -> Poses:
+    def decode(self, outputs: list[Tensor] | Looks, batch: Batch) -> Poses:
         """Keypoint scores are those of the keypoint objects that took the keypoints' places; elsewhere 0, or
         the keypoint's confidence where it is learnt."""
-        return self._detect(self._timed_rows(outputs), pitch=pitch, seconds=self.seconds)
+        assert batch.pitch is not None
+        return self._detect(self._timed_rows(outputs), pitch=batch.pitch, seconds=self.seconds)
 
     def decode_ablated(
-        self, outputs: list[Tensor] | Looks, pitch: Tensor | None
+        self, outputs: list[Tensor] | Looks, batch: Batch
     ) -> tuple[Poses, Mapping[str, PosesWithout]]:
         """With and without `fusion`, where the options do not leave it out."""
-        assert pitch is not None
+        assert batch.pitch is not None
         rows = self._timed_rows(outputs)
-        poses, unfused = self._detect.compare(rows, pitch=pitch, seconds=self.seconds)
+        poses, unfused = self._detect.compare(rows, pitch=batch.pitch, seconds=self.seconds)
         return poses, {"fusion": unfused} if self._head.fusion else {}
 
     def _timed_rows(self, outputs: list[Tensor] | Looks) -> Rows:

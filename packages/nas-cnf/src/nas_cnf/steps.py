@@ -11,7 +11,7 @@ from random import Random
 from typing import Literal, cast
 
 import torch
-from posenas import Batch, HeadModule, Relaxed
+from posenas import Batch, HeadModule, Relaxed, Update
 from posenas.training import PoseNetwork, part, relax
 from torch import Tensor
 from torch.func import functional_call
@@ -31,9 +31,19 @@ class SynchronousStep:
     space: Relaxed
     sparsity: float
 
-    def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
+    def __call__(
+        self,
+        network: PoseNetwork,
+        batch: Batch,
+        rng: Random,  # noqa: ARG002
+        *,
+        update: Update,  # noqa: ARG002
+        progress: float,  # noqa: ARG002
+    ) -> Mapping[str, float]:
+        """Add up the gradients, and return the losses; for the arguments see `Step`."""
         head = cast(HeadModule, network.head)
-        loss = head.loss(network(batch.images), head.targets(batch))
+        targets = head.targets(batch)
+        loss = head.loss(network(batch.images, targets), targets)
         values = relax(self.space, network)
         loss.backward()  # type: ignore[no-untyped-call]
         entropy = mean_entropy(list(values.values()))
@@ -58,7 +68,16 @@ class BilevelStep:
     inner_rate: float
     sparsity: float
 
-    def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
+    def __call__(
+        self,
+        network: PoseNetwork,
+        batch: Batch,
+        rng: Random,  # noqa: ARG002
+        *,
+        update: Update,  # noqa: ARG002
+        progress: float,  # noqa: ARG002
+    ) -> Mapping[str, float]:
+        """Add up the gradients, and return the losses; for the arguments see `Step`."""
         values = list(relax(self.space, network).values())
         own = {id(value) for value in values}
         weights = {
@@ -95,8 +114,9 @@ def _gradients(loss: Tensor, weights: list[Tensor], *, create_graph: bool) -> li
 
 def _loss(network: PoseNetwork, batch: Batch, weights: Mapping[str, Tensor]) -> Tensor:
     head = cast(HeadModule, network.head)
-    outputs = functional_call(network, dict(weights), (batch.images,))
-    return head.loss(outputs, head.targets(batch))
+    targets = head.targets(batch)
+    outputs = functional_call(network, dict(weights), (batch.images, targets))
+    return head.loss(outputs, targets)
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:

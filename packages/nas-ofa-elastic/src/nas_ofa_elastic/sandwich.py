@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from annotated_types import Ge, Gt
-from posenas import Distillable, PosenasError, Problem, Trial, Weights, WeightSharing
+from posenas import Distillable, PosenasError, Problem, Span, Trial, Weights, WeightSharing
 from posenas.training import Distillation, SandwichStep
 
 _OPENED_FIRST = ("scale", "kernel", "depth")
@@ -62,22 +62,25 @@ class Sandwich:
         yield problem.evaluate(winner.genotype, weights, stage="final")
 
     def _train(self, problem: Problem, space: WeightSharing) -> Weights:
-        """The super-network's weights after the last phase; each phase begins with the one's before."""
+        """Train the super-network, and return its weights. With `shrinking` each phase is a slice."""
         phases = shrinking_phases(tuple(space.dimensions())) if self.shrinking else ((),)
         if self.epochs < len(phases):
             raise PosenasError(
                 f"strategy.epochs = {self.epochs} is too few for strategy.shrinking: this space opens in "
                 f"{len(phases)} phases, of one epoch each at least"
             )
-        weights = None
+        earlier, begin = None, 0
         for index, closed in enumerate(phases):
+            end = self.epochs * (index + 1) // len(phases)
             weights = problem.train_shared(
                 SandwichStep(space, self.random_networks, self.distillation, closed),
-                epochs=self.epochs * (index + 1) // len(phases) - self.epochs * index // len(phases),
-                init=weights,
-                name="super-network" + (f", phase {index + 1} of {len(phases)}" if self.shrinking else ""),
+                epochs=end - begin,
+                init=earlier,
+                span=Span(begin, self.epochs) if self.shrinking else None,
             )
-        assert weights is not None  # there is always a phase
+            if earlier is not None:
+                problem.discard(earlier)
+            earlier, begin = weights, end
         return weights
 
 

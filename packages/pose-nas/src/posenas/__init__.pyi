@@ -102,9 +102,6 @@ from .contract.components import (
     HeadModule as HeadModule,
 )
 from .contract.components import (
-    ImageHeadModule as ImageHeadModule,
-)
-from .contract.components import (
     Meter as Meter,
 )
 from .contract.components import (
@@ -207,10 +204,16 @@ from .contract.problem import (
     Relaxation as Relaxation,
 )
 from .contract.problem import (
+    Span as Span,
+)
+from .contract.problem import (
     Step as Step,
 )
 from .contract.problem import (
     Strategy as Strategy,
+)
+from .contract.problem import (
+    Update as Update,
 )
 from .contract.problem import (
     Weights as Weights,

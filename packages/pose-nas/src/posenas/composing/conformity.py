@@ -31,7 +31,6 @@ from posenas.contract.components import (
     Foreseeing,
     Head,
     HeadModule,
-    ImageHeadModule,
     Meter,
     Noticing,
     Relaxed,
@@ -45,7 +44,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, Real, check_genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.kinds import PROTOCOLS
-from posenas.contract.problem import Strategy
+from posenas.contract.problem import Step, Strategy
 from posenas.contract.samples import Sample
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
 
@@ -113,9 +112,9 @@ def check_methods(kind: str, component: Any, *, owner: Owner) -> list[str]:
     return _check_capabilities(component, _CAPABILITIES[kind], owner=owner)
 
 
-def check_module_methods(module: nn.Module, view: View, *, owner: Owner) -> list[str]:
-    """Like `check_methods`, for the module that a head builds."""
-    refuse(owner, misfit(module, HeadModule if view.kind == "person" else ImageHeadModule))
+def check_module_methods(module: nn.Module, *, owner: Owner) -> list[str]:
+    """Check the methods of the module that a head builds, as `check_methods` does a component's."""
+    refuse(owner, misfit(module, HeadModule))
     return _check_capabilities(module, _OF_HEAD_MODULES, owner=owner, without=nn.Module)
 
 
@@ -123,6 +122,18 @@ def check_meter_methods(meter: Meter, *, owner: Owner) -> list[str]:
     """Check the methods of a cost's meter, and return warnings, as `check_methods` does."""
     refuse(owner, misfit(meter, Meter))
     return _check_capabilities(meter, _OF_METERS, owner=owner)
+
+
+def check_step(step: Step) -> None:
+    """Check that a training can call a strategy's step as the contract says.
+
+    Raises:
+        PosenasError: where it cannot; in one line, before anything is trained by it.
+    """
+    problem = misfit(step, Step)
+    if problem:
+        kind = type(step)
+        raise PosenasError(f"step {kind.__module__}.{kind.__qualname__}: {problem}; tell its authors")
 
 
 def _check_capabilities(

@@ -22,7 +22,6 @@ from posenas.contract.components import (
     FlipTest,
     Head,
     HeadModule,
-    ImageHeadModule,
     ScaleTest,
     SearchSpace,
 )
@@ -122,7 +121,7 @@ def rehearse_head(head: Head, levels: Sequence[Level], keypoints: KeypointSet, *
             module = head.build(selected, keypoints)
         if not isinstance(module, nn.Module):
             refuse(owner, f"build gives {type(module).__name__}, expected an nn.Module")
-        warnings = check_module_methods(cast(nn.Module, module), view, owner=owner)
+        warnings = check_module_methods(cast(nn.Module, module), owner=owner)
         features = {
             level.name: torch.randn(_VIEWS, level.channels, *_shape(level, view)) for level in selected
         }
@@ -139,11 +138,11 @@ def _rehearse_training(
     keypoints: KeypointSet,
     owner: Owner,
 ) -> None:
-    with blamed(owner, "forward of its module"):
-        outputs = module(features)
     for who, batch in batches(view, keypoints):
         with blamed(owner, f"targets of views with {who} labelled"):
             targets = module.targets(batch)
+        with blamed(owner, f"forward of its module with targets of views with {who} labelled"):
+            outputs = module(features, targets)
         with blamed(owner, f"loss of views with {who} labelled"):
             loss = module.loss(outputs, targets)
         refuse(owner, _loss_problem(loss, f"loss of views with {who} labelled"))
@@ -171,25 +170,18 @@ def _rehearse_decoding(
     owner: Owner,
 ) -> None:
     cast(nn.Module, module).eval()
+    *_, (_, batch) = batches(view, keypoints)  # nobody is known, as in pictures of a user
     with torch.no_grad():
         with blamed(owner, "forward of its module"):
             outputs = module(features)
         for what, given in _outputs(module, outputs, view, owner=owner):
             with blamed(owner, f"decode of {what}"):
-                poses = _decode(module, given, view)
+                poses = module.decode(given, batch)
             refuse(owner, _poses_problem(poses, view, keypoints=len(keypoints), what=f"decode of {what}"))
         if isinstance(module, Ablatable):
             with blamed(owner, "decode_ablated"):
-                poses, _ = module.decode_ablated(
-                    outputs, None if view.kind == "person" else torch.ones(_VIEWS)
-                )
+                poses, _ = module.decode_ablated(outputs, batch)
             refuse(owner, _poses_problem(poses, view, keypoints=len(keypoints), what="decode_ablated"))
-
-
-def _decode(module: HeadModule, outputs: Any, view: View) -> Poses:
-    if view.kind == "person":
-        return module.decode(outputs)
-    return cast(ImageHeadModule, module).decode(outputs, torch.ones(_VIEWS))
 
 
 def _outputs(module: HeadModule, outputs: Any, view: View, *, owner: Owner) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from itertools import product
 from typing import Any, cast
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -33,8 +34,9 @@ def misfit(component: Any, protocol: type[Any]) -> str:
     """Why the component's methods cannot be called as the protocol's; empty where they can.
 
     A method takes each of the protocol's parameters by position and by name, or by name alone where the
-    protocol has it so. Further parameters have defaults. The names are free for `__call__`, and
-    for `forward`, which a module has in its place.
+    protocol has it so. A parameter with a default in the protocol has one here, and so has each further
+    parameter. The names of positional parameters are free for `__call__`, and for `forward`, which a module
+    has in its place.
 
     Args:
         component: an object, of which only its methods' signatures are read.
@@ -94,18 +96,26 @@ def _method_problem(component: Any, name: str, expected: Any) -> str:
         found = inspect.signature(method)
     except (TypeError, ValueError):
         return ""  # a compiled function tells nobody what it takes
-    if all(
-        _binds(found, asked, by_name=by_name)
-        for by_name in ((False,) if name == "__call__" else (False, True))
-    ):
+    ways = product((False,) if name == "__call__" else (False, True), (False, True))
+    if all(_binds(found, asked, by_name=by_name, bare=bare) for by_name, bare in ways):
         return ""
     return f"{found_name}{_words(found)} should be {found_name}{_words(asked)}"
 
 
-def _binds(found: inspect.Signature, asked: inspect.Signature, *, by_name: bool) -> bool:
+def _binds(found: inspect.Signature, asked: inspect.Signature, *, by_name: bool, bare: bool) -> bool:
+    """Tell whether one signature takes the arguments of another.
+
+    Args:
+        found: the method's signature.
+        asked: the protocol's signature.
+        by_name: whether positional parameters are given by name.
+        bare: whether what has a default is left out.
+    """
     positional: list[None] = []
     named: dict[str, None] = {}
     for parameter in asked.parameters.values():
+        if bare and parameter.default is not inspect.Parameter.empty:
+            continue
         if parameter.kind in _POSITIONAL and not by_name:
             positional.append(None)
         else:

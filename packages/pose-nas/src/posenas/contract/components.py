@@ -125,36 +125,41 @@ class Relaxed(SearchSpace, Protocol):
 class HeadModule(Protocol):
     """An nn.Module that ends a pose network. `Any` is whatever the head calls outputs and targets."""
 
-    def __call__(self, features: Mapping[str, Tensor]) -> Any: ...
+    def __call__(self, features: Mapping[str, Tensor], targets: Any | None = None) -> Any:
+        """Return the outputs for feature maps.
+
+        Args:
+            features: (N, C, H, W) feature maps, by the names of the selected levels.
+            targets: what `targets` gave for the batch, in training alone. A head that crops regions crops
+                the true ones while its own are still poor. Most heads ignore the targets.
+        """
+        ...
 
     def targets(self, batch: Batch) -> Any:
-        """What the loss compares outputs with; encoded once a batch, on the batch's device. A batch may hold
-        views with nobody labelled, and views of whole images nobody at all."""
+        """Return what the loss compares outputs with, on the batch's device.
+
+        Targets are encoded once a batch. A batch may hold views with nobody labelled, and views of whole
+        images nobody at all.
+        """
         ...
 
     def loss(self, outputs: Any, targets: Any) -> Tensor:
-        """A real number without axes that can be differentiated; finite where nobody is labelled too."""
+        """Return a real number without axes that can be differentiated.
+
+        The loss is finite where nobody is labelled too.
+        """
         ...
 
-    def decode(self, outputs: Any) -> Poses:
-        """One pose for each view, finite: keypoints (N, K, 2) and scores (N, K)."""
-        ...
+    def decode(self, outputs: Any, batch: Batch) -> Poses:
+        """Return the poses in the outputs, which are finite.
 
-
-class ImageHeadModule(Protocol):
-    """A head module for views of whole images; like `HeadModule` in everything else."""
-
-    def __call__(self, features: Mapping[str, Tensor]) -> Any: ...
-
-    def targets(self, batch: Batch) -> Any: ...
-
-    def loss(self, outputs: Any, targets: Any) -> Tensor: ...
-
-    def decode(self, outputs: Any, pitch: Tensor) -> Poses:
-        """Everybody's pose.
+        A view of a person has one pose, with keypoints (N, K, 2) and scores (N, K). A view of a whole image
+        has any number.
 
         Args:
-            pitch: (N,) pixels of the original image to one of the view, for what is measured in these.
+            outputs: what the module gave for the batch's images.
+            batch: the batch, with `pitch` for distances in pixels of the original image. It has no true
+                people where pictures of a user are looked at, and decoding never reads them.
         """
         ...
 
@@ -190,44 +195,52 @@ class FlipTest(Protocol):
 
 @runtime_checkable
 class ScaleTest(Protocol):
-    """A head module for whole images that can put together its outputs for several sizes of them."""
+    """A head module for whole images that can put together its outputs for several sizes of them.
 
-    @property
-    def multiple(self) -> int:
-        """What the sides of an input divide by."""
-        ...
+    The sides of each input are multiples of the stride of the head's view.
+    """
 
     def combine(self, looks: Sequence[Look], view: tuple[int, int]) -> Any:
-        """Outputs for the views as they are.
+        """Return outputs for the views in their own size.
 
         Args:
-            view: their height and width.
+            looks: the outputs for the views in several sizes, mirrored or not.
+            view: height and width of the views, pixels.
         """
         ...
 
 
 @runtime_checkable
 class Ablatable(Protocol):
-    """A head module whose decoding has steps that can be left out, to tell what each of them is worth."""
+    """A head module whose decoding has steps that can be left out, to tell what each of them is worth.
 
-    def decode_ablated(self, outputs: Any, pitch: Tensor | None) -> tuple[Poses, Mapping[str, PosesWithout]]:
-        """What `decode` gives; and without each step, by the step's name in a word, such as `fusion`.
+    The outputs of one forward pass are decoded with and without each step. A second evaluation with other
+    options would cost a second pass, and could not tell how often a step replaces a keypoint.
+    """
 
-        Steps that the options leave out are not there. Every batch has the same steps.
+    def decode_ablated(self, outputs: Any, batch: Batch) -> tuple[Poses, Mapping[str, PosesWithout]]:
+        """Return what `decode` gives, and the poses without each step, by the step's name.
+
+        A name is one word, such as `fusion`. Steps that the options leave out are not there. Every batch has
+        the same steps.
 
         Args:
-            pitch: as in `ImageHeadModule.decode`; None for views of people.
+            outputs: as in `HeadModule.decode`.
+            batch: as in `HeadModule.decode`.
         """
         ...
 
 
 @runtime_checkable
 class Timed(Protocol):
-    """A head module that tells where the time of its decoding goes."""
+    """A head module that tells where the time of its decoding goes.
+
+    `posenas predict` prints the stages. From outside only the whole of a decoding could be timed.
+    """
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """Spent so far, by the stages' names."""
+        """The seconds spent so far, by the stages' names."""
         ...
 
 

@@ -7,10 +7,10 @@ the journal knows returns at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from posenas.contract.batches import Batch
@@ -20,16 +20,43 @@ if TYPE_CHECKING:
     from posenas.contract.trial import Trial
 
 
+WEIGHTS = "weights"
+"""The group of parameters that every training has."""
+ARCHITECTURE = "architecture"
+"""The group of a relaxed network's real values, in trainings with `Learning`."""
+
+
 @dataclass(frozen=True)
 class Weights:
     """A weights file of the run.
 
     Attributes:
+        file: its name.
         shared: whether it holds the super-network of a whole space.
+        state: where a `Span` says that its training goes on, a file with the network and all optimisers as
+            they stand; else None.
     """
 
     file: str
     shared: bool
+    state: str | None = None
+
+
+@dataclass(frozen=True)
+class Span:
+    """The place of one call's epochs in a whole training that is cut into slices.
+
+    Learning rate, warm-up, a step's `progress` and all random numbers are those of the whole training, so
+    that slices give the weights of one call over the whole, bit for bit. A later slice begins with the
+    weights of the slice before as `init`, and may have another step.
+
+    Attributes:
+        begin: the number of epochs that earlier slices trained; 0 in the first.
+        of: the number of epochs of the whole training.
+    """
+
+    begin: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -50,13 +77,19 @@ class Learning:
 
     Attributes:
         learning_rate: the same in every step; None for the weights' own.
+        weight_decay: of the architecture's values.
         on: the people to learn from. `train` takes all of them. With `halves`, the first half of each batch
             is to learn the weights from, and the second half to learn the architecture from.
+        betas: how fast the architecture's Adam forgets gradients and their squares; None for torch's figures.
+        frozen: names of what is not trained: parameters of the pose network such as `head.bias`, or modules
+            such as `backbone.stem` with all parameters in them.
     """
 
     learning_rate: float | None = None
     weight_decay: float = 0.0
     on: str = "train"
+    betas: tuple[float, float] | None = None
+    frozen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +97,9 @@ class Relaxation:
     """What a training of weights and architecture gave.
 
     Attributes:
-        course: the genotype after each epoch; the last one is `genotype`.
+        weights: of the found genotype's network.
+        genotype: with the values that were learnt.
+        course: the genotype after each epoch of the call; the last one is `genotype`.
     """
 
     weights: Weights
@@ -72,16 +107,35 @@ class Relaxation:
     course: tuple[Genotype, ...]
 
 
+Update: TypeAlias = Callable[[str], None]
+"""Moves one group of parameters by its present gradients, and clears them: `weights`, or `architecture` in
+trainings with `Learning`."""
+
+
 class Step(Protocol):
     """Computes one batch's losses and adds their gradients to those in the network.
+
+    Most steps leave it at that: the training moves every group of parameters after the step, or after
+    `training.accumulate` of them. A step may move groups itself by `update`, in the order that it wants. For
+    this batch the training then leaves these groups alone, and clears the gradients that they have left.
 
     A step is a frozen dataclass whose fields are numbers, words, tuples and frozen dataclasses such as the
     space: by them a resumed run knows the training again. Anything else is refused; see
     `posenas.searching.identity`.
     """
 
-    def __call__(self, network: Any, batch: Batch, rng: Random) -> Mapping[str, float]:
-        """Return the losses by name, for the display."""
+    def __call__(
+        self, network: Any, batch: Batch, rng: Random, *, update: Update, progress: float
+    ) -> Mapping[str, float]:
+        """Return the losses by name, for the display.
+
+        Args:
+            network: the network in training: a pose network, or the super-network with its `activate`.
+            batch: N views.
+            rng: everything random in the step comes from it or from torch's generator.
+            update: moves a group of parameters now.
+            progress: the share of the whole training that is done, in [0, 1); what `Span` says counts.
+        """
         ...
 
 
@@ -159,6 +213,7 @@ class Problem(Protocol):
         init: Weights | None = None,
         on: str = "fit",
         name: str = "super-network",
+        span: Span | None = None,
     ) -> Weights:
         """Train the super-network of a weight-sharing space, from fresh or from earlier shared weights.
 
@@ -168,8 +223,11 @@ class Problem(Protocol):
 
         Args:
             step: how each batch trains it.
+            epochs: passes over the people in this call.
+            init: shared weights to begin with; None for fresh ones.
             on: the split to train on.
             name: what the display calls it.
+            span: the place of these epochs in a training that is cut into slices.
         """
         ...
 
@@ -181,22 +239,43 @@ class Problem(Protocol):
         init: Weights | None = None,
         on: str = "train",
         repeat: int = 0,
+        span: Span | None = None,
     ) -> Weights:
         """Train one genotype alone, from fresh weights or from its part of shared ones.
 
         Args:
+            genotype: what is trained.
+            epochs: passes over the people in this call.
+            init: weights to begin with; None for fresh ones.
             on: the split to train on.
             repeat: each number is a training of its own, with other random numbers.
+            span: the place of these epochs in a training that is cut into slices.
         """
         ...
 
     def train_relaxed(
-        self, step: Step, *, epochs: int, learning: Learning, start: Genotype | None = None
+        self,
+        step: Step,
+        *,
+        epochs: int,
+        learning: Learning,
+        start: Genotype | None = None,
+        init: Weights | None = None,
+        span: Span | None = None,
+        shared: bool = False,
     ) -> Relaxation:
         """Train a network together with its genotype's real values, from fresh weights.
 
         Args:
-            start: the genotype to begin with; None for the middle of every dimension, which is zeros.
+            step: how each batch trains them.
+            epochs: passes over the people in this call.
+            learning: how the values learn.
+            start: the genotype with which the whole training begins, the same in every slice; None for the
+                middle of every dimension, which is zeros, or for the largest genotype.
+            init: the weights of the slice before; None in the first slice.
+            span: the place of these epochs in a training that is cut into slices.
+            shared: whether the network is the super-network of a space that shares weights too; the strategy
+                requires both. For the values of activated networks see `train_shared`.
         """
         ...
 
@@ -244,7 +323,10 @@ class Problem(Protocol):
         ...
 
     def discard(self, weights: Weights) -> None:
-        """Delete a weights file that the search no longer needs; reading it all the same trains it again."""
+        """Delete the files of weights that the search no longer needs, their training's state among them.
+
+        Reading them all the same trains them again.
+        """
         ...
 
 

@@ -66,6 +66,11 @@ class LoadedCrops:
     areas: NDArray[np.float64]
     rules: DetectionRules | None = None
 
+    @property
+    def stride(self) -> int:
+        """The number of which a crop's sides are multiples: 1, for crops are never resized."""
+        return 1
+
     def __len__(self) -> int:
         return len(self.images)
 

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 class EvaluatedViews(Protocol):
     """The views of a split, to be shown to each candidate of a search."""
 
+    @property
+    def stride(self) -> int:
+        """The number of which the sides of an input are multiples, at any scale."""
+        ...
+
     def __len__(self) -> int: ...
 
     def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:

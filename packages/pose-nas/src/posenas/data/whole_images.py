@@ -272,6 +272,11 @@ class EvaluatedImages:
         self._kept: dict[int, list[ReadImages]] = {}
         self._shown: list[ReadImages] = []
 
+    @property
+    def stride(self) -> int:
+        """The number of which the sides of an input are multiples."""
+        return self._view.stride
+
     def __len__(self) -> int:
         return len(self._samples) - self._unreadable.count
 

@@ -1,4 +1,4 @@
-"""What the steps of a decoding are worth: one pass over the network, decoded with and without each."""
+"""What the steps of a decoding are worth: the outputs of one pass are decoded with and without each."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class PredictionsWithout:
     """Predictions as they are without one step of the decoding.
 
     Attributes:
+        predictions: without the step.
         replaced: (K,) int64, how many of each keypoint the step replaced in all predicted poses; None where
             it does not replace keypoints.
     """
@@ -37,13 +38,21 @@ class PredictionsWithout:
 def predict_ablated(
     network: PoseNetwork, views: EvaluatedViews, *, settings: EvaluationSettings, device: torch.device
 ) -> tuple[Predictions, Mapping[str, PredictionsWithout]]:
-    """What `predict` gives; and without each step of the decoding, by its name. No step where the head does
-    not tell them apart."""
+    """Return what `predict` gives, and the predictions without each step of the decoding, by the step's name.
+
+    There is no step where the head does not tell them apart.
+
+    Args:
+        network: can only be evaluated from now on.
+        views: what is shown to the network.
+        settings: batch size, mirrored and resized images.
+        device: where the network is.
+    """
     head = network.head
     if not isinstance(head, Ablatable):
         return predict(network, views, settings=settings, device=device), {}
     decoded = [
-        head.decode_ablated(outputs, batch.pitch)
+        head.decode_ablated(outputs, batch)
         for batch, outputs in compute_outputs(network, views, settings=settings, device=device)
     ]
     steps = dict.fromkeys(step for _, without in decoded for step in without)
@@ -57,11 +66,13 @@ def predict_ablated(
 
 
 def replacement_rates(replaced: NDArray[np.int64] | None, truth: GroundTruth) -> Mapping[str, float]:
-    """For each keypoint that somebody has labelled, crowds apart: how many were replaced over how many are
-    labelled. More poses may be predicted than people are annotated, so that it may exceed 1.
+    """Return how many of each labelled keypoint were replaced, over how many are labelled.
+
+    Crowds do not count. More poses may be predicted than people are annotated, so a rate may exceed 1.
 
     Args:
         replaced: (K,), or None for no rates.
+        truth: the annotated people.
 
     Source: KAPAO (McNally, thesis, 2022), section 4.3.5, figure 4.10.
     """

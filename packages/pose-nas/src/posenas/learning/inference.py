@@ -1,4 +1,4 @@
-"""Networks to predictions, and predictions to metrics."""
+"""From trained networks to predictions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
-from posenas.contract.batches import Batch, Look, Poses
-from posenas.contract.components import FlipTest, HeadModule, ImageHeadModule, ScaleTest
+from posenas.contract.batches import Batch, Look
+from posenas.contract.components import FlipTest, HeadModule, ScaleTest
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.scores import Predictions
 from posenas.data.detected_poses import DetectionRules
@@ -66,6 +66,7 @@ class EvaluationSettings:
 
 
 def detection_rules(settings: EvaluationSettings, keypoints: KeypointSet) -> DetectionRules:
+    """Return by which rules poses in a detector's boxes are scored and left out."""
     return DetectionRules(settings.keypoint_threshold, settings.oks_nms, keypoints.sigmas)
 
 
@@ -73,13 +74,18 @@ def detection_rules(settings: EvaluationSettings, keypoints: KeypointSet) -> Det
 def predict(
     network: PoseNetwork, views: EvaluatedViews, *, settings: EvaluationSettings, device: torch.device
 ) -> Predictions:
-    """The poses in every view, in pixels of its image.
+    """Return the poses in every view, in pixels of its image.
 
-    The network can only be evaluated from now on: its batch norms become part of its convolutions.
+    Args:
+        network: can only be evaluated from now on; its batch norms become part of its convolutions.
+        views: what is shown to the network.
+        settings: batch size, mirrored and resized images.
+        device: where the network is.
     """
+    head = cast(HeadModule, network.head)
     return views.locate(
         [
-            decode(network, batch, outputs)
+            head.decode(outputs, batch)
             for batch, outputs in compute_outputs(network, views, settings=settings, device=device)
         ]
     )
@@ -88,32 +94,38 @@ def predict(
 def compute_outputs(
     network: PoseNetwork, views: EvaluatedViews, *, settings: EvaluationSettings, device: torch.device
 ) -> Iterator[tuple[Batch, Any]]:
-    """Every batch with the head's outputs for it. To be called without gradients; the network can only be
-    evaluated from now on."""
+    """Yield every batch with the head's outputs for it; the caller switches gradients off.
+
+    Args:
+        network: can only be evaluated from now on.
+        views: what is shown to the network.
+        settings: batch size, mirrored and resized images.
+        device: where the network is.
+    """
     prepare(network)
     for batch in views.batches(settings.batch_size, device=device):
-        yield batch, outputs_of(network, batch.images, settings)
+        yield batch, outputs_of(network, batch.images, settings, stride=views.stride)
 
 
 def prepare(network: PoseNetwork) -> None:
-    """For evaluation, and nothing else from now on: its batch norms become part of its convolutions."""
+    """Fold batch norms into convolutions, after which a network can only be evaluated."""
     network.eval()
     for half in (network.backbone, network.head):
         fold_normalisations(half)
 
 
-def decode(network: PoseNetwork, batch: Batch, outputs: Any) -> Poses:
-    """The poses in the outputs for a batch."""
-    if batch.pitch is None:
-        return cast(HeadModule, network.head).decode(outputs)
-    return cast(ImageHeadModule, network.head).decode(outputs, batch.pitch)
+def outputs_of(network: PoseNetwork, images: Tensor, settings: EvaluationSettings, *, stride: int) -> Any:
+    """Return the head's outputs for images, put together with those for mirrored and resized ones.
 
-
-def outputs_of(network: PoseNetwork, images: Tensor, settings: EvaluationSettings) -> Any:
-    """The head's outputs for images, put together with those for mirrored and resized ones."""
+    Args:
+        network: a pose network in evaluation mode.
+        images: (N, 3, H, W).
+        settings: which mirrored and resized images are looked at.
+        stride: the sides of resized images are filled up to multiples of it.
+    """
     head = network.head
     if settings.scales != (1.0,) and isinstance(head, ScaleTest):
-        return head.combine(list(_looks(network, head, images, settings)), _sides(images))
+        return head.combine(list(_looks(network, images, settings, stride=stride)), _sides(images))
     outputs = network(images)
     if settings.flip_test and isinstance(head, FlipTest):
         return head.average_mirrored(outputs, network(images.flip(3)))
@@ -121,13 +133,13 @@ def outputs_of(network: PoseNetwork, images: Tensor, settings: EvaluationSetting
 
 
 def _looks(
-    network: PoseNetwork, head: ScaleTest, images: Tensor, settings: EvaluationSettings
+    network: PoseNetwork, images: Tensor, settings: EvaluationSettings, *, stride: int
 ) -> Iterator[Look]:
     height, width = _sides(images)
     for scale in settings.scales:
         size = max(1, round(scale * height)), max(1, round(scale * width))
         resized = interpolate(images, size, mode="bilinear", align_corners=False)
-        grey = (0, -size[1] % head.multiple, 0, -size[0] % head.multiple)
+        grey = (0, -size[1] % stride, 0, -size[0] % stride)
         yield Look(network(pad(resized, grey, value=GREY / 255)), size, mirrored=False)
     if settings.flip_test:
         yield Look(network(images.flip(3)), (height, width), mirrored=True)
@@ -139,7 +151,7 @@ def _sides(images: Tensor) -> tuple[int, int]:
 
 @torch.no_grad()
 def recalibrate(network: nn.Module, batches_of_images: Iterable[Tensor]) -> None:
-    """Replaces batch norm's running statistics by the mean over these batches, weighted by their images.
+    """Replace batch norm's running statistics by the mean over these batches, weighted by their images.
 
     A sub-network's statistics differ from every other's, so shared ones serve none
     (Yu and Huang, Universally Slimmable Networks, section 3.3).

@@ -1,73 +1,88 @@
-"""What turns gradients into steps: the optimiser, which weights it decays, and the gradients' scale."""
+"""The optimisers of a training: one for each group of parameters, and which weights they decay."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from posenas.contract.problem import ARCHITECTURE, WEIGHTS
+from posenas.learning.architecture import Architecture
 from posenas.learning.settings import TrainingSettings
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """Parameters of a network that say which one it is, and how they learn.
-
-    Attributes:
-        learning_rate: the same in every step; None for the weights'.
-    """
-
-    parameters: Sequence[nn.Parameter]
-    learning_rate: float | None
-    weight_decay: float
-
-
-def make_optimizer(
+def make_optimizers(
     network: nn.Module, settings: TrainingSettings, architecture: Architecture | None = None
-) -> torch.optim.Optimizer:
-    """AdamW or Adam; biases and normalisation are never decayed, depthwise kernels if the settings say so.
+) -> dict[str, torch.optim.Optimizer]:
+    """Return AdamW or Adam for each group of parameters that learn, by the groups' names.
 
-    A group with its own `fixed_rate` keeps it.
+    Biases and normalisation are never decayed, depthwise kernels if the settings say so. A parameter group
+    with a `fixed_rate` keeps that learning rate.
+
+    Args:
+        network: its parameters without gradient are in no group.
+        settings: which optimiser, and its weight decay.
+        architecture: the parameters of the group `architecture`; the others are the group `weights`.
     """
     own = {id(parameter) for parameter in architecture.parameters} if architecture else set()
-    spared = set() if settings.decay_depthwise else _depthwise_kernels(network)
-    decayed: list[Tensor] = []
-    free: list[Tensor] = []
-    for parameter in network.parameters():
-        if id(parameter) in own:
-            continue
-        one_axis = parameter.numel() == parameter.shape[0]
-        (free if one_axis or id(parameter) in spared else decayed).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
+    weights = [each for each in network.parameters() if each.requires_grad and id(each) not in own]
+    groups = {WEIGHTS: _decayed_and_free(network, weights, settings)}
     if architecture:
-        groups.append(
+        values = [each for each in architecture.parameters if each.requires_grad]
+        options = {} if architecture.betas is None else {"betas": architecture.betas}
+        groups[ARCHITECTURE] = [
             {
-                "params": list(architecture.parameters),
+                "params": values,
                 "weight_decay": architecture.weight_decay,
                 "fixed_rate": architecture.learning_rate,
+                **options,
             }
-        )
+        ]
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
-    return kind([group for group in groups if group["params"]], lr=settings.learning_rate, fused=True)
+    filled = {name: [part for part in parts if part["params"]] for name, parts in groups.items()}
+    return {
+        name: kind(parts, lr=settings.learning_rate, fused=True) for name, parts in filled.items() if parts
+    }
 
 
-def scale_gradients(network: nn.Module, factor: float) -> None:
-    """Multiplies every gradient that there is."""
+def scale_gradients(parameters: Iterable[Tensor], factor: float) -> None:
+    """Multiply every gradient that there is."""
     if factor == 1.0:
         return
-    for parameter in network.parameters():
+    for parameter in parameters:
         if parameter.grad is not None:
             parameter.grad.mul_(factor)
 
 
+def parameters_of(optimizers: Mapping[str, torch.optim.Optimizer]) -> list[nn.Parameter]:
+    """Return all parameters of several optimisers, in the order of the optimisers."""
+    return [
+        parameter
+        for optimizer in optimizers.values()
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    ]
+
+
+def _decayed_and_free(
+    network: nn.Module, weights: Sequence[nn.Parameter], settings: TrainingSettings
+) -> list[dict[str, Any]]:
+    spared = set() if settings.decay_depthwise else _depthwise_kernels(network)
+    decayed: list[Tensor] = []
+    free: list[Tensor] = []
+    for parameter in weights:
+        one_axis = parameter.numel() == parameter.shape[0]
+        (free if one_axis or id(parameter) in spared else decayed).append(parameter)
+    return [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+
+
 def _depthwise_kernels(network: nn.Module) -> set[int]:
-    """The ids of the kernels of convolutions whose groups have one input channel each."""
+    """Return the ids of the kernels of convolutions whose groups have one input channel each."""
     return {
         id(module.weight)
         for module in network.modules()

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, cast
 from posenas.contract.batches import Batch
 from posenas.contract.components import Distillable, HeadModule, WeightSharing
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Update
 from posenas.networks.pose_network import SharedPoseNetwork
 
 Distillation: TypeAlias = Literal["truth+teacher", "teacher", "off"]
@@ -22,12 +23,13 @@ Distillation: TypeAlias = Literal["truth+teacher", "teacher", "off"]
 
 @dataclass(frozen=True)
 class SandwichStep:
-    """Gradients of the largest, the smallest and some random networks, added up.
+    """A step by the gradients of the largest, the smallest and some random networks, added up.
 
     Attributes:
-        random_networks: beside the two ends of the space.
+        space: the space of the super-network.
+        random_networks: how many networks are drawn beside the two ends of the space.
         distillation: what all but the largest learn from: the truth and, with the same weight, the
-            largest one's outputs for the same images; these alone; or the truth alone.
+            largest one's outputs for the same images; the outputs alone; or the truth alone.
         closed: dimensions that keep the largest network's value, as in the phases of progressive shrinking.
     """
 
@@ -36,10 +38,19 @@ class SandwichStep:
     distillation: Distillation
     closed: tuple[str, ...] = ()
 
-    def __call__(self, network: SharedPoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:
+    def __call__(
+        self,
+        network: SharedPoseNetwork,
+        batch: Batch,
+        rng: Random,
+        *,
+        update: Update,  # noqa: ARG002
+        progress: float,  # noqa: ARG002
+    ) -> Mapping[str, float]:
+        """Add up the gradients, and return each network's loss; for the arguments see `Step`."""
         largest = network.activate(self.space.largest())
         targets = cast(HeadModule, largest.head).targets(batch)
-        teacher = largest(batch.images)
+        teacher = largest(batch.images, targets)
         loss = cast(HeadModule, largest.head).loss(teacher, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         losses = {"largest": float(loss.detach())}
@@ -48,7 +59,7 @@ class SandwichStep:
         return losses
 
     def _others(self, rng: Random) -> Mapping[str, Genotype]:
-        """The networks beside the largest one, none of which it is."""
+        """Return the genotypes beside the largest one, by what the display calls them."""
         others = {"smallest": self.space.smallest()}
         others |= {f"random{index + 1}": self.space.sample(rng) for index in range(self.random_networks)}
         largest = self.space.largest()
@@ -60,7 +71,7 @@ class SandwichStep:
         self, shared: SharedPoseNetwork, genotype: Genotype, images: Any, *, targets: Any, teacher: Any
     ) -> float:
         network = shared.activate(genotype)
-        outputs = network(images)
+        outputs = network(images, targets)
         loss = cast(HeadModule, network.head).loss(outputs, targets)
         truth_loss = float(loss.detach())
         if self.distillation != "off":

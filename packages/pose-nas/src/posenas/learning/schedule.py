@@ -8,7 +8,7 @@ from posenas.learning.settings import TrainingSettings
 
 
 def learning_rate(progress: float, settings: TrainingSettings) -> float:
-    """The learning rate at a progress in [0, 1).
+    """Return the learning rate at a progress in [0, 1).
 
     Source: linear scaling by the batch is Goyal et al.'s (Accurate, Large Minibatch SGD, 2017, section 2.1).
     """
@@ -19,7 +19,7 @@ def learning_rate(progress: float, settings: TrainingSettings) -> float:
 
 
 def schedule(progress: float, settings: TrainingSettings) -> float:
-    """The learning rate's factor at a progress in [0, 1)."""
+    """Return the factor of the learning rate at a progress in [0, 1)."""
     if progress < settings.warm_up:
         return _warm_up(progress, settings)
     if settings.schedule == "step":

@@ -15,40 +15,47 @@ from torch import nn
 from posenas.contract.batches import Batch
 from posenas.contract.components import HeadModule
 from posenas.contract.errors import PosenasError
-from posenas.contract.problem import Step
+from posenas.contract.problem import Span, Step, Update
 from posenas.contract.randomness import derive_rng, derive_seed
-from posenas.learning.optimizers import Architecture, make_optimizer, scale_gradients
+from posenas.learning.architecture import Architecture
+from posenas.learning.optimizers import make_optimizers
 from posenas.learning.schedule import learning_rate
 from posenas.learning.settings import TrainingSettings
+from posenas.learning.updates import Updates
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
-
-__all__ = [
-    "DivergedError",
-    "EpochSource",
-    "SupervisedStep",
-    "Watch",
-    "make_optimizer",
-    "train",
-]
 
 
 class EpochSource(Protocol):
     """Batches of an epoch by its number, the same ones each time it is asked."""
 
     @property
-    def steps(self) -> int: ...
+    def steps(self) -> int:
+        """The number of batches in every epoch."""
+        ...
 
-    def epoch(self, number: int) -> Iterator[Batch]: ...
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, which is counted from 0."""
+        ...
 
 
 @dataclass(frozen=True)
 class SupervisedStep:
     """Plain training of one network against the truth."""
 
-    def __call__(self, network: PoseNetwork, batch: Batch, rng: Random) -> Mapping[str, float]:  # noqa: ARG002
+    def __call__(
+        self,
+        network: PoseNetwork,
+        batch: Batch,
+        rng: Random,  # noqa: ARG002
+        *,
+        update: Update,  # noqa: ARG002
+        progress: float,  # noqa: ARG002
+    ) -> Mapping[str, float]:
+        """Add the gradients of the head's loss, and return the loss; for the arguments see `Step`."""
         head = cast(HeadModule, network.head)
-        loss = head.loss(network(batch.images), head.targets(batch))
+        targets = head.targets(batch)
+        loss = head.loss(network(batch.images, targets), targets)
         loss.backward()  # type: ignore[no-untyped-call]
         return {"loss": float(loss.detach())}
 
@@ -59,7 +66,12 @@ class DivergedError(PosenasError):
 
 @dataclass(frozen=True)
 class Watch:
-    """What a training tells while it goes on: after every batch, and after every epoch."""
+    """What a training tells while it goes on.
+
+    Attributes:
+        step: told after every batch how many of the whole training's batches are done, and of how many.
+        epoch: told after every epoch its number from 1, how many there are in the whole, and the mean losses.
+    """
 
     step: Callable[[int, int], None]
     epoch: Callable[[int, int, Mapping[str, float]], None]
@@ -71,7 +83,7 @@ class Notes:
 
     Attributes:
         take: gives the note, as plain data.
-        taken: the notes of all finished epochs, those before a kill too.
+        taken: the notes of all finished epochs of the whole training, those before a kill too.
     """
 
     take: Callable[[], Any]
@@ -91,33 +103,59 @@ def train(
     validate: Callable[[nn.Module], float] | None = None,
     architecture: Architecture | None = None,
     notes: Notes | None = None,
+    span: Span | None = None,
+    state: Path | None = None,
 ) -> float | None:
-    """Trains in place, from the checkpoint where there is one.
+    """Train a network in place, from the checkpoint where there is one.
 
     Everything random in an epoch derives from the seed and the epoch's number, so a checkpoint needs no
-    generator states and an epoch that was killed midway is simply done again.
+    generator states and an epoch that was killed midway is simply done again. For the same reason a training
+    in slices gives the bits of one that was never cut.
 
     Args:
+        network: the network, on the device to train on.
+        source: the batches of each epoch.
+        step: how each batch trains the network.
+        epochs: how many epochs this call trains.
+        settings: the optimiser, the learning rate and its schedule.
+        seed: the same in every slice of a whole training.
+        checkpoint: a file that is written after every epoch.
+        watch: told what goes on.
         validate: the network's loss on other people, asked after each epoch without gradients and with the
             network in evaluation mode. The network ends with the weights and buffers of the epoch in
             which it was least, the first of several.
         architecture: those of the network's parameters that learn in a way of their own.
         notes: what is noted after each epoch, and kept in the checkpoint.
+        span: the place of these epochs in the whole training; None where they are the whole.
+        state: the checkpoint of the slice before, with which a later slice begins.
 
     Returns:
         The least validation loss; None where nothing was validated.
 
     Raises:
         DivergedError: where a loss is not finite; the last epoch's checkpoint stays.
+        PosenasError: where the state is not that of the epoch with which the span begins.
     """
     network.train()
-    optimizer = make_optimizer(network, settings, architecture)
-    begun = load_checkpoint(checkpoint, network=network, optimizer=optimizer, validated=validate is not None)
-    done, best = begun.epoch, begun.best
+    span = span or Span(0, epochs)
+    optimizers = make_optimizers(network, settings, architecture)
+    resumed = checkpoint.exists()
+    begun = load_checkpoint(
+        checkpoint if resumed or state is None else state,
+        network=network,
+        optimizers=optimizers,
+        validated=validate is not None,
+    )
+    if not resumed and begun.epoch != span.begin:
+        raise PosenasError(
+            f"the state of a training is that after epoch {begun.epoch} of {span.of}, and it is to go on "
+            f"after epoch {span.begin}; begin with the weights of the slice before"
+        )
+    best = begun.best
     if notes:
         notes.taken[:] = begun.notes
-    training = _Training(network, optimizer, source, step, epochs, settings, seed, watch)
-    for epoch in range(done, epochs):
+    training = _Training(network, optimizers, source, step, span.of, settings, seed, watch)
+    for epoch in range(begun.epoch, span.begin + epochs):
         losses = training.epoch(epoch)
         if validate:
             losses["validation"] = loss = _validation_loss(network, validate)
@@ -129,12 +167,13 @@ def train(
         save_checkpoint(
             checkpoint,
             network=network,
-            optimizer=optimizer,
+            optimizers=optimizers,
             epoch=epoch + 1,
+            seed=seed,
             best=best,
             notes=notes.taken if notes else (),
         )
-        watch.epoch(epoch + 1, epochs, losses)
+        watch.epoch(epoch + 1, span.of, losses)
     if best is None:
         return None
     network.load_state_dict(best.weights)
@@ -143,10 +182,10 @@ def train(
 
 @dataclass(frozen=True)
 class _Training:
-    """What stays the same from epoch to epoch."""
+    """What stays the same from epoch to epoch; `epochs` are those of the whole training."""
 
     network: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizers: Mapping[str, torch.optim.Optimizer]
     source: EpochSource
     step: Step
     epochs: int
@@ -155,45 +194,32 @@ class _Training:
     watch: Watch
 
     def epoch(self, number: int) -> dict[str, float]:
-        """Trains for one epoch; the mean of each loss over its batches.
-
-        Between two steps the gradients are kept as (sum of people x gradient) / people of the last batch, so
-        that each batch may just add its own, and those of equal batches need no scaling until the step.
-        """
+        """Train for one epoch, and return the mean of each loss over its batches."""
         torch.manual_seed(derive_seed(self.seed, "torch", number))
         rng = derive_rng(self.seed, "step", number)
         steps, accumulate = self.source.steps, self.settings.accumulate
+        updates = Updates(self.network, self.optimizers, clip_norm=self.settings.clip_norm)
         means: dict[str, float] = {}
-        people = last = index = 0
         for index, batch in enumerate(self.source.epoch(number)):
-            size = len(batch.images)
-            if people:
-                scale_gradients(self.network, last / size)
-            losses = self.step(self.network, batch, rng)
+            self._set_rates(number, index // accumulate)
+            updates.begin(len(batch.images))
+            progress = (number * steps + index) / (self.epochs * steps)
+            losses = self.step(self.network, batch, rng, update=updates.update, progress=progress)
             _check_finite(losses, place=f"epoch {number + 1}, step {index + 1}")
-            people, last = people + size, size
-            if (index + 1) % accumulate == 0:
-                self._update(number, index // accumulate, share=last / people)
-                people = 0
+            updates.end(due=(index + 1) % accumulate == 0)
             for name, value in losses.items():
                 means[name] = means.get(name, 0.0) + value / steps
             self.watch.step(number * steps + index + 1, self.epochs * steps)
-        if people:
-            self._update(number, index // accumulate, share=last / people)
+        updates.move_rest()
         return means
 
-    def _update(self, epoch: int, update: int, *, share: float) -> None:
-        """The optimiser's step; `share` makes a mean of the gradients that have been added up."""
+    def _set_rates(self, epoch: int, update: int) -> None:
         updates = math.ceil(self.source.steps / self.settings.accumulate)
         progress = (epoch * updates + update) / (self.epochs * updates)
-        for group in self.optimizer.param_groups:
-            fixed = group.get("fixed_rate")
-            group["lr"] = learning_rate(progress, self.settings) if fixed is None else fixed
-        scale_gradients(self.network, share)
-        if self.settings.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=False)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                fixed = group.get("fixed_rate")
+                group["lr"] = learning_rate(progress, self.settings) if fixed is None else fixed
 
 
 def _validation_loss(network: nn.Module, validate: Callable[[nn.Module], float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -41,7 +42,7 @@ def fold_normalisations(network: nn.Module) -> int:
 def _pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
     """Paths of a convolution and of the batch norm that alone reads its output; both run once."""
     try:
-        graph = fx.Tracer().trace(network)
+        graph = fx.Tracer().trace(network, concrete_args=_absent(network))
     except (RuntimeError, TypeError, ValueError):  # fx's words for a forward pass that asks for values
         return
     modules = dict(network.named_modules(remove_duplicate=False))
@@ -62,6 +63,12 @@ def _pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
             and not touched.intersection(paths)
         ):
             yield paths
+
+
+def _absent(network: nn.Module) -> dict[str, None]:
+    """Return the arguments that an evaluation leaves at None, such as a head's targets."""
+    parameters = inspect.signature(network.forward).parameters
+    return {name: None for name, parameter in parameters.items() if parameter.default is None}
 
 
 def _fold(convolution: Convolution, normalisation: nn.BatchNorm2d) -> None:

@@ -27,11 +27,17 @@ class PoseNetwork(nn.Module):
         self.head = head
         self._compute = compute
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, images: Tensor, targets: Any | None = None) -> Any:
+        """Return the head's outputs.
+
+        Args:
+            images: (N, 3, H, W), as in `Batch`.
+            targets: what the head encoded of the batch, in training alone.
+        """
         if self._compute is None:
-            return self.head(self.backbone(images))
+            return self.head(self.backbone(images), targets)
         with self._compute.autocast():
-            return self.head(self.backbone(images))
+            return self.head(self.backbone(images), targets)
 
 
 class SharedPoseNetwork(nn.Module):

@@ -165,7 +165,7 @@ def _fill_parameters(
         if parameter is not None:
             full = _find(name, path, largest._parameters if largest else {})
             slices = _locate(path + name, parameter, full)
-            copy = nn.Parameter(full[slices].clone(), parameter.requires_grad)
+            copy = nn.Parameter(full[slices].clone(), parameter.requires_grad and full.requires_grad)
             connect(copy, full, slices)
             module._parameters[name] = copy
             yield _Part(copy, full, slices)

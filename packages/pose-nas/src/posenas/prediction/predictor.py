@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 
 from posenas.contract.batches import Batch, Poses
-from posenas.contract.components import Timed
+from posenas.contract.components import HeadModule, Timed
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import Sample
 from posenas.contract.scores import Predictions
 from posenas.data.crops import load_crops
 from posenas.data.views import EvaluatedViews
 from posenas.data.whole_images import EvaluatedImages, size_for
-from posenas.learning.inference import decode, detection_rules, outputs_of
+from posenas.learning.inference import detection_rules, outputs_of
 from posenas.prediction.boxes import Boxes, WholeFrames, person_crops_of, read_boxes
 from posenas.prediction.frames import Frame, Source
 from posenas.prediction.stages import Stages
@@ -83,11 +83,13 @@ class Predictor:
     def _poses(self, batch: Batch) -> Poses:
         network = self.trained.network
         with self.stages("forward"):
-            outputs = outputs_of(network, batch.images, self.trained.settings)
+            outputs = outputs_of(
+                network, batch.images, self.trained.settings, stride=self.trained.view.stride
+            )
         head = network.head
         before = dict(head.seconds) if isinstance(head, Timed) else {}
         with self.stages("decoding"):
-            poses = decode(network, batch, outputs)
+            poses = cast(HeadModule, head).decode(outputs, batch)
         if isinstance(head, Timed):
             spent = {name: seconds - before.get(name, 0.0) for name, seconds in head.seconds.items()}
             self.stages.divide("decoding", spent)

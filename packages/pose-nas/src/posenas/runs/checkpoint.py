@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +23,8 @@ _NETWORK = "network."
 _BEST = "best."
 _BEST_LOSS = "best_loss"
 _NOTES = "notes"
+_IDLE = "idle"
+_SEED = "seed"
 _CHECKSUM = "checksum"
 
 
@@ -98,25 +100,34 @@ def save_checkpoint(
     path: Path,
     *,
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Mapping[str, torch.optim.Optimizer],
     epoch: int,
+    seed: int,
     best: BestEpoch | None = None,
     notes: Sequence[Any] = (),
 ) -> None:
-    """Write one file with all that training needs to go on, replaced atomically.
+    """Write one file with all that a training needs to go on, in place of an earlier one.
 
     Args:
-        path: the file.
+        path: the file, which is replaced atomically.
         network: its parameters and buffers are written.
-        optimizer: its state is written.
+        optimizers: their states are written, with the parameters numbered through.
         epoch: how many epochs are finished.
+        seed: the training's random numbers derive from it.
         best: the best epoch of a validated training; None if there is none.
         notes: plain data that was noted after each epoch, kept beside the tensors.
     """
     tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
-    for index, slots in optimizer.state_dict()["state"].items():
-        tensors |= {f"{_OPTIMIZER}{index}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+    idle = []
+    for number, parameter, optimizer in _numbered(optimizers):
+        slots = optimizer.state.get(parameter, {})
+        tensors |= {f"{_OPTIMIZER}{number}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+        if slots and parameter.grad is None:
+            idle.append(number)
     tensors["epoch"] = torch.tensor(epoch)
+    tensors[_SEED] = torch.tensor(seed)
+    if idle:
+        tensors[_IDLE] = torch.tensor(idle)
     if best is not None:
         tensors |= {_BEST + name: tensor for name, tensor in best.weights.items()}
         tensors[_BEST_LOSS] = torch.tensor(best.loss, dtype=torch.float64)  # reads back as the same float
@@ -143,14 +154,18 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    path: Path, *, network: nn.Module, optimizer: torch.optim.Optimizer, validated: bool = False
+    path: Path,
+    *,
+    network: nn.Module,
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    validated: bool = False,
 ) -> Checkpoint:
-    """Restore network and optimizer in place; without a file they stay as they are.
+    """Restore network and optimisers in place, and return what the training has done.
 
     Args:
-        path: the file.
-        network: gets the parameters and buffers.
-        optimizer: gets the state.
+        path: a file of `save_checkpoint`; where there is none, nothing is restored.
+        network: the network whose training goes on.
+        optimizers: those of the training, fresh.
         validated: whether the training looks for its best epoch.
 
     Raises:
@@ -158,6 +173,42 @@ def load_checkpoint(
     """
     if not path.exists():
         return Checkpoint(0, None, [])
+    tensors = _checked(path)
+    try:
+        epoch = int(tensors.pop("epoch"))
+        network.load_state_dict(_with_prefix(tensors, _NETWORK))
+        best = BestEpoch(float(tensors[_BEST_LOSS]), _with_prefix(tensors, _BEST)) if validated else None
+    except (KeyError, RuntimeError) as error:
+        raise PosenasError(f"{path}: not this training's checkpoint; delete it and resume the run") from error
+    _restore(optimizers, tensors)
+    notes = json.loads(_as_bytes(tensors[_NOTES])) if _NOTES in tensors else []
+    return Checkpoint(epoch, best, notes)
+
+
+def keep_checkpoint(path: Path, folder: Path) -> str:
+    """Copy a checkpoint among the weights of a run, and return the file's name, the hash of its content.
+
+    Args:
+        path: the checkpoint.
+        folder: where the run's weights lie.
+    """
+    content = path.read_bytes()
+    name = content_name(content) + ".safetensors"
+    if not (folder / name).exists():
+        write_atomically(folder / name, content)
+    return name
+
+
+def seed_of(path: Path) -> int:
+    """Return the seed of the training whose checkpoint this is.
+
+    Raises:
+        PosenasError: where the file is damaged.
+    """
+    return int(_checked(path)[_SEED])
+
+
+def _checked(path: Path) -> dict[str, Tensor]:
     tensors = tensors_of(path.read_bytes(), path)
     written = tensors.pop(_CHECKSUM, None)
     if written is None or _as_bytes(written) != _checksum(tensors):
@@ -165,21 +216,38 @@ def load_checkpoint(
             f"{path}: this checkpoint is damaged; delete it and resume the run: "
             "this training begins anew and ends the same"
         )
-    try:
-        epoch = int(tensors.pop("epoch"))
-        network.load_state_dict(_with_prefix(tensors, _NETWORK))
-        best = BestEpoch(float(tensors[_BEST_LOSS]), _with_prefix(tensors, _BEST)) if validated else None
-    except (KeyError, RuntimeError) as error:
-        raise PosenasError(f"{path}: not this training's checkpoint; delete it and resume the run") from error
+    return tensors
+
+
+def _numbered(
+    optimizers: Mapping[str, torch.optim.Optimizer],
+) -> Iterator[tuple[int, nn.Parameter, torch.optim.Optimizer]]:
+    """Yield every parameter with its optimiser and its number among all of them."""
+    number = 0
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                yield number, parameter, optimizer
+                number += 1
+
+
+def _restore(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
     slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _with_prefix(tensors, _OPTIMIZER).items():
         index, slot = name.split(".", 1)
         slots.setdefault(int(index), {})[slot] = tensor
-    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    for parameter in optimizer.state:  # as a step leaves them: one without a gradient would be passed over
-        parameter.grad = torch.zeros_like(parameter)
-    notes = json.loads(_as_bytes(tensors[_NOTES])) if _NOTES in tensors else []
-    return Checkpoint(epoch, best, notes)
+    first = 0
+    for optimizer in optimizers.values():
+        state = optimizer.state_dict()
+        count = sum(len(group["params"]) for group in state["param_groups"])
+        own = {number - first: slots[number] for number in range(first, first + count) if number in slots}
+        optimizer.load_state_dict({"state": own, "param_groups": state["param_groups"]})
+        first += count
+    idle = set(tensors[_IDLE].tolist()) if _IDLE in tensors else set()
+    for number, parameter, optimizer in _numbered(optimizers):
+        if parameter in optimizer.state and number not in idle:
+            # As an update leaves it: a parameter without a gradient would be passed over.
+            parameter.grad = torch.zeros_like(parameter)
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> bytes:

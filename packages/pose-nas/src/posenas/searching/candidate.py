@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+import torch
+
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.learning.training import DivergedError, SupervisedStep, Watch
@@ -23,7 +25,8 @@ from posenas.searching.effects import NetworkFailedError, waiting_result_of
 from posenas.searching.loading import fresh_network, inherit_network
 from posenas.searching.resources import Resources
 from posenas.searching.scoring import in_one_line, score, validation_loss
-from posenas.searching.trainings import Training, begin, train_network
+from posenas.searching.slices import Origin, origin_of
+from posenas.searching.trainings import Training, train_network
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def _read_result(file: Path) -> Mapping[str, Any]:
 
 
 def _train_candidate(resources: Resources, job: Job, watch: Watch) -> dict[str, Any]:
-    network, inherited = _begin(resources, job)
+    origin = origin_of(resources, None, None, name=job.effect, inputs=job.inputs)
+    network, inherited = _begin(resources, job, origin)
     on = resources.people.ranking_split
     _, views = resources.people.evaluated(on)
     loss = train_network(
@@ -104,15 +108,16 @@ def _train_candidate(resources: Resources, job: Job, watch: Watch) -> dict[str, 
         network,
         Training(SupervisedStep(), job.epochs, "fit", watch),
         key=job.key,
+        origin=origin,
         validate=lambda trained: validation_loss(resources.composition, cast(PoseNetwork, trained), views),
     )
     weights = save_weights(resources.run.weights, network)
     return {"weights": weights, "loss": loss, "inherited": inherited, **score(resources, network, on=on)}
 
 
-def _begin(resources: Resources, job: Job) -> tuple[PoseNetwork, float | None]:
+def _begin(resources: Resources, job: Job, origin: Origin) -> tuple[PoseNetwork, float | None]:
     """Return the network before its training, and the share of its parameters that it inherited."""
-    begin(resources, job.key)
+    torch.manual_seed(origin.seed)
     if job.init is None:
         return fresh_network(resources, job.genotype), None
     network, took = inherit_network(resources, job.genotype, job.init)

@@ -33,7 +33,7 @@ class Effect:
         name: the kind of step, such as `train`.
         inputs: plain data that the result depends on, beside the run's recipe.
         compute: does the step. Its result is the name of the weights file that it made, or a mapping which
-            has such a name under `weights` where it made one.
+            has such a name under `weights` where it made one, and under `state` that of a training's state.
         again: makes a deleted weights file again, and gives a result as `compute` does; None for `compute`.
     """
 
@@ -88,9 +88,7 @@ class Memory:
             result = effect.compute(effect.key)
             self._journal.append(effect.name, effect.key, inputs=effect.inputs, result=result)
         self._clear(effect)
-        made = _weights_in(result)
-        if made is not None:
-            self._makers[made] = effect
+        self._makers |= dict.fromkeys(_files_in(result), effect)
         return result
 
     def read_weights(self, file: str) -> bytes:
@@ -103,9 +101,9 @@ class Memory:
         if not path.exists() and file in self._makers:
             self._warn(f"{path}: is missing; training it again")
             effect = self._makers[file]
-            made = _weights_in((effect.again or effect.compute)(effect.key))
+            made = _files_in((effect.again or effect.compute)(effect.key))
             self._clear(effect)
-            if made != file:
+            if file not in made:
                 raise PosenasError(
                     f"{path}: was lost, and training again gave other weights; begin a new run with "
                     f"`posenas compose --recipe {self._run.recipe_file}`"
@@ -122,8 +120,7 @@ class Memory:
         waiting_result_of(self._run, effect.key).unlink(missing_ok=True)
 
 
-def _weights_in(result: Any) -> str | None:
+def _files_in(result: Any) -> list[str]:
     if isinstance(result, str):
-        return result
-    file: str | None = result.get("weights")
-    return file
+        return [result]
+    return [result[name] for name in ("weights", "state") if result.get(name) is not None]

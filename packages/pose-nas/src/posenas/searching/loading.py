@@ -67,7 +67,7 @@ def fresh_shared_network(resources: Resources) -> SharedPoseNetwork:
     """Return a super-network whose training is to begin, with initial weights where the recipe has some."""
     network = _new_shared(resources, relaxed=_learns_values(resources))
     _fill(resources, network.shared.largest)
-    restore(resources.composition.space, network.shared.largest, _largest(resources))
+    restore(resources.composition.space, network.shared.largest, largest(resources))
     return network
 
 
@@ -99,13 +99,14 @@ def _new_shared(resources: Resources, *, relaxed: bool) -> SharedPoseNetwork:
     space = resources.composition.space
     return SharedPoseNetwork(
         resources.composition.build,
-        _largest(resources),
+        largest(resources),
         relax=partial(relax, space) if relaxed else None,
         restore=partial(restore, space),
     )
 
 
-def _largest(resources: Resources) -> Genotype:
+def largest(resources: Resources) -> Genotype:
+    """Return the largest genotype of a space that shares weights."""
     space = resources.composition.space
     if not isinstance(space, WeightSharing):
         raise TypeError(f"{space!r} has no shared weights; the strategy must require WeightSharing")

@@ -21,10 +21,10 @@ from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, genotype_id
 from posenas.contract.goals import Objective
-from posenas.contract.problem import Candidate, Learning, Relaxation, Step, Weights
+from posenas.contract.problem import Candidate, Learning, Relaxation, Span, Step, Weights
 from posenas.contract.randomness import derive_rng
 from posenas.contract.trial import Trial
-from posenas.learning.training import Watch
+from posenas.learning.training import SupervisedStep, Watch
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.predictions_file import are_kept
@@ -33,15 +33,16 @@ from posenas.searching.candidate import Job, train_candidate
 from posenas.searching.effects import Effect, Memory
 from posenas.searching.leaving_out import leaving_out
 from posenas.searching.parallel import Crew, processes
+from posenas.searching.relaxed_training import relaxed_training
 from posenas.searching.resources import make_resources
 from posenas.searching.scoring import evaluation, make_trial, ranking
 from posenas.searching.trainings import (
     Training,
     beginning,
     network_training,
-    relaxed_training,
     shared_training,
     watch_training,
+    weights_of,
 )
 
 
@@ -146,11 +147,11 @@ class JournaledProblem:
         init: Weights | None = None,
         on: str = "fit",
         name: str = "super-network",
+        span: Span | None = None,
     ) -> Weights:
-        training = Training(step, epochs, on, self._watch(f"training {name}"))
-        file = self._memory.perform(shared_training(self._resources, training, init=init))
-        self._shared.add(file)
-        return Weights(file, shared=True)
+        training = Training(step, epochs, on, self._watch(f"training {name}"), init, span)
+        result = self._memory.perform(shared_training(self._resources, training))
+        return self._weights(result, shared=True)
 
     def train(
         self,
@@ -160,24 +161,35 @@ class JournaledProblem:
         init: Weights | None = None,
         on: str = "train",
         repeat: int = 0,
+        span: Span | None = None,
     ) -> Weights:
-        watch = self._watch("training network")
-        effect = network_training(
-            self._resources, genotype, epochs=epochs, init=init, on=on, repeat=repeat, watch=watch
-        )
-        return Weights(self._memory.perform(effect), shared=False)
+        training = Training(SupervisedStep(), epochs, on, self._watch("training network"), init, span)
+        effect = network_training(self._resources, genotype, training, repeat=repeat)
+        return self._weights(self._memory.perform(effect), shared=False)
 
     def train_relaxed(
-        self, step: Step, *, epochs: int, learning: Learning, start: Genotype | None = None
+        self,
+        step: Step,
+        *,
+        epochs: int,
+        learning: Learning,
+        start: Genotype | None = None,
+        init: Weights | None = None,
+        span: Span | None = None,
+        shared: bool = False,
     ) -> Relaxation:
         watch = self._watch("training network and architecture")
-        result = self._memory.perform(
-            relaxed_training(
-                self._resources, step, start=start, epochs=epochs, learning=learning, watch=watch
-            )
-        )
-        weights = Weights(result["weights"], shared=False)
+        training = Training(step, epochs, learning.on, watch, init, span)
+        effect = relaxed_training(self._resources, training, start=start, learning=learning, shared=shared)
+        result = self._memory.perform(effect)
+        weights = self._weights(result, shared=shared)
         return Relaxation(weights, result["genotype"], tuple(result["course"]))
+
+    def _weights(self, result: Any, *, shared: bool) -> Weights:
+        weights = weights_of(result, shared=shared)
+        if shared:
+            self._shared.add(weights.file)
+        return weights
 
     def leave_out(self, genotype: Genotype, weights: Weights, *, whole: Genotype) -> Weights:
         result = self._memory.perform(leaving_out(self._resources, genotype, weights, whole=whole))
@@ -246,7 +258,8 @@ class JournaledProblem:
         return train_candidate(self._resources, job, self._watch(task))
 
     def discard(self, weights: Weights) -> None:
-        self._memory.discard(weights.file)
+        for file in filter(None, (weights.file, weights.state)):
+            self._memory.discard(file)
 
     def read_weights(self, file: str) -> bytes:
         """Return a weights file's content; one that was deleted is trained again.

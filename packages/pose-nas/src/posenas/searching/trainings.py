@@ -1,20 +1,20 @@
-"""Trainings as effects: of a super-network, of one network, and of one with its genotype's real values."""
+"""Trainings as effects: of a super-network, of one network, and what all trainings share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from posenas.contract.genotype import Genotype, middle
-from posenas.contract.problem import Learning, Step, Weights
-from posenas.contract.randomness import derive_seed
-from posenas.learning.optimizers import Architecture
-from posenas.learning.training import Notes, SupervisedStep, Watch, train
-from posenas.networks.real_values import relax
+from posenas.composing.conformity import check_step
+from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Span, Step, Weights
+from posenas.learning.architecture import Architecture
+from posenas.learning.training import Notes, Watch, train
+from posenas.networks.pose_network import SharedPoseNetwork
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.events import Events
 from posenas.searching.effects import Effect, checkpoint_of
@@ -23,10 +23,10 @@ from posenas.searching.loading import (
     fresh_network,
     fresh_shared_network,
     load_network,
-    load_part,
     trained_shared_network,
 )
 from posenas.searching.resources import Resources
+from posenas.searching.slices import Origin, check_slice, kept_state, origin_of, slice_inputs
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,16 @@ class Training:
         epochs: passes over the people.
         on: the split to train on.
         watch: told of every batch and epoch.
+        init: the weights to begin with; None for fresh ones.
+        span: the place of the epochs in a training that is cut into slices.
     """
 
     step: Step
     epochs: int
     on: str
     watch: Watch
+    init: Weights | None = None
+    span: Span | None = None
 
 
 def watch_training(events: Events, task: str) -> Watch:
@@ -57,85 +61,64 @@ def watch_training(events: Events, task: str) -> Watch:
     )
 
 
-def shared_training(resources: Resources, training: Training, *, init: Weights | None) -> Effect:
-    """Return the effect that trains a super-network; its result is the weights file's name.
-
-    Args:
-        resources: what the work is done with.
-        training: what is done to it.
-        init: shared weights to begin with; None for fresh ones.
-    """
-
-    def build() -> nn.Module:
-        if init is None:
-            return fresh_shared_network(resources)
-        return trained_shared_network(resources, init.file)
-
-    step = {"network": "shared", "step": identity(training.step, role="step")}
-    return _effect(resources, training, inputs=step, init=init, build=build)
+def shared_training(resources: Resources, training: Training) -> Effect:
+    """Return the effect that trains a super-network; `weights_of` reads its result."""
+    inputs = {
+        "network": "shared",
+        "step": step_identity(training.step),
+        "epochs": training.epochs,
+        "on": training.on,
+        **beginning(resources, training.init),
+    }
+    build = _shared_network(resources, training.init)
+    return training_effect(
+        resources, "train", training, inputs=inputs, train=_plain(resources, training, build)
+    )
 
 
-def network_training(
-    resources: Resources,
-    genotype: Genotype,
-    *,
-    epochs: int,
-    init: Weights | None,
-    on: str,
-    repeat: int,
-    watch: Watch,
-) -> Effect:
-    """Return the effect that trains one genotype's network alone; its result is the weights file's name.
+def network_training(resources: Resources, genotype: Genotype, training: Training, *, repeat: int) -> Effect:
+    """Return the effect that trains one genotype's network alone; `weights_of` reads its result.
 
     Args:
         resources: what the work is done with.
         genotype: whose network is trained.
-        epochs: passes over the people.
-        init: its own weights, or shared ones, to begin with; None for fresh ones.
-        on: the split to train on.
+        training: what is done to it. It begins with the network's own weights, or with shared ones.
         repeat: each number is a training of its own, with other random numbers.
-        watch: told of every batch and epoch.
     """
 
     def build() -> nn.Module:
-        if init is None:
+        if training.init is None:
             return fresh_network(resources, genotype)
-        return load_network(resources, genotype, init)
+        return load_network(resources, genotype, training.init)
 
-    training = Training(SupervisedStep(), epochs, on, watch)
-    inputs = {"network": dict(genotype)} | ({"repeat": repeat} if repeat else {})
-    return _effect(resources, training, inputs=inputs, init=init, build=build)
+    inputs = {
+        "network": dict(genotype),
+        "epochs": training.epochs,
+        "on": training.on,
+        **beginning(resources, training.init),
+        **({"repeat": repeat} if repeat else {}),
+    }
+    return training_effect(
+        resources, "train", training, inputs=inputs, train=_plain(resources, training, build)
+    )
 
 
-def relaxed_training(
-    resources: Resources, step: Step, *, start: Genotype | None, epochs: int, learning: Learning, watch: Watch
-) -> Effect:
-    """Return the effect that trains a fresh network together with its genotype's real values.
-
-    Its result has the weights file, the genotype, and its course through the epochs.
+def weights_of(result: Any, *, shared: bool) -> Weights:
+    """Return the weights that a training made.
 
     Args:
-        resources: what the work is done with.
-        step: computes the losses and gradients of a batch.
-        start: the genotype to begin with; None for the middle of every dimension.
-        epochs: passes over the people.
-        learning: how the values learn, and on which people.
-        watch: told of every batch and epoch.
+        result: of its effect: a file's name, or a mapping with `weights` and, of slices, `state`.
+        shared: whether they are a super-network's.
     """
-    identity(learning, role="learning")
-    training = Training(step, epochs, learning.on, watch)
-    genotype = dict(middle(resources.composition.space.dimensions()) if start is None else start)
-    inputs = {
-        "network": "relaxed",
-        "start": genotype,
-        "step": identity(step, role="step"),
-        "epochs": epochs,
-        "learning": asdict(learning),
-        **beginning(resources, None),
-    }
-    return Effect(
-        "train relaxed", inputs, lambda key: _train_relaxed(resources, genotype, training, learning, key=key)
-    )
+    if isinstance(result, str):
+        return Weights(result, shared)
+    return Weights(result["weights"], shared, result.get("state"))
+
+
+def step_identity(step: Step) -> str:
+    """Return what a journal knows a step by; refuse one that a training cannot call."""
+    check_step(step)
+    return identity(step, role="step")
 
 
 def beginning(resources: Resources, init: Weights | None) -> dict[str, Any]:
@@ -146,17 +129,13 @@ def beginning(resources: Resources, init: Weights | None) -> dict[str, Any]:
     return {"init": None} | ({} if initial is None else {"initial": initial.digest})
 
 
-def begin(resources: Resources, key: str) -> None:
-    """Set torch's random numbers for the training of an effect, before its network is built."""
-    torch.manual_seed(_seed(resources, key))
-
-
 def train_network(
     resources: Resources,
     network: nn.Module,
     training: Training,
     *,
     key: str,
+    origin: Origin,
     validate: Callable[[nn.Module], float] | None = None,
     architecture: Architecture | None = None,
     notes: Notes | None = None,
@@ -167,7 +146,8 @@ def train_network(
         resources: what the work is done with.
         network: in any mode, on any device.
         training: what is done to it.
-        key: of the effect; random numbers and the checkpoint's name derive from it.
+        key: of the effect; the checkpoint's name derives from it.
+        origin: the seed of random numbers, and the state of the slice before.
         validate: the network's loss on other people, asked after each epoch.
         architecture: parameters that learn in a way of their own.
         notes: what is noted after each epoch.
@@ -175,64 +155,72 @@ def train_network(
     Returns:
         The least validation loss, whose weights the network has then; None where nothing is validated.
     """
-    seed = _seed(resources, key)
     network.to(resources.composition.compute.device)
-    with resources.people.training(training.on, seed=seed) as source:
+    with resources.people.training(training.on, seed=origin.seed) as source:
         return train(
             network,
             source,
             step=training.step,
             epochs=training.epochs,
             settings=resources.composition.training,
-            seed=seed,
+            seed=origin.seed,
             checkpoint=checkpoint_of(resources.run, key),
             watch=training.watch,
             validate=validate,
             architecture=architecture,
             notes=notes,
+            span=training.span,
+            state=origin.state,
         )
 
 
-def _effect(
+def training_effect(
     resources: Resources,
+    name: str,
     training: Training,
     *,
     inputs: Mapping[str, Any],
-    init: Weights | None,
-    build: Callable[[], nn.Module],
+    train: Callable[[str, Origin], Any],
 ) -> Effect:
-    def compute(key: str) -> str:
-        begin(resources, key)
+    """Return the effect of a training, or of a slice of one.
+
+    Args:
+        resources: what the work is done with.
+        name: of the effect.
+        training: what is done.
+        inputs: of the effect, beside those of a slice.
+        train: does it, told the effect's key and the origin; gives a result for `weights_of`.
+    """
+    span, init = training.span, training.init
+    check_slice(span, epochs=training.epochs, init=init)
+
+    def compute(key: str) -> Any:
+        origin = origin_of(resources, span, init, name=name, inputs=inputs)
+        torch.manual_seed(origin.seed)
+        result = train(key, origin)
+        if span is None:
+            return result
+        made = {"weights": result} if isinstance(result, str) else result
+        return {**made, "state": kept_state(resources, span, epochs=training.epochs, key=key)}
+
+    return Effect(name, {**inputs, **slice_inputs(span, init)}, compute)
+
+
+def _plain(
+    resources: Resources, training: Training, build: Callable[[], nn.Module]
+) -> Callable[[str, Origin], str]:
+    """Return what trains a network whose parameters all learn alike, and saves its weights."""
+
+    def train(key: str, origin: Origin) -> str:
         network = build()
-        train_network(resources, network, training, key=key)
+        train_network(resources, network, training, key=key, origin=origin)
         return save_weights(resources.run.weights, network)
 
-    people = {"epochs": training.epochs, "on": training.on}
-    return Effect("train", {**inputs, **people, **beginning(resources, init)}, compute)
+    return train
 
 
-def _train_relaxed(
-    resources: Resources, start: Genotype, training: Training, learning: Learning, *, key: str
-) -> dict[str, Any]:
-    begin(resources, key)
-    network = fresh_network(resources, start)
-    network.to(resources.composition.compute.device)
-    values = relax(resources.composition.space, network)
-    architecture = Architecture(list(values.values()), learning.learning_rate, learning.weight_decay)
-    course = Notes(lambda: _genotype(values))
-    train_network(resources, network, training, key=key, architecture=architecture, notes=course)
-    learnt = course.taken[-1]
-    found = load_part(resources, learnt, network.state_dict())  # without what came to weigh nothing
-    return {
-        "weights": save_weights(resources.run.weights, found),
-        "genotype": learnt,
-        "course": course.taken,
-    }
-
-
-def _seed(resources: Resources, key: str) -> int:
-    return derive_seed(resources.composition.recipe.seed, key)
-
-
-def _genotype(values: Mapping[str, nn.Parameter]) -> Genotype:
-    return {name: value.detach().cpu().tolist() for name, value in values.items()}
+def _shared_network(resources: Resources, init: Weights | None) -> Callable[[], SharedPoseNetwork]:
+    """Return what builds a super-network whose training begins or goes on."""
+    if init is None:
+        return lambda: fresh_shared_network(resources)
+    return lambda: trained_shared_network(resources, init.file)

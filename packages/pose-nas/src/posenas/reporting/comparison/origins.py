@@ -28,18 +28,25 @@ class Training:
 
 
 def training_of(journal: Journal, file: str | None) -> Training:
-    """Return the training that gave these weights.
+    """Return the training that gave these weights; of one in slices, the whole.
 
     Raises:
         PosenasError: where the journal holds none.
     """
     for record in journal.records:
-        if record.get("effect") == "train" and record["result"] == file:
+        if record.get("effect") == "train" and _weights_of(record["result"]) == file:
             inputs = record["inputs"]
-            init = inputs["init"]
+            init, span = inputs["init"], inputs.get("span")
+            if span and span["begin"]:
+                return training_of(journal, init)
             start = None if init is None else Weights(init, training_of(journal, init).shared)
-            return Training(inputs["network"], inputs["epochs"], start, inputs["on"])
+            return Training(inputs["network"], span["of"] if span else inputs["epochs"], start, inputs["on"])
     raise PosenasError(f"the run's journal holds no training of the weights {file}")
+
+
+def _weights_of(result: Any) -> str:
+    """Return the weights file of a training; slices have their state beside it."""
+    return str(result if isinstance(result, str) else result["weights"])
 
 
 def calibration_of(journal: Journal, trial: Trial) -> int:

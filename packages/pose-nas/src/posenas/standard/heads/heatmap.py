@@ -108,7 +108,7 @@ class HeatmapModule(nn.Module):
         nn.init.normal_(self.convolution.weight, std=0.001)
         nn.init.zeros_(self.convolution.bias)  # type: ignore[arg-type]
 
-    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, features: Mapping[str, Tensor], targets: object = None) -> Tensor:  # noqa: ARG002
         """Return the maps, in float32 even under autocast: bfloat16 is too coarse to refine a peak by."""
         level = features[self.level]
         # The meta device, on which costs are counted, has no autocast to switch off.
@@ -141,7 +141,7 @@ class HeatmapModule(nn.Module):
         compare = cross_entropy_to_teacher if self.distributions else mean_squared_difference
         return compare(outputs, teacher)
 
-    def decode(self, outputs: Tensor) -> Poses:
+    def decode(self, outputs: Tensor, batch: Batch) -> Poses:  # noqa: ARG002
         """Decode positions in view pixels, and scores that compare people.
 
         A distribution's score is the probability within 3 sigma of the peak, 1 for a perfect map. Other maps

@@ -1,0 +1,90 @@
+"""What moves a network's parameters: each group by its optimiser, within a step or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from posenas.contract.errors import PosenasError
+from posenas.learning.optimizers import parameters_of, scale_gradients
+
+
+class Updates:
+    """The updates of one epoch, group by group.
+
+    Between two updates a group's gradients are kept as (sum of people x gradient) / people of the last batch,
+    so that each batch may just add its own, and those of equal batches need no scaling until the update.
+    """
+
+    def __init__(
+        self, network: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer], *, clip_norm: float
+    ) -> None:
+        """Begin an epoch.
+
+        Args:
+            network: says in which order parameters are clipped.
+            optimizers: by the groups' names.
+            clip_norm: the norm of gradients that are used together is cut to this; 0 leaves it.
+        """
+        self._optimizers, self._clip_norm = optimizers, clip_norm
+        self._parameters = {name: parameters_of({name: each}) for name, each in optimizers.items()}
+        self._order = list(network.parameters())
+        self._people = dict.fromkeys(optimizers, 0)
+        self._moved: set[str] = set()
+        self._last = 0
+
+    def begin(self, people: int) -> None:
+        """Make room for the gradients of a batch."""
+        for name, waiting in self._people.items():
+            if waiting:
+                scale_gradients(self._parameters[name], self._last / people)
+            self._people[name] += people
+        self._last = people
+
+    def update(self, group: str) -> None:
+        """Move one group's parameters by their present gradients, within a step.
+
+        Raises:
+            PosenasError: where the training has no such group.
+        """
+        if group not in self._optimizers:
+            raise PosenasError(
+                f"a step updates the group {group!r}, and this training has {', '.join(self._optimizers)}"
+            )
+        self._people[group] = max(self._people[group], self._last)
+        self._move([group])
+        self._optimizers[group].zero_grad(set_to_none=True)
+        self._moved.add(group)
+
+    def end(self, *, due: bool) -> None:
+        """End a batch: clear what the step left in groups that it updated, and move the others.
+
+        Args:
+            due: whether enough batches have been accumulated.
+        """
+        for group in self._moved:
+            self._optimizers[group].zero_grad(set_to_none=True)
+        self._moved.clear()
+        if due:
+            self.move_rest()
+
+    def move_rest(self) -> None:
+        """Move the groups that still have gradients of finished batches."""
+        groups = [name for name, people in self._people.items() if people]
+        if groups:
+            self._move(groups)
+        for name in groups:
+            self._optimizers[name].zero_grad(set_to_none=False)
+
+    def _move(self, groups: Sequence[str]) -> None:
+        """Make means of gradients that have been added up, clip them together, and take a step."""
+        for name in groups:
+            scale_gradients(self._parameters[name], self._last / self._people[name])
+            self._people[name] = 0
+        if self._clip_norm:
+            clipped = {id(parameter) for name in groups for parameter in self._parameters[name]}
+            nn.utils.clip_grad_norm_([each for each in self._order if id(each) in clipped], self._clip_norm)
+        for name in groups:
+            self._optimizers[name].step()
