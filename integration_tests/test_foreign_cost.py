@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from posenas import compose
 from running import SMALL, SMALL_SEARCH, Answer, refusal
 
 Posenas = Callable[..., Answer]
@@ -99,6 +100,14 @@ def test_a_strangers_cost_limits_a_search_and_is_an_objective(
     (run / "trials.json").unlink()
     assert posenas("resume", "run").status == 0
     assert (run / "trials.json").read_bytes() == trials
+
+
+def test_a_costs_options_are_given_in_python(install: Install) -> None:
+    install_memory(install)
+    options = {"cost.memory.bytes_each": 2, "head.input_size": [64, 64], "dataset.train_images": 24}
+    composition = compose(limits=["memory_mb<=1000"], options=options)
+    assert composition.recipe.cost == {"memory": {"bytes_each": 2}}
+    assert composition.limits[0].cost == "memory_mb"
 
 
 def test_a_dear_cost_is_measured_once(posenas: Posenas, install: Install, tmp_path: Path) -> None:

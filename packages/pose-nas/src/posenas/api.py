@@ -28,7 +28,7 @@ from posenas.prediction.trained import load_trained
 from posenas.reporting.listeners import run_events
 from posenas.reporting.report import write_report
 from posenas.reporting.results import read_results
-from posenas.runs.recipe import merge, read_recipe, recipe_from_tables
+from posenas.runs.recipe import COST, merge, read_recipe, recipe_from_tables
 from posenas.runs.run import create_run, new_path
 from posenas.runs.run import open_run as open_run_folder
 from posenas.searching.search import search as search_run
@@ -169,4 +169,4 @@ def _path_of(name: str) -> tuple[str, ...]:
     table, _, key = name.partition(".")
     if not key:
         raise PosenasError(f"option {name!r}: write TABLE.KEY, such as strategy.candidates")
-    return table, key
+    return (table, *key.split(".", 1)) if table == COST else (table, key)
