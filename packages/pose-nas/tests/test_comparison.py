@@ -157,25 +157,13 @@ def test_seeds_are_kept_and_their_spread_replaces_the_caveat(tmp_path: Path) -> 
     write_repeats(tmp_path, repeats)
     assert read_repeats(tmp_path) == repeats
     assert "oks.AP 0.500 ± 0.100" in repeats.sentence()
-    settings = SETTINGS_TABLES["evaluation"]()
-    said = dict(
-        caveats(
-            results(*RUN),
-            RECIPE,
-            settings=settings,
-            installed=installed_costs(),
-            evidence=Evidence(repeats=repeats),
-        )
-    )["Spread"]
-    assert "0.500 ± 0.100" in said
-    assert (
-        "is not known"
-        in dict(
-            caveats(
-                results(*RUN), RECIPE, settings=settings, installed=installed_costs(), evidence=Evidence()
-            )
-        )["Spread"]
+    settings, installed = SETTINGS_TABLES["evaluation"](), installed_costs()
+    said, unknown = (
+        dict(caveats(results(*RUN), RECIPE, settings=settings, evidence=evidence, installed=installed))
+        for evidence in (Evidence(repeats=repeats), Evidence())
     )
+    assert "0.500 ± 0.100" in said["Spread"]
+    assert "is not known" in unknown["Spread"]
     one = Repeats((4, 5, 6), "oks.AP", {4: trial("b", 0.4, "final")})
     assert "no spread can be told yet" in one.sentence()
     (tmp_path / "seeds.json").write_text("[]")
