@@ -162,11 +162,12 @@ class Looks(NamedTuple):
 
 
 class KapaoModule(nn.Module):
-    """Outputs are a list of (N, 3, H / s, W / s, C) for s = 8, 16, 32, 64, before the sigmoid; C as of
-    `Channels`.
+    """A head module whose outputs are (N, 3, H / s, W / s, C) for s = 8, 16, 32, 64, before the sigmoid.
+
+    The outputs are in a list; C is as of `Channels`.
 
     Attributes:
-        seconds: that decoding took so far, by its stages.
+        seconds: the time that decoding took so far, by its stages.
     """
 
     def __init__(self, levels: Sequence[Level], keypoints: KeypointSet, *, head: KapaoHead) -> None:
@@ -267,15 +268,18 @@ class KapaoModule(nn.Module):
         return Looks(tuple(looks), view)
 
     def decode(self, outputs: list[Tensor] | Looks, batch: Batch) -> Poses:
-        """Keypoint scores are those of the keypoint objects that took the keypoints' places; elsewhere 0, or
-        the keypoint's confidence where it is learnt."""
+        """Return everybody's pose.
+
+        Keypoint scores are those of the keypoint objects that took the keypoints' places. Elsewhere they are
+        0, or the keypoint's confidence if it is learnt.
+        """
         assert batch.pitch is not None
         return self._detect(self._timed_rows(outputs), pitch=batch.pitch, seconds=self.seconds)
 
     def decode_ablated(
         self, outputs: list[Tensor] | Looks, batch: Batch
     ) -> tuple[Poses, Mapping[str, PosesWithout]]:
-        """With and without `fusion`, where the options do not leave it out."""
+        """Return the poses, and those without `fusion` unless the options leave it out."""
         assert batch.pitch is not None
         rows = self._timed_rows(outputs)
         poses, unfused = self._detect.compare(rows, pitch=batch.pitch, seconds=self.seconds)

@@ -172,7 +172,7 @@ class VectorModule(nn.Module):
             nn.init.constant_(convolution.bias, first)  # type: ignore[arg-type]
 
     def forward(self, features: Mapping[str, Tensor], targets: object = None) -> Tensor:  # noqa: ARG002
-        """In float32 even under autocast: bfloat16 is too coarse to refine a peak by.
+        """Return the scores, in float32 even under autocast: bfloat16 is too coarse to refine a peak by.
 
         A keypoint's map is the sum of those of the parts that have it (Eq. 7).
         """
@@ -215,8 +215,10 @@ class VectorModule(nn.Module):
         return outputs.shape[2:].numel() / (math.pi * self.sigma**2)
 
     def decode(self, outputs: Tensor, batch: Batch) -> Poses:  # noqa: ARG002
-        """Decodes positions in view pixels; scores are the peak's value, above 1 where several parts add up
-        to more."""
+        """Decode positions in view pixels, with the peak's value as score.
+
+        The score is above 1 if several parts add up to more.
+        """
         maps = outputs.float()
         peaks = find_peaks(maps)
         positions = refine(maps, peaks, self.encoding, sigma=self.sigma)

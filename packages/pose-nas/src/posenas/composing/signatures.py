@@ -31,15 +31,16 @@ def members(protocol: type[Any]) -> dict[str, Any]:
 
 
 def misfit(component: Any, protocol: type[Any]) -> str:
-    """Why the component's methods cannot be called as the protocol's; empty where they can.
+    """Say why a component's methods cannot be called as the protocol's; return "" if they can.
 
-    A method takes each of the protocol's parameters by position and by name, or by name alone where the
-    protocol has it so. A parameter with a default in the protocol has one here, and so has each further
-    parameter. The names of positional parameters are free for `__call__`, and for `forward`, which a module
-    has in its place.
+    A method takes each of the protocol's parameters by position and by name, or by name alone if the protocol
+    has it so. A parameter with a default in the protocol has one here, and so has each further parameter. The
+    names of positional parameters are free for `__call__`, and for `forward`, which a module has in its
+    place.
 
     Args:
-        component: an object, of which only its methods' signatures are read.
+        component: an object. Only its methods' signatures are read.
+        protocol: one of the contract's.
     """
     for name, expected in members(protocol).items():
         problem = (
