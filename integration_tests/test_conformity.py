@@ -152,6 +152,19 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
         ("def mutate(self, genotype, rng)", "def mutate(self, genotype, *, rng)"),
         "mutate(genotype, *, rng) should be mutate(genotype, rng)",
     ),
+    "derived does not settle": (
+        "space",
+        (
+            "    def ancestor",
+            "    def derived(self, genotype): return {'width': 12 - genotype['width']}\n    def ancestor",
+        ),
+        "derived gives another genotype for one that it gave, expected the same one",
+    ),
+    "derived gives no genotype": (
+        "space",
+        ("    def ancestor", "    def derived(self, genotype): return {'width': 5}\n    def ancestor"),
+        "derived gives no genotype of its space: genotype: width = 5 is not one of its values",
+    ),
     "relax takes too few": (
         "space",
         (

@@ -11,6 +11,7 @@ import pytest
 import torch
 from nas_cnf.layout import sources_of_cells
 from nas_cnf.network import FabricNetwork
+from nas_cnf.simplifiable import Simplifiable
 from nas_cnf.space import CnfSpace
 from posenas import PosenasError, Real, Relaxed, SearchSpace, check_genotype, option_values
 from posenas.composing.options import make_component
@@ -32,6 +33,7 @@ def skeleton(space: CnfSpace) -> FabricNetwork:
 def test_space_meets_the_contract() -> None:
     assert isinstance(CnfSpace(), SearchSpace)
     assert isinstance(CnfSpace(), Relaxed)
+    assert isinstance(CnfSpace(), Simplifiable)
 
 
 def test_dimensions_are_alpha_of_a_fabric_and_beta_of_its_cells() -> None:

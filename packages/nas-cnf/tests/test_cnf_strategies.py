@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from posenas import Composition, PosenasError, Trial, hookimpl
+from nas_cnf.simplifiable import Simplifiable
+from nas_cnf.strategies import FirstOrder, SecondOrder, Synchronous
+from posenas import Composition, PosenasError, Relaxed, Trial, hookimpl
 from posenas.composing.compose import compose
 from posenas.runs.events import Events
 from posenas.runs.recipe import ComponentChoice, Recipe
@@ -218,3 +220,9 @@ def test_a_space_that_cannot_be_relaxed_is_refused_with_those_that_can() -> None
     recipe = Recipe(space=ComponentChoice("fixed"), strategy=ComponentChoice("synchronous"))
     with pytest.raises(PosenasError, match=r"'synchronous' needs Relaxed.*spaces for it: cnf"):
         compose(recipe)
+
+
+@pytest.mark.parametrize("strategy", [Synchronous, FirstOrder, SecondOrder])
+def test_only_what_is_simplified_must_be_simplifiable(strategy: Any) -> None:
+    assert strategy().requires() == (Relaxed,)
+    assert strategy(prune=0.1).requires() == strategy(discrete=True).requires() == (Relaxed, Simplifiable)

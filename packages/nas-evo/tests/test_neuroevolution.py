@@ -67,6 +67,9 @@ class ToyProblem:
     def rng(self, purpose: str) -> Random:
         return Random(f"{self._seed} {purpose}")
 
+    def derived(self, genotype: Genotype) -> Genotype:
+        return genotype
+
     def within_limits(self, genotype: Genotype) -> bool:
         return sum(genotype.values()) <= self._most
 

@@ -63,6 +63,9 @@ class ToyProblem:
     def costs(self, genotype: Genotype) -> dict[str, float]:
         return {"gmacs": self._cost(genotype)}
 
+    def derived(self, genotype: Genotype) -> Genotype:
+        return genotype
+
     def within_limits(self, genotype: Genotype) -> bool:
         return self._cost(genotype) <= self._most
 

@@ -23,6 +23,7 @@ from posenas import (
     Weights,
 )
 
+from nas_cnf.simplifiable import Simplifiable
 from nas_cnf.steps import BilevelStep, SynchronousStep
 
 SearchEpochs: TypeAlias = Annotated[int, "passes over the people in learning weights and architecture", Gt(0)]
@@ -61,7 +62,7 @@ class Synchronous:
     ] = 0
 
     def requires(self) -> Sequence[type]:
-        return (Relaxed,)
+        return _required(self)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         space = cast(Relaxed, problem.space)
@@ -70,7 +71,7 @@ class Synchronous:
             epochs=self.epochs,
             learning=Learning(self.architecture_rate),
         )
-        genotype = _simplified(space, found.genotype, self)
+        genotype = _simplified(problem, found.genotype, self)
         weights = yield from _left_out(problem, found, genotype)
         if self.final_epochs:
             weights = problem.train(genotype, epochs=self.final_epochs, init=weights)
@@ -95,7 +96,7 @@ class FirstOrder:
     final_epochs: Annotated[int, "passes in training the found network", Gt(0)] = 8
 
     def requires(self) -> Sequence[type]:
-        return (Relaxed,)
+        return _required(self)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         step = BilevelStep(cast(Relaxed, problem.space), 1, 0.0, self.sparsity)
@@ -121,7 +122,7 @@ class SecondOrder:
     final_epochs: Annotated[int, "passes in training the found network", Gt(0)] = 8
 
     def requires(self) -> Sequence[type]:
-        return (Relaxed,)
+        return _required(self)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         step = BilevelStep(cast(Relaxed, problem.space), 2, self.inner_rate, self.sparsity)
@@ -145,7 +146,7 @@ def _learnt(problem: Problem, options: FirstOrder | SecondOrder, step: BilevelSt
 
 def _trained_anew(problem: Problem, found: Relaxation, options: FirstOrder | SecondOrder) -> Iterator[Trial]:
     """The found network with fresh weights, on all training people."""
-    genotype = _simplified(cast(Relaxed, problem.space), found.genotype, options)
+    genotype = _simplified(problem, found.genotype, options)
     yield from _left_out(problem, found, genotype)
     weights = problem.train(genotype, epochs=options.final_epochs)
     yield problem.evaluate(genotype, weights, stage="final")
@@ -164,9 +165,16 @@ def _left_out(problem: Problem, found: Relaxation, genotype: Genotype) -> Genera
     return problem.leave_out(genotype, found.weights, whole=found.genotype)
 
 
+def _required(options: Synchronous | FirstOrder | SecondOrder) -> Sequence[type]:
+    return (Relaxed, Simplifiable) if options.discrete or options.prune else (Relaxed,)
+
+
 def _simplified(
-    space: Relaxed, genotype: Genotype, options: Synchronous | FirstOrder | SecondOrder
+    problem: Problem, genotype: Genotype, options: Synchronous | FirstOrder | SecondOrder
 ) -> Genotype:
+    """Return the genotype that is trained in the end."""
     if options.discrete:
-        return space.discrete(genotype)
-    return space.prune(genotype, options.prune)
+        return cast(Simplifiable, problem.space).discrete(genotype)
+    if options.prune:
+        return cast(Simplifiable, problem.space).prune(genotype, options.prune)
+    return problem.derived(genotype)

@@ -149,7 +149,7 @@ class Neuroevolution:
                 "set strategy.ancestor to a genotype that is, or raise the limit"
             )
         (trial,) = problem.train_and_evaluate_many(
-            [Candidate(genotype)], epochs=self.plan.ancestor_epochs, stage="candidate"
+            [Candidate(problem.derived(genotype))], epochs=self.plan.ancestor_epochs, stage="candidate"
         )
         if trial.failure is not None:
             raise PosenasError(
@@ -166,7 +166,7 @@ class Neuroevolution:
         for number in range(self.plan.children):
             parent = parents[number % len(parents)]
             for _ in range(_TRIES):
-                child = mutate(parent.genotype, rng)
+                child = problem.derived(mutate(parent.genotype, rng))
                 key = genotype_id(child)
                 if key not in known and key not in new and problem.within_limits(child):
                     new[key] = child, parent

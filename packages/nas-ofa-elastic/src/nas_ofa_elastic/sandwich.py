@@ -57,9 +57,9 @@ class Sandwich:
         ):
             trials.append(trial)
             yield trial
-        winner = problem.best(trials)
-        weights = problem.train(winner.genotype, epochs=self.final_epochs, init=shared)
-        yield problem.evaluate(winner.genotype, weights, stage="final")
+        genotype = problem.derived(problem.best(trials).genotype)
+        weights = problem.train(genotype, epochs=self.final_epochs, init=shared)
+        yield problem.evaluate(genotype, weights, stage="final")
 
     def _train(self, problem: Problem, space: WeightSharing) -> Weights:
         """Train the super-network, and return its weights. With `shrinking` each phase is a slice."""

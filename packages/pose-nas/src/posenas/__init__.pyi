@@ -75,6 +75,9 @@ from .contract.components import (
     Dataset as Dataset,
 )
 from .contract.components import (
+    Derivable as Derivable,
+)
+from .contract.components import (
     Distillable as Distillable,
 )
 from .contract.components import (

@@ -11,7 +11,7 @@ import torch
 from posenas.composing.conformity import blamed
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner, load
-from posenas.contract.components import Head, HeadModule, SearchSpace
+from posenas.contract.components import Derivable, Head, HeadModule, SearchSpace
 from posenas.contract.costs import Networks
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
@@ -68,6 +68,11 @@ def outline_network(
     """
     with torch.device("meta"), Skeletons():
         return build_network(space, genotype, head=head, keypoints=keypoints)
+
+
+def derived(space: SearchSpace, genotype: Genotype) -> Genotype:
+    """Return the genotype that is trained in the end; the same where the space derives none."""
+    return space.derived(genotype) if isinstance(space, Derivable) else genotype
 
 
 def network_costs(

@@ -63,7 +63,9 @@ def compose(recipe: Recipe) -> Composition:
     _check_initial_weights(recipe)
     networks = networks_of(recipe, space, head=head, keypoints=keypoints, compute=compute)
     named = named_costs(limits, objectives)
-    bound = bind_costs(recipe, costs, named, networks=networks, genotypes=genotypes, warnings=warnings)
+    bound = bind_costs(
+        recipe, costs, named, networks=networks, space=space, genotypes=genotypes, warnings=warnings
+    )
     composition = Composition(
         recipe=recipe,
         space=space,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from posenas.composing.building import build_network
+from posenas.composing.building import build_network, derived
 from posenas.composing.costs import CompositionCosts
 from posenas.contract.batches import View
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
@@ -59,6 +59,10 @@ class Composition:
         return build_network(
             self.space, genotype, head=self.head, keypoints=self.keypoints, compute=self.compute
         )
+
+    def derived(self, genotype: Genotype) -> Genotype:
+        """Return the genotype that is trained in the end; the same where the space derives none."""
+        return derived(self.space, genotype)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what is wrong or left out in the dataset's annotations, to be told before training."""

@@ -22,6 +22,7 @@ from posenas.contract.components import (
     Conditional,
     Conditioned,
     Dataset,
+    Derivable,
     Distillable,
     Divisible,
     Evaluator,
@@ -41,7 +42,7 @@ from posenas.contract.components import (
     WeightSharing,
 )
 from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Choice, Genotype, Real, check_genotype
+from posenas.contract.genotype import Choice, Genotype, Real, check_genotype, genotype_id
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.kinds import PROTOCOLS
 from posenas.contract.problem import Step, Strategy
@@ -49,7 +50,7 @@ from posenas.contract.samples import Sample
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
 
 _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
-    "space": (WeightSharing, Conditional, Evolvable, Relaxed, Reporting),
+    "space": (WeightSharing, Conditional, Evolvable, Relaxed, Derivable, Reporting),
     "strategy": (Reporting,),
     "head": (Foreseeing, Reporting),
     "dataset": (Noticing, Reporting),
@@ -181,6 +182,13 @@ def _genotypes(space: SearchSpace, *, owner: Owner) -> Iterator[tuple[str, Genot
         yield "ancestor", ancestor
         with blamed(owner, "mutate"):
             yield "mutate", space.mutate(ancestor, Random(0))
+    if isinstance(space, Derivable):
+        with blamed(owner, "derived"):
+            derived = space.derived(space.sample(Random(0)))
+            again = space.derived(derived)
+        yield "derived", derived
+        if genotype_id(again) != genotype_id(derived):
+            refuse(owner, "derived gives another genotype for one that it gave, expected the same one")
 
 
 def check_view(head: Head, *, owner: Owner) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from posenas.composing.building import derived
 from posenas.composing.conformity import blamed, check_meter_methods, check_methods, refuse
 from posenas.composing.installed_costs import InstalledCost, InstalledCosts
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner
-from posenas.contract.components import Conditioned, Cost, Divisible, Explained, Meter
+from posenas.contract.components import Conditioned, Cost, Divisible, Explained, Meter, SearchSpace
 from posenas.contract.costs import CostFigure, Networks
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import Genotype
@@ -98,9 +99,15 @@ Measure: TypeAlias = Callable[[BoundCost, Genotype], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class CompositionCosts:
-    """The bound costs of a composition: the counted one first, then those that the recipe names."""
+    """The bound costs of a composition: the counted one first, then those that the recipe names.
+
+    Attributes:
+        bound: the costs.
+        space: where it derives genotypes, costs are those of the derived one.
+    """
 
     bound: tuple[BoundCost, ...]
+    space: SearchSpace
 
     @property
     def asked(self) -> tuple[BoundCost, ...]:
@@ -114,7 +121,7 @@ class CompositionCosts:
 
     def counted(self, genotype: Genotype) -> Mapping[str, float]:
         """Return the costs that every trial has."""
-        return self.bound[0].measure(genotype)
+        return self.bound[0].measure(derived(self.space, genotype))
 
     def of(self, name: str) -> BoundCost:
         """Return the bound cost that has a figure of this name."""
@@ -131,8 +138,8 @@ class CompositionCosts:
             genotype: of the space.
             measure: gives the figures of one cost.
         """
-        costs = (self.bound[0], *self.asked)
-        return {name: value for cost in costs for name, value in measure(cost, genotype).items()}
+        costs, trained = (self.bound[0], *self.asked), derived(self.space, genotype)
+        return {name: value for cost in costs for name, value in measure(cost, trained).items()}
 
     def judged(self, genotype: Genotype, name: str, measure: Measure) -> float:
         """Return the figure that limits on a cost are compared with.
@@ -144,7 +151,7 @@ class CompositionCosts:
         """
         cost = self.of(name)
         limited = next((figure.limited for figure in cost.figures if figure.name == name), "")
-        return measure(cost, genotype)[limited or name]
+        return measure(cost, derived(self.space, genotype))[limited or name]
 
 
 def named_costs(limits: Iterable[Limit], objectives: Iterable[Objective]) -> tuple[str, ...]:
@@ -159,6 +166,7 @@ def bind_costs(
     named: Iterable[str],
     *,
     networks: Networks,
+    space: SearchSpace,
     genotypes: Mapping[str, Genotype],
     warnings: list[str],
 ) -> CompositionCosts:
@@ -169,6 +177,7 @@ def bind_costs(
         installed: the costs to choose from.
         named: figures that limits and objectives name.
         networks: what the costs are of.
+        space: of the networks.
         genotypes: some of the space by the method that gave them; the named parts are looked for in them.
         warnings: what looks like a mistake in a plugin is added to them.
 
@@ -184,8 +193,8 @@ def bind_costs(
         asked = tuple(name for name in names if installed.find(name) is cost)
         if asked or cost.name == COUNTED or cost_options(recipe, cost.name):
             found.append(_bound(recipe, cost, asked, networks=networks, warnings=warnings))
-    _check(found, tuple(genotypes.values()))
-    return CompositionCosts(tuple(found))
+    _check(found, tuple(derived(space, genotype) for genotype in genotypes.values()))
+    return CompositionCosts(tuple(found), space)
 
 
 def _made(recipe: Recipe, cost: InstalledCost) -> Cost:

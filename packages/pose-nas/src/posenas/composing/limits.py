@@ -95,6 +95,7 @@ def draw_genotypes(
     rng: Random,
     first: Sequence[Genotype] = (),
     guide: Guide | None = None,
+    sample: Callable[[Random], Genotype] | None = None,
 ) -> list[Genotype]:
     """Return different genotypes within the limits: fewer than asked for only where no more seem to exist.
 
@@ -110,6 +111,7 @@ def draw_genotypes(
         rng: decides the draws.
         first: genotypes to begin with.
         guide: leads to genotypes near the budget.
+        sample: draws genotypes in place of the space's own method.
 
     Raises:
         PosenasError: where none is within the limits; it names the nearest found and its cost.
@@ -122,7 +124,7 @@ def draw_genotypes(
     for _ in range(4 * number + 16):
         if len(drawn) >= number:
             break
-        genotype = made_possible(space, space.sample(rng), rng)
+        genotype = made_possible(space, (sample or space.sample)(rng), rng)
         genotype = _cheapened(space, genotype, fallback, limits=limits, cost=cost, rng=rng)
         drawn.setdefault(genotype_id(genotype), genotype)
     return list(drawn.values())

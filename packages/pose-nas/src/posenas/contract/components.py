@@ -112,13 +112,17 @@ class Relaxed(SearchSpace, Protocol):
         """
         ...
 
-    def discrete(self, genotype: Genotype) -> Genotype:
-        """The genotype that everywhere takes what weighs most in this one, and nothing else."""
-        ...
 
-    def prune(self, genotype: Genotype, threshold: float) -> Genotype:
-        """The genotype without what has a smaller share of a choice than this. `build` leaves it out: the
-        tensors of its network are among those of the whole genotype's, by the same names and shapes."""
+@runtime_checkable
+class Derivable(SearchSpace, Protocol):
+    """A space that searches one network and trains another one in the end, such as its arg-max.
+
+    Costs, limits and comparisons are those of the derived genotype, and a search's answer has one. A strategy
+    asks `Problem.derived` for it before it trains a network that is to have weights of its own.
+    """
+
+    def derived(self, genotype: Genotype) -> Genotype:
+        """Return the genotype that is trained in the end; of a derived one it is the same."""
         ...
 
 

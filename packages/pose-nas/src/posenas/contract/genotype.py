@@ -90,14 +90,29 @@ def check_genotype(genotype: Genotype, dimensions: Mapping[str, Dimension]) -> N
     Raises:
         PosenasError: names the first dimension that is missing, unknown or has a wrong value.
     """
-    for name in genotype:
+    _check_names(genotype, dimensions)
+    for name, dimension in dimensions.items():
+        _check_value(genotype, name, dimension)
+
+
+def check_part(values: Mapping[str, Any], dimensions: Mapping[str, Dimension]) -> None:
+    """Raise PosenasError where something is no dimension, or a value is none of its dimension's."""
+    _check_names(values, dimensions)
+    for name in values:
+        _check_value(values, name, dimensions[name])
+
+
+def _check_names(values: Mapping[str, Any], dimensions: Mapping[str, Dimension]) -> None:
+    for name in values:
         if name not in dimensions:
             raise PosenasError(f"genotype: unknown dimension {name!r}; {suggestion(name, dimensions)}")
-    for name, dimension in dimensions.items():
-        if isinstance(dimension, Choice):
-            _check_choice(genotype, name, dimension)
-        else:
-            _check_real(genotype, name, dimension)
+
+
+def _check_value(genotype: Genotype, name: str, dimension: Dimension) -> None:
+    if isinstance(dimension, Choice):
+        _check_choice(genotype, name, dimension)
+    else:
+        _check_real(genotype, name, dimension)
 
 
 def _check_choice(genotype: Genotype, name: str, choice: Choice) -> None:

@@ -175,8 +175,16 @@ class Problem(Protocol):
     def costs(self, genotype: Genotype) -> Mapping[str, float]:
         """Return the counted costs of the pose network by name, and those that a limit or an objective names.
 
-        Counted are `parameters`, `parameters_with_statistics`, `macs`, `gmacs`, `paper_gflops` and
-        `thesis_gflops`.
+        They are those of the network that is trained in the end; see `derived`. Counted are `parameters`,
+        `parameters_with_statistics`, `macs`, `gmacs`, `paper_gflops` and `thesis_gflops`.
+        """
+        ...
+
+    def derived(self, genotype: Genotype) -> Genotype:
+        """Return the genotype that is trained in the end where this one is chosen.
+
+        It is another one only where the space is `Derivable`. A network that gets weights of its own is the
+        derived one's: call this before `train` and `train_and_evaluate_many`.
         """
         ...
 
@@ -192,16 +200,46 @@ class Problem(Protocol):
         ...
 
     def draw(
-        self, number: int, *, first: Sequence[Genotype] = (), purpose: str = "candidates"
+        self,
+        number: int,
+        *,
+        first: Sequence[Genotype] = (),
+        fixed: Mapping[str, Any] | None = None,
+        sample: Callable[[Random], Genotype] | None = None,
+        purpose: str = "candidates",
     ) -> list[Genotype]:
         """Return different genotypes within the limits; fewer where there are no more.
 
         Where no cost is an objective, those after `first` use 85 to 100 % of the tightest limit, as far as
-        the space has such genotypes.
+        the space has such genotypes. Those of `sample` are taken as they come. A genotype outside the limits
+        takes the values of one within, one random dimension after another.
 
         Args:
+            number: how many are wanted.
             first: those to begin with, as far as they are within the limits.
+            fixed: values of some dimensions that every genotype has, those of `first` too. Candidates around
+                present values, such as the depths that were learnt so far, are drawn so.
+            sample: draws a genotype in place of the space, such as a controller that learns what to choose.
+                All its randomness comes from the generator that it is given.
             purpose: names the random numbers, as in `rng`.
+
+        Raises:
+            PosenasError: where no genotype within the limits is found, or `fixed` is no part of a genotype.
+        """
+        ...
+
+    def note(self, series: str, epoch: int, values: Mapping[str, float]) -> None:
+        """Write figures of one epoch to the journal, for a curve in the report.
+
+        A resumed run does not write them again.
+
+        Args:
+            series: the name of the curves, such as `controller`.
+            epoch: the place on the curves' axis, from 1 on; each is noted once in a series.
+            values: finite figures by the curves' names, such as `{"reward": 0.4}`.
+
+        Raises:
+            PosenasError: where a figure is not finite.
         """
         ...
 
@@ -283,13 +321,25 @@ class Problem(Protocol):
         """Return the part of a whole genotype's weights that a pruned one still needs.
 
         The journal notes how far its outputs are from the whole one's, for the ranking people.
+
+        Args:
+            genotype: the pruned one. Its network's tensors are among the whole one's, by the same names and
+                shapes.
+            weights: those of the whole one's network.
+            whole: the genotype that was pruned.
         """
         ...
 
     def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
         """Score one genotype with its own weights on `val`, and keep its predictions.
 
-        The trial tells what the steps of its decoding are worth, where the head tells them apart.
+        The trial tells what the steps of its decoding are worth, where the head tells them apart. A network
+        that cannot be run is a failed trial.
+
+        Args:
+            genotype: what is scored.
+            weights: those of its own network.
+            stage: a free word for this part of the search, which the display shows.
         """
         ...
 
@@ -304,8 +354,13 @@ class Problem(Protocol):
     ) -> Iterator[Trial]:
         """Score each genotype with its part of shared weights on the ranking people.
 
+        The trials come one by one, in the order of the genotypes. A network that cannot be run is a failed
+        trial.
+
         Args:
-            weights: shared; or of the only genotype, with 0 calibration people.
+            genotypes: what is scored.
+            weights: shared; or those of the only genotype, with 0 calibration people.
+            stage: a free word for this part of the search, which the display shows.
             calibration_people: batch norm's statistics are taken anew from so many training people first.
             progress: how many candidates were scored before these, and how many will be in all.
         """
@@ -319,6 +374,12 @@ class Problem(Protocol):
         Several are trained at the same time where the recipe lets them. Each is scored with the weights of
         the epoch whose loss was least on the ranking people. A candidate whose training fails is a failed
         trial. The results do not depend on the order in which the trainings end.
+
+        Args:
+            candidates: genotypes, each with the weights that its training begins with. The trials come in
+                their order.
+            epochs: passes over the people, for each candidate.
+            stage: a free word for this part of the search, which the display shows.
         """
         ...
 

@@ -47,6 +47,8 @@ class Results:
             where no trial has a score.
         compared_costs: what candidates are shown against: `gmacs`, `parameters`, and each named cost that all
             of them have.
+        derived: of each candidate's genotype the one that is trained in the end, both by their ids; empty
+            where the answer's genotype is a candidate's itself.
         keypoints: the dataset's; None where it cannot be read. This and what follows is there for a report,
             and empty elsewhere.
         ranked_on: the people that ranked the candidates, in words.
@@ -63,6 +65,7 @@ class Results:
     finished: bool
     shown: Trial | None
     compared_costs: tuple[CostFigure, ...] = ()
+    derived: Mapping[str, str] = field(default_factory=dict)
     keypoints: KeypointSet | None = None
     ranked_on: str = ""
     scored_on: str = ""
@@ -113,7 +116,7 @@ class Results:
 
     def as_candidate(self, answer: Trial) -> Trial | None:
         """Return the trial by which the answer's genotype was chosen; None where it was no candidate."""
-        same = [trial for trial in self.ranked if trial.id == answer.id]
+        same = [trial for trial in self.ranked if self.derived.get(trial.id, trial.id) == answer.id]
         return same[-1] if same else None
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -10,9 +10,10 @@ from posenas.composing.building import make, qualified
 from posenas.composing.costs import COUNTED
 from posenas.composing.installed_costs import InstalledCosts, installed_costs
 from posenas.composing.objectives import best_trial, choose_objectives, front
-from posenas.contract.components import Evaluator
+from posenas.contract.components import Derivable, Evaluator
 from posenas.contract.costs import CostFigure
 from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import genotype_id
 from posenas.contract.goals import Objective
 from posenas.contract.scores import Metric
 from posenas.contract.sections import Results
@@ -56,7 +57,23 @@ def make_results(
     installed = installed_costs()
     objectives = choose_objectives(metrics, installed, maximize=recipe.maximize, minimize=recipe.minimize)
     results = Results(metrics, objectives, trials, finished, shown=None)
-    return replace(results, shown=_shown(results), compared_costs=_compared_costs(results, installed))
+    return replace(
+        results,
+        shown=_shown(results),
+        compared_costs=_compared_costs(results, installed),
+        derived=_derived(results, recipe),
+    )
+
+
+def _derived(results: Results, recipe: Recipe) -> Mapping[str, str]:
+    """Return what the candidates' genotypes derive, where the answer is none of them."""
+    candidates = {trial.id: trial.genotype for trial in results.ranked}
+    if results.answer is None or not candidates or results.answer.id in candidates:
+        return {}
+    space = make("space", recipe.space)
+    if not isinstance(space, Derivable):
+        return {}
+    return {name: genotype_id(space.derived(genotype)) for name, genotype in candidates.items()}
 
 
 def _compared_costs(results: Results, installed: InstalledCosts) -> tuple[CostFigure, ...]:

@@ -38,9 +38,10 @@ _PLAIN = (
 
 
 def identity(value: Any, *, role: str) -> str:
-    """The value's `repr`, which names its class and all its fields with their values.
+    """Return the value's `repr`, which names its class and all its fields with their values.
 
     Args:
+        value: a frozen dataclass.
         role: what the value is to a training, such as `step`, for the error.
 
     Raises:

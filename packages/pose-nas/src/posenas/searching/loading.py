@@ -26,7 +26,13 @@ def fresh_network(resources: Resources, genotype: Genotype) -> PoseNetwork:
 
 
 def load_network(resources: Resources, genotype: Genotype, weights: Weights) -> PoseNetwork:
-    """Return the genotype's network with its own weights, or with its part of shared ones."""
+    """Return the genotype's network with its own weights, or with its part of shared ones.
+
+    Args:
+        resources: what the work is done with.
+        genotype: of the network that is returned.
+        weights: its own, or shared ones.
+    """
     if weights.shared:
         return _shared_to_derive(resources, weights.file).derive(genotype)
     network = resources.composition.build(genotype)

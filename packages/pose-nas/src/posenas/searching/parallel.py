@@ -9,8 +9,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -38,7 +39,7 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def processes(wanted: int, device: torch.device) -> int:
-    """How many candidates to train at once; 0 wants one for each GPU, or each core up to four."""
+    """Return how many candidates to train at once; 0 wants one for each GPU, or each core up to four."""
     if wanted:
         return wanted
     if device.type == "cuda":
@@ -66,26 +67,33 @@ class Crew:
     def train(
         self, jobs: Sequence[Job], *, advance: Callable[[int, int], None], warn: Callable[[str], None]
     ) -> Iterator[Mapping[str, Any]]:
-        """The jobs' results, in their order.
+        """Yield the jobs' results, in their order.
 
         Args:
+            jobs: the candidates.
             advance: told the steps that are done and those that are to be done, of all jobs together.
             warn: told each process's warnings, the same text once.
+
+        Raises:
+            PosenasError: where a process was killed.
         """
-        futures = [self._pool.submit(_train, job) for job in jobs]
+        with _killed_told():
+            futures = [self._pool.submit(_train, job) for job in jobs]
         news = _News(jobs, advance=advance, warn=warn)
         try:
             for future in futures:
                 while not future.done():
                     wait([future], timeout=_SECONDS_BETWEEN_LOOKS)
                     self._listen(news)
-                yield _result(future)
+                with _killed_told():
+                    result = future.result()
+                yield result
         finally:
             if not all(future.done() for future in futures):  # stopped, or a job raised
                 self._abandon()
 
     def close(self) -> None:
-        """Ends the processes."""
+        """End the processes."""
         self._pool.shutdown()
 
     def _listen(self, news: _News) -> None:
@@ -93,7 +101,7 @@ class Crew:
             news.hear(self._messages.get())
 
     def _abandon(self) -> None:
-        """Ends the processes at once; what they have not finished they will do again."""
+        """End the processes at once; what they have not finished they will do again."""
         running = list((self._pool._processes or {}).values())
         self._pool.shutdown(wait=False, cancel_futures=True)
         for process in running:
@@ -101,8 +109,10 @@ class Crew:
 
 
 def _start_resource_tracker() -> None:
-    """Python's own process that removes what killed processes leave behind; without a word about it, since
-    killing them is how a stopped run ends them."""
+    """Start Python's own process that removes what killed processes leave behind.
+
+    It says nothing of what it finds, since killing processes is how a stopped run ends them.
+    """
     before = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"
     try:
@@ -138,9 +148,10 @@ class _News:
         self._advance(sum(done for done, _ in known), sum(total for _, total in known))
 
 
-def _result(future: Future[Mapping[str, Any]]) -> Mapping[str, Any]:
+@contextmanager
+def _killed_told() -> Iterator[None]:
     try:
-        return future.result()
+        yield
     except BrokenProcessPool as error:
         raise PosenasError(
             "a process that trains candidates was killed, often for want of memory: resume the run, or begin "
@@ -159,7 +170,7 @@ def _prepare(
     devices: SimpleQueue[int],
     parent: int,
 ) -> None:
-    """In each process, before its first job."""
+    """Prepare a process for its jobs."""
     global _resources, _messages
     leave_stopping_to_parent()
     end_with(parent)

@@ -1,12 +1,9 @@
-"""What a strategy works with: the costly steps of a search, each done once and remembered.
-
-Every step is an effect. Its key is a hash of what its result depends on (the recipe is fixed for a run), and
-its result is in the journal before the strategy sees it. To resume a run is to run the strategy again.
-"""
+"""What a strategy works with: the costly steps of a search, each done once and remembered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from random import Random
 from typing import Any
@@ -16,10 +13,11 @@ from posenas.composing.composition import Composition
 from posenas.composing.costs import BoundCost
 from posenas.composing.fitting import offers
 from posenas.composing.limits import draw_genotypes, guide_to_budget, near_budget, within
+from posenas.composing.narrowed import narrowed
 from posenas.composing.objectives import best_trial
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Genotype, genotype_id
+from posenas.contract.genotype import Genotype, check_part, genotype_id
 from posenas.contract.goals import Objective
 from posenas.contract.problem import Candidate, Learning, Relaxation, Span, Step, Weights
 from posenas.contract.randomness import derive_rng
@@ -27,6 +25,7 @@ from posenas.contract.trial import Trial
 from posenas.learning.training import SupervisedStep, Watch
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
+from posenas.runs.notes import NOTE, check_figures, note_inputs
 from posenas.runs.predictions_file import are_kept
 from posenas.runs.run import Run
 from posenas.searching.candidate import Job, train_candidate
@@ -88,6 +87,9 @@ class JournaledProblem:
     def rng(self, purpose: str) -> Random:
         return derive_rng(self._composition.recipe.seed, purpose)
 
+    def derived(self, genotype: Genotype) -> Genotype:
+        return self._composition.derived(genotype)
+
     def costs(self, genotype: Genotype) -> dict[str, float]:
         return self._composition.costs.of_trial(genotype, self._measured)
 
@@ -107,16 +109,26 @@ class JournaledProblem:
         return self._costs[key]
 
     def draw(
-        self, number: int, *, first: Sequence[Genotype] = (), purpose: str = "candidates"
+        self,
+        number: int,
+        *,
+        first: Sequence[Genotype] = (),
+        fixed: Mapping[str, Any] | None = None,
+        sample: Callable[[Random], Genotype] | None = None,
+        purpose: str = "candidates",
     ) -> list[Genotype]:
+        fixed = fixed or {}
+        check_part(fixed, self.space.dimensions())
+        space, guide = narrowed(self.space, fixed), None if sample else self._guide
         drawn = draw_genotypes(
-            self.space,
+            space,
             number,
             limits=self._composition.limits,
             cost=self.cost_by_name,
             rng=self.rng(purpose),
-            first=first,
-            guide=self._guide,
+            first=[{**genotype, **fixed} for genotype in first],
+            guide=replace(guide, space=space) if guide else None,
+            sample=sample,
         )
         if len(drawn) < number and purpose == "candidates":
             self._events.warn(
@@ -124,6 +136,10 @@ class JournaledProblem:
                 "limits were found"
             )
         return drawn
+
+    def note(self, series: str, epoch: int, values: Mapping[str, float]) -> None:
+        result = check_figures(series, epoch, values)
+        self._memory.perform(Effect(NOTE, note_inputs(series, epoch), lambda _key: result))
 
     def within_limits(self, genotype: Genotype) -> bool:
         return within(genotype, self._composition.limits, self.cost_by_name)
@@ -133,7 +149,7 @@ class JournaledProblem:
 
     @cached_property
     def _guide(self) -> Guide | None:
-        """To the genotypes near the limits; None where a cost is an objective: cheap ones count then."""
+        """The way to genotypes near the limits; None where a cost is an objective: cheap ones count then."""
         if any(objective.is_cost for objective in self.objectives):
             return None
         rng = self.rng("guide to the budget")

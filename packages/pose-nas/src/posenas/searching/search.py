@@ -1,4 +1,4 @@
-"""Runs a composition: the strategy's trials one after another, then the results on disk."""
+"""A whole search: the strategy's trials one after another, then the results on disk."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.composing.objectives import front
 from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import genotype_id
 from posenas.contract.trial import Trial
 from posenas.runs.checksums import write_results
 from posenas.runs.events import Events
@@ -23,19 +24,23 @@ from posenas.searching.problem import JournaledProblem
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search ends with. `best` is the strategy's last trial, whatever its stage is called."""
+    """What a search ends with: its trials, in their order."""
 
     trials: tuple[Trial, ...]
 
     @property
     def best(self) -> Trial:
+        """The strategy's last trial, whatever its stage is called."""
         return self.trials[-1]
 
 
 def search(composition: Composition, run: Run, *, events: Events, accept_changes: bool = False) -> Outcome:
-    """Begins or continues the run, and returns when it is complete.
+    """Begin or continue the run, and return when it is complete.
 
     Args:
+        composition: what is searched, and how.
+        run: the folder that holds the recipe of the composition.
+        events: told of progress, trials and warnings.
         accept_changes: whether to continue with other data or code than before, which is noted.
 
     Raises:
@@ -74,7 +79,7 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
 
 
 def _tried(composition: Composition, problem: JournaledProblem) -> Iterator[Trial]:
-    """What the strategy yields. Raises PosenasError where it is something else than trials."""
+    """Yield the strategy's trials. Raise PosenasError where it yields something else."""
     name = composition.recipe.strategy.name
     found = composition.strategy.search(problem)
     if not isinstance(found, Iterable):
@@ -86,10 +91,15 @@ def _tried(composition: Composition, problem: JournaledProblem) -> Iterator[Tria
 
 
 def _check_answer(trials: Sequence[Trial], problem: JournaledProblem, *, strategy: str) -> None:
-    """Raises PosenasError where there is no last trial, or it has no weights of its own."""
+    """Refuse a search without a last trial, or whose last one is not derived or lacks weights of its own."""
     if not trials:
         raise PosenasError(f"strategy {strategy!r} ended without a trial")
     answer = trials[-1]
+    if genotype_id(problem.derived(answer.genotype)) != answer.id:
+        raise PosenasError(
+            f"strategy {strategy!r}: its last trial, which is the answer, is of a genotype that the space "
+            "derives another one from; it must train and evaluate problem.derived of it"
+        )
     if answer.failure is None and (answer.weights is None or problem.is_shared(answer.weights)):
         raise PosenasError(
             f"strategy {strategy!r}: its last trial, which is the answer, has no weights of its own; it must "
@@ -98,7 +108,7 @@ def _check_answer(trials: Sequence[Trial], problem: JournaledProblem, *, strateg
 
 
 def _trials(outcome: Outcome) -> dict[str, bytes]:
-    """The files that say what was tried and which trial is the answer, by their names."""
+    """Return the files that say what was tried and which trial is the answer, by their names."""
     return {
         "best/trial.json": _json(outcome.best.as_dict()),
         "trials.json": _json([trial.as_dict() for trial in outcome.trials]),
@@ -108,7 +118,7 @@ def _trials(outcome: Outcome) -> dict[str, bytes]:
 def _results(
     run: Run, outcome: Outcome, problem: JournaledProblem, composition: Composition
 ) -> dict[str, bytes]:
-    """The files of a finished run by their names."""
+    """Return the files of a finished run by their names."""
     best = outcome.best
     files = _trials(outcome) | {
         "best/keypoints.json": _json(keypoints_as_dict(composition.keypoints)),

@@ -29,11 +29,17 @@ class BatchLoader(Protocol):
     """Training batches; to be closed, or used as a context."""
 
     @property
-    def steps(self) -> int: ...
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+        ...
 
-    def epoch(self, number: int) -> Iterator[Batch]: ...
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, the same ones each time it is asked for."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the processes that read images."""
+        ...
 
     def __enter__(self) -> Self: ...
 
@@ -41,7 +47,7 @@ class BatchLoader(Protocol):
 
 
 def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
-    """The same for texts that were not told before: each training of a search reads the same images."""
+    """Return a function that tells each text once: all trainings of a search read the same images."""
     told: set[str] = set()
 
     def warn_once(text: str) -> None:
@@ -60,15 +66,20 @@ class PairedLoader:
 
     @property
     def steps(self) -> int:
+        """The number of batches in an epoch: that of the shorter loader."""
         return min(loader.steps for loader in self._loaders)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Ends with the shorter one; a batch that lost unreadable images is cut to its partner's size."""
+        """Yield pairs of batches until the shorter loader ends.
+
+        Both batches of a pair are cut to the smaller one's size, where one lost unreadable images.
+        """
         for first, second in zip(*(loader.epoch(number) for loader in self._loaders), strict=False):
             size = min(len(first.images), len(second.images))
             yield joined(part(first, 0, size), part(second, 0, size))
 
     def close(self) -> None:
+        """Close both loaders."""
         for loader in self._loaders:
             loader.close()
 
@@ -101,11 +112,17 @@ class People:
 
     @property
     def ranking_split(self) -> str:
+        """The name of the split that candidates are ranked on."""
         return "ranking" if self._composition.evaluation.held_out else "val"
 
     def training(self, split: str, *, seed: int) -> BatchLoader:
-        """Augmented batches of `train` or `fit`, or pairs of batches of the `halves` of `train`, which share
-        no image; to be closed."""
+        """Return a loader of augmented training batches, which is to be closed.
+
+        Args:
+            split: `train` or `fit`; or `halves`, for pairs of batches from the two halves of `train`, which
+                share no image.
+            seed: order and augmentation derive from it and the epoch's number.
+        """
         if split == HALVES:
             return PairedLoader(*(self._loader(half, seed=seed) for half in self._halves))
         return self._loader(self._samples(split), seed=seed)
@@ -130,7 +147,7 @@ class People:
         return crop_loader(person_crops(samples), samples, seed=seed, **views, **loader)
 
     def evaluated(self, split: str) -> tuple[GroundTruth, EvaluatedViews]:
-        """The truth of `val` or `ranking`, and the views to predict in."""
+        """Return a split's truth, and the views to predict in; both are read once."""
         if split not in self._loaded:
             samples = self._samples(split)
             task = f"reading the people of {split}"
@@ -142,7 +159,7 @@ class People:
         return self._loaded[split]
 
     def calibration(self, number: int) -> EvaluatedViews:
-        """So many people of `fit`, or as many whole images, unchanged by augmentation."""
+        """Return so many people of `fit`, or as many whole images, unchanged by augmentation."""
         if number not in self._calibration:
             self._calibration[number] = self._drawn(number)
         return self._calibration[number]
@@ -191,7 +208,7 @@ class People:
         )
 
     def _rules(self, split: str) -> DetectionRules | None:
-        """For a detector's boxes, which `val` alone may have."""
+        """Return the rules for a detector's boxes, which `val` alone may have."""
         settings = self._composition.evaluation
         if split != "val" or not settings.boxes:
             return None
@@ -221,7 +238,7 @@ class People:
 
     @cached_property
     def _halves(self) -> tuple[Sequence[Sample], Sequence[Sample]]:
-        """Of `train`, by image, in an order that depends on the seed and the images' ids."""
+        """The halves of `train`, by image, in an order that depends on the seed and the images' ids."""
         seed = self._composition.recipe.seed
         shown = sorted(
             (sample for sample in self._train if person_crops([sample])),

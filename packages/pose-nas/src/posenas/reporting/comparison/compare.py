@@ -154,7 +154,8 @@ def _like_candidates(
     """Score genotypes with the shared weights that the winner was scored with, or trained alone as it was."""
     training = training_of(journal, winner.weights)
     calibration = calibration_of(journal, winner)
-    for done, genotype in enumerate(genotypes):
+    for done, drawn in enumerate(genotypes):
+        genotype = drawn if training.shared else problem.derived(drawn)
         weights = _weights(problem, training, winner.weights, genotype)
         yield from problem.evaluate_many(
             [genotype],
@@ -176,7 +177,7 @@ def _like_winner(
     problem: JournaledProblem, journal: Journal, answer: Trial, genotypes: Sequence[Genotype]
 ) -> Iterator[Trial]:
     training = training_of(journal, answer.weights)
-    for genotype in genotypes:
+    for genotype in map(problem.derived, genotypes):
         weights = problem.train(genotype, epochs=training.epochs, init=training.init, on=training.on)
         yield problem.evaluate(genotype, weights, stage="random, trained")
 
@@ -192,9 +193,10 @@ def _alone(
     order = list(results.ranked)
     problem.rng("candidates trained alone").shuffle(order)
     for done, trial in enumerate(order[:number]):
-        weights = problem.train(trial.genotype, epochs=epochs, on="fit")
+        genotype = problem.derived(trial.genotype)
+        weights = problem.train(genotype, epochs=epochs, on="fit")
         yield from problem.evaluate_many(
-            [trial.genotype],
+            [genotype],
             weights,
             stage="alone",
             calibration_people=0,

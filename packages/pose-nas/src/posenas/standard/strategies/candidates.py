@@ -78,7 +78,8 @@ class Candidates:
 
     def score(self, genotypes: Sequence[Genotype], *, done: int) -> Iterator[Trial]:
         """Yield one trial for each genotype, in order; `done` were scored before."""
-        for index, genotype in enumerate(genotypes):
+        for index, drawn in enumerate(genotypes):
+            genotype = drawn if self.shared else self.problem.derived(drawn)
             weights = self.shared or self.problem.train(genotype, epochs=self.options.epochs, on="fit")
             yield from self.problem.evaluate_many(
                 [genotype],
@@ -93,9 +94,9 @@ class Candidates:
 
         Its training continues from the shared weights where there are any, and begins anew otherwise.
         """
-        winner = self.problem.best(trials)
-        weights = self.problem.train(winner.genotype, epochs=self.options.final_epochs, init=self.shared)
-        return self.problem.evaluate(winner.genotype, weights, stage="final")
+        genotype = self.problem.derived(self.problem.best(trials).genotype)
+        weights = self.problem.train(genotype, epochs=self.options.final_epochs, init=self.shared)
+        return self.problem.evaluate(genotype, weights, stage="final")
 
 
 def required(source: Source) -> Sequence[type]:

@@ -32,5 +32,6 @@ class Single:
                 "strategy.genotype is empty: use `posenas train NAME`, or set one value for each dimension"
             )
         check_genotype(self.genotype, problem.space.dimensions())
-        weights = problem.train(self.genotype, epochs=self.epochs)
-        yield problem.evaluate(self.genotype, weights, stage="final")
+        genotype = problem.derived(self.genotype)
+        weights = problem.train(genotype, epochs=self.epochs)
+        yield problem.evaluate(genotype, weights, stage="final")

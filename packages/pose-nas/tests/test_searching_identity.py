@@ -56,7 +56,7 @@ def test_a_frozen_step_is_known_by_its_fields() -> None:
 @pytest.mark.parametrize(
     ("step", "says"),
     [
-        (Plain(), "test_step_identity.Plain is no frozen dataclass"),
+        (Plain(), "test_searching_identity.Plain is no frozen dataclass"),
         (Plain, "Plain is no frozen dataclass"),
         (Step, "Step is no frozen dataclass"),
         (Loose(), "Loose is no frozen dataclass"),
