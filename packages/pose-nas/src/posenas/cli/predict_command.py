@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from posenas.cli.run_commands import json_option
+from posenas.cli.shared_options import json_last_option, set_option
 from posenas.cli.terminal import say
 from posenas.contract.errors import PosenasError
 
@@ -66,15 +66,8 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
     help="Images with more pixels are not read.",
 )
 @click.option("--device", help="auto, cpu or cuda.  [default: the run's]")
-@click.option(
-    "--set",
-    "-o",
-    "assignments",
-    multiple=True,
-    metavar="TABLE.KEY=VALUE",
-    help="Such as evaluation.flip_test=false, which is about twice as fast, or head.pose_threshold=0.1.",
-)
-@json_option
+@set_option("Such as evaluation.flip_test=false, which is about twice as fast, or head.pose_threshold=0.1.")
+@json_last_option
 def predict(
     run: Path,
     source: Path,
