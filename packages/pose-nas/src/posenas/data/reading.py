@@ -46,7 +46,7 @@ BatchKey: TypeAlias = tuple[int, list[int]]
 """The key of a batch: the number of its epoch and the positions of its views."""
 
 
-class WarpedCrops(NamedTuple):
+class ReadCrops(NamedTuple):
     """The crops that a worker sends for one batch; n of them could be read.
 
     Attributes:
@@ -112,7 +112,7 @@ class DecodedImages:
         return image
 
 
-class CropReader(Dataset[WarpedCrops]):
+class CropReader(Dataset[ReadCrops]):
     """A dataset of batches for the workers: decodes and warps their crops, augmented only in training."""
 
     def __init__(
@@ -143,7 +143,7 @@ class CropReader(Dataset[WarpedCrops]):
         self._augmentation, self._keypoints = augmentation, keypoints
         self._mirrored = list(keypoints.mirrored) if keypoints else []
 
-    def __getitem__(self, key: BatchKey) -> WarpedCrops:
+    def __getitem__(self, key: BatchKey) -> ReadCrops:
         epoch, wanted = key
         count, keypoints = len(wanted), len(self._crops[0].keypoints)
         images = np.empty((count, self._view.height, self._view.width, 3), np.uint8)
@@ -160,7 +160,7 @@ class CropReader(Dataset[WarpedCrops]):
             colours[done] = change.colour
             positions[done] = position
             done += 1
-        return WarpedCrops(
+        return ReadCrops(
             torch.from_numpy(images[:done]),
             poses[:done],
             matrices[:done],

@@ -18,7 +18,7 @@ from posenas.contract.scores import Predictions
 from posenas.data.affine import invert, transform
 from posenas.data.channels import to_unit
 from posenas.data.letterbox import letterbox, rectangle
-from posenas.data.loader import EpochLoader, LoaderSettings
+from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
 from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, worker_loader
 from posenas.data.remarks import Remark, RemarkedImages
@@ -208,7 +208,7 @@ def image_loader(
     seed: int,
     cache_bytes: int = 0,
     **settings: Unpack[LoaderSettings],
-) -> EpochLoader[ReadImages]:
+) -> ViewLoader[ReadImages]:
     """Return a loader of training batches of whole images; those without people are among them.
 
     Args:
@@ -223,7 +223,7 @@ def image_loader(
     reader = ImageReader(
         samples, view, keypoints, seed=seed, augmentation=augmentation, cache_bytes=cache_bytes
     )
-    return EpochLoader(reader, _finish, views=len(samples), files=len(samples), seed=seed, **settings)
+    return ViewLoader(reader, _finish, views=len(samples), files=len(samples), seed=seed, **settings)
 
 
 class EvaluatedImages:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 from posenas.composing.composition import Composition
 from posenas.contract.batches import Batch
@@ -13,31 +15,16 @@ from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.contract.samples import Sample
 from posenas.contract.scores import GroundTruth
 from posenas.data.batch_parts import joined, part
-from posenas.data.crops import LoadedCrops, crop_loader, load_crops
+from posenas.data.crops import EvaluatedCrops, crop_loader, load_crops
 from posenas.data.detected_poses import DetectionRules
 from posenas.data.detections import detection_crops
-from posenas.data.loader import LoaderSettings
+from posenas.data.loader import BatchLoader, LoaderSettings, ViewLoader
 from posenas.data.person_crop import PersonCrop, person_crops
 from posenas.data.views import EvaluatedViews
 from posenas.data.whole_images import EvaluatedImages, image_loader
 from posenas.learning.inference import detection_rules
 
 HALVES = "halves"
-
-
-class BatchLoader(Protocol):
-    """Training batches; to be closed, or used as a context."""
-
-    @property
-    def steps(self) -> int: ...
-
-    def epoch(self, number: int) -> Iterator[Batch]: ...
-
-    def close(self) -> None: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
@@ -52,31 +39,26 @@ def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
     return warn_once
 
 
+@dataclass(frozen=True)
 class PairedLoader:
-    """Batches whose first half is of one loader and whose second half of another one."""
+    """A loader of batches whose halves are those of two loaders."""
 
-    def __init__(self, first: BatchLoader, second: BatchLoader) -> None:
-        self._loaders = first, second
+    first: BatchLoader
+    second: BatchLoader
 
     @property
     def steps(self) -> int:
-        return min(loader.steps for loader in self._loaders)
+        """The batches of an epoch."""
+        return min(self.first.steps, self.second.steps)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Ends with the shorter one; a batch that lost unreadable images is cut to its partner's size."""
-        for first, second in zip(*(loader.epoch(number) for loader in self._loaders), strict=False):
+        """Yield the joined batches until the shorter loader ends.
+
+        A batch that lost unreadable images is cut to its partner's size.
+        """
+        for first, second in zip(self.first.epoch(number), self.second.epoch(number), strict=False):
             size = min(len(first.images), len(second.images))
             yield joined(part(first, 0, size), part(second, 0, size))
-
-    def close(self) -> None:
-        for loader in self._loaders:
-            loader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class People:
@@ -103,14 +85,21 @@ class People:
     def ranking_split(self) -> str:
         return "ranking" if self._composition.evaluation.held_out else "val"
 
-    def training(self, split: str, *, seed: int) -> BatchLoader:
-        """Augmented batches of `train` or `fit`, or pairs of batches of the `halves` of `train`, which share
-        no image; to be closed."""
-        if split == HALVES:
-            return PairedLoader(*(self._loader(half, seed=seed) for half in self._halves))
-        return self._loader(self._samples(split), seed=seed)
+    @contextmanager
+    def training(self, split: str, *, seed: int) -> Iterator[BatchLoader]:
+        """Open a loader of augmented batches, and end its processes afterwards.
 
-    def _loader(self, samples: Sequence[Sample], *, seed: int) -> BatchLoader:
+        Args:
+            split: `train`, `fit`, or `halves` for pairs of batches of the halves of `train`, which share no
+                image.
+            seed: order and augmentation derive from it.
+        """
+        parts = self._halves if split == HALVES else (self._samples(split),)
+        with ExitStack() as opened:
+            loaders = [opened.enter_context(self._loader(samples, seed=seed)) for samples in parts]
+            yield PairedLoader(*loaders) if split == HALVES else loaders[0]
+
+    def _loader(self, samples: Sequence[Sample], *, seed: int) -> ViewLoader[Any]:
         composition, settings = self._composition, self._composition.training
         loader: LoaderSettings = {
             "batch_size": settings.batch_size,
@@ -177,7 +166,7 @@ class People:
         task: str,
         *,
         rules: DetectionRules | None = None,
-    ) -> LoadedCrops:
+    ) -> EvaluatedCrops:
         settings = self._composition.training
         return load_crops(
             crops,
