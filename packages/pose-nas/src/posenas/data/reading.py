@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
-from posenas.data.affine import crop_matrix, transform, warp
+from posenas.data.affine import FARTHEST, crop_matrix, transform, warp
 from posenas.data.augment import Change
 from posenas.data.images.file_image import FileImage
 from posenas.data.remarks import Remark, depth_remark, size_remarks
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from posenas.contract.samples import Sample
     from posenas.data.augment import Augmentation
     from posenas.data.person_crop import PersonCrop
-
-_FARTHEST = 1e6
-"""The largest coordinate in pixels: no image reaches so far, and beyond it numbers become infinite."""
 
 _PR_SET_PDEATHSIG = 1
 """Linux's prctl: the signal that a process gets when its parent ends."""
@@ -204,7 +201,7 @@ class CropReader(Dataset[ReadCrops]):
             flip=change.flip,
         )
         keypoints = crop.keypoints[self._mirrored] if change.flip else crop.keypoints
-        points = transform(matrix, keypoints[:, :2].clip(-_FARTHEST, _FARTHEST))
+        points = transform(matrix, keypoints[:, :2].clip(-FARTHEST, FARTHEST))
         inside = ((points >= 0) & (points <= (self._view.width - 1, self._view.height - 1))).all(axis=1)
         return matrix, np.column_stack([points, (keypoints[:, 2] > 0) & inside])
 

@@ -15,7 +15,7 @@ from posenas.contract.batches import Batch, Poses, View
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
 from posenas.contract.scores import Predictions
-from posenas.data.affine import invert, transform
+from posenas.data.affine import FARTHEST, invert, transform
 from posenas.data.channels import to_unit
 from posenas.data.letterbox import letterbox, rectangle
 from posenas.data.loader import LoaderSettings, ViewLoader
@@ -35,8 +35,6 @@ _LEAST_SHARE = 0.1
 _GREATEST_ASPECT = 20.0
 _CROP_PIXELS = 256 * 192
 _KEPT_BYTES = 2**30
-_FARTHEST = 1e6
-"""The largest coordinate in pixels: no image reaches so far, and beyond it numbers become infinite."""
 
 
 class People(NamedTuple):
@@ -176,10 +174,10 @@ class ImageReader(Dataset[ReadImages]):
         shown = [person for person in self._samples[position].people if not person.crowd]
         if not shown:
             return _together([], self._keypoints)
-        corners = np.array([_corners(person.box) for person in shown]).clip(-_FARTHEST, _FARTHEST)
+        corners = np.array([_corners(person.box) for person in shown]).clip(-FARTHEST, FARTHEST)
         boxes = np.sort(transform(matrix, corners), axis=1).reshape(-1, 4)  # a mirrored box is from right
         poses = np.array([person.keypoints for person in shown], np.float64)
-        points = transform(matrix, poses[..., :2].clip(-_FARTHEST, _FARTHEST))
+        points = transform(matrix, poses[..., :2].clip(-FARTHEST, FARTHEST))
         inside = ((points >= -0.5) & (points <= np.array(size)[::-1] - 0.5)).all(axis=2)
         return People(boxes, np.dstack([points, (poses[..., 2] > 0) & inside]))
 
