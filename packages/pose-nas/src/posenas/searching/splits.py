@@ -28,7 +28,7 @@ HALVES = "halves"
 
 
 def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
-    """The same for texts that were not told before: each training of a search reads the same images."""
+    """Return a function that passes each text on once: every training of a search reads the same images."""
     told: set[str] = set()
 
     def warn_once(text: str) -> None:
@@ -119,7 +119,7 @@ class People:
         return crop_loader(person_crops(samples), samples, seed=seed, **views, **loader)
 
     def evaluated(self, split: str) -> tuple[GroundTruth, EvaluatedViews]:
-        """The truth of `val` or `ranking`, and the views to predict in."""
+        """Return the truth of `val` or `ranking`, and the views to predict in."""
         if split not in self._loaded:
             samples = self._samples(split)
             task = f"reading the people of {split}"
@@ -131,7 +131,7 @@ class People:
         return self._loaded[split]
 
     def calibration(self, number: int) -> EvaluatedViews:
-        """So many people of `fit`, or as many whole images, unchanged by augmentation."""
+        """Return this number of people of `fit`, or of whole images, unchanged by augmentation."""
         if number not in self._calibration:
             self._calibration[number] = self._drawn(number)
         return self._calibration[number]
