@@ -11,7 +11,7 @@ from posenas.composing.compose import compose
 from posenas.contract.batches import Batch
 from posenas.data.loader import ViewLoader
 from posenas.runs.recipe import recipe_from_tables
-from posenas.searching.splits import PairedLoader, People
+from posenas.searching.splits import PairedLoader, Splits
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def test_loaders_of_a_split_are_closed_behind_it(split: str, monkeypatch: pytest
             "training": {"workers": 0, "batch_size": 2},
         }
     )
-    people = People(compose(recipe), warn=pytest.fail, advance=lambda *_: None)
-    with people.training(split, seed=3) as loader:
+    splits = Splits(compose(recipe), warn=pytest.fail, advance=lambda *_: None)
+    with splits.training(split, seed=3) as loader:
         first, again = (next(iter(loader.epoch(0))) for _ in range(2))
         assert len(first.images) == (4 if split == "halves" else 2)
         assert torch.equal(first.images, again.images)

@@ -85,8 +85,8 @@ def predict(
     with _display() as display:
         from posenas.networks.devices import keep_freed_memory, use_threads
         from posenas.prediction.output import check_unused
+        from posenas.prediction.pose_predictor import make_pose_predictor
         from posenas.prediction.predict import predict_source
-        from posenas.prediction.predictor import make_predictor
         from posenas.prediction.sources import open_source
         from posenas.prediction.trained import load_trained
         from posenas.runs.run import unused_path
@@ -97,7 +97,7 @@ def predict(
         keep_freed_memory()
         opened = open_source(source, limit=frames, warn=display.warned, most_pixels=max_pixels)
         trained = load_trained(run, assignments=assignments, flags={"device": device})
-        predictor = make_predictor(trained, opened, boxes=boxes, warn=display.warned)
+        predictor = make_pose_predictor(trained, opened, boxes=boxes, warn=display.warned)
         tally, folder = predict_source(
             predictor,
             opened,

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
 from posenas.data.affine import FARTHEST, crop_matrix, transform, warp
-from posenas.data.augment import Change
+from posenas.data.augment import CropChange
 from posenas.data.images.file_image import FileImage
 from posenas.data.remarks import Remark, depth_remark, size_remarks
 from posenas.runs.stopping import leave_stopping_to_parent
@@ -187,7 +187,7 @@ class CropReader(Dataset[ReadCrops]):
                 continue
             yield position, image
 
-    def _place(self, crop: PersonCrop, change: Change) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _place(self, crop: PersonCrop, change: CropChange) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the crop's (2, 3) matrix and its (K, 3) keypoints.
 
         The keypoints are in pixels of the view, with 1 where labelled and inside it, else 0.
@@ -205,10 +205,10 @@ class CropReader(Dataset[ReadCrops]):
         inside = ((points >= 0) & (points <= (self._view.width - 1, self._view.height - 1))).all(axis=1)
         return matrix, np.column_stack([points, (keypoints[:, 2] > 0) & inside])
 
-    def _change(self, position: int, epoch: int) -> Change:
+    def _change(self, position: int, epoch: int) -> CropChange:
         box, keypoints = self._crops[position].box, self._crops[position].keypoints
         if self._augmentation is None or self._keypoints is None:
-            return Change(box)
+            return CropChange(box)
         rng = np.random.default_rng([self._seed, epoch, position + 1])
         return self._augmentation.draw(rng, box=box, keypoints=keypoints, keypoint_set=self._keypoints)
 

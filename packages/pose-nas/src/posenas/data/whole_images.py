@@ -37,7 +37,7 @@ _CROP_PIXELS = 256 * 192
 _KEPT_BYTES = 2**30
 
 
-class People(NamedTuple):
+class ShownPeople(NamedTuple):
     """T people of one picture or of several.
 
     Attributes:
@@ -54,8 +54,8 @@ class ReadImages(NamedTuple):
 
     Attributes:
         images: (n, H, W, 3) uint8; a tensor, which comes through shared memory, the rest through a pipe.
-        boxes: (T, 4) float32, as those of `People`.
-        poses: (T, K, 3) float32, as those of `People`.
+        boxes: (T, 4) float32, as those of `ShownPeople`.
+        poses: (T, K, 3) float32, as those of `ShownPeople`.
         views: (T,) int64, in which picture each person is.
         matrices: (n, 2, 3) float64 from the first image of a picture to the picture.
         positions: (n,) int64 among all samples.
@@ -138,7 +138,7 @@ class ImageReader(Dataset[ReadImages]):
 
     def _picture(
         self, position: int, epoch: int, size: tuple[int, int], unreadable: dict[int, str]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], People] | None:
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], ShownPeople] | None:
         """Return a picture, its map and its people; None if its first image cannot be read."""
         image = self._read(position, unreadable)
         if image is None:
@@ -166,7 +166,7 @@ class ImageReader(Dataset[ReadImages]):
             unreadable[position] = str(error)
             return None
 
-    def _people(self, position: int, matrix: NDArray[np.float64], size: tuple[int, int]) -> People:
+    def _people(self, position: int, matrix: NDArray[np.float64], size: tuple[int, int]) -> ShownPeople:
         """Return everybody annotated in an image but crowds, in pixels of the picture.
 
         Boxes are not cut at the picture's borders.
@@ -179,9 +179,9 @@ class ImageReader(Dataset[ReadImages]):
         poses = np.array([person.keypoints for person in shown], np.float64)
         points = transform(matrix, poses[..., :2].clip(-FARTHEST, FARTHEST))
         inside = ((points >= -0.5) & (points <= np.array(size)[::-1] - 0.5)).all(axis=2)
-        return People(boxes, np.dstack([points, (poses[..., 2] > 0) & inside]))
+        return ShownPeople(boxes, np.dstack([points, (poses[..., 2] > 0) & inside]))
 
-    def _augmented(self, position: int, matrix: NDArray[np.float64], arrangement: Arrangement) -> People:
+    def _augmented(self, position: int, matrix: NDArray[np.float64], arrangement: Arrangement) -> ShownPeople:
         """Return those people of whom enough is left in the picture; their boxes are cut at its borders."""
         size = self._view.height, self._view.width
         boxes, poses = self._people(position, matrix, size)
@@ -194,7 +194,7 @@ class ImageReader(Dataset[ReadImages]):
             & (after.prod(axis=1) > _LEAST_SHARE * before.prod(axis=1))
             & (greatest < _GREATEST_ASPECT * least)
         )
-        return People(cut[kept], poses[kept][:, self._mirrored] if arrangement.flip else poses[kept])
+        return ShownPeople(cut[kept], poses[kept][:, self._mirrored] if arrangement.flip else poses[kept])
 
 
 def image_loader(
@@ -368,8 +368,8 @@ def _annotated_size(sample: Sample) -> tuple[int, int]:
     return sample.width, sample.height
 
 
-def _together(people: Sequence[People], keypoints: int) -> People:
-    return People(
+def _together(people: Sequence[ShownPeople], keypoints: int) -> ShownPeople:
+    return ShownPeople(
         np.concatenate([each.boxes for each in people] or [np.empty((0, 4))]),
         np.concatenate([each.poses for each in people] or [np.empty((0, keypoints, 3))]),
     )

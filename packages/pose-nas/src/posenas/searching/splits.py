@@ -61,7 +61,7 @@ class PairedLoader:
             yield joined(part(first, 0, size), part(second, 0, size))
 
 
-class People:
+class Splits:
     """The splits of a composition's dataset, read when they are first needed and then kept.
 
     `train` and `val` are the dataset's. `fit` and `ranking` divide `train` by image: candidates are ranked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from posenas.networks.skeletons import made
+from posenas.networks.without_values import made
 
 
 def convolution(

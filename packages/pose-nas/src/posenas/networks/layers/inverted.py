@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from posenas.networks.layers.attention import SqueezeExcitation
 from posenas.networks.layers.convolution import convolution
-from posenas.networks.skeletons import made
+from posenas.networks.without_values import made
 
 
 class InvertedResidual(nn.Module):

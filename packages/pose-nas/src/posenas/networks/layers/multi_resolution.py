@@ -16,7 +16,7 @@ from torch.nn.functional import relu
 from posenas.networks.layers.attention import SqueezeExcitation
 from posenas.networks.layers.convolution import convolution
 from posenas.networks.layers.residual import BasicBlock
-from posenas.networks.skeletons import made
+from posenas.networks.without_values import made
 
 BLOCKS = 4
 """The number of blocks in each branch between two exchanges."""

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from posenas.networks.layers.convolution import convolution
-from posenas.networks.skeletons import made
+from posenas.networks.without_values import made
 
 
 class BasicBlock(nn.Module):
