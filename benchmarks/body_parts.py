@@ -66,7 +66,7 @@ def loss_of(composition: Composition, run: Run, trial: Trial) -> float:
     resources = make_resources(composition, run, warn=print, advance=lambda *_: None)
     assert trial.weights is not None
     network = load_network(resources, trial.genotype, Weights(trial.weights, shared=False))
-    _, views = resources.people.evaluated(trial.split)
+    _, views = resources.splits.evaluated(trial.split)
     return validation_loss(composition, network.eval(), views)
 
 

@@ -31,9 +31,9 @@ from posenas.data.augment import Augmentation
 from posenas.data.coco.dataset import CocoDataset
 from posenas.data.crops import crop_loader
 from posenas.data.images.file_image import FileImage
-from posenas.data.loader import EpochLoader
+from posenas.data.loader import ViewLoader
 from posenas.data.person_crop import PersonCrop, person_crops
-from posenas.data.reading import WarpedCrops
+from posenas.data.reading import ReadCrops
 from posenas.learning.settings import TrainingSettings
 from ratios import Ratio, alternate
 
@@ -59,12 +59,12 @@ def decode(samples: Sequence[Sample], crops: Sequence[PersonCrop]) -> None:
         samples[crop.sample].source.read()
 
 
-def train_on(loader: EpochLoader[WarpedCrops]) -> None:
+def train_on(loader: ViewLoader[ReadCrops]) -> None:
     for _ in loader.epoch(0):
         pass
 
 
-def crops_per_second(loader: EpochLoader[WarpedCrops]) -> float:
+def crops_per_second(loader: ViewLoader[ReadCrops]) -> float:
     start = time.process_time()
     train_on(loader)
     return loader.steps * BATCH_SIZE / (time.process_time() - start)

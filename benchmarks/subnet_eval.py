@@ -33,10 +33,10 @@ from posenas.contract.components import FlipTest, HeadModule
 from posenas.contract.genotype import Genotype
 from posenas.contract.scores import GroundTruth, Predictions
 from posenas.data.augment import Augmentation
-from posenas.data.crops import LoadedCrops, crop_loader, load_crops
-from posenas.data.loader import EpochLoader
+from posenas.data.crops import EvaluatedCrops, crop_loader, load_crops
+from posenas.data.loader import ViewLoader
 from posenas.data.person_crop import person_crops
-from posenas.data.reading import WarpedCrops
+from posenas.data.reading import ReadCrops
 from posenas.learning.inference import EvaluationSettings, predict, recalibrate
 from posenas.learning.optimizers import make_optimizers
 from posenas.learning.sandwich_step import SandwichStep
@@ -62,8 +62,8 @@ class Task:
     head: HeatmapHead
     dataset: SyntheticDataset
     truth: GroundTruth
-    calibration: LoadedCrops
-    ranking: LoadedCrops
+    calibration: EvaluatedCrops
+    ranking: EvaluatedCrops
 
     def super_network(self, compute: Compute) -> SharedPoseNetwork:
         def build(genotype: Genotype) -> PoseNetwork:
@@ -120,7 +120,7 @@ def train(task: Task, shared: SharedPoseNetwork, steps: int) -> None:
         optimizer.zero_grad(set_to_none=False)
 
 
-def endless(loader: EpochLoader[WarpedCrops]) -> Iterator[Batch]:
+def endless(loader: ViewLoader[ReadCrops]) -> Iterator[Batch]:
     epoch = 0
     while True:
         yield from loader.epoch(epoch)
@@ -168,7 +168,7 @@ def plain_poses(network: PoseNetwork, batch: Batch) -> tuple[Tensor, Tensor]:
     return poses.keypoints, poses.keypoint_scores
 
 
-def channels_first(crops: LoadedCrops) -> Iterator[Batch]:
+def channels_first(crops: EvaluatedCrops) -> Iterator[Batch]:
     for batch in crops.batches(SETTINGS.batch_size, device=torch.device("cpu")):
         yield replace(batch, images=batch.images.contiguous())
 

@@ -417,7 +417,7 @@ def test_want_of_memory(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("posenas.searching.trainings.train", fail)
+    monkeypatch.setattr("posenas.searching.training_effects.train", fail)
     assert says in one_line(posenas("train", genotype(), *SMALL, "--run", "run"))
 
 

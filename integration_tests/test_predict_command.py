@@ -27,7 +27,7 @@ from posenas.learning.inference import predict
 from posenas.prediction.display import FrameLines
 from posenas.prediction.frames import Frame
 from posenas.prediction.image_files import ImageFiles
-from posenas.prediction.predictor import make_predictor
+from posenas.prediction.pose_predictor import make_pose_predictor
 from posenas.prediction.trained import load_trained
 from posenas.standard.synthetic.dataset import SyntheticDataset
 from running import SMALL, Answer
@@ -221,7 +221,7 @@ def best_by_image(predictions: Predictions) -> dict[int, tuple[float, NDArray[np
 def test_evaluations_batch_size_changes_nothing(runs: Mapping[str, Path]) -> None:
     trained = load_trained(runs["kapao"], assignments=(), flags={})
     samples = samples_of_many_shapes()
-    predictor = make_predictor(trained, ImageFiles(Path(), [], [], warn=print), boxes=None, warn=print)
+    predictor = make_pose_predictor(trained, ImageFiles(Path(), [], [], warn=print), boxes=None, warn=print)
     alone = {
         image: best
         for sample in samples
@@ -429,7 +429,7 @@ class InterruptedImport:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("module", ["posenas.prediction.predictor", "posenas.prediction.display"])
+@pytest.mark.parametrize("module", ["posenas.prediction.pose_predictor", "posenas.prediction.display"])
 def test_ctrl_c_while_modules_are_imported(
     posenas: Posenas, runs: Mapping[str, Path], video: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:

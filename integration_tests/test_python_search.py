@@ -58,7 +58,9 @@ def test_the_readmes_example_runs_as_printed(
 
 
 def test_a_search_goes_on_in_its_folder(run: posenas.SearchRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("posenas.searching.trainings.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(
+        "posenas.searching.training_effects.train", lambda *_, **__: pytest.fail("trained again")
+    )
     again = posenas.search(
         space="ofa", strategy="sandwich", limits=["gmacs<=0.02"], options=SMALL, run=run.path
     )

@@ -33,7 +33,7 @@ def test_the_validation_loss_does_not_depend_on_the_batch(tmp_path: Path, confid
         resources = make_resources(composition, run, warn=print, advance=lambda *_: None)
         torch.manual_seed(0)
         network = composition.build(published("tiny")).eval()
-        _, views = resources.people.evaluated("val")
+        _, views = resources.splits.evaluated("val")
         losses.append(validation_loss(composition, network, views))
         assert len(list(views.batches(size, device=torch.device("cpu")))) == -(-7 // size)
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)

@@ -58,7 +58,7 @@ LAYERS_OF_S = {
 """By the authors' numbers; those between enlarge or join."""
 
 
-def skeleton(entry: ZooEntry) -> YoloNetwork:
+def without_values(entry: ZooEntry) -> YoloNetwork:
     with torch.device("meta"):
         return YoloSpace(**entry.options).build(entry.genotype)
 
@@ -76,7 +76,7 @@ def count(module: nn.Module) -> int:
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_networks_and_1x1_output_convolutions_have_the_published_count(name: str) -> None:
     entry, parameters = PARAMETERS[name]
-    network = skeleton(entry)
+    network = without_values(entry)
     outputs = sum((level.channels + 1) * output_channels(entry) for level in network.levels)
     assert count(network) + outputs == parameters
     if "parameters" in entry.published:
@@ -86,7 +86,7 @@ def test_networks_and_1x1_output_convolutions_have_the_published_count(name: str
 @pytest.mark.parametrize("name", GMACS)
 def test_networks_and_output_convolutions_have_the_known_multiply_adds(name: str) -> None:
     entry, _ = PARAMETERS[name]
-    network = skeleton(entry)
+    network = without_values(entry)
     macs = measure(network, entry.input_size).macs + sum(
         level.channels * output_channels(entry) * (1280 // level.stride) ** 2 for level in network.levels
     )
@@ -94,7 +94,7 @@ def test_networks_and_output_convolutions_have_the_known_multiply_adds(name: str
 
 
 def test_every_layer_of_s_has_the_known_count() -> None:
-    network = skeleton(KAPAO_S)
+    network = without_values(KAPAO_S)
     counted = {name: count(network.get_submodule(name)) for name, _ in LAYERS_OF_S.values()}
     assert counted == dict(LAYERS_OF_S.values())
     assert sum(counted.values()) == count(network)

@@ -130,7 +130,7 @@ def drawn(number: int) -> list[Genotype]:
     return [SPACE.largest(), SPACE.smallest(), *(SPACE.sample(rng) for _ in range(number))]
 
 
-def skeleton(genotype: Genotype) -> YoloNetwork:
+def without_values(genotype: Genotype) -> YoloNetwork:
     with torch.device("meta"):
         return SPACE.build(genotype)
 
@@ -179,7 +179,7 @@ def test_thirty_active_networks_are_the_literal_and_the_derived_ones(
     weights = dict(shared.largest.named_parameters())
     with torch.no_grad():
         for genotype in drawn(28):
-            network = skeleton(genotype)
+            network = without_values(genotype)
             active = shared.activate(network)(images)
             derived = shared.derive(network)(images)
             by_hand = Literal(weights, genotype)(images)
@@ -195,7 +195,7 @@ def test_gradients_are_those_of_the_literal_network(shared: SharedWeights, image
     expected = torch.autograd.grad(torch.stack(losses).sum(), list(weights.values()))
     shared.zero_grad()
     for genotype in genotypes:
-        total(shared.activate(skeleton(genotype))(images)).backward()  # type: ignore[no-untyped-call]
+        total(shared.activate(without_values(genotype))(images)).backward()  # type: ignore[no-untyped-call]
     for (name, parameter), gradient in zip(weights.items(), expected, strict=True):
         assert gradient.abs().max() > 0, name
         torch.testing.assert_close(parameter.grad, gradient, msg=partial("{}: {}".format, name))
@@ -209,7 +209,7 @@ def test_a_child_inherits_the_same_part_of_its_parents_weights(shared: SharedWei
     genotype = SPACE.sample(Random(5))
     child = SPACE.build(genotype).double()
     assert transfer(child, shared.largest.state_dict()).share == 1.0
-    derived = shared.derive(skeleton(genotype))
+    derived = shared.derive(without_values(genotype))
     for (name, own), (_, cut) in zip(child.named_parameters(), derived.named_parameters(), strict=True):
         assert torch.equal(own, cut), name
 
@@ -222,7 +222,7 @@ def test_joined_features_lie_channel_by_channel(sources: int) -> None:
 
 
 def test_every_convolution_has_the_authors_batch_norm_and_no_bias() -> None:
-    network = skeleton(SPACE.ancestor())
+    network = without_values(SPACE.ancestor())
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     assert len(norms) == len(convolutions) == 77

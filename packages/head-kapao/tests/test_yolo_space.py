@@ -32,13 +32,13 @@ TINY = YoloSpace()
 each_space = pytest.mark.parametrize("space", SPACES, ids=lambda space: space.size)
 
 
-def skeleton(space: YoloSpace, genotype: Genotype) -> YoloNetwork:
+def without_values(space: YoloSpace, genotype: Genotype) -> YoloNetwork:
     with torch.device("meta"):
         return space.build(genotype)
 
 
 def costs(space: YoloSpace, genotype: Genotype) -> Costs:
-    return measure(skeleton(space, genotype), (256, 256))
+    return measure(without_values(space, genotype), (256, 256))
 
 
 def genotypes(space: YoloSpace, number: int) -> list[Genotype]:
@@ -88,16 +88,16 @@ def test_tiny_has_a_quarter_of_the_width_of_s() -> None:
 
 @each_space
 def test_every_network_nests_in_the_largest(space: YoloSpace) -> None:
-    full = {name: value.shape for name, value in skeleton(space, space.largest()).state_dict().items()}
+    full = {name: value.shape for name, value in without_values(space, space.largest()).state_dict().items()}
     for genotype in genotypes(space, 5):
-        for name, value in skeleton(space, genotype).state_dict().items():
+        for name, value in without_values(space, genotype).state_dict().items():
             sub_slices(full[name], value.shape)
 
 
 @each_space
 def test_levels_are_truthful(space: YoloSpace) -> None:
     for genotype, height, width in ((space.ancestor(), 192, 256), (space.sample(Random(1)), 128, 64)):
-        network = skeleton(space, genotype)
+        network = without_values(space, genotype)
         features = network(torch.zeros(2, 3, height, width, device="meta"))
         assert list(features) == [level.name for level in network.levels] == ["p3", "p4", "p5", "p6"]
         assert [level.stride for level in network.levels] == [8, 16, 32, 64]

@@ -25,7 +25,7 @@ def made(**options: Any) -> CnfSpace:
     return space
 
 
-def skeleton(space: CnfSpace) -> FabricNetwork:
+def without_values(space: CnfSpace) -> FabricNetwork:
     with torch.device("meta"):
         return space.build(space.ancestor())
 
@@ -97,7 +97,7 @@ def test_a_genotype_is_in_the_network_as_it_is() -> None:
 )
 def test_levels_are_truthful(options: dict[str, Any]) -> None:
     space = made(**options)
-    network = skeleton(space)
+    network = without_values(space)
     features = network(torch.zeros(1, 3, 128, 96, device="meta"))
     assert list(features) == [level.name for level in network.levels]
     for level in network.levels:
@@ -130,13 +130,13 @@ def test_a_genotypes_file_is_a_backbone(tmp_path: Path) -> None:
     file.write_text(json.dumps(elastic.smallest()))
     with torch.device("meta"):
         deepest = {level.stride: level.channels for level in elastic.build(elastic.smallest()).levels}
-    network = skeleton(CnfSpace(backbone=str(file), coarsest=16, parts=0))
+    network = without_values(CnfSpace(backbone=str(file), coarsest=16, parts=0))
     assert [level.channels for level in network.levels] == [deepest[4], deepest[8], deepest[16]]
     assert "has no level at 1/32" in refusal(CnfSpace(backbone=str(file)))
 
 
 def test_of_another_network_the_deepest_level_at_each_scale_is_read() -> None:
-    network = skeleton(CnfSpace(backbone="mobilenetv2-pose", parts=0))
+    network = without_values(CnfSpace(backbone="mobilenetv2-pose", parts=0))
     assert [level.channels for level in network.levels] == [256, 32, 96, 1280]
     assert network.get_submodule("backbone.network.deconv")
 
@@ -145,18 +145,18 @@ def test_nothing_is_built_after_the_pyramid() -> None:
     for name, gone in (("mobilenetv2", "stage7"), ("resnet50", "deconv")):
         names = {
             name
-            for name, _ in skeleton(CnfSpace(backbone=name))
+            for name, _ in without_values(CnfSpace(backbone=name))
             .get_submodule("backbone.network")
             .named_children()
         }
         assert gone not in names
-    halved = skeleton(CnfSpace(backbone="resnet50", coarsest=16)).get_submodule("backbone.network")
+    halved = without_values(CnfSpace(backbone="resnet50", coarsest=16)).get_submodule("backbone.network")
     assert "stage4" not in dict(halved.named_children())
 
 
 def refusal(space: CnfSpace) -> str:
     with pytest.raises(PosenasError) as caught:
-        skeleton(space)
+        without_values(space)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -177,7 +177,7 @@ def test_backbones_without_the_levels_are_refused() -> None:
     message = refusal(CnfSpace(backbone="evopose2d-s"))
     assert "'evopose2d-s' has no level at 1/32 of the image; it offers stem (1/2), module1 (1/2)" in message
     assert "choose another backbone, such as mobilenetv2, resnet50, hrnet-w32, or set coarsest=16" in message
-    assert skeleton(CnfSpace(backbone="evopose2d-s", coarsest=16)).levels[0].name == "part1"
+    assert without_values(CnfSpace(backbone="evopose2d-s", coarsest=16)).levels[0].name == "part1"
 
 
 def test_width_of_a_network_that_keeps_its_own_is_refused() -> None:
@@ -298,8 +298,8 @@ def test_discrete_networks_compute_their_choices_alone() -> None:
 
 def test_names_of_tensors_are_the_same_whatever_the_options() -> None:
     """So that weights can be handed from one network to another by name."""
-    small = set(skeleton(CnfSpace(channels=2)).state_dict())
-    assert small <= set(skeleton(CnfSpace(channels=6, hidden=2, parts=3)).state_dict())
+    small = set(without_values(CnfSpace(channels=2)).state_dict())
+    assert small <= set(without_values(CnfSpace(channels=6, hidden=2, parts=3)).state_dict())
     assert {
         "part1.alpha",
         "part1.beta",

@@ -15,7 +15,7 @@ from posenas.networks.counting import Costs, measure
 from torch import Tensor, nn
 
 
-def skeleton(space: CnfSpace) -> FabricNetwork:
+def without_values(space: CnfSpace) -> FabricNetwork:
     with torch.device("meta"):
         return space.build(space.ancestor())
 
@@ -96,7 +96,7 @@ KNOWN = {
 def costs_of(name: str) -> Costs:
     known = KNOWN[name]
     with torch.device("meta"):
-        network = WithVectors(skeleton(known.space()), known.points)
+        network = WithVectors(without_values(known.space()), known.points)
     return measure(network, known.input_size)
 
 
@@ -153,7 +153,7 @@ FABRICS = {"fabric-1": (4.090, 1.270), "fabric-2": (5.263, 1.235), "fabric-3": (
 
 @pytest.mark.parametrize("name", FABRICS)
 def test_fabrics_have_the_counts_of_the_authors_code(name: str) -> None:
-    costs = measure(skeleton(CnfSpace(backbone=name, width=1.0, parts=0)), SQUARE)
+    costs = measure(without_values(CnfSpace(backbone=name, width=1.0, parts=0)), SQUARE)
     assert (round(costs.parameters / 1e6, 3), round(costs.gmacs, 3)) == FABRICS[name]
 
 
@@ -168,7 +168,7 @@ def test_fabrics_have_the_counts_of_the_authors_code(name: str) -> None:
 def test_hand_made_pyramids_have_the_counts_of_the_authors_code(
     name: str, millions: float, channels: list[int]
 ) -> None:
-    network = skeleton(CnfSpace(backbone=name, width=1.0, parts=0))
+    network = without_values(CnfSpace(backbone=name, width=1.0, parts=0))
     assert round(measure(network, SQUARE).parameters / 1e6, 3) == millions
     assert [level.channels for level in network.levels] == channels
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from nas_evo.descent import Descent, descent_of, fitness_of, with_descent
 from nas_evo.report.charts import fitness_picture, losses_picture
-from nas_evo.report.family import Change, Family, changed_genes, read_family
+from nas_evo.report.family import Family, GeneChange, changed_genes, read_family
 from nas_evo.report.layout import Place, lay_out
 from nas_evo.report.tables import generation_table, winners_line
 from nas_evo.report.tree import family_picture
@@ -211,11 +211,11 @@ def test_changed_genes_of_any_kind() -> None:
     parent = {"kernel": 3, "blocks": [1, 2], "attention": "se", "flag": 1, "gone": None, "same": [1]}
     child = {"kernel": 3, "blocks": [1, 3], "attention": "none", "flag": True, "same": [1], "new": 0.5}
     assert changed_genes(parent, child) == [
-        Change("blocks", "[1,2]", "[1,3]"),
-        Change("attention", "se", "none"),
-        Change("flag", "1", "true"),
-        Change("gone", "null", ""),
-        Change("new", "", "0.5"),
+        GeneChange("blocks", "[1,2]", "[1,3]"),
+        GeneChange("attention", "se", "none"),
+        GeneChange("flag", "1", "true"),
+        GeneChange("gone", "null", ""),
+        GeneChange("new", "", "0.5"),
     ]
 
 

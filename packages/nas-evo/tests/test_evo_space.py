@@ -34,7 +34,7 @@ SPACE = EvoSpace(width=1.0)
 S = EVOPOSE2D_S.genotype
 
 
-def skeleton(space: EvoSpace, genotype: Genotype) -> Chain:
+def without_values(space: EvoSpace, genotype: Genotype) -> Chain:
     with torch.device("meta"):
         return space.build(genotype)
 
@@ -80,7 +80,7 @@ def test_samples_are_legal_and_of_every_stride() -> None:
 def test_levels_are_truthful(seed: int) -> None:
     """For any combination of values, of strides that no evolution reaches too."""
     genotype = sample_uniform(SPACE.dimensions(), Random(seed))
-    network = skeleton(EvoSpace(width=0.25), genotype)
+    network = without_values(EvoSpace(width=0.25), genotype)
     features = network(torch.zeros(1, 3, 128, 96, device="meta"))
     assert list(features) == [level.name for level in network.levels]
     for level in network.levels:
@@ -186,7 +186,7 @@ def test_drop_connect_limit_by_size(size: tuple[int, int], rate: float) -> None:
 
 
 def drops(space: EvoSpace) -> list[float]:
-    network = skeleton(space, S)
+    network = without_values(space, S)
     return [module.drop.rate for name, module in network.named_modules() if hasattr(module, "drop")]
 
 
@@ -205,7 +205,7 @@ def test_drop_connect_grows_over_the_blocks() -> None:
 
 def test_batch_norms_are_kerass() -> None:
     for momentum in (0.01, 0.2):
-        network = skeleton(EvoSpace(momentum=momentum), S)
+        network = without_values(EvoSpace(momentum=momentum), S)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         assert len(norms) == 1 + 18 * 3 - 1 + 3
         assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, momentum)}
@@ -214,9 +214,9 @@ def test_batch_norms_are_kerass() -> None:
 def test_weights_bear_the_same_names_in_every_network() -> None:
     """So that they can be handed from parent to child by name."""
     longest = genotype_of([Quartet(4, 5, quartet.channels, quartet.stride) for quartet in ANCESTOR])
-    names = set(skeleton(SPACE, longest).state_dict())
+    names = set(without_values(SPACE, longest).state_dict())
     for seed in range(10):
-        assert set(skeleton(SPACE, SPACE.sample(Random(seed))).state_dict()) <= names
+        assert set(without_values(SPACE, SPACE.sample(Random(seed))).state_dict()) <= names
     assert {"stem.0.weight", "module3.1.expand.0.weight", "module3.1.depthwise.0.weight"} <= names
     assert {"module3.1.excite.squeeze.bias", "module3.1.project.1.running_mean", "deconv3.0.weight"} <= names
     assert not [name for name in names if name.startswith("module1") and "expand.0" in name]

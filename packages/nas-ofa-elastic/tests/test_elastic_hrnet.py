@@ -30,7 +30,7 @@ def drawn(number: int) -> list[Genotype]:
     return [SPACE.largest(), SPACE.smallest(), *(SPACE.sample(rng) for _ in range(number))]
 
 
-def skeleton(genotype: Genotype) -> HRNet:
+def without_values(genotype: Genotype) -> HRNet:
     with torch.device("meta"):
         return HRNET_W32.build(genotype)
 
@@ -43,7 +43,7 @@ def test_largest_network_is_hrnet_w32_with_attention_and_transitions() -> None:
     """Networks of different widths nest only if all of them convolve between the stages."""
     with torch.device("meta"):
         hand_made = shapes(FixedSpace().build({"name": "hrnet-w32"}))
-    largest = shapes(skeleton(SPACE.largest()))
+    largest = shapes(without_values(SPACE.largest()))
     assert hand_made.items() <= largest.items()
     kept = tuple(f"transitions.{stage}.branches.{branch}." for stage in (1, 2) for branch in range(stage + 1))
     assert all(".attention." in name or name.startswith(kept) for name in largest.keys() - hand_made.keys())
@@ -104,7 +104,7 @@ def test_costs_are_counted_quickly() -> None:
 def test_levels_are_named_by_stage_and_branch() -> None:
     genotype = SPACE.sample(Random(4))
     width = {name.removesuffix(".width"): value for name, value in genotype.items() if name.endswith("width")}
-    levels = skeleton(genotype).levels
+    levels = without_values(genotype).levels
     assert [(level.name, level.stride, level.channels) for level in levels] == [
         ("stem", 4, width["stem"]),
         ("stage1", 4, 4 * width["stage1"]),
@@ -278,7 +278,7 @@ def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones(
     dynamic = Dynamic(dict(shared.largest.named_parameters()))
     with torch.no_grad():
         for index, genotype in enumerate(drawn(28)):
-            network = skeleton(genotype)
+            network = without_values(genotype)
             active = shared.activate(network)(images)
             derived = shared.derive(network)(images)
             for level in network.levels:
@@ -304,7 +304,7 @@ def test_gradients_are_those_of_the_dynamic_network(shared: SharedWeights, image
     expected = torch.autograd.grad(loss, list(weights.values()))
     shared.zero_grad()
     for genotype in genotypes:
-        shared.activate(skeleton(genotype))(images)["stage4.branch1"].square().mean().backward()
+        shared.activate(without_values(genotype))(images)["stage4.branch1"].square().mean().backward()
     for (name, parameter), gradient in zip(weights.items(), expected, strict=True):
         assert gradient.abs().max() > 0, name
         torch.testing.assert_close(parameter.grad, gradient, msg=partial("{}: {}".format, name))

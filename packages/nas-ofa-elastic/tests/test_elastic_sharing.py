@@ -29,7 +29,7 @@ def shared_weights(space: ElasticSpace, dtype: torch.dtype) -> SharedWeights:
     return shared
 
 
-def skeleton(space: ElasticSpace, genotype: Genotype) -> nn.Module:
+def without_values(space: ElasticSpace, genotype: Genotype) -> nn.Module:
     with torch.device("meta"):
         return space.build(genotype)
 
@@ -156,8 +156,8 @@ def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones(space: Elas
     drawn = [space.largest(), space.smallest(), *(space.sample(rng) for _ in range(28))]
     with torch.no_grad():
         for genotype in drawn:
-            active = shared.activate(skeleton(space, genotype))(images)
-            derived = shared.derive(skeleton(space, genotype))(images)
+            active = shared.activate(without_values(space, genotype))(images)
+            derived = shared.derive(without_values(space, genotype))(images)
             by_hand = dynamic(images, genotype)
             for level, features in active.items():
                 assert torch.equal(features, derived[level])
@@ -175,7 +175,7 @@ def test_gradients_are_those_of_the_dynamic_network(space: ElasticSpace) -> None
     losses = [last(dynamic(images, genotype)).square().mean() for genotype in drawn]
     expected = torch.autograd.grad(torch.stack(losses).sum(), list(weights.values()))
     for genotype in drawn:
-        last(shared.activate(skeleton(space, genotype))(images)).square().mean().backward()
+        last(shared.activate(without_values(space, genotype))(images)).square().mean().backward()
     for (name, parameter), gradient in zip(weights.items(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, msg=name)
 
@@ -184,7 +184,7 @@ def test_gradients_are_those_of_the_dynamic_network(space: ElasticSpace) -> None
 def test_every_weight_of_the_largest_network_gets_a_gradient(space: ElasticSpace) -> None:
     shared = shared_weights(space, torch.float32)
     images = torch.randn(2, 3, 64, 64)
-    last(shared.activate(skeleton(space, space.largest()))(images)).square().mean().backward()
+    last(shared.activate(without_values(space, space.largest()))(images)).square().mean().backward()
     for name, parameter in shared.named_parameters():
         assert parameter.grad is not None, name
         assert name.endswith("mask.bias") or parameter.grad.abs().max() > 0, name

@@ -45,7 +45,7 @@ def genotypes(number: int, seed: int = 5) -> list[Genotype]:
     return [SPACE.largest(), SPACE.smallest(), *(SPACE.sample(rng) for _ in range(number))]
 
 
-def skeleton(genotype: Genotype) -> nn.Module:
+def without_values(genotype: Genotype) -> nn.Module:
     with torch.device("meta"):
         return SPACE.build(genotype)
 
@@ -112,16 +112,16 @@ def test_valid_group_width(asked: int, channels: int, fewest: int, expected: int
 
 
 def test_every_sampled_network_nests_in_the_largest() -> None:
-    full = {name: value.shape for name, value in skeleton(SPACE.largest()).state_dict().items()}
+    full = {name: value.shape for name, value in without_values(SPACE.largest()).state_dict().items()}
     for genotype in genotypes(50):
         check_genotype(genotype, SPACE.dimensions())
-        for name, value in skeleton(genotype).state_dict().items():
+        for name, value in without_values(genotype).state_dict().items():
             sub_slices(full[name], value.shape)
 
 
 def test_levels_are_truthful() -> None:
     for genotype in genotypes(2):
-        network = skeleton(genotype)
+        network = without_values(genotype)
         features = network(torch.zeros(1, 3, 128, 96, device="meta"))
         assert list(features) == [level.name for level in network.levels]
         assert [level.stride for level in network.levels] == [2, 4, 8, 16, 16, 32, 4]
@@ -271,8 +271,8 @@ def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones() -> None:
     images = torch.randn(2, 3, 64, 32, dtype=torch.float64)
     with torch.no_grad():
         for genotype in genotypes(28, seed=1):
-            active = shared.activate(skeleton(genotype))(images)
-            derived = shared.derive(skeleton(genotype))(images)
+            active = shared.activate(without_values(genotype))(images)
+            derived = shared.derive(without_values(genotype))(images)
             by_hand = dynamic(images, genotype)
             assert list(active) == list(by_hand)
             for level, features in active.items():
@@ -289,6 +289,6 @@ def test_gradients_are_those_of_the_dynamic_network() -> None:
     losses = [dynamic(images, genotype)["deconv"].square().mean() for genotype in drawn]
     expected = torch.autograd.grad(torch.stack(losses).sum(), list(weights.values()))
     for genotype in drawn:
-        shared.activate(skeleton(genotype))(images)["deconv"].square().mean().backward()
+        shared.activate(without_values(genotype))(images)["deconv"].square().mean().backward()
     for (name, parameter), gradient in zip(weights.items(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, msg=name)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from posenas.contract.keypoint_sets import COCO_17
-from posenas.data.augment import Augmentation, Change, change_colours, half_body_box
+from posenas.data.augment import Augmentation, CropChange, change_colours, half_body_box
 
 BOX = (10.0, 20.0, 100.0, 200.0)
 STRONG = Augmentation(scale=0.35, rotation=40, half_body=0.3)
@@ -22,13 +22,13 @@ def pose(labelled: int = 17) -> np.ndarray:
     return points
 
 
-def draws(augmentation: Augmentation, count: int = 2000) -> list[Change]:
+def draws(augmentation: Augmentation, count: int = 2000) -> list[CropChange]:
     rng = np.random.default_rng(1)
     return [augmentation.draw(rng, box=BOX, keypoints=pose(), keypoint_set=COCO_17) for _ in range(count)]
 
 
 def test_nothing_to_change_changes_nothing():
-    assert set(draws(NOTHING, 20)) == {Change(BOX)}
+    assert set(draws(NOTHING, 20)) == {CropChange(BOX)}
 
 
 def test_same_generator_gives_the_same_changes():
@@ -68,7 +68,7 @@ def test_rates(share, happened):
 def test_switching_one_change_off_leaves_the_others(option):
     attribute = "box" if option == "half_body" else option
     everything, without = draws(STRONG, 30), draws(replace(STRONG, **{option: 0}), 30)
-    unchanged = getattr(Change(BOX), attribute)
+    unchanged = getattr(CropChange(BOX), attribute)
     assert without == [replace(change, **{attribute: unchanged}) for change in everything]
     assert without != everything
 

@@ -24,9 +24,9 @@ from posenas.data.augment import Augmentation
 from posenas.data.channels import to_unit
 from posenas.data.crops import _normalise, crop_loader, load_crops
 from posenas.data.images.file_image import FileImage
-from posenas.data.loader import EpochLoader
+from posenas.data.loader import ViewLoader
 from posenas.data.person_crop import person_crops
-from posenas.data.reading import WarpedCrops
+from posenas.data.reading import ReadCrops
 from posenas.networks.heatmaps.encoding import Encoding
 from posenas.networks.heatmaps.view import Crop
 from posenas.standard.heads.heatmap import HeatmapHead
@@ -74,7 +74,7 @@ def make_samples(images: int, *, people: int = 1, broken: tuple[int, ...] = ()) 
     ]
 
 
-def make_loader(samples: list[Sample], **changes: object) -> EpochLoader[WarpedCrops]:
+def make_loader(samples: list[Sample], **changes: object) -> ViewLoader[ReadCrops]:
     options = {
         "view": VIEW,
         "keypoints": KEYPOINTS,

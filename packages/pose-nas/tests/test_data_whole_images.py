@@ -17,7 +17,7 @@ from posenas.contract.samples import Person, Sample, UnreadableImageError
 from posenas.data.affine import transform
 from posenas.data.batch_parts import joined, part
 from posenas.data.letterbox import GREY, fitted_size, letterbox, rectangle
-from posenas.data.loader import EpochLoader
+from posenas.data.loader import ViewLoader
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
 from posenas.data.whole_images import EvaluatedImages, ImageReader, ReadImages, image_loader
 
@@ -81,7 +81,7 @@ def evaluated(shown: list[Sample], **changes: Any) -> EvaluatedImages:
     return EvaluatedImages(shown, VIEW, COCO_17, **{**options, **changes})
 
 
-def loader(shown: list[Sample], **changes: Any) -> EpochLoader[ReadImages]:
+def loader(shown: list[Sample], **changes: Any) -> ViewLoader[ReadImages]:
     options: dict[str, Any] = {
         "view": VIEW,
         "keypoints": COCO_17,

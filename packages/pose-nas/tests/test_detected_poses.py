@@ -17,7 +17,7 @@ from posenas.contract.scores import Predictions
 from posenas.data.detected_poses import DetectionRules, judged, rescored, staying
 from posenas.data.views import EvaluatedViews
 from posenas.runs.recipe import recipe_from_tables
-from posenas.searching.splits import People
+from posenas.searching.splits import Splits
 from posenas.standard.synthetic.dataset import SyntheticDataset
 
 Floats = NDArray[np.float64]
@@ -141,7 +141,7 @@ def test_nobody() -> None:
     assert len(judged(poses_at(scores=[]), np.empty(0), np.empty(0), RULES).scores) == 0
 
 
-def people_of_a_recipe(tmp_path: Path, **evaluation: object) -> People:
+def splits_of_a_recipe(tmp_path: Path, **evaluation: object) -> Splits:
     """Two drawn pictures, whose annotated boxes are a detector's twice over."""
     dataset = {"name": "synthetic", "train_images": 4, "val_images": 2}
     boxes = [
@@ -161,7 +161,7 @@ def people_of_a_recipe(tmp_path: Path, **evaluation: object) -> People:
         "evaluation": evaluation,
     }
     composition = compose(recipe_from_tables(tables))
-    return People(composition, warn=pytest.fail, advance=lambda *_: None)
+    return Splits(composition, warn=pytest.fail, advance=lambda *_: None)
 
 
 def located(views: EvaluatedViews) -> Predictions:
@@ -172,12 +172,12 @@ def located(views: EvaluatedViews) -> Predictions:
 
 
 def test_only_a_detectors_boxes_are_judged(tmp_path: Path) -> None:
-    annotated = located(people_of_a_recipe(tmp_path).evaluated("val")[1])
+    annotated = located(splits_of_a_recipe(tmp_path).evaluated("val")[1])
     np.testing.assert_allclose(annotated.scores, (9 * 0.6 + 8 * 0.1) / 17, rtol=1e-6)
-    people = people_of_a_recipe(tmp_path, boxes=str(tmp_path / "boxes.json"))
-    found = located(people.evaluated("val")[1])
+    splits = splits_of_a_recipe(tmp_path, boxes=str(tmp_path / "boxes.json"))
+    found = located(splits.evaluated("val")[1])
     np.testing.assert_allclose(found.scores, [0.8 * 0.6] * len(annotated.scores), rtol=1e-6)
     assert np.array_equal(found.image_ids, annotated.image_ids)
     np.testing.assert_allclose(found.keypoints, annotated.keypoints)
-    ranked = located(people.evaluated("ranking")[1])
+    ranked = located(splits.evaluated("ranking")[1])
     np.testing.assert_allclose(ranked.scores, annotated.scores[0], rtol=1e-6)

@@ -33,7 +33,7 @@ THESIS = TrainingSettings(
 
 
 @dataclass(frozen=True)
-class People:
+class SizedLoader:
     """The same people in every epoch, in batches of the sizes given.
 
     Attributes:
@@ -85,7 +85,7 @@ def trained(
     network = make_network()
     train(
         network,
-        People(sizes, left_out),
+        SizedLoader(sizes, left_out),
         step=step,
         epochs=epochs,
         settings=settings,
@@ -163,7 +163,7 @@ def test_progress_is_told_for_every_batch(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     train(
         make_network(),
-        People([4] * 5),
+        SizedLoader([4] * 5),
         step=plain,
         epochs=2,
         settings=TrainingSettings(accumulate=3),
@@ -221,7 +221,7 @@ def test_adam_decays_through_the_gradient(tmp_path: Path) -> None:
     expected = {name: weight.detach().clone() for name, weight in network.named_parameters()}
     mean = {name: torch.zeros_like(weight) for name, weight in expected.items()}
     square = {name: torch.zeros_like(weight) for name, weight in expected.items()}
-    batches = [batch for epoch in range(3) for batch in People([8, 8]).epoch(epoch)]
+    batches = [batch for epoch in range(3) for batch in SizedLoader([8, 8]).epoch(epoch)]
     for number, batch in enumerate(batches, start=1):
         network.load_state_dict(expected)
         network.zero_grad()

@@ -17,7 +17,7 @@ from posenas.contract.genotype import Choice, Genotype, sample_uniform
 from posenas.networks.devices import choose_compute
 from posenas.networks.latency.beside import Beside, quiet_reference, quiet_time
 from posenas.networks.latency.build import Measures, Subject, build_table, measures_of
-from posenas.networks.latency.measure import Latency, measure_latency
+from posenas.networks.latency.measure import MeasuredLatency, measure_latency
 from posenas.networks.latency.operators import Call, Operator, list_operators
 from posenas.networks.latency.table import LatencyTable
 from posenas.networks.pose_network import PoseNetwork
@@ -75,10 +75,10 @@ class Bench:
     def measures(self) -> Measures:
         return Measures(self._measure_operators, self._measure_network)
 
-    def _measure_operators(self, calls: Sequence[Call]) -> list[Latency]:
+    def _measure_operators(self, calls: Sequence[Call]) -> list[MeasuredLatency]:
         self.operators += [call.operator.key for call in calls]
         times = [invented(call.operator) for call in calls]
-        return [Latency(time, time, time, 1, "invented") for time in times]
+        return [MeasuredLatency(time, time, time, 1, "invented") for time in times]
 
     def _measure_network(self, network: PoseNetwork, reference: PoseNetwork) -> Beside:
         if self.networks == self._stop_after:

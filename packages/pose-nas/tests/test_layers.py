@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from posenas.networks.layers.attention import GlobalContext, SqueezeExcitation
-from posenas.networks.layers.convolution import pooled_stem, upsampling
+from posenas.networks.layers.convolution import convolution, pooled_stem, upsampling
 from posenas.networks.layers.initialisation import initialise
 from posenas.networks.layers.inverted import InvertedResidual
 from posenas.networks.layers.residual import BasicBlock, Bottleneck
@@ -137,6 +137,19 @@ def test_bottleneck_by_its_parts(project: bool) -> None:
     assert hidden.shape == (2, outputs, 6 // stride, 4 // stride)
     torch.testing.assert_close(block(features), (hidden + block.shortcut(features)).relu())
     assert len(list(block.shortcut.parameters())) == (3 if project else 0)
+
+
+def test_convolution_by_its_parts() -> None:
+    torch.manual_seed(0)
+    layers = convolution(4, 8, kernel=3, stride=2, groups=2, activation=nn.Hardswish)
+    plain = convolution(4, 8, kernel=3, stride=2, groups=2, activation=None)
+    assert [len(layers), len(plain)] == [3, 2]
+    plain.load_state_dict(layers.state_dict())
+    images = torch.randn(2, 4, 6, 8)
+    hidden = conv2d(images, layers.get_parameter("0.weight"), stride=2, padding=1, groups=2)
+    expected = batch_norm(hidden, None, None, training=True)
+    torch.testing.assert_close(plain(images), expected)
+    torch.testing.assert_close(layers(images), expected * (expected / 6 + 0.5).clamp(0, 1))
 
 
 def test_stem_and_upsampling_change_sizes_by_four_and_two() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
-from posenas.networks.skeletons import Skeletons
+from posenas.networks.without_values import WithoutValues
 from torch import Tensor, nn
 
 SIZES = [{"width": width} for width in (2, 3, 4, 5, 6, 8)]
@@ -59,7 +59,7 @@ def test_a_copy_gets_gradients_of_its_own(shared: SharedPoseNetwork, images: Ten
     assert all(parameter.grad is None for parameter in shared.parameters())
 
 
-def test_skeletons_are_networks_on_the_meta_device() -> None:
+def test_networks_without_values_are_on_the_meta_device() -> None:
     def build_each_layer() -> nn.Module:
         return nn.Sequential(
             nn.Conv2d(3, 4, 3),
@@ -70,7 +70,7 @@ def test_skeletons_are_networks_on_the_meta_device() -> None:
         )
 
     before = torch.random.get_rng_state()
-    with Skeletons():
+    with WithoutValues():
         made = build_each_layer()
     with torch.device("meta"):
         expected = build_each_layer()
@@ -81,9 +81,9 @@ def test_skeletons_are_networks_on_the_meta_device() -> None:
     assert [type(module) for module in made.modules()] == [type(module) for module in expected.modules()]
 
 
-def test_tensors_with_values_keep_them_among_skeletons() -> None:
+def test_tensors_with_values_keep_them_in_networks_without_values() -> None:
     tensor = torch.zeros(3)
-    with Skeletons():
+    with WithoutValues():
         nn.init.constant_(tensor, 2.0)
         made = torch.zeros(2, device="cpu")
     assert tensor.tolist() == [2.0] * 3

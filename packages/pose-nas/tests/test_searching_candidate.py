@@ -81,7 +81,7 @@ def test_the_loss_is_that_of_the_kept_weights_on_the_ranking_people(bench: Calla
     network.eval()
     run = create_run(made.folder, made.recipe())
     resources = make_resources(made.composition, run, warn=print, advance=print)
-    _, crops = resources.people.evaluated("ranking")
+    _, crops = resources.splits.evaluated("ranking")
     losses = []
     with torch.no_grad():
         for batch in crops.batches(1, device=torch.device("cpu")):
@@ -113,7 +113,7 @@ def test_the_validation_loss_does_not_depend_on_the_batch(tmp_path: Path, loss: 
         resources = make_resources(composition, run, warn=print, advance=lambda *_: None)
         torch.manual_seed(0)
         network = composition.build(NETWORK).eval()
-        _, views = resources.people.evaluated("val")
+        _, views = resources.splits.evaluated("val")
         losses.append(validation_loss(composition, network, views))
         if size == 64:
             (batch,) = views.batches(64, device=torch.device("cpu"))

@@ -51,7 +51,7 @@ def elastic(settings: Mapping[str, int]) -> Elastic:
     return Elastic(**settings)  # type: ignore[arg-type]
 
 
-def skeleton(settings: Mapping[str, int]) -> Elastic:
+def without_values(settings: Mapping[str, int]) -> Elastic:
     with torch.device("meta"):
         return elastic(settings)
 
@@ -140,7 +140,7 @@ def test_sub_slices_refuses_what_does_not_nest(full: Sequence[int], part: Sequen
 def test_network_is_the_slices_by_hand(
     shared: SharedWeights, images: Tensor, settings: Mapping[str, int], way: str
 ) -> None:
-    network = getattr(shared, way)(skeleton(settings))
+    network = getattr(shared, way)(without_values(settings))
     by_hand = forward_by_hand(dict(shared.largest.named_parameters()), images, settings)
     torch.testing.assert_close(network(images), by_hand)
 
@@ -152,7 +152,7 @@ def test_gradients_of_several_networks_add_up_in_the_shared_weights(
     losses = [forward_by_hand(weights, images, settings).square().sum() for settings in PARTS]
     expected = torch.autograd.grad(torch.stack(losses).sum(), list(weights.values()))
     for settings in PARTS:
-        network = shared.activate(skeleton(settings))
+        network = shared.activate(without_values(settings))
         network(images).square().sum().backward()
         assert all(parameter.grad is None for parameter in network.parameters())
     for parameter, gradient in zip(weights.values(), expected, strict=True):
@@ -160,7 +160,7 @@ def test_gradients_of_several_networks_add_up_in_the_shared_weights(
 
 
 def test_gradient_buffers_are_kept_and_may_be_dropped(shared: SharedWeights, images: Tensor) -> None:
-    network = shared.activate(skeleton(PARTS[1]))
+    network = shared.activate(without_values(PARTS[1]))
     network(images).sum().backward()
     once = first_gradient(shared)
     assert once is not None
@@ -174,7 +174,7 @@ def test_gradient_buffers_are_kept_and_may_be_dropped(shared: SharedWeights, ima
 
 
 def test_activated_copies_do_not_follow_the_shared_weights(shared: SharedWeights, images: Tensor) -> None:
-    network = shared.activate(skeleton(LARGEST))
+    network = shared.activate(without_values(LARGEST))
     before = network(images)
     with torch.no_grad():
         for parameter in shared.parameters():
@@ -186,13 +186,13 @@ def test_activated_copies_do_not_follow_the_shared_weights(shared: SharedWeights
 def test_refreshed_network_is_a_new_one(
     shared: SharedWeights, images: Tensor, settings: Mapping[str, int]
 ) -> None:
-    active = shared.bind(skeleton(settings))
+    active = shared.bind(without_values(settings))
     active.network.eval()(images)
     with torch.no_grad():
         for parameter in shared.parameters():
             parameter.mul_(1.5)
     active.refresh()
-    fresh = shared.activate(skeleton(settings))
+    fresh = shared.activate(without_values(settings))
     assert active.network.training
     torch.testing.assert_close(active.network.state_dict(), fresh.state_dict(), rtol=0, atol=0)
     gradients = []
@@ -205,21 +205,21 @@ def test_refreshed_network_is_a_new_one(
 
 def test_networks_gradient_is_not_the_shared_one(shared: SharedWeights, images: Tensor) -> None:
     """The largest network's gradient becomes the shared buffer, which the network must not write again."""
-    network = shared.activate(skeleton(LARGEST))
+    network = shared.activate(without_values(LARGEST))
     network(images).sum().backward()
     first = first_gradient(shared)
     assert first is not None
     kept = first.clone()
-    shared.activate(skeleton(PARTS[1]))(images).sum().backward()
+    shared.activate(without_values(PARTS[1]))(images).sum().backward()
     assert network.first.weight.grad is None
-    small = shared.activate(skeleton(PARTS[1]))
+    small = shared.activate(without_values(PARTS[1]))
     shared.zero_grad(set_to_none=True)
     small(images).sum().backward()
     torch.testing.assert_close(first, kept + first_gradient(shared))
 
 
 def test_weights_that_moved_strand_the_active_network(shared: SharedWeights) -> None:
-    active = shared.bind(skeleton(LARGEST))
+    active = shared.bind(without_values(LARGEST))
     assert not active.is_stranded
     shared.float()
     assert active.is_stranded
@@ -227,7 +227,7 @@ def test_weights_that_moved_strand_the_active_network(shared: SharedWeights) -> 
 
 def test_derived_network_is_independent(shared: SharedWeights, images: Tensor) -> None:
     before = {name: value.clone() for name, value in shared.state_dict().items()}
-    network = shared.derive(skeleton(LARGEST))
+    network = shared.derive(without_values(LARGEST))
     optimiser = torch.optim.SGD(network.parameters(), lr=1.0)
     network(images).square().sum().backward()
     optimiser.step()
@@ -239,7 +239,7 @@ def test_derived_network_is_independent(shared: SharedWeights, images: Tensor) -
 def test_statistics_start_afresh_and_constants_are_sliced(shared: SharedWeights, images: Tensor) -> None:
     shared.largest(images)
     shared.get_buffer("largest.scale")[2] = 7.0
-    network = shared.activate(skeleton(PARTS[1]))
+    network = shared.activate(without_values(PARTS[1]))
     assert network.norm.num_batches_tracked == 0
     torch.testing.assert_close(network.norm.running_mean, torch.zeros(8, dtype=torch.float64))
     torch.testing.assert_close(network.norm.running_var, torch.ones(8, dtype=torch.float64))
@@ -263,7 +263,7 @@ def test_error_names_the_tensor_and_both_shapes(shared: SharedWeights) -> None:
     too_wide.first = nn.Conv2d(3, 18, 1)
     with pytest.raises(PosenasError, match=r"first\.weight .*\(18, 3, 1, 1\).*\(16, 3, 1, 1\)"):
         shared.activate(too_wide)
-    even = skeleton({**LARGEST, "kernel": 4})
+    even = without_values({**LARGEST, "kernel": 4})
     with pytest.raises(PosenasError, match=r"grouped\.weight .*centre"):
         shared.derive(even)
     with pytest.raises(PosenasError, match=r"1\.weight is not in the largest network"):
@@ -272,7 +272,7 @@ def test_error_names_the_tensor_and_both_shapes(shared: SharedWeights) -> None:
 
 def test_a_frozen_shared_parameter_gets_no_gradient(shared: SharedWeights) -> None:
     shared.largest.get_parameter("linear.weight").requires_grad = False
-    network = shared.activate(skeleton(PARTS[1]))
+    network = shared.activate(without_values(PARTS[1]))
     network(torch.randn(2, 3, 8, 8, dtype=torch.float64)).sum().backward()
     assert shared.largest.get_parameter("linear.weight").grad is None
     assert shared.largest.get_parameter("linear.bias").grad is not None

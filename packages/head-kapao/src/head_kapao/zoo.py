@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 from posenas import ZooEntry
 
 from head_kapao.sizes import Size, published
 
 
 def _coco(size: Size, *, parameters: float, precision: float) -> ZooEntry:
-    return ZooEntry(
-        space="yolo",
-        options={"size": size},
-        genotype=published(size),
-        input_size=(1280, 1280),
-        keypoints="coco-17",
-        published={"parameters": parameters, "oks.AP": precision},
-        source=f"KAPAO, McNally, thesis (2022), table 4.2 ({size.upper()}, without test-time augmentation)",
-        head={"name": "kapao"},
-    )
+    """Return KAPAO of this size as published for COCO."""
+    figures = {"parameters": parameters, "oks.AP": precision}
+    return _entry(size, figures, keypoints="coco-17", table="4.2", test="without")
 
 
 def _crowdpose(size: Size, *, precision: float) -> ZooEntry:
+    """Return KAPAO of this size as published for CrowdPose."""
+    return _entry(size, {"oks.AP": precision}, keypoints="crowdpose-14", table="4.4", test="with")
+
+
+def _entry(
+    size: Size, figures: Mapping[str, float], *, keypoints: str, table: str, test: Literal["with", "without"]
+) -> ZooEntry:
     return ZooEntry(
         space="yolo",
         options={"size": size},
         genotype=published(size),
         input_size=(1280, 1280),
-        keypoints="crowdpose-14",
-        published={"oks.AP": precision},
-        source=f"KAPAO, McNally, thesis (2022), table 4.4 ({size.upper()}, with test-time augmentation)",
+        keypoints=keypoints,
+        published=figures,
+        source=f"KAPAO, McNally, thesis (2022), table {table} "
+        f"({size.upper()}, {test} test-time augmentation)",
         head={"name": "kapao"},
     )
 

@@ -27,6 +27,9 @@ from nas_cnf.simplifiable import Simplifiable
 from nas_cnf.steps import BilevelStep, SynchronousStep
 
 SearchEpochs: TypeAlias = Annotated[int, "passes over the people in learning weights and architecture", Gt(0)]
+ArchitectureRate: TypeAlias = Annotated[float, "learning rate of the architecture", Gt(0)]
+ArchitectureDecay: TypeAlias = Annotated[float, "weight decay of the architecture", Ge(0)]
+FinalEpochs: TypeAlias = Annotated[int, "passes in training the found network", Gt(0)]
 Sparsity: TypeAlias = Annotated[
     float, "weight of the architecture's entropy in its loss: above 0, few choices come to weigh all", Ge(0)
 ]
@@ -88,12 +91,12 @@ class FirstOrder:
     other half at the present weights. The found network is then trained anew on all of them."""
 
     epochs: SearchEpochs = 6
-    architecture_rate: Annotated[float, "learning rate of the architecture", Gt(0)] = 3e-3
-    architecture_decay: Annotated[float, "weight decay of the architecture", Ge(0)] = 1e-3
+    architecture_rate: ArchitectureRate = 3e-3
+    architecture_decay: ArchitectureDecay = 1e-3
     sparsity: Sparsity = 0.0
     discrete: Discrete = False
     prune: Prune = 0.0
-    final_epochs: Annotated[int, "passes in training the found network", Gt(0)] = 8
+    final_epochs: FinalEpochs = 8
 
     def requires(self) -> Sequence[type]:
         return _required(self)
@@ -113,13 +116,13 @@ class SecondOrder:
     step, which itself depends on the architecture. About three times the time and memory."""
 
     epochs: SearchEpochs = 4
-    architecture_rate: Annotated[float, "learning rate of the architecture", Gt(0)] = 3e-3
-    architecture_decay: Annotated[float, "weight decay of the architecture", Ge(0)] = 1e-3
+    architecture_rate: ArchitectureRate = 3e-3
+    architecture_decay: ArchitectureDecay = 1e-3
     inner_rate: Annotated[float, "length of the weights' next step", Gt(0)] = 1e-3
     sparsity: Sparsity = 0.0
     discrete: Discrete = False
     prune: Prune = 0.0
-    final_epochs: Annotated[int, "passes in training the found network", Gt(0)] = 8
+    final_epochs: FinalEpochs = 8
 
     def requires(self) -> Sequence[type]:
         return _required(self)

@@ -17,10 +17,11 @@ from annotated_types import Ge, Le
 from posenas import Batch, KeypointSet, Level, PosenasError, Poses, View, deepest_within
 from posenas.heatmaps import (
     QUARTER,
-    Crop,
+    CropOption,
     Encoding,
+    EncodingOption,
     HeatmapTargets,
-    Side,
+    InputSizeOption,
     check_input_size,
     encode,
     find_peaks,
@@ -53,10 +54,7 @@ empties the maps, and ends up there.
 class VectorHead:
     """Vectors in pixels by one 1 x 1 convolution a part, each from its own level where there are several."""
 
-    input_size: Annotated[
-        tuple[Side, Side],
-        "height and width of a person's view, pixels; multiples of the coarsest level's stride",
-    ] = (128, 96)
+    input_size: InputSizeOption = (128, 96)
     dimension: Annotated[
         int, "of the vectors; 1 is the paper's plain heat map, whose values are no lengths", Ge(1), Le(256)
     ] = 8
@@ -66,12 +64,8 @@ class VectorHead:
         "part2, ... (auto), as large groups drawn at random, or lists of keypoint names",
     ] = "auto"
     groups_seed: Annotated[int, "another seed draws other random groups", Ge(0)] = 0
-    encoding: Annotated[Encoding, "how keypoints become maps and maps keypoints"] = "udp"
-    crop: Annotated[
-        Crop,
-        "how a box meets the view's pixels: its corners at their centres (udp), or as most papers do "
-        "(standard); auto takes the encoding's own, udp for udp and standard for the others",
-    ] = "auto"
+    encoding: EncodingOption = "udp"
+    crop: CropOption = "auto"
     sigma: Annotated[
         float,
         "standard deviation of the targets, quarters of a view's pixel; the paper's 2 is for 256x256",

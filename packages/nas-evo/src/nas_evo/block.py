@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+from posenas.layers import SqueezeExcitation
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
@@ -12,24 +14,6 @@ _EPSILON = 1e-3
 def normalised(convolution: nn.Conv2d | nn.ConvTranspose2d, momentum: float) -> tuple[nn.Module, nn.Module]:
     """Return the convolution and its batch norm."""
     return convolution, nn.BatchNorm2d(convolution.out_channels, eps=_EPSILON, momentum=momentum)
-
-
-class SqueezeExcitation(nn.Module):
-    """A gate in (0, 1) that multiplies every channel: (N, C, H, W) to the same shape.
-
-    It is a mean over positions, 1x1 to `hidden` channels, swish, 1x1 back and a sigmoid. Both convolutions
-    have a bias.
-    """
-
-    def __init__(self, channels: int, hidden: int) -> None:
-        super().__init__()
-        self.squeeze = nn.Conv2d(channels, hidden, 1)
-        self.expand = nn.Conv2d(hidden, channels, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        hidden = silu(self.squeeze(features.mean(dim=(2, 3), keepdim=True)))
-        gates: Tensor = self.expand(hidden).sigmoid()
-        return features * gates
 
 
 class DropConnect(nn.Module):
@@ -89,7 +73,8 @@ class InvertedResidual(nn.Module):
         depthwise = nn.Conv2d(mid, mid, kernel, stride, kernel // 2, groups=mid, bias=False)
         self.depthwise = nn.Sequential(*normalised(depthwise, momentum), nn.SiLU(inplace=True))
         # A quarter of what comes in, before the expansion: EfficientNet's, unlike MobileNetV3's.
-        self.excite = SqueezeExcitation(mid, max(1, in_channels // 4))
+        hidden = max(1, in_channels // 4)
+        self.excite = SqueezeExcitation(mid, hidden, activation=silu, gate=torch.sigmoid)
         self.project = nn.Sequential(*normalised(nn.Conv2d(mid, out_channels, 1, bias=False), momentum))
         self.shortcut = stride == 1 and in_channels == out_channels
         self.drop = DropConnect(drop if self.shortcut else 0.0)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from posenas import Choice, Genotype, Level
-from posenas.layers import Chain, InvertedResidual, initialise, made
+from posenas.layers import Chain, InvertedResidual, convolution, initialise
 from torch import nn
 
 from nas_ofa_elastic.family import deconvolution, dividing
@@ -142,7 +142,8 @@ class MobileNetV3:
     def build(self, genotype: Genotype) -> Chain:
         """Return the member with fresh weights; its levels are its stages and `deconv`."""
         channels, stride = _STEM_WIDTH, 2
-        parts: dict[str, nn.Module] = {"stem": _stem()}
+        stem = convolution(3, channels, kernel=3, stride=stride, activation=nn.Hardswish)
+        parts: dict[str, nn.Module] = {"stem": stem}
         levels = []
         for number, stage in enumerate(self.stages, 1):
             name = f"stage{number}"
@@ -161,15 +162,6 @@ class MobileNetV3:
         # The fan of a depthwise convolution's input, unlike its output's, tells its size.
         initialise(network, partial(nn.init.kaiming_normal_, mode="fan_in"))
         return network
-
-
-def _stem() -> nn.Sequential:
-    """Return a module from (N, 3, H, W) to (N, 16, H / 2, W / 2)."""
-    return nn.Sequential(
-        made(nn.Conv2d, 3, _STEM_WIDTH, 3, 2, 1, bias=False),
-        made(nn.BatchNorm2d, _STEM_WIDTH),
-        nn.Hardswish(inplace=True),
-    )
 
 
 def _elastic_stage(width: int, *, stride: int, activation: type[nn.Module]) -> InvertedStage:

@@ -44,10 +44,7 @@ class BasicBlock(nn.Module):
         self.shortcut = (
             nn.Identity()
             if stride == 1
-            else nn.Sequential(
-                made(nn.Conv2d, in_channels, out_channels, 1, stride, bias=False),
-                made(nn.BatchNorm2d, out_channels),
-            )
+            else convolution(in_channels, out_channels, kernel=1, stride=stride, activation=None)
         )
 
     def forward(self, features: Tensor) -> Tensor:

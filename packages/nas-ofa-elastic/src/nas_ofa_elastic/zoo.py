@@ -1,17 +1,41 @@
-"""Networks that ViPNAS published, and the two ends of the space that it searched."""
+"""Networks that ViPNAS published, and the two ends of the spaces that it searched."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from posenas import ZooEntry
 
 from nas_ofa_elastic.mobilenetv3 import MOBILENETV3
-from nas_ofa_elastic.resnet50 import RESNET50
 from nas_ofa_elastic.space import ElasticSpace
 
-S_VIPNAS_RES50 = ZooEntry(
-    space="ofa",
-    options={"backbone": "resnet50"},
-    genotype={
+
+def _entry(
+    backbone: str, genotype: Mapping[str, Any], published: Mapping[str, float], *, table: str
+) -> ZooEntry:
+    """Return a network of the paper, for people of COCO in views of 256x192.
+
+    Args:
+        backbone: an option of the space.
+        genotype: one value for each of the backbone's dimensions.
+        published: what the paper prints.
+        table: where the paper prints it, and which network it is.
+    """
+    return ZooEntry(
+        space="ofa",
+        options={"backbone": backbone},
+        genotype=genotype,
+        input_size=(256, 192),
+        keypoints="coco-17",
+        published=published,
+        source=f"ViPNAS, Xu et al., CVPR 2021, {table}",
+    )
+
+
+S_VIPNAS_RES50 = _entry(
+    "resnet50",
+    {
         "stem.width": 48,
         "stage1.depth": 4,
         "stage1.width": 80,
@@ -36,44 +60,21 @@ S_VIPNAS_RES50 = ZooEntry(
         "deconv.width": 144,
         "deconv.groups": 16,
     },
-    input_size=(256, 192),
-    keypoints="coco-17",
-    published={"parameters": 7.3e6, "paper_gflops": 1.44, "oks.AP": 0.710},
-    source="ViPNAS, Xu et al., CVPR 2021, table 1 (S-ViPNet-Res50)",
+    {"parameters": 7.3e6, "paper_gflops": 1.44, "oks.AP": 0.710},
+    table="table 1 (S-ViPNet-Res50)",
 )
 
-VIPNAS_RES50_LARGEST, VIPNAS_RES50_SMALLEST = (
-    ZooEntry(
-        space="ofa",
-        options={"backbone": "resnet50"},
-        genotype={name: choice.values[end] for name, choice in RESNET50.dimensions().items()},
-        input_size=(256, 192),
-        keypoints="coco-17",
-        published={},
-        source=f"ViPNAS, Xu et al., CVPR 2021, table A2 ({which} values)",
-    )
-    for end, which in ((-1, "largest"), (0, "smallest"))
-)
+_RES50 = ElasticSpace("resnet50")
+VIPNAS_RES50_LARGEST = _entry("resnet50", _RES50.largest(), {}, table="table A2 (largest values)")
+VIPNAS_RES50_SMALLEST = _entry("resnet50", _RES50.smallest(), {}, table="table A2 (smallest values)")
 
 _HRNET = ElasticSpace("hrnet-w32")
+VIPNAS_HRNET_W32_LARGEST = _entry("hrnet-w32", _HRNET.largest(), {}, table="table A3 (largest values)")
+VIPNAS_HRNET_W32_SMALLEST = _entry("hrnet-w32", _HRNET.smallest(), {}, table="table A3 (smallest values)")
 
-VIPNAS_HRNET_W32_LARGEST, VIPNAS_HRNET_W32_SMALLEST = (
-    ZooEntry(
-        space="ofa",
-        options={"backbone": "hrnet-w32"},
-        genotype=genotype,
-        input_size=(256, 192),
-        keypoints="coco-17",
-        published={},
-        source=f"ViPNAS, Xu et al., CVPR 2021, table A3 ({which} values)",
-    )
-    for genotype, which in ((_HRNET.largest(), "largest"), (_HRNET.smallest(), "smallest"))
-)
-
-S_VIPNAS_MBV3 = ZooEntry(
-    space="ofa",
-    options={"backbone": "mobilenetv3"},
-    genotype={
+S_VIPNAS_MBV3 = _entry(
+    "mobilenetv3",
+    {
         "stage1.group_width": 2,
         "stage1.attention": True,
         "stage2.depth": 4,
@@ -104,26 +105,18 @@ S_VIPNAS_MBV3 = ZooEntry(
         "deconv.width": 160,
         "deconv.groups": 160,
     },
-    input_size=(256, 192),
-    keypoints="coco-17",
-    published={"parameters": 5.4e6, "paper_gflops": 0.69, "oks.AP": 0.678},
-    source="ViPNAS, Xu et al., CVPR 2021, table 1 (S-ViPNet-MobileNetV3); the released network, AP 0.700",
+    {"parameters": 5.4e6, "paper_gflops": 0.69, "oks.AP": 0.678},
+    table="table 1 (S-ViPNet-MobileNetV3); the released network, AP 0.700",
 )
 
 # Table A1's deconvolutions: 256 channels. Of its group numbers only 32 divides the 160 channels before them.
+_DECONVOLUTIONS = {"deconv.width": 256, "deconv.groups": 32}
 VIPNAS_MBV3_LARGEST, VIPNAS_MBV3_SMALLEST = (
-    ZooEntry(
-        space="ofa",
-        options={"backbone": "mobilenetv3"},
-        genotype={
-            **{name: choice.values[end] for name, choice in MOBILENETV3.dimensions().items()},
-            "deconv.width": 256,
-            "deconv.groups": 32,
-        },
-        input_size=(256, 192),
-        keypoints="coco-17",
-        published={},
-        source=f"ViPNAS, Xu et al., CVPR 2021, table A1 ({which} values)",
+    _entry(
+        "mobilenetv3",
+        {name: choice.values[end] for name, choice in MOBILENETV3.dimensions().items()} | _DECONVOLUTIONS,
+        {},
+        table=f"table A1 ({which} values)",
     )
     for end, which in ((-1, "largest"), (0, "smallest"))
 )

@@ -8,14 +8,22 @@ from posenas.networks.heatmaps.losses import (
     mean_squared_difference,
     mean_squared_error,
 )
-from posenas.networks.heatmaps.view import Crop, Side, check_input_size, person_view, undo_mirror
+from posenas.networks.heatmaps.view import (
+    CropOption,
+    EncodingOption,
+    InputSizeOption,
+    check_input_size,
+    person_view,
+    undo_mirror,
+)
 
 __all__ = [
     "QUARTER",
-    "Crop",
+    "CropOption",
     "Encoding",
+    "EncodingOption",
     "HeatmapTargets",
-    "Side",
+    "InputSizeOption",
     "check_input_size",
     "cross_entropy_to_teacher",
     "divergence",

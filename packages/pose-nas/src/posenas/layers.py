@@ -12,7 +12,7 @@ from posenas.networks.layers.initialisation import initialise
 from posenas.networks.layers.inverted import InvertedResidual
 from posenas.networks.layers.multi_resolution import BLOCKS, Branch
 from posenas.networks.layers.residual import BasicBlock, Bottleneck
-from posenas.networks.skeletons import made
+from posenas.networks.without_values import made
 
 __all__ = [
     "BLOCKS",

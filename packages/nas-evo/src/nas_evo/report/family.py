@@ -87,7 +87,7 @@ def _fittest(networks: Iterable[Evolved]) -> Evolved | None:
     return min(fit, key=lambda pair: pair[0])[1] if fit else None
 
 
-class Change(NamedTuple):
+class GeneChange(NamedTuple):
     """A gene with its value in the parent and in the child, as JSON; empty where it has none."""
 
     gene: str
@@ -95,10 +95,10 @@ class Change(NamedTuple):
     after: str
 
 
-def changed_genes(parent: Genotype, child: Genotype) -> Sequence[Change]:
+def changed_genes(parent: Genotype, child: Genotype) -> Sequence[GeneChange]:
     """Return what a mutation changed, in the order of the parent's genes."""
     return [
-        Change(gene, before, after)
+        GeneChange(gene, before, after)
         for gene in dict.fromkeys([*parent, *child])
         if (before := value_text(parent, gene)) != (after := value_text(child, gene))
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
 
-from nas_evo.report.family import Change, Evolved, Family, changed_genes, known_fitness
+from nas_evo.report.family import Evolved, Family, GeneChange, changed_genes, known_fitness
 
 SIZE = "parameters_with_statistics"
 """The cost that the fitness counts."""
@@ -59,11 +59,11 @@ def generation_table(family: Family) -> Sequence[Generation]:
 
 
 @dataclass(frozen=True)
-class Step:
+class LineMember:
     """One network of the winner's line; `changes` are against its parent, none for the first."""
 
     network: Evolved
-    changes: Sequence[Change]
+    changes: Sequence[GeneChange]
 
     @property
     def size(self) -> float | None:
@@ -71,8 +71,8 @@ class Step:
         return self.network.trial.costs.get(SIZE)
 
 
-def winners_line(family: Family) -> Sequence[Step]:
+def winners_line(family: Family) -> Sequence[LineMember]:
     """Return the winner's line, the ancestor first, the winner last; empty where all failed."""
     line = family.line
     changes = [changed_genes(parent.trial.genotype, child.trial.genotype) for parent, child in pairwise(line)]
-    return [Step(network, changed) for network, changed in zip(line, [[], *changes], strict=False)]
+    return [LineMember(network, changed) for network, changed in zip(line, [[], *changes], strict=False)]

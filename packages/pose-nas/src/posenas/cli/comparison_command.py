@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from posenas.cli.run_commands import accept_option, json_option, stoppable
+from posenas.cli.run_commands import stoppable
+from posenas.cli.shared_options import accept_option, json_last_option
 from posenas.cli.terminal import say
 
 
@@ -45,7 +46,7 @@ from posenas.cli.terminal import say
     help="How far costs may lie apart and still count as equal, as a share.",
 )
 @accept_option
-@json_option
+@json_last_option
 def compare(
     run: Path,
     random: int | None,

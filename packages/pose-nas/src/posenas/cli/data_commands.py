@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from posenas.cli.shared_options import json_option, set_option
 from posenas.cli.terminal import say, tell
 
 
@@ -19,14 +20,7 @@ def data() -> None:
 
 @data.command()
 @click.argument("name")
-@click.option(
-    "--set",
-    "-o",
-    "assignments",
-    multiple=True,
-    metavar="dataset.KEY=VALUE",
-    help="Such as dataset.root=FOLDER.",
-)
+@set_option("Such as dataset.root=FOLDER.", metavar="dataset.KEY=VALUE")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -37,7 +31,7 @@ def data() -> None:
 @click.option("--samples", type=click.IntRange(min=1), default=16, show_default=True, help="People to draw.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--strict", is_flag=True, help="End with status 2 where something is found.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def check(
     name: str,
     assignments: tuple[str, ...],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from posenas.cli.shared_options import json_option, set_option
 from posenas.cli.terminal import say, tell
 
 
@@ -17,15 +18,8 @@ from posenas.cli.terminal import say, tell
     "--recipe", type=click.Path(path_type=Path), help="Look at the data of the recipe in this TOML file."
 )
 @click.option("--dataset", metavar="NAME", help="Look at the data of this dataset.")
-@click.option(
-    "--set",
-    "-o",
-    "assignments",
-    multiple=True,
-    metavar="dataset.KEY=VALUE",
-    help="Such as dataset.root=FOLDER.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@set_option("Such as dataset.root=FOLDER.", metavar="dataset.KEY=VALUE")
+@json_option
 def doctor(recipe: Path | None, dataset: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Look at environment, machine, devices, plugins and data, and say what to mend.
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
+from posenas.cli.shared_options import json_option, set_option
 from posenas.cli.terminal import say, tell
 from posenas.contract.errors import PosenasError, suggestion
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
@@ -103,14 +102,7 @@ def _component(kind: str, name: str) -> tuple[type[Any], str]:
 @click.command()
 @click.argument("network")
 @click.option("--space", metavar="NAME", help="The space of a genotype's JSON file.  [default: ofa]")
-@click.option(
-    "--set",
-    "-o",
-    "assignments",
-    multiple=True,
-    metavar="TABLE.KEY=VALUE",
-    help="Such as space.backbone=resnet50 or head.input_size=256,192.",
-)
+@set_option("Such as space.backbone=resnet50 or head.input_size=256,192.")
 @json_option
 def describe(network: str, space: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Show what NETWORK costs and its levels: a zoo entry, a genotype's JSON file or a run's folder."""

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from posenas.cli.shared_options import json_option, set_option
 from posenas.cli.terminal import say
 
 if TYPE_CHECKING:
     from posenas.networks.latency.table import LatencyTable
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-Command = Callable[..., Any]
-
-
-def _set_option(examples: str) -> Callable[[Command], Command]:
-    return click.option(
-        "--set", "-o", "assignments", multiple=True, metavar="TABLE.KEY=VALUE", help=f"Such as {examples}."
-    )
 
 
 @click.group()
@@ -37,7 +26,7 @@ def latency() -> None:
 @click.option("--space", metavar="NAME", help="The networks' space.  [default: ofa]")
 @click.option("--head", metavar="NAME", help="The networks' head.  [default: heatmap]")
 @click.option("--dataset", metavar="NAME", help="Its keypoints are the head's.  [default: synthetic]")
-@_set_option("space.backbone=resnet50, head.input_size=256,192 or latency.batch_size=8")
+@set_option("Such as space.backbone=resnet50, head.input_size=256,192 or latency.batch_size=8.")
 @click.option(
     "--networks",
     type=click.IntRange(min=6),
@@ -83,7 +72,7 @@ def build(
 @latency.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("network", default="")
-@_set_option("space.backbone=resnet50 or head.input_size=256,192, of NETWORK")
+@set_option("Such as space.backbone=resnet50 or head.input_size=256,192, of NETWORK.")
 @click.option("--measure", is_flag=True, help="Time NETWORK on this machine too.")
 @json_option
 def show(file: Path, network: str, assignments: tuple[str, ...], measure: bool, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from posenas.cli.run_commands import json_option
+from posenas.cli.shared_options import json_last_option, set_option
 from posenas.cli.terminal import say
 from posenas.contract.errors import PosenasError
 
@@ -66,15 +66,8 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
     help="Images with more pixels are not read.",
 )
 @click.option("--device", help="auto, cpu or cuda.  [default: the run's]")
-@click.option(
-    "--set",
-    "-o",
-    "assignments",
-    multiple=True,
-    metavar="TABLE.KEY=VALUE",
-    help="Such as evaluation.flip_test=false, which is about twice as fast, or head.pose_threshold=0.1.",
-)
-@json_option
+@set_option("Such as evaluation.flip_test=false, which is about twice as fast, or head.pose_threshold=0.1.")
+@json_last_option
 def predict(
     run: Path,
     source: Path,
@@ -92,8 +85,8 @@ def predict(
     with _display() as display:
         from posenas.networks.devices import keep_freed_memory, use_threads
         from posenas.prediction.output import check_unused
+        from posenas.prediction.pose_predictor import make_pose_predictor
         from posenas.prediction.predict import predict_source
-        from posenas.prediction.predictor import make_predictor
         from posenas.prediction.sources import open_source
         from posenas.prediction.trained import load_trained
         from posenas.runs.run import unused_path
@@ -104,7 +97,7 @@ def predict(
         keep_freed_memory()
         opened = open_source(source, limit=frames, warn=display.warned, most_pixels=max_pixels)
         trained = load_trained(run, assignments=assignments, flags={"device": device})
-        predictor = make_predictor(trained, opened, boxes=boxes, warn=display.warned)
+        predictor = make_pose_predictor(trained, opened, boxes=boxes, warn=display.warned)
         tally, folder = predict_source(
             predictor,
             opened,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from posenas.cli.shared_options import Command, accept_option, json_last_option, set_option
 from posenas.cli.terminal import say, tell
 from posenas.contract.errors import PosenasError
 from posenas.contract.kinds import COMPONENT_KINDS
@@ -26,12 +27,10 @@ if TYPE_CHECKING:
 
 _RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision", "init")
 
-Command = Callable[..., Any]
-
 
 def recipe_options(command: Command) -> Command:
     """Add to a command the flags from which a recipe is made; they win over a recipe file."""
-    options = [
+    options: list[Callable[[Command], Command]] = [
         click.option(
             "--recipe", type=click.Path(path_type=Path), help="Read the recipe from this TOML file."
         ),
@@ -39,14 +38,7 @@ def recipe_options(command: Command) -> Command:
             click.option(f"--{kind}", metavar="NAME", help=f"The {kind}; see `posenas plugins`.")
             for kind in COMPONENT_KINDS
         ),
-        click.option(
-            "--set",
-            "-o",
-            "assignments",
-            multiple=True,
-            metavar="TABLE.KEY=VALUE",
-            help="Set an option, such as strategy.candidates=50; see `posenas show`.",
-        ),
+        set_option("Set an option, such as strategy.candidates=50; see `posenas show`."),
         click.option(
             "--limit",
             "limits",
@@ -79,16 +71,8 @@ def recipe_options(command: Command) -> Command:
     return command
 
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="End standard output with one JSON object."
-)
 run_option = click.option(
     "--run", "path", type=click.Path(path_type=Path), help="The run's folder.  [default: a new one in runs/]"
-)
-accept_option = click.option(
-    "--accept-changes",
-    is_flag=True,
-    help="Go on with a run whose data, packages or torch changed since it began; its report will tell.",
 )
 
 
@@ -103,7 +87,7 @@ accept_option = click.option(
     type=click.IntRange(min=1),
     help="Search so many times, with the seed and the following ones, and report the spread.",
 )
-@json_option
+@json_last_option
 def compose(
     path: Path | None,
     accept_changes: bool,
@@ -139,7 +123,7 @@ def compose(
 @accept_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training people.")
 @click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
-@json_option
+@json_last_option
 def train(
     network: str,
     path: Path | None,
@@ -179,7 +163,7 @@ def train(
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @accept_option
-@json_option
+@json_last_option
 def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
     """Continue RUN from the instant at which it was stopped."""
     from posenas.composing.compose import compose as check
@@ -338,17 +322,10 @@ def _advice(error: MemoryError | RuntimeError) -> str | None:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--split", default="val", show_default=True, help="The people to score on.")
-@click.option(
-    "--set",
-    "-o",
-    "assignments",
-    multiple=True,
-    metavar="TABLE.KEY=VALUE",
-    help="Such as evaluation.boxes=FILE or dataset.root=FOLDER.",
-)
+@set_option("Such as evaluation.boxes=FILE or dataset.root=FOLDER.")
 @click.option("--dataset", metavar="NAME", help="Another dataset with the same keypoints.")
 @click.option("--evaluator", metavar="NAME", help="Another evaluator.")
-@json_option
+@json_last_option
 def evaluate(
     run: Path,
     split: str,
@@ -379,7 +356,7 @@ def evaluate(
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@json_option
+@json_last_option
 def report(run: Path, as_json: bool) -> None:
     """Write the report of RUN, finished or not, and say where it is."""
     from posenas.reporting.report import write_report

@@ -19,7 +19,7 @@ from posenas.networks.counting import Costs, measure
 from posenas.networks.devices import Compute, choose_compute
 from posenas.networks.multiplications import KnownCalls
 from posenas.networks.pose_network import PoseNetwork
-from posenas.networks.skeletons import Skeletons
+from posenas.networks.without_values import WithoutValues
 from posenas.runs.recipe import ComponentChoice, Recipe
 
 
@@ -66,7 +66,7 @@ def outline_network(
         head: builds the head's module.
         keypoints: what the head finds.
     """
-    with torch.device("meta"), Skeletons():
+    with torch.device("meta"), WithoutValues():
         return build_network(space, genotype, head=head, keypoints=keypoints)
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PADDING = 1.25
 
+FARTHEST = 1e6
+"""Pixels from an image's corner. No image reaches so far, and beyond it numbers become infinite."""
+
 
 def crop_matrix(
     box: ArrayLike,

@@ -28,7 +28,7 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
-class Change:
+class CropChange:
     """The random change that was drawn for one crop; its geometric fields are arguments of `crop_matrix`.
 
     Attributes:
@@ -61,7 +61,7 @@ class Augmentation:
 
     def draw(
         self, rng: np.random.Generator, *, box: Box, keypoints: NDArray[np.float64], keypoint_set: KeypointSet
-    ) -> Change:
+    ) -> CropChange:
         """Draw the changes of one crop.
 
         Every draw is made whatever the options are, so switching one change off leaves the others alone.
@@ -77,7 +77,7 @@ class Augmentation:
         if half < self.half_body:
             box = half_body_box(box, keypoints, keypoint_set, upper=bool(upper < 0.5))
         brightness, contrast, saturation = (1 + self.colour * float(value) for value in colour)
-        return Change(
+        return CropChange(
             box=box,
             scale=1 + self.scale * float(size),
             rotation=self.rotation * float(angle) if rotate < self.rotated else 0.0,

@@ -18,12 +18,12 @@ from posenas.data.affine import invert, shown_area, transform
 from posenas.data.augment import Augmentation, change_colours
 from posenas.data.channels import mix_channels, to_unit
 from posenas.data.detected_poses import DetectionRules, judged
-from posenas.data.loader import EpochLoader, LoaderSettings
+from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.person_crop import PersonCrop
 from posenas.data.reading import (
     CropReader,
+    ReadCrops,
     UnreadableImages,
-    WarpedCrops,
     worker_loader,
 )
 from posenas.data.remarks import RemarkedImages
@@ -43,7 +43,7 @@ _EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True)
-class LoadedCrops:
+class EvaluatedCrops:
     """Every crop of a split in memory, to be used again for each candidate of a search.
 
     Attributes:
@@ -110,7 +110,7 @@ def crop_loader(
     seed: int,
     cache_bytes: int = 0,
     **settings: Unpack[LoaderSettings],
-) -> EpochLoader[WarpedCrops]:
+) -> ViewLoader[ReadCrops]:
     """Return a loader of training batches of crops.
 
     Args:
@@ -139,7 +139,7 @@ def crop_loader(
         keypoints=keypoints,
         cache_bytes=cache_bytes,
     )
-    return EpochLoader(reader, _finish, views=len(crops), files=_count_images(crops), seed=seed, **settings)
+    return ViewLoader(reader, _finish, views=len(crops), files=_count_images(crops), seed=seed, **settings)
 
 
 def load_crops(
@@ -152,7 +152,7 @@ def load_crops(
     max_unreadable: float = 0.05,
     rules: DetectionRules | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> LoadedCrops:
+) -> EvaluatedCrops:
     """Read every crop once, in the order given and without augmentation.
 
     This takes N * H * W * 3 bytes: 0.9 GB for COCO val2017's 6,352 people at 256 x 192.
@@ -182,7 +182,7 @@ def load_crops(
     ]
     reader = CropReader(crops, samples, view, seed=0)
     images = torch.empty((len(crops), view.height, view.width, 3), dtype=torch.uint8)
-    parts: list[WarpedCrops] = []
+    parts: list[ReadCrops] = []
     filled = 0
     loader = worker_loader(reader, keys, workers=min(workers, len(keys)), device=torch.device("cpu"))
     for done, warped in enumerate(loader, start=1):
@@ -199,7 +199,7 @@ def load_crops(
     used = [crops[position] for part in parts for position in part.positions.tolist()]
     poses = torch.from_numpy(np.concatenate([part.poses for part in parts]))
     inverses = invert(np.concatenate([part.matrices for part in parts]))
-    return LoadedCrops(
+    return EvaluatedCrops(
         images=images[:filled],
         inverses=inverses,
         image_ids=np.array([samples[crop.sample].id for crop in used], np.int64),
@@ -215,7 +215,7 @@ def _count_images(crops: Sequence[PersonCrop]) -> int:
     return len({crop.sample for crop in crops})
 
 
-def _finish(warped: WarpedCrops, device: torch.device) -> Batch:
+def _finish(warped: ReadCrops, device: torch.device) -> Batch:
     images = warped.images.to(device, non_blocking=True)
     colours = torch.from_numpy(warped.colours).to(device)
     poses = torch.from_numpy(warped.poses).to(device)

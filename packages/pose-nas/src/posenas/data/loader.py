@@ -38,6 +38,19 @@ class ReadViews(Protocol):
 Read = TypeVar("Read", bound=ReadViews)
 
 
+class BatchLoader(Protocol):
+    """A loader of training batches, the same ones each time an epoch is asked for."""
+
+    @property
+    def steps(self) -> int:
+        """The batches of an epoch."""
+        ...
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch, counted from 0."""
+        ...
+
+
 class LoaderSettings(TypedDict):
     """Settings by which views are loaded, whatever they show.
 
@@ -58,7 +71,7 @@ class LoaderSettings(TypedDict):
     max_unreadable: NotRequired[float]
 
 
-class EpochLoader(Generic[Read]):
+class ViewLoader(Generic[Read]):
     """Batches of views, read in worker processes and finished in batch on the device.
 
     Order, geometry and colours of an epoch derive from the seed, the epoch's number and a view's position

@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
-from posenas.data.affine import crop_matrix, transform, warp
-from posenas.data.augment import Change
+from posenas.data.affine import FARTHEST, crop_matrix, transform, warp
+from posenas.data.augment import CropChange
 from posenas.data.images.file_image import FileImage
 from posenas.data.remarks import Remark, depth_remark, size_remarks
 from posenas.runs.stopping import leave_stopping_to_parent
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from posenas.data.augment import Augmentation
     from posenas.data.person_crop import PersonCrop
 
-_FARTHEST = 1e6
-"""The largest coordinate in pixels: no image reaches so far, and beyond it numbers become infinite."""
-
 _PR_SET_PDEATHSIG = 1
 """Linux's prctl: the signal that a process gets when its parent ends."""
 
@@ -46,7 +43,7 @@ BatchKey: TypeAlias = tuple[int, list[int]]
 """The key of a batch: the number of its epoch and the positions of its views."""
 
 
-class WarpedCrops(NamedTuple):
+class ReadCrops(NamedTuple):
     """The crops that a worker sends for one batch; n of them could be read.
 
     Attributes:
@@ -112,7 +109,7 @@ class DecodedImages:
         return image
 
 
-class CropReader(Dataset[WarpedCrops]):
+class CropReader(Dataset[ReadCrops]):
     """A dataset of batches for the workers: decodes and warps their crops, augmented only in training."""
 
     def __init__(
@@ -143,7 +140,7 @@ class CropReader(Dataset[WarpedCrops]):
         self._augmentation, self._keypoints = augmentation, keypoints
         self._mirrored = list(keypoints.mirrored) if keypoints else []
 
-    def __getitem__(self, key: BatchKey) -> WarpedCrops:
+    def __getitem__(self, key: BatchKey) -> ReadCrops:
         epoch, wanted = key
         count, keypoints = len(wanted), len(self._crops[0].keypoints)
         images = np.empty((count, self._view.height, self._view.width, 3), np.uint8)
@@ -160,7 +157,7 @@ class CropReader(Dataset[WarpedCrops]):
             colours[done] = change.colour
             positions[done] = position
             done += 1
-        return WarpedCrops(
+        return ReadCrops(
             torch.from_numpy(images[:done]),
             poses[:done],
             matrices[:done],
@@ -190,7 +187,7 @@ class CropReader(Dataset[WarpedCrops]):
                 continue
             yield position, image
 
-    def _place(self, crop: PersonCrop, change: Change) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _place(self, crop: PersonCrop, change: CropChange) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the crop's (2, 3) matrix and its (K, 3) keypoints.
 
         The keypoints are in pixels of the view, with 1 where labelled and inside it, else 0.
@@ -204,14 +201,14 @@ class CropReader(Dataset[WarpedCrops]):
             flip=change.flip,
         )
         keypoints = crop.keypoints[self._mirrored] if change.flip else crop.keypoints
-        points = transform(matrix, keypoints[:, :2].clip(-_FARTHEST, _FARTHEST))
+        points = transform(matrix, keypoints[:, :2].clip(-FARTHEST, FARTHEST))
         inside = ((points >= 0) & (points <= (self._view.width - 1, self._view.height - 1))).all(axis=1)
         return matrix, np.column_stack([points, (keypoints[:, 2] > 0) & inside])
 
-    def _change(self, position: int, epoch: int) -> Change:
+    def _change(self, position: int, epoch: int) -> CropChange:
         box, keypoints = self._crops[position].box, self._crops[position].keypoints
         if self._augmentation is None or self._keypoints is None:
-            return Change(box)
+            return CropChange(box)
         rng = np.random.default_rng([self._seed, epoch, position + 1])
         return self._augmentation.draw(rng, box=box, keypoints=keypoints, keypoint_set=self._keypoints)
 

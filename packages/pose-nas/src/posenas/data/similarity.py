@@ -21,7 +21,7 @@ PAIRS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
-class People:
+class TruePeople:
     """The T true people of a split as arrays, in ascending order of their images' ids.
 
     Attributes:
@@ -74,12 +74,12 @@ def check_predictions(predictions: Predictions, truth: GroundTruth) -> None:
         )
 
 
-def people_of(truth: GroundTruth) -> People:
+def people_of(truth: GroundTruth) -> TruePeople:
     """Return everybody annotated in the split; within an image the order of the annotations is kept."""
     samples = sorted(truth.samples, key=lambda sample: sample.id)
     people = [person for sample in samples for person in sample.people]
     keypoints = np.array([person.keypoints for person in people]).reshape(-1, len(truth.keypoints), 3)
-    return People(
+    return TruePeople(
         image_ids=np.repeat(
             np.array([sample.id for sample in samples], dtype=np.int64),
             [len(sample.people) for sample in samples],
@@ -106,7 +106,7 @@ def pairs_by_image(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> Pai
 
 
 def pose_similarity(
-    keypoints: NDArray[np.float64], people: People, *, pairs: Pairs, sigmas: NDArray[np.float64]
+    keypoints: NDArray[np.float64], people: TruePeople, *, pairs: Pairs, sigmas: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the OKS of each pair.
 
@@ -139,7 +139,7 @@ def pose_similarity(
 
 
 def keypoint_similarity(
-    keypoints: NDArray[np.float64], people: People, *, pairs: Pairs, sigmas: NDArray[np.float64]
+    keypoints: NDArray[np.float64], people: TruePeople, *, pairs: Pairs, sigmas: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the terms of each pair whose mean over the labelled keypoints is its OKS.
 
@@ -181,14 +181,14 @@ def similarity_to_poses(
 
 
 def _from_keypoints(
-    keypoints: NDArray[np.float64], people: People, *, pairs: Pairs, columns: NDArray[np.int64]
+    keypoints: NDArray[np.float64], people: TruePeople, *, pairs: Pairs, columns: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     chosen = columns[pairs.true]
     return keypoints[pairs.predicted[:, None], chosen] - people.keypoints[pairs.true[:, None], chosen]
 
 
 def _from_enlarged_box(
-    keypoints: NDArray[np.float64], people: People, *, pairs: Pairs, columns: NDArray[np.int64]
+    keypoints: NDArray[np.float64], people: TruePeople, *, pairs: Pairs, columns: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     predicted = keypoints[pairs.predicted[:, None], columns[pairs.true]]
     corner, size = np.split(people.boxes[pairs.true][:, None], 2, axis=2)

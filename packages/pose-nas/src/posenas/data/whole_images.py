@@ -15,10 +15,10 @@ from posenas.contract.batches import Batch, Poses, View
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
 from posenas.contract.scores import Predictions
-from posenas.data.affine import invert, transform
+from posenas.data.affine import FARTHEST, invert, transform
 from posenas.data.channels import to_unit
 from posenas.data.letterbox import letterbox, rectangle
-from posenas.data.loader import EpochLoader, LoaderSettings
+from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
 from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, worker_loader
 from posenas.data.remarks import Remark, RemarkedImages
@@ -35,11 +35,9 @@ _LEAST_SHARE = 0.1
 _GREATEST_ASPECT = 20.0
 _CROP_PIXELS = 256 * 192
 _KEPT_BYTES = 2**30
-_FARTHEST = 1e6
-"""The largest coordinate in pixels: no image reaches so far, and beyond it numbers become infinite."""
 
 
-class People(NamedTuple):
+class ShownPeople(NamedTuple):
     """T people of one picture or of several.
 
     Attributes:
@@ -56,8 +54,8 @@ class ReadImages(NamedTuple):
 
     Attributes:
         images: (n, H, W, 3) uint8; a tensor, which comes through shared memory, the rest through a pipe.
-        boxes: (T, 4) float32, as those of `People`.
-        poses: (T, K, 3) float32, as those of `People`.
+        boxes: (T, 4) float32, as those of `ShownPeople`.
+        poses: (T, K, 3) float32, as those of `ShownPeople`.
         views: (T,) int64, in which picture each person is.
         matrices: (n, 2, 3) float64 from the first image of a picture to the picture.
         positions: (n,) int64 among all samples.
@@ -140,7 +138,7 @@ class ImageReader(Dataset[ReadImages]):
 
     def _picture(
         self, position: int, epoch: int, size: tuple[int, int], unreadable: dict[int, str]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], People] | None:
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], ShownPeople] | None:
         """Return a picture, its map and its people; None if its first image cannot be read."""
         image = self._read(position, unreadable)
         if image is None:
@@ -168,7 +166,7 @@ class ImageReader(Dataset[ReadImages]):
             unreadable[position] = str(error)
             return None
 
-    def _people(self, position: int, matrix: NDArray[np.float64], size: tuple[int, int]) -> People:
+    def _people(self, position: int, matrix: NDArray[np.float64], size: tuple[int, int]) -> ShownPeople:
         """Return everybody annotated in an image but crowds, in pixels of the picture.
 
         Boxes are not cut at the picture's borders.
@@ -176,14 +174,14 @@ class ImageReader(Dataset[ReadImages]):
         shown = [person for person in self._samples[position].people if not person.crowd]
         if not shown:
             return _together([], self._keypoints)
-        corners = np.array([_corners(person.box) for person in shown]).clip(-_FARTHEST, _FARTHEST)
+        corners = np.array([_corners(person.box) for person in shown]).clip(-FARTHEST, FARTHEST)
         boxes = np.sort(transform(matrix, corners), axis=1).reshape(-1, 4)  # a mirrored box is from right
         poses = np.array([person.keypoints for person in shown], np.float64)
-        points = transform(matrix, poses[..., :2].clip(-_FARTHEST, _FARTHEST))
+        points = transform(matrix, poses[..., :2].clip(-FARTHEST, FARTHEST))
         inside = ((points >= -0.5) & (points <= np.array(size)[::-1] - 0.5)).all(axis=2)
-        return People(boxes, np.dstack([points, (poses[..., 2] > 0) & inside]))
+        return ShownPeople(boxes, np.dstack([points, (poses[..., 2] > 0) & inside]))
 
-    def _augmented(self, position: int, matrix: NDArray[np.float64], arrangement: Arrangement) -> People:
+    def _augmented(self, position: int, matrix: NDArray[np.float64], arrangement: Arrangement) -> ShownPeople:
         """Return those people of whom enough is left in the picture; their boxes are cut at its borders."""
         size = self._view.height, self._view.width
         boxes, poses = self._people(position, matrix, size)
@@ -196,7 +194,7 @@ class ImageReader(Dataset[ReadImages]):
             & (after.prod(axis=1) > _LEAST_SHARE * before.prod(axis=1))
             & (greatest < _GREATEST_ASPECT * least)
         )
-        return People(cut[kept], poses[kept][:, self._mirrored] if arrangement.flip else poses[kept])
+        return ShownPeople(cut[kept], poses[kept][:, self._mirrored] if arrangement.flip else poses[kept])
 
 
 def image_loader(
@@ -208,7 +206,7 @@ def image_loader(
     seed: int,
     cache_bytes: int = 0,
     **settings: Unpack[LoaderSettings],
-) -> EpochLoader[ReadImages]:
+) -> ViewLoader[ReadImages]:
     """Return a loader of training batches of whole images; those without people are among them.
 
     Args:
@@ -223,7 +221,7 @@ def image_loader(
     reader = ImageReader(
         samples, view, keypoints, seed=seed, augmentation=augmentation, cache_bytes=cache_bytes
     )
-    return EpochLoader(reader, _finish, views=len(samples), files=len(samples), seed=seed, **settings)
+    return ViewLoader(reader, _finish, views=len(samples), files=len(samples), seed=seed, **settings)
 
 
 class EvaluatedImages:
@@ -370,8 +368,8 @@ def _annotated_size(sample: Sample) -> tuple[int, int]:
     return sample.width, sample.height
 
 
-def _together(people: Sequence[People], keypoints: int) -> People:
-    return People(
+def _together(people: Sequence[ShownPeople], keypoints: int) -> ShownPeople:
+    return ShownPeople(
         np.concatenate([each.boxes for each in people] or [np.empty((0, 4))]),
         np.concatenate([each.poses for each in people] or [np.empty((0, keypoints, 3))]),
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -17,6 +17,7 @@ from posenas.contract.components import HeadModule
 from posenas.contract.errors import PosenasError
 from posenas.contract.problem import Span, Step, Update
 from posenas.contract.randomness import derive_rng, derive_seed
+from posenas.data.loader import BatchLoader
 from posenas.learning.architecture import Architecture
 from posenas.learning.optimizers import make_optimizers
 from posenas.learning.schedule import learning_rate
@@ -24,19 +25,6 @@ from posenas.learning.settings import TrainingSettings
 from posenas.learning.updates import Updates
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
-
-
-class EpochSource(Protocol):
-    """Batches of an epoch by its number, the same ones each time it is asked."""
-
-    @property
-    def steps(self) -> int:
-        """The number of batches in every epoch."""
-        ...
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, which is counted from 0."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +80,7 @@ class Notes:
 
 def train(
     network: nn.Module,
-    source: EpochSource,
+    source: BatchLoader,
     *,
     step: Step,
     epochs: int,
@@ -186,7 +174,7 @@ class _Training:
 
     network: nn.Module
     optimizers: Mapping[str, torch.optim.Optimizer]
-    source: EpochSource
+    source: BatchLoader
     step: Step
     epochs: int
     settings: TrainingSettings

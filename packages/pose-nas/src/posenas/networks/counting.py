@@ -50,7 +50,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Tally:
+class Counted:
     """What was counted in a network or a part of it, in whole numbers.
 
     Attributes:
@@ -91,7 +91,7 @@ def measure(network: nn.Module, input_size: tuple[int, int], *, known: KnownCall
     multiplications = Multiplications()
     with _summary(network) as products:
         _run(network, input_size, multiplications, known)
-    tally = Tally(
+    tally = Counted(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         statistics=sum(size for _, size in _statistics(network)),
         macs=multiplications.total,
@@ -117,11 +117,13 @@ def measure_parts(
     multiplications = Multiplications()
     with _summary(network) as products, _followed(network, multiplications) as followed:
         _run(network, input_size, multiplications, known)
-    counted = [(name, Tally(parameters=parameter.numel())) for name, parameter in network.named_parameters()]
-    counted += [(name, Tally(statistics=size)) for name, size in _statistics(network)]
-    counted += [(name, Tally(products=size)) for name, size in products]
-    counted += [(name, Tally(macs=macs, elements=elements)) for name, macs, elements in followed]
-    tallies = {part: Tally() for part in _parts(network)}
+    counted = [
+        (name, Counted(parameters=parameter.numel())) for name, parameter in network.named_parameters()
+    ]
+    counted += [(name, Counted(statistics=size)) for name, size in _statistics(network)]
+    counted += [(name, Counted(products=size)) for name, size in products]
+    counted += [(name, Counted(macs=macs, elements=elements)) for name, macs, elements in followed]
+    tallies = {part: Counted() for part in _parts(network)}
     for name, tally in counted:
         first, _, rest = name.partition(".")
         for part in {first, f"{first}.{rest.partition('.')[0]}"} & set(tallies):
@@ -136,8 +138,8 @@ def _parts(network: nn.Module) -> Iterator[str]:
         yield from (f"{name}.{inner}" for inner, _ in module.named_children())
 
 
-def _sum(one: Tally, other: Tally) -> Tally:
-    return Tally(*(mine + its for mine, its in zip(astuple(one), astuple(other), strict=True)))
+def _sum(one: Counted, other: Counted) -> Counted:
+    return Counted(*(mine + its for mine, its in zip(astuple(one), astuple(other), strict=True)))
 
 
 def _run(

@@ -53,7 +53,7 @@ _REMEMBERED = frozenset(
 
 
 @dataclass(frozen=True)
-class Call:
+class KnownCall:
     """What a call of a function on the meta device came to.
 
     Attributes:
@@ -66,7 +66,7 @@ class Call:
     elements: int
 
 
-KnownCalls: TypeAlias = dict[Any, Call]
+KnownCalls: TypeAlias = dict[Any, KnownCall]
 """By function and the arguments' shapes and types."""
 
 
@@ -102,11 +102,11 @@ class WithoutPointwise(TorchFunctionMode):
         self._counted.elements += call.elements
         return call.output.clone()
 
-    def _made(self, function: Callable[..., Any], args: Any, keywords: Mapping[str, Any]) -> Call:
+    def _made(self, function: Callable[..., Any], args: Any, keywords: Mapping[str, Any]) -> KnownCall:
         counted = self._counted
         total, elements = counted.total, counted.elements
         output = function(*args, **keywords)
-        return Call(output, counted.total - total, counted.elements - elements)
+        return KnownCall(output, counted.total - total, counted.elements - elements)
 
 
 def _call_key(argument: Any) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from posenas.contract.genotype import Genotype, canonical_json
 from posenas.networks.devices import Compute
 from posenas.networks.sharing import ActiveNetwork, SharedWeights
-from posenas.networks.skeletons import Skeletons
+from posenas.networks.without_values import WithoutValues
 
 _KEPT = 4
 """The most active networks: a sandwich step's largest and smallest one, and two random ones."""
@@ -77,7 +77,7 @@ class SharedPoseNetwork(nn.Module):
         key = canonical_json(dict(genotype))
         active = self._active.pop(key, None)
         if active is None or active.is_stranded:
-            active = self.shared.bind(self._skeleton(genotype))
+            active = self.shared.bind(self._without_values(genotype))
         else:
             active.refresh()
         self._active[key] = active
@@ -87,15 +87,15 @@ class SharedPoseNetwork(nn.Module):
 
     def derive(self, genotype: Genotype) -> PoseNetwork:
         """Return the genotype's network with weights of its own, cut out of the shared ones."""
-        return self._restored(self.shared.derive(self._skeleton(genotype)), genotype)
+        return self._restored(self.shared.derive(self._without_values(genotype)), genotype)
 
     def _restored(self, network: PoseNetwork, genotype: Genotype) -> PoseNetwork:
         if self._restore is not None:
             self._restore(network, genotype)
         return network
 
-    def _skeleton(self, genotype: Genotype) -> PoseNetwork:
-        with Skeletons():
+    def _without_values(self, genotype: Genotype) -> PoseNetwork:
+        with WithoutValues():
             network = self._build(genotype)
             if self._relax is not None:
                 self._relax(network)

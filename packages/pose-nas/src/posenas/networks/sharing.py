@@ -116,7 +116,7 @@ class SharedWeights(nn.Module):
         network's own. Activate again after an optimiser's step: the copies do not follow.
 
         Args:
-            network: a network on any device, such as one made `with Skeletons()`. Its parameters and buffers
+            network: on any device, such as one made `with WithoutValues()`. Its parameters and buffers
                 are replaced by tensors on the device of the shared weights. Batch-norm statistics start
                 afresh; any other buffer is a constant and sliced like a weight.
 

@@ -11,7 +11,7 @@ from typing import Any
 from posenas.prediction.drawn import draw_poses
 from posenas.prediction.frames import Source, batched
 from posenas.prediction.output import OutputFolder
-from posenas.prediction.predictor import Predictor
+from posenas.prediction.pose_predictor import PosePredictor
 from posenas.runs.stopping import interrupts_deferred
 
 
@@ -63,7 +63,7 @@ class Tally:
 
 
 def predict_source(
-    predictor: Predictor,
+    predictor: PosePredictor,
     source: Source,
     output: Path,
     *,

@@ -21,7 +21,7 @@ from posenas.runs.checksums import read_result
 from posenas.runs.events import Events
 from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables, recipe_tables
 from posenas.runs.run import Run, open_run
-from posenas.searching.splits import People
+from posenas.searching.splits import Splits
 
 
 def evaluate_run(
@@ -57,14 +57,14 @@ def evaluate_run(
             f"{path}: predicts {_names(found.keypoints)}; this dataset has {_names(composition.keypoints)}; "
             "evaluate on one with the same keypoints in the same order"
         )
-    people = People(
+    splits = Splits(
         composition,
         warn=lambda message: events.tell("warned", message=message),
         advance=lambda task, done, total: events.tell("advanced", task=task, done=done, total=total),
     )
     network = composition.build(found.genotype).to(composition.compute.device)
     load_best(network, run)
-    truth, crops = people.evaluated(split)
+    truth, crops = splits.evaluated(split)
     predictions = predict(network, crops, settings=composition.evaluation, device=composition.compute.device)
     evaluation = composition.evaluator.evaluate(predictions, truth)
     metrics = {qualified(composition.recipe, name): value for name, value in evaluation.metrics.items()}

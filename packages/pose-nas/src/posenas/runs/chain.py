@@ -25,7 +25,7 @@ _CHECKSUM = re.compile(rb',"checksum":"([0-9a-f]{16})"\}')
 
 
 @dataclass(frozen=True)
-class Chain:
+class ChainedLines:
     """The whole lines of a file.
 
     Attributes:
@@ -53,7 +53,7 @@ def chained_line(record: Mapping[str, Any], *, after: str) -> tuple[bytes, str]:
     return f'{body[:-1]},"checksum":"{checksum}"}}\n'.encode(), checksum
 
 
-def read_chain(path: Path, *, remedy: str = _RESTORE) -> Chain:
+def read_chain(path: Path, *, remedy: str = _RESTORE) -> ChainedLines:
     """Return the whole lines of a file that another process may be writing; none if there is no file.
 
     Args:
@@ -65,7 +65,7 @@ def read_chain(path: Path, *, remedy: str = _RESTORE) -> Chain:
     """
     content = path.read_bytes() if path.exists() else b""
     *lines, rest = content.split(b"\n")
-    chain = Chain([], [], len(content) - len(rest), bool(rest))
+    chain = ChainedLines([], [], len(content) - len(rest), bool(rest))
     checksum = START
     for number, line in enumerate(lines, start=1):
         record, checksum = _read_line(line, f"{path}, line {number}", after=checksum, remedy=remedy)

@@ -14,7 +14,7 @@ from typing import Any
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import canonical_json
-from posenas.runs.chain import START, Chain, chained_line, read_chain
+from posenas.runs.chain import START, ChainedLines, chained_line, read_chain
 from posenas.runs.files import content_name, disk_errors
 
 
@@ -109,7 +109,7 @@ def read_records(path: Path) -> list[Mapping[str, Any]]:
     return _read_whole(path).records
 
 
-def _read_whole(path: Path) -> Chain:
+def _read_whole(path: Path) -> ChainedLines:
     head = _read_head(head_of(path))  # before the journal, which may grow meanwhile
     chain = read_chain(path)
     if head is not None:
@@ -129,7 +129,7 @@ def _read_head(path: Path) -> tuple[int, str] | None:
         raise PosenasError(f"{path}: is damaged; delete it: it only counts the journal's lines") from None
 
 
-def _check_counted(chain: Chain, path: Path, number: int, checksum: str) -> None:
+def _check_counted(chain: ChainedLines, path: Path, number: int, checksum: str) -> None:
     """Check that no counted line is missing.
 
     A last line that was cut off may have been counted; every other one must be there.

@@ -26,7 +26,7 @@ from posenas.searching.loading import fresh_network, inherit_network
 from posenas.searching.resources import Resources
 from posenas.searching.scoring import in_one_line, score, validation_loss
 from posenas.searching.slices import Origin, origin_of
-from posenas.searching.trainings import Training, train_network
+from posenas.searching.training_effects import Training, train_network
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def _read_result(file: Path) -> Mapping[str, Any]:
 def _train_candidate(resources: Resources, job: Job, watch: Watch) -> dict[str, Any]:
     origin = origin_of(resources, None, None, name=job.effect, inputs=job.inputs)
     network, inherited = _begin(resources, job, origin)
-    on = resources.people.ranking_split
-    _, views = resources.people.evaluated(on)
+    on = resources.splits.ranking_split
+    _, views = resources.splits.evaluated(on)
     loss = train_network(
         resources,
         network,

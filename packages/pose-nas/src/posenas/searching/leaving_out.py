@@ -29,7 +29,7 @@ def leaving_out(resources: Resources, genotype: Genotype, weights: Weights, *, w
         weights: of the whole one's network.
         whole: the genotype that was pruned.
     """
-    on = resources.people.ranking_split
+    on = resources.splits.ranking_split
     inputs = {"genotype": dict(genotype), "weights": weights.file, "whole": dict(whole), "on": on}
 
     def part() -> PoseNetwork:
@@ -47,7 +47,7 @@ def leaving_out(resources: Resources, genotype: Genotype, weights: Weights, *, w
 
 def _change(resources: Resources, first: PoseNetwork, second: PoseNetwork, *, on: str) -> OutputChange:
     """Return how the outputs change where the second network takes the first one's place."""
-    _, views = resources.people.evaluated(on)
+    _, views = resources.splits.evaluated(on)
     device = resources.composition.compute.device
     images = images_of(resources.composition, views)
     return measure_change(first.to(device).eval(), second.to(device).eval(), images)

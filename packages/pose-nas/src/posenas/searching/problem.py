@@ -35,7 +35,7 @@ from posenas.searching.parallel import Crew, processes
 from posenas.searching.relaxed_training import relaxed_training
 from posenas.searching.resources import make_resources
 from posenas.searching.scoring import evaluation, make_trial, ranking
-from posenas.searching.trainings import (
+from posenas.searching.training_effects import (
     Training,
     beginning,
     network_training,
@@ -230,7 +230,7 @@ class JournaledProblem:
         calibration_people: int,
         progress: tuple[int, int] | None = None,
     ) -> Iterator[Trial]:
-        split = self._resources.people.ranking_split
+        split = self._resources.splits.ranking_split
         before, total = (0, len(genotypes)) if progress is None else progress
         for done, genotype in enumerate(genotypes, start=before + 1):
             effect = ranking(self._resources, genotype, weights, calibration_people=calibration_people)
@@ -247,7 +247,7 @@ class JournaledProblem:
         ]
         unknown = {job.key: job for job in jobs if not self._memory.knows(job.key)}
         results = self._finish(list(unknown.values()))
-        split = self._resources.people.ranking_split
+        split = self._resources.splits.ranking_split
         for job in jobs:
             effect = Effect(job.effect, job.inputs, lambda _key: next(results), partial(self._again, job))
             result = self._memory.perform(effect)

@@ -18,7 +18,7 @@ from posenas.searching.identity import identity
 from posenas.searching.loading import fresh_network, fresh_shared_network, largest, load_part
 from posenas.searching.resources import Resources
 from posenas.searching.slices import Origin
-from posenas.searching.trainings import (
+from posenas.searching.training_effects import (
     Training,
     beginning,
     step_identity,

@@ -12,7 +12,7 @@ from posenas.networks.initial_weights import InitialWeights, read_initial_weight
 from posenas.networks.pose_network import SharedPoseNetwork
 from posenas.runs.checkpoint import read_weights
 from posenas.runs.run import Run
-from posenas.searching.splits import People
+from posenas.searching.splits import Splits
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Resources:
     Attributes:
         composition: components and settings.
         run: the folder where weights and checkpoints lie.
-        people: the splits of the dataset, read when they are first needed.
+        splits: of the dataset, read when they are first needed.
         read: gives the content of a weights file of the run, by its name.
         tell_initial: told how much the recipe's initial weights fill of a network, each time.
         shared: the super-network that was read last, by its file.
@@ -30,7 +30,7 @@ class Resources:
 
     composition: Composition
     run: Run
-    people: People
+    splits: Splits
     read: Callable[[str], bytes]
     tell_initial: Callable[[str], None]
     shared: dict[str, SharedPoseNetwork] = field(default_factory=dict, compare=False, repr=False)
@@ -62,7 +62,7 @@ def make_resources(
     return Resources(
         composition,
         run,
-        People(composition, warn=warn, advance=advance),
+        Splits(composition, warn=warn, advance=advance),
         read=read or (lambda file: read_weights(run.weights, file)),
         tell_initial=_first_alone(warn),
     )

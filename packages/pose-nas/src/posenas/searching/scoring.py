@@ -57,7 +57,7 @@ def ranking(resources: Resources, genotype: Genotype, weights: Weights, *, calib
         weights: shared; or its own, with 0 calibration people.
         calibration_people: batch norm's statistics are taken anew from so many training people first.
     """
-    on = resources.people.ranking_split
+    on = resources.splits.ranking_split
     inputs = {
         "genotype": dict(genotype),
         "weights": weights.file,
@@ -86,10 +86,10 @@ def score(
     Raises:
         NetworkFailedError: where it cannot be run.
     """
-    composition, people = resources.composition, resources.people
+    composition, splits = resources.composition, resources.splits
     device = composition.compute.device
-    truth, views = people.evaluated(on)
-    calibration = people.calibration(calibration_people) if calibration_people else None
+    truth, views = splits.evaluated(on)
+    calibration = splits.calibration(calibration_people) if calibration_people else None
     with _failures():
         network.to(device)
         if calibration is not None:
@@ -114,7 +114,7 @@ def score_and_keep(resources: Resources, network: PoseNetwork, *, on: str) -> di
     """
     composition = resources.composition
     device = composition.compute.device
-    truth, views = resources.people.evaluated(on)
+    truth, views = resources.splits.evaluated(on)
     with _failures():
         network.to(device)
         predictions, without = predict_ablated(network, views, settings=composition.evaluation, device=device)

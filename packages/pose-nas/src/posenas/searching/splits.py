@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 from posenas.composing.composition import Composition
 from posenas.contract.batches import Batch
@@ -13,10 +15,10 @@ from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.contract.samples import Sample
 from posenas.contract.scores import GroundTruth
 from posenas.data.batch_parts import joined, part
-from posenas.data.crops import LoadedCrops, crop_loader, load_crops
+from posenas.data.crops import EvaluatedCrops, crop_loader, load_crops
 from posenas.data.detected_poses import DetectionRules
 from posenas.data.detections import detection_crops
-from posenas.data.loader import LoaderSettings
+from posenas.data.loader import BatchLoader, LoaderSettings, ViewLoader
 from posenas.data.person_crop import PersonCrop, person_crops
 from posenas.data.views import EvaluatedViews
 from posenas.data.whole_images import EvaluatedImages, image_loader
@@ -25,29 +27,8 @@ from posenas.learning.inference import detection_rules
 HALVES = "halves"
 
 
-class BatchLoader(Protocol):
-    """Training batches; to be closed, or used as a context."""
-
-    @property
-    def steps(self) -> int:
-        """The number of batches in an epoch."""
-        ...
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, the same ones each time it is asked for."""
-        ...
-
-    def close(self) -> None:
-        """End the processes that read images."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
 def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
-    """Return a function that tells each text once: all trainings of a search read the same images."""
+    """Return a function that passes each text on once: every training of a search reads the same images."""
     told: set[str] = set()
 
     def warn_once(text: str) -> None:
@@ -58,39 +39,29 @@ def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
     return warn_once
 
 
+@dataclass(frozen=True)
 class PairedLoader:
-    """Batches whose first half is of one loader and whose second half of another one."""
+    """A loader of batches whose halves are those of two loaders."""
 
-    def __init__(self, first: BatchLoader, second: BatchLoader) -> None:
-        self._loaders = first, second
+    first: BatchLoader
+    second: BatchLoader
 
     @property
     def steps(self) -> int:
-        """The number of batches in an epoch: that of the shorter loader."""
-        return min(loader.steps for loader in self._loaders)
+        """The batches of an epoch."""
+        return min(self.first.steps, self.second.steps)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield pairs of batches until the shorter loader ends.
+        """Yield the joined batches until the shorter loader ends.
 
-        Both batches of a pair are cut to the smaller one's size, where one lost unreadable images.
+        A batch that lost unreadable images is cut to its partner's size.
         """
-        for first, second in zip(*(loader.epoch(number) for loader in self._loaders), strict=False):
+        for first, second in zip(self.first.epoch(number), self.second.epoch(number), strict=False):
             size = min(len(first.images), len(second.images))
             yield joined(part(first, 0, size), part(second, 0, size))
 
-    def close(self) -> None:
-        """Close both loaders."""
-        for loader in self._loaders:
-            loader.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class People:
+class Splits:
     """The splits of a composition's dataset, read when they are first needed and then kept.
 
     `train` and `val` are the dataset's. `fit` and `ranking` divide `train` by image: candidates are ranked
@@ -115,19 +86,21 @@ class People:
         """The name of the split that candidates are ranked on."""
         return "ranking" if self._composition.evaluation.held_out else "val"
 
-    def training(self, split: str, *, seed: int) -> BatchLoader:
-        """Return a loader of augmented training batches, which is to be closed.
+    @contextmanager
+    def training(self, split: str, *, seed: int) -> Iterator[BatchLoader]:
+        """Open a loader of augmented batches, and end its processes afterwards.
 
         Args:
-            split: `train` or `fit`; or `halves`, for pairs of batches from the two halves of `train`, which
-                share no image.
-            seed: order and augmentation derive from it and the epoch's number.
+            split: `train`, `fit`, or `halves` for pairs of batches of the halves of `train`, which share no
+                image.
+            seed: order and augmentation derive from it.
         """
-        if split == HALVES:
-            return PairedLoader(*(self._loader(half, seed=seed) for half in self._halves))
-        return self._loader(self._samples(split), seed=seed)
+        parts = self._halves if split == HALVES else (self._samples(split),)
+        with ExitStack() as opened:
+            loaders = [opened.enter_context(self._loader(samples, seed=seed)) for samples in parts]
+            yield PairedLoader(*loaders) if split == HALVES else loaders[0]
 
-    def _loader(self, samples: Sequence[Sample], *, seed: int) -> BatchLoader:
+    def _loader(self, samples: Sequence[Sample], *, seed: int) -> ViewLoader[Any]:
         composition, settings = self._composition, self._composition.training
         loader: LoaderSettings = {
             "batch_size": settings.batch_size,
@@ -147,7 +120,7 @@ class People:
         return crop_loader(person_crops(samples), samples, seed=seed, **views, **loader)
 
     def evaluated(self, split: str) -> tuple[GroundTruth, EvaluatedViews]:
-        """Return a split's truth, and the views to predict in; both are read once."""
+        """Return the truth of `val` or `ranking`, and the views to predict in."""
         if split not in self._loaded:
             samples = self._samples(split)
             task = f"reading the people of {split}"
@@ -159,7 +132,7 @@ class People:
         return self._loaded[split]
 
     def calibration(self, number: int) -> EvaluatedViews:
-        """Return so many people of `fit`, or as many whole images, unchanged by augmentation."""
+        """Return this number of people of `fit`, or of whole images, unchanged by augmentation."""
         if number not in self._calibration:
             self._calibration[number] = self._drawn(number)
         return self._calibration[number]
@@ -194,7 +167,7 @@ class People:
         task: str,
         *,
         rules: DetectionRules | None = None,
-    ) -> LoadedCrops:
+    ) -> EvaluatedCrops:
         settings = self._composition.training
         return load_crops(
             crops,

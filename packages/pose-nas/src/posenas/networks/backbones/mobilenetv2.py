@@ -12,6 +12,7 @@ from posenas.contract.levels import Level
 from posenas.networks.backbones.channels import scaled
 from posenas.networks.backbones.simple_baseline import deconvolution
 from posenas.networks.layers.chain import Chain
+from posenas.networks.layers.convolution import convolution
 from posenas.networks.layers.initialisation import initialise
 from posenas.networks.layers.inverted import InvertedResidual
 
@@ -34,7 +35,7 @@ def mobilenetv2(width: float) -> Chain:
         width: times as many channels everywhere, also in the transposed convolutions, in multiples of 8.
     """
     channels, stride = scaled(32, width), 2
-    parts: dict[str, nn.Module] = {"stem": _convolution(3, channels, kernel=3, stride=2)}
+    parts: dict[str, nn.Module] = {"stem": convolution(3, channels, kernel=3, stride=2, activation=nn.ReLU6)}
     levels = []
     for number, (expansion, wanted, depth, first_stride) in enumerate(_STAGES, 1):
         name = f"stage{number}"
@@ -43,7 +44,7 @@ def mobilenetv2(width: float) -> Chain:
         )
         channels, stride = scaled(wanted, width), stride * first_stride
         levels.append(Level(name, stride, channels))
-    parts["features"] = _convolution(channels, scaled(1280, width), kernel=1, stride=1)
+    parts["features"] = convolution(channels, scaled(1280, width), kernel=1, stride=1, activation=nn.ReLU6)
     levels.append(Level("features", stride, scaled(1280, width)))
     parts["deconv"] = deconvolution(scaled(1280, width), scaled(256, width))
     levels.append(Level("deconv", 4, scaled(256, width)))
@@ -51,14 +52,6 @@ def mobilenetv2(width: float) -> Chain:
     # He's rule by the fan of the input: by that of the output, depthwise convolutions would begin tiny.
     initialise(network, nn.init.kaiming_normal_)
     return network
-
-
-def _convolution(in_channels: int, out_channels: int, *, kernel: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU6(inplace=True),
-    )
 
 
 def _stage(in_channels: int, width: int, *, expansion: int, depth: int, stride: int) -> nn.Sequential:

@@ -17,6 +17,18 @@ from posenas.networks.heatmaps.encoding import Encoding
 Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
 Crop: TypeAlias = Literal["auto", "udp", "standard"]
 
+# The options that every heat-map head has.
+InputSizeOption: TypeAlias = Annotated[
+    tuple[Side, Side],
+    "height and width of a person's view, pixels; multiples of the coarsest level's stride",
+]
+EncodingOption: TypeAlias = Annotated[Encoding, "how keypoints become maps and maps keypoints"]
+CropOption: TypeAlias = Annotated[
+    Crop,
+    "how a box meets the view's pixels: its corners at their centres (udp), or as most papers do "
+    "(standard); auto takes the encoding's own, udp for udp and standard for the others",
+]
+
 
 def person_view(input_size: Sequence[int], *, encoding: Encoding, crop: Crop) -> View:
     """Return the view of a person in which maps of this encoding are made.

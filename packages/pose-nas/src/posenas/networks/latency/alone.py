@@ -15,7 +15,13 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from posenas.networks.devices import Compute
-from posenas.networks.latency.measure import Latency, TimeCall, device_name, exactly_threads, summarise
+from posenas.networks.latency.measure import (
+    MeasuredLatency,
+    TimeCall,
+    device_name,
+    exactly_threads,
+    summarise,
+)
 from posenas.networks.latency.operators import Call
 
 _WARM_UP_ROUNDS = 1
@@ -54,7 +60,7 @@ def without_numbers(call: Call) -> Call:
 
 def measure_alone(
     calls: Sequence[Call], *, compute: Compute, threads: int, time_call: TimeCall, rounds: int = 5
-) -> list[Latency]:
+) -> list[MeasuredLatency]:
     """Return the time of each call, all of them taking turns.
 
     Args:

@@ -22,8 +22,8 @@ from posenas.networks.latency.alone import measure_alone, without_numbers
 from posenas.networks.latency.beside import Beside, measure_beside
 from posenas.networks.latency.conditions import Conditions, conditions_of
 from posenas.networks.latency.entries import OperatorTimes
-from posenas.networks.latency.measure import Latency, choose_clock, clock_in_words, ready
-from posenas.networks.latency.notes import Notes
+from posenas.networks.latency.measure import MeasuredLatency, choose_clock, clock_in_words, ready
+from posenas.networks.latency.notes import BuildNotes
 from posenas.networks.latency.operators import Call, Operator, list_operators, record_calls
 from posenas.networks.latency.sums import fit_sum
 from posenas.networks.latency.table import LatencyTable, MeasuredNetwork
@@ -79,14 +79,14 @@ class Measures:
         network: time of a network beside another one.
     """
 
-    operators: Callable[[Sequence[Call]], Sequence[Latency]]
+    operators: Callable[[Sequence[Call]], Sequence[MeasuredLatency]]
     network: Callable[[PoseNetwork, PoseNetwork], Beside]
 
 
 def measures_of(subject: Subject) -> Measures:
     """Return the functions that take times on the subject's device."""
 
-    def operators(calls: Sequence[Call]) -> Sequence[Latency]:
+    def operators(calls: Sequence[Call]) -> Sequence[MeasuredLatency]:
         clock = choose_clock(subject.compute.device, subject.threads)
         return measure_alone(calls, compute=subject.compute, threads=subject.threads, time_call=clock)
 
@@ -118,7 +118,7 @@ def build_table(
     if path.exists():
         raise PosenasError(f"{path}: exists already; give another name, or remove it")
     fitted, held_out, others = _draw(subject.space, networks, seed)
-    notes = Notes(
+    notes = BuildNotes(
         path,
         {
             "subject": dict(subject.description),
@@ -166,7 +166,7 @@ def _measure(
     subject: Subject,
     calls: Sequence[Call],
     genotypes: Sequence[Genotype],
-    notes: Notes,
+    notes: BuildNotes,
     *,
     measures: Measures,
     advance: Advance,
@@ -189,7 +189,7 @@ def _measure(
                 advance("measuring", done, _NETWORK_PASSES * len(genotypes))
 
 
-def _measure_operators(calls: Sequence[Call], step: int, notes: Notes, measures: Measures) -> None:
+def _measure_operators(calls: Sequence[Call], step: int, notes: BuildNotes, measures: Measures) -> None:
     """Measure each operator once more, among others than before."""
     pending = [call for call in calls if notes.operator_passes(call.operator.key) <= step]
     pending = Random(step).sample(pending, len(pending))
@@ -200,7 +200,7 @@ def _measure_operators(calls: Sequence[Call], step: int, notes: Notes, measures:
 
 
 def _missing_calls(
-    subject: Subject, genotypes: Sequence[Genotype], notes: Notes, advance: Advance
+    subject: Subject, genotypes: Sequence[Genotype], notes: BuildNotes, advance: Advance
 ) -> list[Call]:
     """Return one call for each operator that needs more passes."""
     calls: dict[str, Call] = {}
@@ -237,7 +237,7 @@ def _calls_of(subject: Subject, genotype: Genotype) -> list[Call]:
 
 
 def _judge(
-    subject: Subject, fitted: Sequence[Genotype], held_out: Sequence[Genotype], notes: Notes
+    subject: Subject, fitted: Sequence[Genotype], held_out: Sequence[Genotype], notes: BuildNotes
 ) -> LatencyTable:
     entries = notes.entries()
     times = OperatorTimes(entries)

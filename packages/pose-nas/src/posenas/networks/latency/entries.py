@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from posenas.networks.latency.estimate import make_estimator
-from posenas.networks.latency.measure import Latency
+from posenas.networks.latency.measure import MeasuredLatency
 from posenas.networks.latency.operators import Operator
 
 _ENDLESS = re.compile(r"\d{19}")
@@ -34,7 +34,7 @@ class Entry:
 COLUMNS = ("operator", "median_ms", "first_quartile_ms", "third_quartile_ms", "macs", "elements")
 
 
-def make_entry(operator: Operator, latency: Latency) -> Entry:
+def make_entry(operator: Operator, latency: MeasuredLatency) -> Entry:
     """Return the entry of an operator that was measured."""
     return Entry(operator, latency.median_ms, latency.first_quartile_ms, latency.third_quartile_ms)
 

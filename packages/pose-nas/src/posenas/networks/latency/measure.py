@@ -33,7 +33,7 @@ _LONGEST_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Latency:
+class MeasuredLatency:
     """The times of calls, in the quietest quarter of the blocks.
 
     Attributes:
@@ -59,7 +59,7 @@ def measure_latency(
     batch_size: int = 1,
     threads: int = 1,
     time_call: TimeCall | None = None,
-) -> Latency:
+) -> MeasuredLatency:
     """Time the forward pass of one (batch size, 3, height, width) batch.
 
     The network is left in evaluation mode, in the channels-last layout, on the compute's device.
@@ -155,10 +155,10 @@ def quarter(number: int) -> int:
     return math.ceil(number / 4)
 
 
-def summarise(times: list[float], *, device: str) -> Latency:
+def summarise(times: list[float], *, device: str) -> MeasuredLatency:
     """Return median, quartiles and number of one or more times in milliseconds."""
     first, third = np.quantile(times, (0.25, 0.75))
-    return Latency(statistics.median(times), float(first), float(third), len(times), device)
+    return MeasuredLatency(statistics.median(times), float(first), float(third), len(times), device)
 
 
 def choose_clock(device: torch.device, threads: int) -> TimeCall:

@@ -11,13 +11,13 @@ from typing import Any
 from posenas.contract.errors import PosenasError
 from posenas.networks.latency.beside import Beside, QuietTime, quiet_reference, quiet_time
 from posenas.networks.latency.entries import Entry, make_entry
-from posenas.networks.latency.measure import Latency
+from posenas.networks.latency.measure import MeasuredLatency
 from posenas.networks.latency.operators import Operator
 from posenas.runs.files import write_atomically
 from posenas.runs.strict_json import parse_json
 
 
-class Notes:
+class BuildNotes:
     """The times measured so far, and the file `NAME.building` beside the table's that holds them.
 
     Args:
@@ -32,7 +32,7 @@ class Notes:
         self._path = path.parent / (path.name + ".building")
         self._plan = plan
         self.operators: dict[str, Operator] = {}
-        self._times: dict[str, list[Latency]] = {}
+        self._times: dict[str, list[MeasuredLatency]] = {}
         self._networks: dict[str, list[Beside]] = {}
         if self._path.exists():
             self._read()
@@ -43,7 +43,8 @@ class Notes:
             plan = content["plan"]
             self.operators = {row[0]: Operator(*row) for row in content["operators"]}
             self._times = {
-                key: [Latency(**latency) for latency in passes] for key, passes in content["times"].items()
+                key: [MeasuredLatency(**latency) for latency in passes]
+                for key, passes in content["times"].items()
             }
             self._networks = {
                 name: [Beside(**one) for one in passes] for name, passes in content["networks"].items()
@@ -79,7 +80,7 @@ class Notes:
         everything = (one for passes in self._networks.values() for one in passes)
         return quiet_time(self._networks[name], quiet_reference(everything))
 
-    def add_operators(self, latencies: Mapping[str, Latency]) -> None:
+    def add_operators(self, latencies: Mapping[str, MeasuredLatency]) -> None:
         """Add one time for each operator, by its text, and save the notes."""
         for key, latency in latencies.items():
             self._times.setdefault(key, []).append(latency)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -31,21 +33,42 @@ class GlobalContext(nn.Module):
         return features + added
 
 
+def linear_gate(scores: Tensor) -> Tensor:
+    """Return clamp((scores + 1) / 2, 0, 1), which is 1/2 at 0.
+
+    Source: the networks that ViPNAS (Xu et al., CVPR 2021) released.
+    """
+    return ((scores + 1) / 2).clamp(0, 1)
+
+
 class SqueezeExcitation(nn.Module):
     """An attention block that multiplies every channel by a gate in [0, 1]: (N, C, H, W) to the same shape.
 
-    It takes the mean over positions, a 1x1 convolution to `hidden` channels, ReLU, a 1x1 convolution back,
-    and the gate clamp((x + 1) / 2, 0, 1), which is 1/2 at 0. Both convolutions have a bias.
+    It takes the mean over positions, a 1x1 convolution to `hidden` channels, the activation, a 1x1
+    convolution back, and the gate. Both convolutions have a bias.
 
-    Source: Hu et al., CVPR 2018; the gate is that of the networks that ViPNAS (CVPR 2021) released.
+    Args:
+        channels: C.
+        hidden: channels between the two convolutions.
+        activation: what is applied to the hidden channels.
+        gate: a function from any number to one in [0, 1].
+
+    Source: Hu et al., CVPR 2018.
     """
 
-    def __init__(self, channels: int, hidden: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        hidden: int,
+        *,
+        activation: Callable[[Tensor], Tensor] = relu,
+        gate: Callable[[Tensor], Tensor] = linear_gate,
+    ) -> None:
         super().__init__()
+        self.activation, self.gate = activation, gate
         self.squeeze = nn.Conv2d(channels, hidden, 1)
         self.expand = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        scores = self.expand(relu(self.squeeze(features.mean(dim=(2, 3), keepdim=True))))
-        gates: Tensor = ((scores + 1) / 2).clamp(0, 1)
-        return features * gates
+        hidden = self.activation(self.squeeze(features.mean(dim=(2, 3), keepdim=True)))
+        return features * self.gate(self.expand(hidden))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from posenas.networks.layers.attention import SqueezeExcitation
-from posenas.networks.skeletons import made
+from posenas.networks.layers.convolution import convolution
+from posenas.networks.without_values import made
 
 
 class InvertedResidual(nn.Module):
@@ -43,23 +44,15 @@ class InvertedResidual(nn.Module):
     ) -> None:
         super().__init__()
         self.expand = (
-            nn.Sequential(
-                made(nn.Conv2d, in_channels, mid, 1, bias=False),
-                made(nn.BatchNorm2d, mid),
-                activation(inplace=True),
-            )
+            convolution(in_channels, mid, kernel=1, stride=1, activation=activation)
             if expand
             else nn.Identity()
         )
-        self.convolve = nn.Sequential(
-            made(nn.Conv2d, mid, mid, kernel, stride, kernel // 2, groups=groups, bias=False),
-            made(nn.BatchNorm2d, mid),
-            activation(inplace=True),
+        self.convolve = convolution(
+            mid, mid, kernel=kernel, stride=stride, groups=groups, activation=activation
         )
         self.attention = made(SqueezeExcitation, mid, mid // 4) if attention else nn.Identity()
-        self.project = nn.Sequential(
-            made(nn.Conv2d, mid, out_channels, 1, bias=False), made(nn.BatchNorm2d, out_channels)
-        )
+        self.project = convolution(mid, out_channels, kernel=1, stride=1, activation=None)
         self.shortcut = stride == 1 and in_channels == out_channels
 
     def forward(self, features: Tensor) -> Tensor:

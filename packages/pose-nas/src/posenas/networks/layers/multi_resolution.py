@@ -16,7 +16,7 @@ from torch.nn.functional import relu
 from posenas.networks.layers.attention import SqueezeExcitation
 from posenas.networks.layers.convolution import convolution
 from posenas.networks.layers.residual import BasicBlock
-from posenas.networks.skeletons import made
+from posenas.networks.without_values import made
 
 BLOCKS = 4
 """The number of blocks in each branch between two exchanges."""
@@ -112,12 +112,11 @@ def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
         return nn.Identity()
     if source > target:
         return nn.Sequential(
-            made(nn.Conv2d, widths[source], widths[target], 1, bias=False),
-            made(nn.BatchNorm2d, widths[target]),
+            *convolution(widths[source], widths[target], kernel=1, stride=1, activation=None),
             nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"),
         )
     steps: list[nn.Module] = [
         convolution(widths[source], widths[source], kernel=3, stride=2) for _ in range(target - source - 1)
     ]
-    last = made(nn.Conv2d, widths[source], widths[target], 3, 2, 1, bias=False)
-    return nn.Sequential(*steps, last, made(nn.BatchNorm2d, widths[target]))
+    last = convolution(widths[source], widths[target], kernel=3, stride=2, activation=None)
+    return nn.Sequential(*steps, *last)

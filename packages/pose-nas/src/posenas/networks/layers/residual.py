@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from posenas.networks.skeletons import made
+from posenas.networks.layers.convolution import convolution
+from posenas.networks.without_values import made
 
 
 class BasicBlock(nn.Module):
@@ -68,10 +69,7 @@ class Bottleneck(nn.Module):
         self.norm3 = made(nn.BatchNorm2d, out_channels)
         self.attention = nn.Identity() if attention is None else attention
         self.shortcut = (
-            nn.Sequential(
-                made(nn.Conv2d, in_channels, out_channels, 1, stride, bias=False),
-                made(nn.BatchNorm2d, out_channels),
-            )
+            convolution(in_channels, out_channels, kernel=1, stride=stride, activation=None)
             if project
             else nn.Identity()
         )

@@ -17,7 +17,7 @@ from posenas.contract.problem import Weights
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.reporting.comparison.equal_cost import draw_equal_cost
-from posenas.reporting.comparison.origins import Training, calibration_of, training_of
+from posenas.reporting.comparison.origins import PastTraining, calibration_of, training_of
 from posenas.reporting.comparison.record import FILE, TRIALS, Comparison, read_comparison
 from posenas.reporting.results import read_results
 from posenas.runs.events import Events
@@ -166,7 +166,9 @@ def _like_candidates(
         )
 
 
-def _weights(problem: JournaledProblem, training: Training, file: str | None, genotype: Genotype) -> Weights:
+def _weights(
+    problem: JournaledProblem, training: PastTraining, file: str | None, genotype: Genotype
+) -> Weights:
     if training.shared:
         assert file is not None
         return Weights(file, shared=True)

@@ -13,7 +13,7 @@ from posenas.runs.journal import Journal
 
 
 @dataclass(frozen=True)
-class Training:
+class PastTraining:
     """What a training began with: `network` is a genotype, or `shared`."""
 
     network: Mapping[str, Any] | str
@@ -27,7 +27,7 @@ class Training:
         return self.network == "shared"
 
 
-def training_of(journal: Journal, file: str | None) -> Training:
+def training_of(journal: Journal, file: str | None) -> PastTraining:
     """Return the training that gave these weights; of one in slices, the whole.
 
     Raises:
@@ -40,7 +40,9 @@ def training_of(journal: Journal, file: str | None) -> Training:
             if span and span["begin"]:
                 return training_of(journal, init)
             start = None if init is None else Weights(init, training_of(journal, init).shared)
-            return Training(inputs["network"], span["of"] if span else inputs["epochs"], start, inputs["on"])
+            return PastTraining(
+                inputs["network"], span["of"] if span else inputs["epochs"], start, inputs["on"]
+            )
     raise PosenasError(f"the run's journal holds no training of the weights {file}")
 
 

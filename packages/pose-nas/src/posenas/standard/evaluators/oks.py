@@ -12,7 +12,7 @@ import numpy as np
 from posenas.contract.scores import Evaluation, Metric
 from posenas.data.similarity import (
     Pairs,
-    People,
+    TruePeople,
     check_predictions,
     keypoint_similarity,
     pairs_by_image,
@@ -146,7 +146,7 @@ class _Scene:
     """The detections, the people, and the pairs in one image that are similar enough to be matched."""
 
     detections: _Detections
-    people: People
+    people: TruePeople
     pairs: Pairs
     similarity: NDArray[np.float64]
 
@@ -207,7 +207,7 @@ def _match(
     similarity: NDArray[np.float64],
     *,
     ranks: NDArray[np.int64],
-    people: People,
+    people: TruePeople,
     ignored: NDArray[np.bool_],
     thresholds: NDArray[np.float64],
 ) -> NDArray[np.int64]:

@@ -32,7 +32,14 @@ from posenas.networks.heatmaps.losses import (
     mean_squared_error,
     probabilities,
 )
-from posenas.networks.heatmaps.view import Crop, Side, check_input_size, person_view, undo_mirror
+from posenas.networks.heatmaps.view import (
+    CropOption,
+    EncodingOption,
+    InputSizeOption,
+    check_input_size,
+    person_view,
+    undo_mirror,
+)
 
 Loss: TypeAlias = Literal["cross-entropy", "mse"]
 
@@ -41,16 +48,9 @@ Loss: TypeAlias = Literal["cross-entropy", "mse"]
 class HeatmapHead:
     """Heat maps by one 1 x 1 convolution from the deepest level at 1/4 of the view or finer."""
 
-    input_size: Annotated[
-        tuple[Side, Side],
-        "height and width of a person's view, pixels; multiples of the coarsest level's stride",
-    ] = (128, 96)
-    encoding: Annotated[Encoding, "how keypoints become maps and maps keypoints"] = "udp"
-    crop: Annotated[
-        Crop,
-        "how a box meets the view's pixels: its corners at their centres (udp), or as most papers do "
-        "(standard); auto takes the encoding's own, udp for udp and standard for the others",
-    ] = "auto"
+    input_size: InputSizeOption = (128, 96)
+    encoding: EncodingOption = "udp"
+    crop: CropOption = "auto"
     sigma: Annotated[
         float,
         "standard deviation of the targets, quarters of a view's pixel; the papers' 2 is for 256x192",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, TypeAlias, cast
 
@@ -76,18 +76,22 @@ class Candidates:
         ends = [space.largest(), space.smallest()] if isinstance(space, WeightSharing) else []
         return self.problem.draw(min(number, self.options.candidates), first=ends)
 
-    def score(self, genotypes: Sequence[Genotype], *, done: int) -> Iterator[Trial]:
-        """Yield one trial for each genotype, in order; `done` were scored before."""
+    def score(self, genotypes: Sequence[Genotype], *, done: int) -> Generator[Trial, None, list[Trial]]:
+        """Yield one trial for each genotype, in order, and return all of them; `done` were scored before."""
+        trials = []
         for index, drawn in enumerate(genotypes):
             genotype = drawn if self.shared else self.problem.derived(drawn)
             weights = self.shared or self.problem.train(genotype, epochs=self.options.epochs, on="fit")
-            yield from self.problem.evaluate_many(
+            for trial in self.problem.evaluate_many(
                 [genotype],
                 weights,
                 stage="candidate",
                 calibration_people=self.options.calibration_people if weights.shared else 0,
                 progress=(done + index, self.options.candidates),
-            )
+            ):
+                trials.append(trial)
+                yield trial
+        return trials
 
     def finish(self, trials: Sequence[Trial]) -> Trial:
         """Return the trial of the winner, trained with all training people and scored on `val`.

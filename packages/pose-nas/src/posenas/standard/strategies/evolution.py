@@ -6,7 +6,7 @@ al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE TEC 20
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -56,29 +56,28 @@ class Evolution:
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         candidates = prepare_candidates(problem, self)
-        trials: list[Trial] = []
-        for trial in candidates.score(candidates.first(self.population), done=0):
-            trials.append(trial)
-            yield trial
-        for trial in self._children(problem, candidates, list(trials)):
-            trials.append(trial)
-            yield trial
-        yield candidates.finish(trials)
+        first = yield from candidates.score(candidates.first(self.population), done=0)
+        children = yield from self._children(problem, candidates, first)
+        yield candidates.finish([*first, *children])
 
-    def _children(self, problem: Problem, candidates: Candidates, population: list[Trial]) -> Iterator[Trial]:
-        """Yield one child at a time, until all candidates are scored or no new genotype is found."""
+    def _children(
+        self, problem: Problem, candidates: Candidates, population: list[Trial]
+    ) -> Generator[Trial, None, list[Trial]]:
+        """Breed and score one child at a time, until all candidates are scored or no new one is found."""
         rng = problem.rng("evolution")
         known = {trial.id for trial in population}
+        children: list[Trial] = []
         while len(known) < self.candidates:
             order = ranked(population, problem.objectives)
             parents = partial(_choose_two, order, tournament=self.tournament, rng=rng)
             child = breed(problem, parents, crossover=self.crossover, known=known, rng=rng)
             if child is None:
-                return
-            for trial in candidates.score([child], done=len(known)):
-                known.add(trial.id)
-                population = self._survivors([*population, trial], problem.objectives)
-                yield trial
+                break
+            (trial,) = yield from candidates.score([child], done=len(known))
+            children.append(trial)
+            known.add(trial.id)
+            population = self._survivors([*population, trial], problem.objectives)
+        return children
 
     def _survivors(self, population: list[Trial], objectives: Sequence[Objective]) -> list[Trial]:
         """Return all but one: the eldest, or with several objectives the last by front and loneliness."""

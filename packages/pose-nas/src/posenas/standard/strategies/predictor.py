@@ -61,9 +61,7 @@ class PredictorSearch:
         trials: list[Trial] = []
         chosen = candidates.first(self.first)
         while chosen:
-            for trial in candidates.score(chosen, done=len(trials)):
-                trials.append(trial)
-                yield trial
+            trials += yield from candidates.score(chosen, done=len(trials))
             chosen = self._propose(problem, trials)
         yield candidates.finish(trials)
 

@@ -36,8 +36,5 @@ class RandomSearch:
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         candidates = prepare_candidates(problem, self)
-        trials = []
-        for trial in candidates.score(candidates.first(self.candidates), done=0):
-            trials.append(trial)
-            yield trial
+        trials = yield from candidates.score(candidates.first(self.candidates), done=0)
         yield candidates.finish(trials)

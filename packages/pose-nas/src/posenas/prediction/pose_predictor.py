@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Predictor:
+class PosePredictor:
     """A trained network and, for a head that looks at one person at a time, the boxes of people."""
 
     trained: TrainedNetwork
@@ -96,9 +96,9 @@ class Predictor:
         return poses
 
 
-def make_predictor(
+def make_pose_predictor(
     trained: TrainedNetwork, source: Source, *, boxes: Path | None, warn: Callable[[str], None]
-) -> Predictor:
+) -> PosePredictor:
     """Return a predictor of a source's frames.
 
     Args:
@@ -112,7 +112,7 @@ def make_predictor(
     """
     stages = Stages(trained.device)
     if boxes is None:
-        return Predictor(trained, WholeFrames(), stages)
+        return PosePredictor(trained, WholeFrames(), stages)
     if trained.view.kind == "image":
         raise PosenasError(f"--boxes {boxes}: the run's head finds people by itself; leave the boxes out")
     found = read_boxes(
@@ -122,7 +122,7 @@ def make_predictor(
         threshold=trained.settings.box_threshold,
         warn=warn,
     )
-    return Predictor(trained, found, stages)
+    return PosePredictor(trained, found, stages)
 
 
 def _never(message: str) -> None:

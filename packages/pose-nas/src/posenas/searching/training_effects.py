@@ -156,7 +156,7 @@ def train_network(
         The least validation loss, whose weights the network has then; None where nothing is validated.
     """
     network.to(resources.composition.compute.device)
-    with resources.people.training(training.on, seed=origin.seed) as source:
+    with resources.splits.training(training.on, seed=origin.seed) as source:
         return train(
             network,
             source,

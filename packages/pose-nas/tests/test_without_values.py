@@ -11,7 +11,7 @@ from posenas.networks.layers.attention import GlobalContext
 from posenas.networks.layers.convolution import convolution
 from posenas.networks.layers.inverted import InvertedResidual
 from posenas.networks.layers.residual import Bottleneck
-from posenas.networks.skeletons import Skeletons, _prototype, made
+from posenas.networks.without_values import WithoutValues, _prototype, made
 from torch import nn
 
 
@@ -34,7 +34,7 @@ class Everything(nn.Module):
 
 def copied(kind: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Never the first of its kind."""
-    with Skeletons():
+    with WithoutValues():
         made(kind, *arguments, **options)
         return made(kind, *arguments, **options)
 
@@ -54,7 +54,7 @@ def test_outside_a_layer_is_made_with_its_values() -> None:
 
 
 def test_after_an_error_layers_have_values_again() -> None:
-    with pytest.raises(ValueError, match="divisible"), Skeletons(), Skeletons():
+    with pytest.raises(ValueError, match="divisible"), WithoutValues(), WithoutValues():
         made(nn.Conv2d, 3, 4, 3, groups=2)
     assert not made(nn.Conv2d, 3, 4, 3).weight.is_meta
 
@@ -195,14 +195,14 @@ def hiding(value: Any) -> Callable[[], nn.Module]:
 )
 def test_what_copies_would_share_is_refused(kind: Any) -> None:
     kind()
-    with pytest.raises(TypeError, match="cannot be copied safely"), Skeletons():
+    with pytest.raises(TypeError, match="cannot be copied safely"), WithoutValues():
         made(kind)
 
 
 def test_no_more_than_so_many_layers_are_remembered() -> None:
     most = _prototype.cache_info().maxsize
     assert most is not None
-    with Skeletons():
+    with WithoutValues():
         for channels in range(most + 10):
             assert made(nn.BatchNorm2d, channels).num_features == channels
     assert _prototype.cache_info().currsize == most

@@ -1,7 +1,7 @@
 """Networks without values: the shapes of a genotype's network, before it is filled with shared weights.
 
 A space's networks are made of the same few hundred layers again and again. Where a space's code asks `made`
-for them, only the first of each is made among `Skeletons`, and the others are copies of it.
+for them, only the first of each is made within `WithoutValues`, and the others are copies of it.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ _IMMUTABLE = (
     FunctionType,
 )
 
-_depth = ContextVar("skeletons", default=0)
-"""The number of `Skeletons` that are open, which torch does not tell."""
+_depth = ContextVar("without values", default=0)
+"""The number of `WithoutValues` that are open, which torch does not tell."""
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made", bound=nn.Module)
 
 
-class Skeletons(TorchFunctionMode):
+class WithoutValues(TorchFunctionMode):
     """A mode in which networks have shapes and no values: `with torch.device("meta")`, in less of its time.
 
     Tensors are made on the meta device, and functions that would fill them are left out. A tensor made in
@@ -95,7 +95,7 @@ class Skeletons(TorchFunctionMode):
 
 
 def made(kind: Callable[Arguments, Made], *arguments: Arguments.args, **options: Arguments.kwargs) -> Made:
-    """Return what `kind` makes of the arguments; among `Skeletons` a copy of what it made before.
+    """Return what `kind` makes of the arguments; within `WithoutValues` a copy of what it made before.
 
     A copy has modules, parameters, buffers and hooks of its own: nothing done to it is seen in another.
 
@@ -105,14 +105,14 @@ def made(kind: Callable[Arguments, Made], *arguments: Arguments.args, **options:
             would be no such value.
 
     Raises:
-        TypeError: among `Skeletons`, where an argument is not hashable, or the module holds what cannot be
+        TypeError: within the mode, where an argument is not hashable, or the module holds what cannot be
             copied safely: a hook, a tensor with values, or, in an attribute where torch does not know of it,
             a module, a tensor or any other object that may change.
     """
     if not _depth.get():
         return kind(*arguments, **options)
     prototype = _prototype(torch.get_default_dtype(), kind, *arguments, **options)  # type: ignore[arg-type]
-    with torch._C.DisableTorchFunction():  # Skeletons need not look at what is on the meta device already
+    with torch._C.DisableTorchFunction():  # the mode need not look at what is on the meta device already
         return cast(Made, _copied(prototype, {}))
 
 

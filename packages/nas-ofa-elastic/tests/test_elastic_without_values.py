@@ -9,7 +9,7 @@ import torch
 from nas_ofa_elastic.space import ElasticSpace
 from posenas import Genotype
 from posenas.networks.sharing import SharedWeights
-from posenas.networks.skeletons import Skeletons
+from posenas.networks.without_values import WithoutValues
 from torch import nn
 
 BACKBONES = ["tiny", "resnet50", "mobilenetv3", "hrnet-w32"]
@@ -21,16 +21,16 @@ def thirty(space: ElasticSpace) -> list[Genotype]:
     return [space.largest(), space.smallest(), *(space.sample(rng) for _ in range(28))]
 
 
-def skeleton(space: ElasticSpace, genotype: Genotype) -> nn.Module:
-    with Skeletons():
+def without_values(space: ElasticSpace, genotype: Genotype) -> nn.Module:
+    with WithoutValues():
         return space.build(genotype)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_thirty_skeletons_have_the_structure_of_fresh_networks(backbone: str) -> None:
+def test_thirty_networks_without_values_have_the_structure_of_fresh_networks(backbone: str) -> None:
     space = ElasticSpace(backbone)  # type: ignore[arg-type]
     for genotype in thirty(space):
-        made = skeleton(space, genotype)
+        made = without_values(space, genotype)
         with torch.device("meta"):
             expected = space.build(genotype)
         pairs = zip(made.named_modules(), expected.named_modules(), strict=True)
@@ -60,7 +60,7 @@ def test_networks_made_alike_share_nothing(backbone: str) -> None:
     space = ElasticSpace(backbone)  # type: ignore[arg-type]
     shared = SharedWeights(space.build(space.largest()))
     genotype = space.sample(Random(4))
-    first, second, later = (skeleton(space, genotype) for _ in range(3))
+    first, second, later = (without_values(space, genotype) for _ in range(3))
     parts = [{id(part) for part in network.modules()} for network in (first, second)]
     tensors = [
         {id(tensor) for tensor in (*network.parameters(), *network.buffers())} for network in (first, second)
@@ -77,6 +77,6 @@ def test_networks_made_alike_share_nothing(backbone: str) -> None:
             parameter.zero_()
     list(derived(images).values())[-1].sum().backward()
     assert all(parameter.grad is None for parameter in (*active.parameters(), *shared.parameters()))
-    again = shared.derive(skeleton(space, genotype))
+    again = shared.derive(without_values(space, genotype))
     for (name, one), other in zip(derived.named_parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other), name
