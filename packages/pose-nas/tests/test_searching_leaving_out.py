@@ -97,7 +97,7 @@ def test_the_change_is_that_of_the_outputs(resources: Resources, weights: Weight
     change = computed(resources, PRUNED, weights)["change"]
     assert change["relative"] > 0
     assert change["largest"] > 0
-    _, views = resources.people.evaluated("ranking")
+    _, views = resources.splits.evaluated("ranking")
     images = [batch.images for batch in views.batches(64, device=torch.device("cpu"))]
     part = fresh_network(resources, PRUNED)
     whole = fresh_network(resources, WHOLE)

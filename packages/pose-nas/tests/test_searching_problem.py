@@ -16,7 +16,7 @@ from posenas.contract.genotype import Choice, Dimension, Genotype
 from posenas.contract.goals import Limit, Objective
 from posenas.contract.problem import Candidate, Learning, Weights
 from posenas.contract.trial import Trial
-from posenas.searching import candidate, scoring, trainings
+from posenas.searching import candidate, scoring, training_effects
 from posenas.searching.problem import JournaledProblem
 from toy_search import (
     FAST,
@@ -225,7 +225,7 @@ def test_trained_networks_are_evaluated_and_resumed_without_a_training(
     assert final.costs == first.costs(WIDE)
     assert (tmp_path / "predictions" / str(final.predictions)).exists()
     assert effects_of(tmp_path) == ["train", "train", "evaluate", "evaluate", "evaluate"]
-    monkeypatch.setattr(trainings, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(training_effects, "train", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr(scoring, "predict", lambda *_, **__: pytest.fail("predicted again"))
     resumed = problem_in(tmp_path)
     assert answers(resumed) == found

@@ -50,12 +50,12 @@ def test_only_the_first_networks_initial_weights_are_told(tmp_path: Path) -> Non
     assert told == ["half of it"]
 
 
-def test_people_are_those_of_the_composition(tmp_path: Path) -> None:
+def test_splits_are_those_of_the_composition(tmp_path: Path) -> None:
     advanced: list[tuple[str, int, int]] = []
     resources = make_resources(
         composed(), Run(tmp_path), warn=refuse, advance=lambda *told: advanced.append(told)
     )
-    truth, views = resources.people.evaluated("val")
+    truth, views = resources.splits.evaluated("val")
     assert len(truth.samples) == len(views) == 4
     assert advanced
     assert all(task == "reading the people of val" for task, _, _ in advanced)

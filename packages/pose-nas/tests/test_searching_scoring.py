@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from posenas.contract.problem import Weights
-from posenas.contract.trial import Ablation
 from posenas.learning.inference import EvaluationSettings
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.predictions_file import are_kept
@@ -149,7 +148,7 @@ def test_the_loss_of_a_split_does_not_depend_on_its_batches(tmp_path: Path) -> N
         resources = resources_in(tmp_path, evaluation=EvaluationSettings(batch_size=size))
         torch.manual_seed(0)
         network = fresh_network(resources, SMALL).eval()
-        _, views = resources.people.evaluated("val")
+        _, views = resources.splits.evaluated("val")
         losses.append(validation_loss(resources.composition, network, views))
         (batch,) = views.batches(4, device=torch.device("cpu"))
         module: Any = network.head
@@ -170,7 +169,7 @@ def test_means_are_pooled_by_what_they_are_of() -> None:
 
 def test_images_come_in_batches_of_the_settings_size(tmp_path: Path) -> None:
     resources = resources_in(tmp_path, evaluation=EvaluationSettings(batch_size=3))
-    _, views = resources.people.evaluated("val")
+    _, views = resources.splits.evaluated("val")
     assert [len(images) for images in images_of(resources.composition, views)] == [3, 1]
 
 
@@ -188,7 +187,7 @@ def test_a_trial_holds_what_its_effect_told_with_the_objective_first() -> None:
     assert list(trial.metrics) == [METRIC, "toy.void", "other.figure"]
     assert (trial.genotype, trial.stage, trial.split) == (WIDE, "final", "val")
     assert (trial.loss, trial.inherited, trial.predictions) == (0.25, 0.75, "file.json")
-    assert trial.ablations == {"fusion": Ablation({METRIC: 0.2})}
+    assert trial.notes == {"ablations": result["ablations"]}
     failed = make_trial(composed(), WIDE, {"failure": "it broke"}, **told)  # type: ignore[arg-type]
     assert failed == replace(failed, metrics={}, by_keypoint={}, failure="it broke")
     assert (failed.loss, failed.inherited, failed.predictions) == (None, None, None)

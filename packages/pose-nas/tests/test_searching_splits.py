@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ from posenas.contract.samples import Sample, UnreadableImageError
 from posenas.data.augment import Augmentation
 from posenas.learning.inference import EvaluationSettings
 from posenas.learning.settings import TrainingSettings
-from posenas.searching.splits import PairedLoader, People
+from posenas.searching.splits import PairedLoader, Splits
 from toy_search import Colour, ToyDataset, composed, refuse, sample
 
 STILL = Augmentation(flip=0, scale=0, rotation=0, colour=0)
 
 
-def people_of(train: Iterable[Sample] = (), *, warn: Any = refuse, seed: int = 0, **changes: Any) -> People:
+def people_of(train: Iterable[Sample] = (), *, warn: Any = refuse, seed: int = 0, **changes: Any) -> Splits:
     dataset = ToyDataset(train=tuple(train)) if train else ToyDataset()
     settings = {
         "held_out": changes.pop("held_out", 0.25),
@@ -34,14 +34,14 @@ def people_of(train: Iterable[Sample] = (), *, warn: Any = refuse, seed: int = 0
         recipe=replace(composed().recipe, seed=seed),
         **changes,
     )
-    return People(composition, warn=warn, advance=lambda *_: None)
+    return Splits(composition, warn=warn, advance=lambda *_: None)
 
 
-def ids_of(people: People, split: str) -> list[int]:
+def ids_of(people: Splits, split: str) -> list[int]:
     return [each.id for each in people.evaluated(split)[0].samples]
 
 
-def shades(people: People, split: str, *, seed: int = 0, epoch: int = 0) -> list[int]:
+def shades(people: Splits, split: str, *, seed: int = 0, epoch: int = 0) -> list[int]:
     """The pictures of an epoch by their grey, in order."""
     with people.training(split, seed=seed) as loader:
         means = torch.cat([batch.images.mean(dim=(1, 2, 3)) for batch in loader.epoch(epoch)])
@@ -139,7 +139,7 @@ def test_training_batches_depend_on_seed_and_epoch_alone() -> None:
 def test_what_was_read_is_kept() -> None:
     told: list[str] = []
     composition = composed()
-    people = People(composition, warn=refuse, advance=lambda task, _done, _total: told.append(task))
+    people = Splits(composition, warn=refuse, advance=lambda task, _done, _total: told.append(task))
     first = people.evaluated("val")
     calls = len(told)
     assert people.evaluated("val") is first
@@ -190,7 +190,6 @@ class Given:
 
     sizes: Sequence[int]
     value: float
-    closed: list[bool] = field(default_factory=list)
 
     @property
     def steps(self) -> int:
@@ -201,23 +200,13 @@ class Given:
             images = torch.full((size, 3, 2, 2), self.value + number)
             yield Batch(images, torch.zeros(size, 2, 2), torch.ones(size, 2))
 
-    def close(self) -> None:
-        self.closed.append(True)
-
-    def __enter__(self) -> Given:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 def test_pairs_end_with_the_shorter_loader_and_are_cut_to_the_smaller_batch() -> None:
     first, second = Given((4, 3, 4), 0.0), Given((4, 4), 10.0)
-    with PairedLoader(first, second) as loader:
-        assert loader.steps == 2
-        found = [batch.images[:, 0, 0, 0].tolist() for batch in loader.epoch(1)]
+    loader = PairedLoader(first, second)
+    assert loader.steps == 2
+    found = [batch.images[:, 0, 0, 0].tolist() for batch in loader.epoch(1)]
     assert found == [[1.0] * 4 + [11.0] * 4, [1.0] * 3 + [11.0] * 3]
-    assert (first.closed, second.closed) == ([True], [True])
 
 
 def test_boxes_of_a_detector_are_for_val_alone(tmp_path: Path) -> None:
@@ -227,6 +216,6 @@ def test_boxes_of_a_detector_are_for_val_alone(tmp_path: Path) -> None:
         ' {"image_id": 101, "category_id": 1, "bbox": [3, 3, 10, 10], "score": 0.8}]'
     )
     evaluation = EvaluationSettings(held_out=0.25, flip_test=False, boxes=str(boxes))
-    people = People(composed(evaluation=evaluation), warn=refuse, advance=lambda *_: None)
+    people = Splits(composed(evaluation=evaluation), warn=refuse, advance=lambda *_: None)
     assert len(people.evaluated("val")[1]) == 2
     assert len(people.evaluated("ranking")[1]) == 3

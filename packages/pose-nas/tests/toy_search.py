@@ -275,7 +275,7 @@ class Strategy:
 class Still:
     """A step that computes a gradient of zeros, and nothing else."""
 
-    def __call__(self, network: Any, batch: Any, rng: Random, **_: Any) -> Mapping[str, float]:  # noqa: ARG002
+    def __call__(self, network: Any, batch: Any, *_: Any, **__: Any) -> Mapping[str, float]:
         active = network.activate(WIDE) if hasattr(network, "activate") else network
         (active(batch.images).sum() * 0).backward()
         return {"loss": 0.0}

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -20,12 +19,13 @@ from posenas.runs.checkpoint import save_checkpoint
 from posenas.runs.events import Events
 from posenas.searching.effects import Effect, checkpoint_of
 from posenas.searching.loading import fresh_network
+from posenas.searching.relaxed_training import relaxed_training
 from posenas.searching.resources import Resources
-from posenas.searching.trainings import (
+from posenas.searching.slices import Origin
+from posenas.searching.training_effects import (
     Training,
     beginning,
     network_training,
-    relaxed_training,
     shared_training,
     train_network,
     watch_training,
@@ -35,18 +35,20 @@ from torch import Tensor
 from toy_search import SMALL, WIDE, Heard, MixedSpace, Still, Strategy, composed, refuse, resources_in
 
 SILENT = Watch(step=lambda _done, _total: None, epoch=lambda _number, _epochs, _losses: None)
+LEARNING = Learning(0.05, weight_decay=0.01)
 SHARED, OWN = Weights("shared.safetensors", shared=True), Weights("own.safetensors", shared=False)
 
 
-def alone(resources: Resources, **changes: Any) -> Effect:
-    options = {"epochs": 2, "init": None, "on": "train", "repeat": 0, "watch": SILENT, **changes}
-    return network_training(resources, options.pop("genotype", SMALL), **options)
+def alone(resources: Resources, *, genotype: Any = SMALL, repeat: int = 0, **changes: Any) -> Effect:
+    options = {"step": SupervisedStep(), "epochs": 2, "on": "train", "watch": SILENT, **changes}
+    return network_training(resources, genotype, Training(**options), repeat=repeat)
 
 
-def relaxed(resources: Resources, **changes: Any) -> Effect:
-    learning = Learning(0.05, weight_decay=0.01)
-    options = {"start": None, "epochs": 2, "learning": learning, "watch": SILENT, **changes}
-    return relaxed_training(resources, options.pop("step", Still()), **options)
+def relaxed(
+    resources: Resources, *, start: Any = None, learning: Learning = LEARNING, **changes: Any
+) -> Effect:
+    options = {"step": Still(), "epochs": 2, "on": learning.on, "watch": SILENT, **changes}
+    return relaxed_training(resources, Training(**options), start=start, learning=learning, shared=False)
 
 
 def mixed_in(folder: Path, **changes: Any) -> Resources:
@@ -71,8 +73,7 @@ def test_the_keys_of_trainings_stay_as_they_are(tmp_path: Path) -> None:
     assert effect.name == "train"
     assert effect.inputs == {"network": SMALL, "epochs": 2, "on": "train", "init": None}
     assert effect.key == "1248fcb8f83b718a"
-    training = Training(Still(), 3, "fit", SILENT)
-    effect = shared_training(resources, training, init=SHARED)
+    effect = shared_training(resources, Training(Still(), 3, "fit", SILENT, SHARED))
     assert effect.name == "train"
     assert effect.inputs == {
         "network": "shared",
@@ -137,14 +138,14 @@ def test_a_training_begins_with_weights_of_the_run_or_of_the_recipe_or_fresh_one
 
 
 class Loose:
-    def __call__(self, network: Any, batch: Any, rng: Random, **_: Any) -> Mapping[str, float]:
+    def __call__(self, network: Any, batch: Any, *_: Any, **__: Any) -> Mapping[str, float]:
         raise NotImplementedError
 
 
 def test_what_is_not_spelt_out_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     resources = mixed_in(tmp_path)
     with pytest.raises(PosenasError, match=r"step .*Loose is no frozen dataclass"):
-        shared_training(resources, Training(Loose(), 1, "fit", SILENT), init=None)
+        shared_training(resources, Training(Loose(), 1, "fit", SILENT))
     with pytest.raises(PosenasError, match=r"step .*Loose is no frozen dataclass"):
         relaxed(resources, step=Loose())
     with pytest.raises(PosenasError, match=r"learning .* has Learning\.on"):
@@ -203,9 +204,9 @@ def test_a_stopped_training_goes_on_from_its_last_epoch(
 
 def test_a_training_goes_on_with_shared_or_own_weights(tmp_path: Path) -> None:
     resources = resources_in(tmp_path)
-    still = shared_training(resources, Training(Still(), 1, "fit", SILENT), init=None)
+    still = shared_training(resources, Training(Still(), 1, "fit", SILENT))
     shared = Weights(still.compute(still.key), shared=True)
-    more = shared_training(resources, Training(Still(), 1, "fit", SILENT), init=shared)
+    more = shared_training(resources, Training(Still(), 1, "fit", SILENT, shared))
     before, after = (load_file(resources.run.weights / file) for file in (shared.file, more.compute("other")))
     assert before.keys() == after.keys()
     weight = "shared.largest.backbone.convolution.weight"
@@ -228,7 +229,7 @@ class Rising:
 
     pull: float = 1.0
 
-    def __call__(self, network: Any, batch: Any, rng: Random, **_: Any) -> Mapping[str, float]:  # noqa: ARG002
+    def __call__(self, network: Any, batch: Any, *_: Any, **__: Any) -> Mapping[str, float]:
         (network(batch.images).sum() * 0 - self.pull * network.backbone.alpha[0, 0]).backward()
         return {"loss": 1.0}
 
@@ -261,9 +262,14 @@ def test_the_network_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> 
         return next(losses)
 
     training = Training(SupervisedStep(), 3, "fit", SILENT)
-    assert train_network(resources, network, training, key="key", validate=validate) == 0.2
+    assert train_network(resources, network, training, key="key", origin=Origin(0), validate=validate) == 0.2
     assert torch.equal(network.backbone.get_submodule("convolution").weight, seen[1])
-    assert train_network(resources, network, dataclasses.replace(training, epochs=1), key="other") is None
+    assert (
+        train_network(
+            resources, network, dataclasses.replace(training, epochs=1), key="other", origin=Origin(0)
+        )
+        is None
+    )
 
 
 def test_listeners_hear_of_every_batch_and_epoch(tmp_path: Path) -> None:
