@@ -173,6 +173,19 @@ def test_a_candidate_too_large_for_the_memory_fails_alone(
     assert made.trained(Candidate(OTHER), Candidate(NETWORK)) == [failed, good]
 
 
+def test_a_reader_of_images_that_is_killed_is_no_fault_of_the_candidate(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(_network: Any) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    spoil(monkeypatch, OTHER, kill)
+    made = bench()
+    with pytest.raises(RuntimeError, match="DataLoader worker"):
+        made.trained(Candidate(OTHER))
+    assert not list(made.folder.glob("checkpoints/*.json"))
+
+
 def spoil(
     monkeypatch: pytest.MonkeyPatch, genotype: Mapping[str, Any], change: Callable[[Any], object]
 ) -> None:

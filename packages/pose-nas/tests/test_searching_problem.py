@@ -173,9 +173,7 @@ def test_a_callers_own_sampler_stands_in_for_the_space(tmp_path: Path) -> None:
 
 def test_costs_and_limits_are_those_of_what_a_genotype_derives(tmp_path: Path) -> None:
     space = ArgMaxSpace()
-    latency = ToyLatency()
-    latency.measure = lambda genotype: {"latency_ms": max(genotype.values()), "latency_upper_ms": 1.0}  # type: ignore[method-assign]
-    problem = problem_in(tmp_path, space=space, latency=latency)
+    problem = problem_in(tmp_path, space=space)
     derived = problem.derived(UNDECIDED)
     assert derived == {"chance2": 1.0, "chance3": 0.0, "chance4": 0.0}
     assert problem.derived(derived) == derived
@@ -186,6 +184,21 @@ def test_costs_and_limits_are_those_of_what_a_genotype_derives(tmp_path: Path) -
     assert not limited.within_limits({**UNDECIDED, "chance2": 0.0})
     for genotype in limited.draw(6):
         assert space.derived(genotype) == derived
+
+
+class CountingLatency(ToyLatency):
+    def measure(self, genotype: Genotype) -> dict[str, float]:
+        self.measured.append(genotype)
+        return {"latency_ms": 1.0, "latency_upper_ms": 2.0}
+
+
+def test_dear_costs_are_measured_once_for_all_that_derive_the_same(tmp_path: Path) -> None:
+    latency, space = CountingLatency(), ArgMaxSpace()
+    problem = problem_in(tmp_path, space=space, latency=latency, limits=(FAST,))
+    for chance in (0.0, 0.5):
+        assert problem.costs({**UNDECIDED, "chance4": chance})["latency_ms"] == 1.0
+    assert latency.measured == [space.derived(UNDECIDED)]
+    assert effects_of(tmp_path) == ["latency"]
 
 
 def test_without_the_capability_a_genotype_derives_itself(tmp_path: Path) -> None:

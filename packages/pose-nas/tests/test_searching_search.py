@@ -208,6 +208,27 @@ def test_the_winner_of_a_space_that_derives_is_trained_as_what_it_derives(
     assert trained.costs == best.costs
 
 
+def deriving(problem: Problem) -> Iterator[Trial]:
+    """Ranks what is undecided, and answers with what it derives."""
+    shared = problem.train_shared(Still(), epochs=1)
+    yield from problem.evaluate_many([UNDECIDED], shared, stage="candidate", calibration_people=4)
+    derived = problem.derived(UNDECIDED)
+    weights = problem.train(derived, epochs=1, init=shared)
+    yield problem.evaluate(derived, weights, stage="final")
+
+
+def test_an_answer_is_known_by_the_candidate_that_it_is_derived_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Still, "__call__", widest)
+    strategy, space = Strategy(deriving), ArgMaxSpace()
+    outcome = searched(tmp_path / "run", strategy, space=space)
+    recipe = composed(strategy=strategy, space=space).recipe
+    found = reported.read_results(Run(tmp_path / "run"), recipe).as_candidate(outcome.best)
+    assert found == outcome.trials[0]
+    assert found.id != outcome.best.id
+
+
 def widest(_step: Still, network: Any, batch: Any, _rng: Any, **_: Any) -> Any:
     (network.activate(ArgMaxSpace().largest())(batch.images).sum() * 0).backward()
     return {"loss": 0.0}
