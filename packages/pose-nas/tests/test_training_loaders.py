@@ -1,43 +1,13 @@
-"""Loaders of a split's training batches: opened and ended by a split, and joined in pairs."""
+"""Loaders of a split's training batches are ended behind it."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import pytest
 import torch
 from posenas.composing.compose import compose
-from posenas.contract.batches import Batch
 from posenas.data.loader import ViewLoader
 from posenas.runs.recipe import recipe_from_tables
-from posenas.searching.splits import PairedLoader, Splits
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Batches of these sizes, whose numbers all are `value`."""
-
-    sizes: Sequence[int]
-    value: float
-
-    @property
-    def steps(self) -> int:
-        return len(self.sizes)
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        for size in self.sizes:
-            tensor = torch.full((size, 1), self.value + number)
-            yield Batch(tensor, tensor, tensor)
-
-
-def test_pairs_are_as_long_as_the_shorter_loader_and_halves_are_alike() -> None:
-    loader = PairedLoader(Counted([3, 2, 3], 10.0), Counted([3, 3], 20.0))
-    assert loader.steps == 2
-    assert [batch.images.flatten().tolist() for batch in loader.epoch(1)] == [
-        [11.0, 11.0, 11.0, 21.0, 21.0, 21.0],
-        [11.0, 11.0, 21.0, 21.0],
-    ]
+from posenas.searching.splits import Splits
 
 
 @pytest.mark.parametrize("split", ["fit", "halves"])
