@@ -27,6 +27,7 @@ class Thrift:
 
     def search(self, problem):
         (genotype,) = problem.draw(1)
+        problem.note("purse", 1, {"coins": 3.5})
         trial = problem.evaluate(genotype, problem.train(genotype, epochs=1), stage="final")
         yield replace(trial, notes={**trial.notes, "thrift": {"draws": 1, "by": "<me>"}})
 
@@ -38,9 +39,10 @@ class Thrift:
         axes.barh([0], [results.answer.costs["gmacs"]], color=BLUE)
         plain_axes(axes)
         html = render(
-            '<p>{{ note.draws }} draw by {{ note.by }}, scored on {{ people }}.</p>\\n'
+            '<p>{{ note.draws }} draw by {{ note.by }} for {{ coins }}, scored on {{ people }}.</p>\\n'
             '<img src="thrift.png" alt="What it costs.">',
             note=results.answer.notes["thrift"],
+            coins=results.series["purse"][1]["coins"],
             people=results.scored_on,
         )
         return [Section("Thrift", html, {"thrift.png": png(figure)})]
@@ -88,7 +90,7 @@ def test_a_strangers_section_is_shown_and_one_that_fails_is_told(
     assert trial["thrift"] == {"draws": 1, "by": "<me>"}
     page = (run / "report" / "report.html").read_text()
     title, _, section = page.partition("<h2>Thrift</h2>\n")
-    assert section.startswith("<p>1 draw by &lt;me&gt;, scored on val: ")
+    assert section.startswith("<p>1 draw by &lt;me&gt; for 3.5, scored on val: ")
     assert "What evaluator count shows of its own is left out: evaluator count of stranger 1.0: " in title
     assert "sections failed: IndexError: tuple index out of range" in title
     assert (run / "report" / "thrift.png").read_bytes().startswith(b"\x89PNG")

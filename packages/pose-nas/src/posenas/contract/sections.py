@@ -54,6 +54,8 @@ class Results:
         ranked_on: the people that ranked the candidates, in words.
         scored_on: the people that `shown` was scored on, in words.
         courses: of each training of an architecture the genotypes: at its start, and after each epoch.
+        series: what the strategy noted with `problem.note`: the figures by the names of their series, then by
+            epoch, then by the names of the curves.
         output_change: how far the answer's outputs were from those of the `learnt` network right after what
             weighs little was left out: `relative` to their root mean square, and `largest`. Empty where
             nothing was left out.
@@ -70,6 +72,7 @@ class Results:
     ranked_on: str = ""
     scored_on: str = ""
     courses: tuple[tuple[Genotype, ...], ...] = ()
+    series: Mapping[str, Mapping[int, Mapping[str, float]]] = field(default_factory=dict)
     output_change: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property

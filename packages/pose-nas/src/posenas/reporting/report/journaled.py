@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.runs.journal import read_records
+from posenas.runs.notes import Series, read_notes
 from posenas.runs.provenance import Accepted
 from posenas.runs.run import ACCEPTED, Run
 
@@ -19,18 +20,20 @@ class Journaled:
     Attributes:
         accepted: changes of data or code that the run went on with.
         courses: as in `Results`.
+        series: as in `Results`.
         output_change: as in `Results`.
     """
 
     accepted: Sequence[Accepted] = ()
     courses: tuple[tuple[Genotype, ...], ...] = ()
+    series: Mapping[str, Series] = field(default_factory=dict)
     output_change: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_journaled(run: Run) -> tuple[Journaled, Sequence[str]]:
     """Return what the journal tells, and a line where it cannot be read."""
     try:
-        records = read_records(run.journal_file)
+        records, series = read_records(run.journal_file), read_notes(run)
     except PosenasError:  # its words hold the run's path, which the report must not depend on
         return Journaled(), [
             "journal.jsonl in the run cannot be read, so how the architecture was learnt, and with what "
@@ -43,4 +46,4 @@ def read_journaled(run: Run) -> tuple[Journaled, Sequence[str]]:
         if record.get("effect") == "train relaxed"
     ]
     changes = [record["result"]["change"] for record in records if record.get("effect") == "leave out"]
-    return Journaled(accepted, tuple(courses), changes[-1] if changes else {}), []
+    return Journaled(accepted, tuple(courses), series, changes[-1] if changes else {}), []

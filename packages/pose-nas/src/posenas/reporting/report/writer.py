@@ -60,6 +60,7 @@ def write_report(run: Path) -> Path:
         ranked_on=ranking_people(found, settings),
         scored_on=scored_people(found.shown, truth, settings),
         courses=journaled.courses,
+        series=journaled.series,
         output_change=journaled.output_change,
     )
     pictures = dict(poses)
