@@ -52,6 +52,16 @@ class Memory:
 '''
 
 
+DECLARED = "cost memory of memory-cost 1.0"
+CONDITIONED = """
+    def identity(self): return {"allocator": "plain"}
+    def files(self):
+        from pathlib import Path
+        return {"weights": Path("weights.csv")}
+
+"""
+
+
 def install_memory(install: Install, source: str = MEMORY) -> None:
     install("memory-cost", source, entry_points={"posenas.cost": {"memory": "memory_cost:Memory"}})
 
@@ -113,7 +123,10 @@ def test_a_costs_options_are_given_in_python(install: Install) -> None:
 def test_a_dear_cost_is_measured_once(posenas: Posenas, install: Install, tmp_path: Path) -> None:
     noting = "        with open('asked', 'a') as file: file.write('.')\n        sizes = []\n"
     counting = MEMORY.replace("dear = False", "dear = True").replace("        sizes = []\n", noting)
+    counting = counting.replace("    def measure(", f"{CONDITIONED}    def measure(")
+    counting += "\n    def caveat(self): return 'Megabytes are of outputs kept <at once>.'\n"
     install_memory(install, counting)
+    (tmp_path / "weights.csv").write_text("1")
     named = ("--maximize", "oks.AP", "--minimize", "memory_mb")
     answer = posenas("compose", *SMALL_SEARCH, *named, "--run", "run")
     assert answer.status == 0, answer.err
@@ -121,8 +134,21 @@ def test_a_dear_cost_is_measured_once(posenas: Posenas, install: Install, tmp_pa
     asked = (tmp_path / "asked").read_text()
     assert len(asked) == len(kept) >= 3
     assert {frozenset(effect["result"]) for effect in kept} == {frozenset({"memory_mb"})}
+    assert {effect["inputs"]["allocator"] for effect in kept} == {"plain"}
+    page = (tmp_path / "run" / "report" / "report.html").read_text()
+    assert "Megabytes are of outputs kept &lt;at once&gt;. All other costs are counted." in page
     assert posenas("resume", "run").status == 0
     assert (tmp_path / "asked").read_text() == asked
+    (tmp_path / "weights.csv").write_text("2")
+    assert "cost.memory.weights" in refusal(posenas("resume", "run"))
+
+
+def test_a_misspelt_capability_of_a_cost_is_told(posenas: Posenas, install: Install) -> None:
+    misspelt = "    def part(self, genotype): ...\n    def measure("
+    install_memory(install, MEMORY.replace("    def measure(", misspelt))
+    answer = posenas("compose", *SMALL, "--limit", "memory_mb<=100", "--dry-run")
+    assert answer.status == 0, answer.err
+    assert f"warning: {DECLARED} has 'part'; was 'parts' of Divisible meant?" in answer.err
 
 
 def test_a_cost_that_nothing_names_changes_nothing(
@@ -136,7 +162,6 @@ def test_a_cost_that_nothing_names_changes_nothing(
         assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
 
 
-DECLARED = "cost memory of memory-cost 1.0"
 WRONG = {
     "measure takes too few": (
         "def measure(self, genotype)",
