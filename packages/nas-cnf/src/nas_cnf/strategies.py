@@ -148,7 +148,7 @@ def _learnt(problem: Problem, options: FirstOrder | SecondOrder, step: BilevelSt
 
 
 def _trained_anew(problem: Problem, found: Relaxation, options: FirstOrder | SecondOrder) -> Iterator[Trial]:
-    """The found network with fresh weights, on all training people."""
+    """Train the found network with fresh weights, on all training people, and yield its trials."""
     genotype = _simplified(problem, found.genotype, options)
     yield from _left_out(problem, found, genotype)
     weights = problem.train(genotype, epochs=options.final_epochs)

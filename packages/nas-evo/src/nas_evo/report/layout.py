@@ -14,7 +14,7 @@ Place: TypeAlias = tuple[float, int]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything in the picture stands.
+    """The places of everything in the picture.
 
     Attributes:
         places: of each network by its id.
