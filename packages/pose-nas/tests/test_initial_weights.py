@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from posenas.contract.errors import PosenasError
 from posenas.networks.initial_weights import read_initial_weights
 from posenas.searching.candidate import Job

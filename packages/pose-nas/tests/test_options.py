@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import pytest
 import tomli_w
 from annotated_types import Ge, Interval, Len, MaxLen, MinLen
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from posenas.composing.options import AFTER_TRAINING, Option, describe_options, make_component, option_values
 from posenas.contract.errors import PosenasError
 from posenas.runs.recipe import parse_value

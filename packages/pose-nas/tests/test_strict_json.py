@@ -7,8 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from posenas.contract.errors import PosenasError
 from posenas.runs.strict_json import DEEPEST, parse_json, read_json
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from posenas.composing.building import build_network
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.networks.pose_network import PoseNetwork

@@ -29,8 +29,7 @@ from posenas.reporting.listeners import run_events
 from posenas.reporting.report import write_report
 from posenas.reporting.results import read_results
 from posenas.runs.recipe import COST, merge, read_recipe, recipe_from_tables
-from posenas.runs.run import create_run, new_path
-from posenas.runs.run import open_run as open_run_folder
+from posenas.runs.run import create_run, new_path, open_run as open_run_folder
 from posenas.searching.search import search as search_run
 
 

@@ -60,8 +60,7 @@ def compare(
     """Compare the search of a finished RUN with random genotypes of equal cost and with training alone."""
     from posenas.composing.compose import compose
     from posenas.networks.devices import use_threads
-    from posenas.reporting.comparison.compare import Size
-    from posenas.reporting.comparison.compare import compare as compare_run
+    from posenas.reporting.comparison.compare import Size, compare as compare_run
     from posenas.reporting.comparison.verdict import judge
     from posenas.reporting.listeners import run_events
     from posenas.reporting.report import write_report

@@ -9,7 +9,7 @@ import torch
 import posenas
 from posenas.composing.composition import Composition
 from posenas.composing.plugins import CORE, offering
-from posenas.contract.components import Conditioned
+from posenas.contract.costs import Conditioned
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.data.digests import annotations_digest, images_digest, keypoints_digest
 from posenas.runs.files import content_name

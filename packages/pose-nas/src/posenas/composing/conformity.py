@@ -20,19 +20,15 @@ from posenas.contract.components import (
     Ablatable,
     Averaging,
     Conditional,
-    Conditioned,
     Dataset,
     Derivable,
     Distillable,
-    Divisible,
     Evaluator,
     Evolvable,
-    Explained,
     FlipTest,
     Foreseeing,
     Head,
     HeadModule,
-    Meter,
     Noticing,
     Relaxed,
     Reporting,
@@ -41,6 +37,7 @@ from posenas.contract.components import (
     Timed,
     WeightSharing,
 )
+from posenas.contract.costs import Conditioned, Divisible, Explained, Meter
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, Real, check_genotype, genotype_id
 from posenas.contract.keypoints import KeypointSet

@@ -12,8 +12,8 @@ from posenas.composing.conformity import blamed, check_meter_methods, check_meth
 from posenas.composing.installed_costs import InstalledCost, InstalledCosts
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner
-from posenas.contract.components import Conditioned, Cost, Divisible, Explained, Meter, SearchSpace
-from posenas.contract.costs import CostFigure, Networks
+from posenas.contract.components import SearchSpace
+from posenas.contract.costs import Conditioned, Cost, CostFigure, Divisible, Explained, Meter, Networks
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Limit, Objective

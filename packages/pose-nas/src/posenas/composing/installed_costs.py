@@ -10,8 +10,7 @@ from posenas.composing.conformity import blamed
 from posenas.composing.options import make_component
 from posenas.composing.plugins import CORE, Owner, Plugin, find_plugins, load_class, remedy
 from posenas.composing.signatures import misfit
-from posenas.contract.components import Cost
-from posenas.contract.costs import CostFigure
+from posenas.contract.costs import Cost, CostFigure
 from posenas.contract.errors import PosenasError, suggestion
 
 

@@ -9,7 +9,8 @@ from posenas.composing.composition import Composition
 from posenas.composing.costs import BoundCost
 from posenas.composing.limits import check_reachable
 from posenas.composing.options import option_values
-from posenas.contract.components import Conditioned, WeightSharing
+from posenas.contract.components import WeightSharing
+from posenas.contract.costs import Conditioned
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Limit
 

@@ -1,4 +1,4 @@
-"""The contract: six protocols, and the capabilities that are asked for by name.
+"""What a plugin writes: the first page of the contract. Components, and the capabilities that they may have.
 
 Composing compares the methods' signatures with those on this page: parameters have these names and kinds,
 further ones have defaults. It then runs one small forward pass, loss and decoding, so that a component which
@@ -12,7 +12,6 @@ annotated `Annotated[type, "what it does"]`; constraints such as `annotated_type
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from posenas.contract.batches import Batch, Look, Poses, PosesWithout, View
-    from posenas.contract.costs import CostFigure, Networks
     from posenas.contract.finding import Finding
     from posenas.contract.genotype import Dimension, Genotype
     from posenas.contract.keypoints import KeypointSet
@@ -35,50 +33,64 @@ class Backbone(Protocol):
 
     @property
     def levels(self) -> Sequence[Level]:
-        """From the image to the output; truthful names, strides and channels.
+        """The feature maps from the image to the output, with truthful names, strides and channels.
 
-        Composing compares them with the feature maps of the largest, the smallest and a drawn network, on
-        the meta device: the forward pass asks no tensor for its values.
+        Composing compares them with the real maps of the largest, the smallest and a drawn network. It runs
+        them on the meta device, so the forward pass asks no tensor for its values.
         """
         ...
 
-    def __call__(self, images: Tensor) -> Mapping[str, Tensor]: ...
+    def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
+        """Return the feature maps of (N, 3, H, W) images, by the names of their levels."""
+        ...
 
 
 @runtime_checkable
 class SearchSpace(Protocol):
-    """Turns a genotype into a backbone."""
+    """A space turns a genotype into a backbone."""
 
     def dimensions(self) -> Mapping[str, Dimension]:
-        """Every combination of values is a genotype that can be built. What `sample` and the capabilities'
-        methods give is one value of each, and nothing else."""
+        """Return what can be chosen, by name. Every combination of values is a genotype that can be built.
+
+        A genotype has one value of each dimension and nothing else.
+        """
         ...
 
-    def sample(self, rng: Random) -> Genotype: ...
+    def sample(self, rng: Random) -> Genotype:
+        """Return a random genotype."""
+        ...
 
     def build(self, genotype: Genotype) -> Backbone:
-        """The network with fresh weights, drawn from torch's generator."""
+        """Return the genotype's network with fresh weights, drawn from torch's generator."""
         ...
 
 
 @runtime_checkable
 class WeightSharing(SearchSpace, Protocol):
-    """A space whose networks nest: every tensor of any genotype's network is the leading slice (for
-    kernels the centre) of the tensor of the same name in the largest network. One set of weights
-    then serves them all; see `posenas.networks.sharing`."""
+    """A space whose networks nest, so that one set of weights serves them all.
 
-    def largest(self) -> Genotype: ...
+    Every tensor of a genotype's network is the leading slice of the tensor of the same name in the largest
+    network; of a kernel it is the centre. See `posenas.networks.sharing`.
+    """
 
-    def smallest(self) -> Genotype: ...
+    def largest(self) -> Genotype:
+        """Return the genotype whose tensors hold those of every other one."""
+        ...
+
+    def smallest(self) -> Genotype:
+        """Return the genotype at the other end of the space."""
+        ...
 
 
 @runtime_checkable
 class Conditional(SearchSpace, Protocol):
-    """A space in which other values of a genotype decide what some dimensions may be. A genotype with any
-    other value of theirs can still be built; its network is that of a genotype with a possible one."""
+    """A space in which a genotype's other values decide what some dimensions may be.
+
+    A genotype with an impossible value can still be built: its network is that of one with a possible value.
+    """
 
     def possible(self, genotype: Genotype) -> Mapping[str, Sequence[Any]]:
-        """For each of these dimensions at least one value, whatever the genotype has there now."""
+        """Return the possible values of each such dimension: at least one, whatever is there now."""
         ...
 
 
@@ -86,29 +98,35 @@ class Conditional(SearchSpace, Protocol):
 class Evolvable(SearchSpace, Protocol):
     """A space that says where an evolution begins and how a genotype changes."""
 
-    def ancestor(self) -> Genotype: ...
+    def ancestor(self) -> Genotype:
+        """Return the genotype that an evolution begins with."""
+        ...
 
     def mutate(self, genotype: Genotype, rng: Random) -> Genotype:
-        """Another genotype, near this one."""
+        """Return another genotype, near this one."""
         ...
 
 
 @runtime_checkable
 class Relaxed(SearchSpace, Protocol):
-    """A space with real dimensions whose networks can be differentiated by them. Each row of values, along
-    the last axis, is a choice whose alternatives weigh by the row's softmax."""
+    """A space with real dimensions whose networks can be differentiated by them.
+
+    Each row of values, along the last axis, is a choice. Its alternatives weigh by the row's softmax.
+    """
 
     def relax(self, backbone: Any) -> Mapping[str, Tensor]:
-        """Makes the backbone's architecture values parameters, in place and by their names in the state dict;
-        returns them by their dimensions' names, of their dimensions' shapes. Those of a backbone that is
-        relaxed already stay the same parameters. It may be on the meta device."""
+        """Make the backbone's architecture values parameters in place, and return them by dimension.
+
+        They keep their names in the state dict and have their dimensions' shapes. In a backbone that is
+        relaxed already they stay the same parameters. The backbone may be on the meta device.
+        """
         ...
 
     def set_values(self, backbone: Any, genotype: Genotype) -> None:
-        """Puts the genotype's real values into the backbone, relaxed or not, in place of those that it has.
+        """Put the genotype's real values into the backbone, relaxed or not, in the place of its own.
 
-        Called after weights were loaded, cut out of shared ones or bound to them: the values are the
-        genotype's, and never those that were saved with the weights.
+        It is called after weights were loaded, cut out of shared ones or bound to them, so that the values
+        are the genotype's and never those that were saved with the weights.
         """
         ...
 
@@ -173,18 +191,22 @@ class Distillable(Protocol):
     """A head module whose outputs can be taught by a larger network's outputs."""
 
     def distillation_loss(self, outputs: Any, teacher: Any) -> Tensor:
-        """A scalar on the scale of `loss`; no gradient flows into the teacher's outputs."""
+        """Return a scalar on the scale of `loss`; no gradient flows into the teacher's outputs."""
         ...
 
 
 @runtime_checkable
 class Averaging(Protocol):
-    """A head module whose loss is made of means over what the targets of a batch have, such as the labelled
-    keypoints. The loss of a whole split then does not depend on how it is divided into batches."""
+    """A head module whose loss is a sum of means, such as one over the labelled keypoints.
+
+    The loss of a whole split then does not depend on how it is divided into batches.
+    """
 
     def loss_means(self, outputs: Any, targets: Any) -> tuple[Tensor, Tensor]:
-        """(M,) the means whose sum `loss` is, of a batch that has something of each; and (M,) over how many
-        each is taken. A mean over none is 0."""
+        """Return the (M,) means whose sum `loss` is, and the (M,) numbers of what each is taken over.
+
+        A mean over nothing is 0.
+        """
         ...
 
 
@@ -193,7 +215,7 @@ class FlipTest(Protocol):
     """A head module that can average its outputs with those for the mirrored images."""
 
     def average_mirrored(self, outputs: Any, mirrored: Any) -> Any:
-        """Outputs for the images, averaged with `mirrored` after undoing the mirror."""
+        """Return the outputs for the images, averaged with `mirrored` after undoing the mirror."""
         ...
 
 
@@ -250,16 +272,22 @@ class Timed(Protocol):
 
 @runtime_checkable
 class Head(Protocol):
-    """Turns feature levels into poses, for a keypoint set."""
+    """A head turns feature levels into poses, for a keypoint set."""
 
-    def view(self) -> View: ...
+    def view(self) -> View:
+        """Return how the head wants to see people: crops of one, or whole images, and of which size."""
+        ...
 
     def select(self, levels: Sequence[Level]) -> Sequence[Level]:
-        """Those of the offered levels that the head reads. Raises PosenasError where it cannot."""
+        """Return those of the offered levels that the head reads.
+
+        Raises:
+            PosenasError: where they are not what it needs; the line says what is.
+        """
         ...
 
     def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> HeadModule:
-        """The module for the selected levels."""
+        """Return the module for the selected levels, with fresh weights."""
         ...
 
 
@@ -268,7 +296,7 @@ class Foreseeing(Head, Protocol):
     """A head that tells before the training what it will not learn of some people."""
 
     def foresee(self, samples: Sequence[Sample], keypoints: KeypointSet) -> Sequence[str]:
-        """Warnings, one line each, with figures and with what helps; no picture is read.
+        """Return warnings, one line each, with figures and with what helps. No picture is read.
 
         Args:
             samples: some of the training images, with somebody in each.
@@ -278,20 +306,22 @@ class Foreseeing(Head, Protocol):
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Images with people, in one keypoint set."""
+    """A dataset gives images with people, in one keypoint set."""
 
-    def keypoints(self) -> KeypointSet: ...
+    def keypoints(self) -> KeypointSet:
+        """Return the keypoints that every person has."""
+        ...
 
     def splits(self) -> Sequence[str]:
-        """At least `train` and `val`."""
+        """Return the splits' names, at least `train` and `val`."""
         ...
 
     def split(self, name: str) -> Sequence[Sample]:
-        """The split's images; each person has all K keypoints, (K, 3)."""
+        """Return the split's images; each person has all K keypoints, (K, 3)."""
         ...
 
     def instructions(self) -> str:
-        """Where the files must lie and how to get them."""
+        """Return where the files must lie and how to get them."""
         ...
 
 
@@ -300,103 +330,26 @@ class Noticing(Dataset, Protocol):
     """A dataset that tells what it left out while it read its files."""
 
     def noticed(self, split: str) -> Sequence[Finding]:
-        """Such as people who are left out by their category. The user is told before anything is trained,
-        beside what the samples themselves show."""
+        """Return what was left out, such as people by their category.
+
+        The user is told before anything is trained, beside what the samples themselves show.
+        """
         ...
 
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Predictions and truth to named metrics."""
+    """An evaluator scores predictions against the truth by named metrics."""
 
     def metrics(self) -> Sequence[Metric]:
-        """The first one is what a search maximises unless it is told otherwise. Each has its own name."""
+        """Return the metrics, each with its own name. A search maximises the first unless told otherwise."""
         ...
 
     def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
-        """A figure for each of `metrics` and for no other; NaN where there is none. It can be that nobody is
-        predicted."""
-        ...
+        """Return a figure for each of `metrics` and for no other; NaN where there is none.
 
-
-@runtime_checkable
-class Cost(Protocol):
-    """What networks cost, such as their latency: figures for limits, objectives and the report.
-
-    Its options are those of the recipe's table `[cost.NAME]`, and each has a default: what a cost declares is
-    read from one with the defaults, before anything is built.
-    """
-
-    @property
-    def dear(self) -> bool:
-        """Whether a figure takes long, or differs when it is taken again.
-
-        A dear cost is asked for only where the other costs are within their limits, and its figures are kept
-        in the run's journal. The figures of any other cost depend on the genotype and the recipe alone.
+        It can be that nobody is predicted.
         """
-        ...
-
-    def figures(self) -> Sequence[CostFigure]:
-        """Return the figures that can be named."""
-        ...
-
-    def bind(self, networks: Networks) -> Meter:
-        """Return what measures these networks.
-
-        Raises:
-            PosenasError: where it cannot measure them.
-        """
-        ...
-
-
-class Meter(Protocol):
-    """A cost of one composition's networks."""
-
-    def measure(self, genotype: Genotype) -> Mapping[str, float]:
-        """Return every declared figure of the genotype's network by name, and others if it has more.
-
-        All of them are in the costs of a trial; each is finite.
-        """
-        ...
-
-
-@runtime_checkable
-class Divisible(Meter, Protocol):
-    """A meter that tells what the parts of a network cost."""
-
-    def parts(self, genotype: Genotype) -> Mapping[str, float]:
-        """Return figures by the figure's name and the part's path, such as `gmacs.head.face`.
-
-        A part that a network lacks is left out, and costs 0.
-        """
-        ...
-
-
-@runtime_checkable
-class Conditioned(Meter, Protocol):
-    """A meter whose figures depend on more than the recipe says, such as the kind of device."""
-
-    def identity(self) -> Mapping[str, Any]:
-        """Return all that the figures depend on beside the genotype and the recipe, as plain data.
-
-        A figure that the journal has under another identity is measured again.
-        """
-        ...
-
-    def files(self) -> Mapping[str, Path]:
-        """Return the files that the figures are read from, by the names of the options that name them.
-
-        A run goes on only where their content is what it was.
-        """
-        ...
-
-
-@runtime_checkable
-class Explained(Cost, Protocol):
-    """A cost that tells the report where its figures are from."""
-
-    def caveat(self) -> str:
-        """Return a sentence on where the figures are from and when they would be others."""
         ...
 
 

@@ -1,10 +1,11 @@
-"""What a cost declares about its figures, and the networks that it is asked about."""
+"""What networks cost, as figures that limits and objectives can name. Anybody can write such a cost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -52,3 +53,84 @@ class Networks:
     device: torch.device
     autocast_dtype: torch.dtype | None
     description: Mapping[str, Any]
+
+
+@runtime_checkable
+class Cost(Protocol):
+    """What networks cost, such as their latency: figures for limits, objectives and the report.
+
+    Its options are those of the recipe's table `[cost.NAME]`, and each has a default: what a cost declares is
+    read from one with the defaults, before anything is built.
+    """
+
+    @property
+    def dear(self) -> bool:
+        """Whether a figure takes long, or differs when it is taken again.
+
+        A dear cost is asked for only where the other costs are within their limits, and its figures are kept
+        in the run's journal. The figures of any other cost depend on the genotype and the recipe alone.
+        """
+        ...
+
+    def figures(self) -> Sequence[CostFigure]:
+        """Return the figures that can be named."""
+        ...
+
+    def bind(self, networks: Networks) -> Meter:
+        """Return what measures these networks.
+
+        Raises:
+            PosenasError: where it cannot measure them.
+        """
+        ...
+
+
+class Meter(Protocol):
+    """A cost of one composition's networks."""
+
+    def measure(self, genotype: Genotype) -> Mapping[str, float]:
+        """Return every declared figure of the genotype's network by name, and others if it has more.
+
+        All of them are in the costs of a trial; each is finite.
+        """
+        ...
+
+
+@runtime_checkable
+class Divisible(Meter, Protocol):
+    """A meter that tells what the parts of a network cost."""
+
+    def parts(self, genotype: Genotype) -> Mapping[str, float]:
+        """Return figures by the figure's name and the part's path, such as `gmacs.head.face`.
+
+        A part that a network lacks is left out, and costs 0.
+        """
+        ...
+
+
+@runtime_checkable
+class Conditioned(Meter, Protocol):
+    """A meter whose figures depend on more than the recipe says, such as the kind of device."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return all that the figures depend on beside the genotype and the recipe, as plain data.
+
+        A figure that the journal has under another identity is measured again.
+        """
+        ...
+
+    def files(self) -> Mapping[str, Path]:
+        """Return the files that the figures are read from, by the names of the options that name them.
+
+        A run goes on only where their content is what it was.
+        """
+        ...
+
+
+@runtime_checkable
+class Explained(Cost, Protocol):
+    """A cost that tells the report where its figures are from."""
+
+    def caveat(self) -> str:
+        """Return a sentence on where the figures are from and when they would be others."""
+        ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posenas.contract.components import Cost, Dataset, Evaluator, Head, SearchSpace
+from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
+from posenas.contract.costs import Cost
 from posenas.contract.problem import Strategy
 
 PROTOCOLS: Mapping[str, type] = {

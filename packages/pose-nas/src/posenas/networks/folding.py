@@ -85,7 +85,7 @@ def _fold(convolution: Convolution, normalisation: nn.BatchNorm2d) -> None:
 
 
 def _scaled(convolution: Convolution, scale: Tensor) -> Tensor:
-    """The weight with each output channel times its entry of `scale`."""
+    """Return the weight with each output channel times its entry of `scale`."""
     weight = convolution.weight
     if isinstance(convolution, nn.Conv2d):
         return weight * scale.view(-1, 1, 1, 1)

@@ -110,7 +110,7 @@ class WithoutPointwise(TorchFunctionMode):
 
 
 def _call_key(argument: Any) -> Any:
-    """What an argument on the meta device means for a call's output; None for one that decides more."""
+    """Return what an argument on the meta device means for a call's output; None where it decides more."""
     if isinstance(argument, Tensor):
         return (argument.shape, argument.dtype) if argument.is_meta else None
     if argument is None:

@@ -58,7 +58,7 @@ def identity(value: Any, *, role: str) -> str:
 
 
 def _problem(value: Any, place: str) -> str:
-    """What of the value is not spelt out, in words; empty where everything is."""
+    """Return in words what of the value is not spelt out; empty where everything is."""
     if isinstance(value, _PLAIN):
         return ""
     if type(value) in (tuple, list):
