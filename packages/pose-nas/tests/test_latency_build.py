@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from posenas.networks.latency.measure import MeasuredLatency, measure_latency
 from posenas.networks.latency.operators import Call, Operator, list_operators
 from posenas.networks.latency.table import LatencyTable
 from posenas.networks.pose_network import PoseNetwork
-from torch import nn
+from torch import Tensor, nn
 
 SIZE = (16, 16)
 CPU = choose_compute("cpu", "32")
@@ -41,10 +42,15 @@ class Widths:
         return nn.Sequential(*(nn.Conv2d(inputs, outputs, 3, padding=1) for inputs, outputs in pairs))
 
 
+class Head(nn.Conv2d):
+    def forward(self, features: Tensor, targets: Any | None = None) -> Tensor:  # noqa: ARG002
+        return super().forward(features)
+
+
 SPACE = Widths()
 SUBJECT = Subject(
     space=SPACE,  # type: ignore[arg-type]
-    build=lambda genotype: PoseNetwork(SPACE.build(genotype), nn.Conv2d(genotype["width3"], 5, 1), CPU),
+    build=lambda genotype: PoseNetwork(SPACE.build(genotype), Head(genotype["width3"], 5, 1), CPU),
     description={"space": {"name": "widths"}, "head": {"name": "toy"}, "keypoints": 5},
     compute=CPU,
     input_size=SIZE,
