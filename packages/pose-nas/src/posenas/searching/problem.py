@@ -66,7 +66,6 @@ class JournaledProblem:
 
     @property
     def space(self) -> SearchSpace:
-        """The space that is searched."""
         return self._composition.space
 
     @property
@@ -101,8 +100,7 @@ class JournaledProblem:
         """Return the figures of a cost, which are kept: a dear one's in the journal."""
         if cost.dear:
             effect = Effect(cost.name, cost.inputs(genotype), lambda _key: cost.measure(genotype))
-            figures: Mapping[str, float] = self._memory.perform(effect)
-            return figures
+            return dict(self._memory.perform(effect))
         key = cost.name, genotype_id(genotype)
         if key not in self._costs:
             self._costs[key] = cost.measure(genotype)
@@ -278,11 +276,7 @@ class JournaledProblem:
             self._memory.discard(file)
 
     def read_weights(self, file: str) -> bytes:
-        """Return a weights file's content; one that was deleted is trained again.
-
-        Raises:
-            PosenasError: where it is damaged, or training it again gives other weights.
-        """
+        """Return a weights file's content, as the memory of effects reads it."""
         return self._memory.read_weights(file)
 
     def is_shared(self, file: str) -> bool:
