@@ -14,7 +14,8 @@ from posenas.cli import posenas as root_command
 from posenas.composing.options import describe_options
 from posenas.composing.plugins import find_plugins, load
 from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
-from posenas.contract import components as protocols
+from posenas.composing.signatures import members
+from posenas.contract import components, costs, problem
 from posenas.contract.kinds import CLASS_KINDS, COMPONENT_KINDS
 from posenas.runs.events import RunEvents
 from posenas.runs.recipe import cost_table
@@ -28,7 +29,14 @@ PAGES = [
 REFERENCE = {page.name: page.read_text() for page in PAGES if page.parent == ROOT / "docs"}
 CODE = re.compile(r"^```.*?^```", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-CAPABILITIES = [name for name, value in vars(protocols).items() if getattr(value, "_is_protocol", False)]
+PROTOCOLS = {
+    name: value
+    for page in (components, problem, costs)
+    for name, value in vars(page).items()
+    if getattr(value, "_is_protocol", False) and value.__module__ == page.__name__
+}
+ASKED = ("Problem", "Step")
+"""What the core offers to strategies, and what they hand to it: nothing that it calls by itself."""
 COMPONENTS = [
     (plugin.kind, plugin.name, plugin.distribution)
     for plugin in find_plugins(CLASS_KINDS)
@@ -76,9 +84,19 @@ def test_every_hook_is_documented(hook: str) -> None:
     assert f"`{hook}(" in REFERENCE["write-a-plugin.md"]
 
 
-@pytest.mark.parametrize("protocol", [name for name in CAPABILITIES if name != "Protocol"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_protocol_is_documented(protocol: str) -> None:
-    assert f"`{protocol}`" in REFERENCE["architecture.md"]
+    assert f"| `{protocol}` |" in REFERENCE["architecture.md"]
+
+
+@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name not in ASKED])
+def test_the_architecture_says_when_each_method_is_called(protocol: str) -> None:
+    page = REFERENCE["architecture.md"]
+    table = page.partition("## When each method is called")[2].partition("\n## ")[0]
+    own = vars(PROTOCOLS[protocol])
+    names = [name for name in members(PROTOCOLS[protocol]) if name in own and name != "levels"]
+    assert names
+    assert not [name for name in names if f"`{protocol}.{name}`" not in table]
 
 
 @pytest.mark.parametrize(("kind", "name", "distribution"), COMPONENTS)
