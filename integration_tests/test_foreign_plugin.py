@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import re
 import shlex
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from posenas import Problem
 from running import SMALL, Answer, refusal
 
 Posenas = Callable[..., Answer]
@@ -20,6 +23,9 @@ PACKAGES = Path(__file__).parents[1] / "packages"
 TUTORIAL = (Path(__file__).parents[1] / "docs" / "write-a-plugin.md").read_text()
 FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", TUTORIAL, flags=re.MULTILINE | re.DOTALL))
 COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^\$ (posenas .*)$", TUTORIAL, flags=re.MULTILINE)]
+PYTHON = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+MOVES = re.findall(r"^\|.*\| (.+) \|$", TUTORIAL.partition("## Moving from 0.1")[2], flags=re.MULTILINE)
+"""What stands on the right of the tables that say how plugins move to 0.2."""
 SMALL_PLAIN = (*SMALL, "-o", "strategy.epochs=1", "-o", "strategy.candidates=2")
 
 
@@ -43,16 +49,17 @@ def rows(posenas: Posenas) -> dict[tuple[str, str, str], tuple[str, str]]:
 
 
 def test_the_tutorials_space_is_two_files_and_under_40_lines_of_code() -> None:
-    assert len(FILES) == 6
+    assert len(FILES) == 8
     lines = FILES["plain-space/plain_space.py"].splitlines()
     assert len([line for line in lines if line.strip()]) < 40
     assert FILES["plain-space/pyproject.toml"].count("plain_space:") == 1
 
 
 def test_the_tutorials_commands_work_as_printed(posenas: Posenas, install: Install) -> None:
-    for package in ("plain-space", "patient-search", "trial-table"):
+    for package in ("plain-space", "patient-search", "memory-cost", "trial-table"):
         install(**from_tutorial(package))
-    assert [command[0] for command in COMMANDS] == ["plugins", "show", "compose", "compose"]
+    names = [command[0] for command in COMMANDS]
+    assert names == ["plugins", "show", "compose", "compose", "show", "compose"]
     for number, command in enumerate(COMMANDS):
         answer = posenas(*command, *(("--dry-run",) if command[0] == "compose" else ()))
         assert answer.status == 0, answer.err
@@ -77,6 +84,60 @@ def test_the_tutorials_strategy_continues(posenas: Posenas, install: Install, tm
     assert posenas("resume", "run").status == 0
     assert journal.read_bytes() == complete
     assert (tmp_path / "run" / "trials.json").read_bytes() == trials
+
+
+def test_the_tutorials_cost_limits_a_search_as_printed(
+    posenas: Posenas, install: Install, tmp_path: Path
+) -> None:
+    for package in ("plain-space", "patient-search", "memory-cost"):
+        install(**from_tutorial(package))
+    (command,) = (command for command in COMMANDS if any("memory_mb" in word for word in command))
+    limit = command[command.index("--limit") + 1]
+    most = float(limit.removeprefix("memory_mb<="))
+    assert posenas(*command, "--limit", f"memory_mb>={0.8 * most}", "--dry-run").status == 0
+    beyond = [word.replace(limit, f"memory_mb>={1.3 * most}") for word in command]
+    assert posenas(*beyond, "--dry-run").status == 0  # so that the limit leaves something out
+    small = [word.replace("64,64", "128,96") for word in SMALL_PLAIN]  # the default, for which it is printed
+    answer = posenas(*command, *small, "--run", "run")
+    assert answer.status == 0, answer.err
+    costs = [trial["costs"] for trial in json.loads((tmp_path / "run" / "trials.json").read_text())]
+    assert len(costs) == 3
+    assert all(0.8 * most < cost["memory_mb"] <= most for cost in costs)
+    page = (tmp_path / "run" / "report" / "report.html").read_text()
+    assert "of all activations together" in page
+
+
+def test_the_tutorials_section_stands_in_the_report(
+    posenas: Posenas, install: Install, tmp_path: Path
+) -> None:
+    section = TUTORIAL.partition("## A section of the report")[2].partition("\n## ")[0]
+    imports, method = PYTHON.findall(section)
+    assert len(method.splitlines()) < 15
+    package = from_tutorial("patient-search")
+    install(**{**package, "source": f"{imports}{package['source']}\n{method}"})
+    answer = posenas("compose", "--strategy", "patient", *SMALL_PLAIN, "--run", "run")
+    assert answer.status == 0, answer.err
+    assert "warning" not in answer.err.lower()
+    report = tmp_path / "run" / "report"
+    shown = (report / "report.html").read_text().partition("<h2>Was patience worth it?</h2>")[2]
+    assert shown.lstrip().startswith("<p>2 candidates, ranked by oks.AP.</p>")
+    assert 'src="patience.png"' not in shown  # the picture itself is in the page
+    assert (report / "patience.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_plugins_move_to_is_there() -> None:
+    names = {name for cell in MOVES for name in re.findall(r"`posenas\.([\w.]+)", cell)}
+    assert len(names) > 15
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        home = importlib.import_module(f"posenas.{module}" if module else "posenas")
+        if not hasattr(home, attribute):
+            importlib.import_module(f"posenas.{name}")
+    calls = [call for cell in MOVES for call in re.findall(r"problem\.(\w+)\(([^`]*)\)", cell)]
+    assert len(calls) > 8
+    for method, arguments in calls:
+        known = inspect.signature(getattr(Problem, method)).parameters
+        assert set(re.findall(r"(\w+)=", arguments)) <= known.keys(), method
 
 
 WINNER = FILES["patient-search/patient_search.py"].replace('stage="final"', 'stage="winner"')
