@@ -63,7 +63,7 @@ def _free(trained: Recipe) -> str:
     return ", ".join(f"{table}.{', .'.join(names)}" for table, names in free.items() if names)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Return a value as on the command line; long ones are cut."""
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     text = text.lower() if isinstance(value, bool) else text

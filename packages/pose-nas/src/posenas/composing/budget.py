@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +116,7 @@ class Guide:
         parts = [self._part(name, value) for name, value in genotype.items()]
         return {cost: value + sum(part[cost] for part in parts) for cost, value in self.constants.items()}
 
-    def _part(self, name: str, value: Any) -> Mapping[str, float]:
+    def _part(self, name: str, value: object) -> Mapping[str, float]:
         dimension, shares = self.dimensions[name], self.shares[name]
         if isinstance(dimension, Choice):
             return shares[dimension.values.index(value)]

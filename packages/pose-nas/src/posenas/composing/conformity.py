@@ -92,7 +92,7 @@ def refuse(owner: Owner, problem: str) -> None:
         raise PosenasError(f"{owner}: {problem}; tell its authors")
 
 
-def check_methods(kind: str, component: Any, *, owner: Owner) -> list[str]:
+def check_methods(kind: str, component: object, *, owner: Owner) -> list[str]:
     """Check the methods of a component of any kind, and of the capabilities that it has.
 
     Args:

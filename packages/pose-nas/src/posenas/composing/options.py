@@ -98,7 +98,7 @@ def make_component(component: type[Any], values: Mapping[str, Any], *, where: st
         raise PosenasError(f"{where}: {error}") from error
 
 
-def option_values(component: Any) -> dict[str, Any]:
+def option_values(component: object) -> dict[str, Any]:
     """Return every option of an instance as plain data, from which `make_component` makes an equal one."""
     return {field.name: _plain(getattr(component, field.name)) for field in _fields(component)}
 
@@ -115,7 +115,7 @@ def _fields(component: Any) -> tuple[dataclasses.Field[Any], ...]:
     return tuple(field for field in dataclasses.fields(component) if field.init)
 
 
-def _describe(field: dataclasses.Field[Any], hint: Any) -> Option:
+def _describe(field: dataclasses.Field[Any], hint: object) -> Option:
     hint, extras = _split(hint)
     default = field.default
     if field.default_factory is not dataclasses.MISSING:
@@ -193,7 +193,7 @@ def _convert(value: Any, hint: Any, option: Option, where: str) -> Any:
         raise PosenasError(message + option.expected() + purpose) from error
 
 
-def _decode(value: Any, hint: Any) -> Any:
+def _decode(value: object, hint: object) -> Any:
     """Undo the spellings that JSON lacks: "none", and commas for a tuple."""
     hint, _ = _split(hint)
     origin, arguments = get_origin(hint), get_args(hint)
@@ -215,13 +215,13 @@ def _decode(value: Any, hint: Any) -> Any:
     return [_decode(*pair) for pair in zip(value, elements, strict=True)]
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("numbers must be finite")
     return value
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if value is None:
         return _NONE
     if isinstance(value, Enum):

@@ -184,7 +184,7 @@ def _rehearse_decoding(
             refuse(owner, _poses_problem(poses, view, keypoints=len(keypoints), what="decode_ablated"))
 
 
-def _outputs(module: HeadModule, outputs: Any, view: View, *, owner: Owner) -> Iterator[tuple[str, Any]]:
+def _outputs(module: HeadModule, outputs: object, view: View, *, owner: Owner) -> Iterator[tuple[str, Any]]:
     """Yield what is decoded, in words and as such: outputs as they are, and put together."""
     yield "outputs", outputs
     if isinstance(module, FlipTest):

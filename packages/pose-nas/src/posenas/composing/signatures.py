@@ -30,7 +30,7 @@ def members(protocol: type[Any]) -> dict[str, Any]:
     return found
 
 
-def misfit(component: Any, protocol: type[Any]) -> str:
+def misfit(component: object, protocol: type[Any]) -> str:
     """Say why a component's methods cannot be called as the protocol's; return "" if they can.
 
     A method takes each of the protocol's parameters by position and by name, or by name alone if the protocol
@@ -80,7 +80,7 @@ def near_misses(
                 yield f"has {close[0]!r}; was {name!r} of {protocol.__name__} meant? It is not used as it is"
 
 
-def _value_problem(component: Any, name: str) -> str:
+def _value_problem(component: object, name: str) -> str:
     if callable(getattr(type(component), name, None)):
         return f"{name} is a method, expected a property"
     return ""

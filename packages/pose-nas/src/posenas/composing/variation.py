@@ -41,7 +41,7 @@ def mutate(genotype: Genotype, dimensions: Mapping[str, Dimension], rng: Random)
     return {**genotype, name: dimension.fill(lambda: next(numbers) + rng.gauss(0.0, 0.5))}
 
 
-def _other(value: Any, choice: Choice, rng: Random) -> Any:
+def _other(value: object, choice: Choice, rng: Random) -> Any:
     values = choice.values
     place = values.index(value)
     if choice.ordered and rng.random() < 0.5:

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 FileId: TypeAlias = int | float | str
 
@@ -15,7 +15,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,4000}(\.0{1,9})?")
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 
-def file_id(value: Any) -> FileId:
+def file_id(value: object) -> FileId:
     """Return the value if it can be an id.
 
     Raises:

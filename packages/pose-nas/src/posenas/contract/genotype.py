@@ -33,7 +33,7 @@ class Real:
         """Return a value, each of its numbers made by a call of `number`."""
         return _nested(self.shape, number)
 
-    def numbers(self, value: Any) -> list[float]:
+    def numbers(self, value: object) -> list[float]:
         """Return the numbers of a value, in order.
 
         Raises:
@@ -45,7 +45,7 @@ class Real:
 Dimension: TypeAlias = Choice | Real
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """Return the one spelling that a JSON value has here: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -141,7 +141,7 @@ def _nested(shape: tuple[int, ...], number: Callable[[], float]) -> Any:
     return [_nested(shape[1:], number) for _ in range(shape[0])]
 
 
-def _flat(value: Any, shape: tuple[int, ...]) -> list[float]:
+def _flat(value: object, shape: tuple[int, ...]) -> list[float]:
     if not shape:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ValueError(f"{value!r} is no finite number")

@@ -10,7 +10,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 
-def check_record(kind: Hashable, record: Any) -> None:
+def check_record(kind: Hashable, record: object) -> None:
     """Check plain data against the fields of a dataclass and their types; unknown fields are ignored.
 
     Raises:

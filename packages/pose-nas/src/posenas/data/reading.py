@@ -279,7 +279,7 @@ def worker_loader(
     )
 
 
-def _unchanged(warped: Any) -> Any:
+def _unchanged(warped: object) -> Any:
     return warped
 
 

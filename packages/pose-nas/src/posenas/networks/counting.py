@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -184,13 +183,13 @@ def _followed(network: nn.Module, multiplications: Multiplications) -> Iterator[
         before[:] = now
 
     def begin(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: Any) -> None:
+        def hook(_module: nn.Module, _inputs: object) -> None:
             settle()
             running.append(name)
 
         return hook
 
-    def end(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+    def end(_module: nn.Module, _inputs: object, _output: object) -> None:
         settle()
         running.pop()
 
@@ -222,13 +221,13 @@ def _summary(network: nn.Module) -> Iterator[list[tuple[str, int]]]:
     products: list[tuple[str, int]] = []
 
     def convolution(name: str) -> Callable[..., None]:
-        def hook(module: nn.Conv2d | nn.ConvTranspose2d, _inputs: Any, output: Tensor) -> None:
+        def hook(module: nn.Conv2d | nn.ConvTranspose2d, _inputs: object, output: Tensor) -> None:
             products.append((name, module.weight.numel() * output.shape[-2:].numel()))
 
         return hook
 
     def linear(name: str) -> Callable[..., None]:
-        def hook(module: nn.Linear, _inputs: Any, output: Tensor) -> None:
+        def hook(module: nn.Linear, _inputs: object, output: Tensor) -> None:
             products.append((name, module.in_features * output.numel()))
 
         return hook

@@ -133,7 +133,7 @@ def _torch_file(content: bytes, file: Path) -> Any:
         ) from error
 
 
-def _is_plain(name: Any, value: Any) -> bool:
+def _is_plain(name: object, value: object) -> bool:
     return (
         isinstance(name, str)
         and isinstance(value, Tensor)

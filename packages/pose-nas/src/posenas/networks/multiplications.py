@@ -109,7 +109,7 @@ class WithoutPointwise(TorchFunctionMode):
         return KnownCall(output, counted.total - total, counted.elements - elements)
 
 
-def _call_key(argument: Any) -> Any:
+def _call_key(argument: object) -> Any:
     """Return what an argument on the meta device means for a call's output; None where it decides more."""
     if isinstance(argument, Tensor):
         return (argument.shape, argument.dtype) if argument.is_meta else None

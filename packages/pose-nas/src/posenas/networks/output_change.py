@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +42,7 @@ def measure_change(first: nn.Module, second: nn.Module, batches: Iterable[Tensor
     return OutputChange(relative, largest)
 
 
-def _tensors(outputs: Any) -> Iterator[Tensor]:
+def _tensors(outputs: object) -> Iterator[Tensor]:
     """Yield all tensors of a head's outputs: the tensor, or several in sequences and mappings."""
     if isinstance(outputs, Tensor):
         yield outputs

@@ -146,7 +146,7 @@ def _is_safe(name: str, value: Any) -> bool:
             return _is_immutable(value)
 
 
-def _is_immutable(value: Any) -> bool:
+def _is_immutable(value: object) -> bool:
     return all(map(_is_immutable, value)) if type(value) is tuple else isinstance(value, _IMMUTABLE)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -80,7 +80,7 @@ class Events:
             except (pluggy.PluginValidationError, TypeError) as error:
                 complain(f"listener {name!r} is left out: {error}")
 
-    def tell(self, event: str, **arguments: Any) -> None:
+    def tell(self, event: str, **arguments: object) -> None:
         """Call every listener of an event with these arguments, as pluggy calls for them: by name.
 
         A listener that raises is complained of, and not called again.

@@ -49,7 +49,7 @@ class Journal:
         record = self._by_key.get(key)
         return None if record is None else record["result"]
 
-    def append(self, effect: str, key: str, *, inputs: Mapping[str, Any], result: Any) -> None:
+    def append(self, effect: str, key: str, *, inputs: Mapping[str, Any], result: object) -> None:
         """Record the result of an effect; it is on disk before this returns.
 
         A write that fails midway leaves the journal as it was.

@@ -268,7 +268,7 @@ def _misplaced(key: str) -> str:
     return f"{key} is a table, not a single value: give {key}.{inner}"
 
 
-def _check_plain(value: Any, where: str, depth: int = 0) -> None:
+def _check_plain(value: object, where: str, depth: int = 0) -> None:
     """Raise PosenasError for a value that TOML and JSON do not both hold."""
     if depth > DEEPEST:
         raise PosenasError(f"recipe: {where}: nested too deep, more than {DEEPEST} lists and tables")
@@ -294,13 +294,13 @@ def _is_plain_text(text: str) -> bool:
     return "\0" not in text and all(not "\ud800" <= character <= "\udfff" for character in text)
 
 
-def _table(key: str, value: Any) -> dict[str, Any]:
+def _table(key: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise PosenasError(f"recipe: {_misplaced(key)}")
     return dict(value)
 
 
-def _costs(value: Any) -> dict[str, dict[str, Any]]:
+def _costs(value: object) -> dict[str, dict[str, Any]]:
     tables = _table(COST, value)
     for name, options in tables.items():
         if not isinstance(options, Mapping):
@@ -310,25 +310,25 @@ def _costs(value: Any) -> dict[str, dict[str, Any]]:
     return {name: dict(options) for name, options in tables.items()}
 
 
-def _choice(kind: str, value: Any) -> ComponentChoice:
+def _choice(kind: str, value: object) -> ComponentChoice:
     options = _table(kind, value)
     return ComponentChoice(_word(f"{kind}.name", options.pop("name")), options)
 
 
-def _texts(key: str, value: Any) -> tuple[str, ...]:
+def _texts(key: str, value: object) -> tuple[str, ...]:
     texts = (value,) if isinstance(value, str) else value
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
         raise PosenasError(f'recipe: {key} = {value}: expected a list of text, such as ["{_LISTS[key]}"]')
     return tuple(texts)
 
 
-def _seed(value: Any) -> int:
+def _seed(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise PosenasError(f"recipe: seed = {value}: expected a whole number, 0 or more")
     return value
 
 
-def _word(key: str, value: Any) -> str:
+def _word(key: str, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):  # precision = 32
         return str(value)
     if not isinstance(value, str) or not value:

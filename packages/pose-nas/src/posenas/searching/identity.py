@@ -37,7 +37,7 @@ _PLAIN = (
 """Types of values that are spelt out in full, in every process alike."""
 
 
-def identity(value: Any, *, role: str) -> str:
+def identity(value: object, *, role: str) -> str:
     """Return the value's `repr`, which names its class and all its fields with their values.
 
     Args:

@@ -199,7 +199,7 @@ class JournaledProblem:
         weights = self._weights(result, shared=shared)
         return Relaxation(weights, result["genotype"], tuple(result["course"]))
 
-    def _weights(self, result: Any, *, shared: bool) -> Weights:
+    def _weights(self, result: object, *, shared: bool) -> Weights:
         weights = weights_of(result, shared=shared)
         if shared:
             self._shared.add(weights.file)

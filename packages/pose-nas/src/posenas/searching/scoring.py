@@ -224,7 +224,7 @@ def images_of(composition: Composition, views: EvaluatedViews) -> Iterator[Tenso
     yield from (batch.images for batch in batches)
 
 
-def _means(head: HeadModule, outputs: Any, targets: Any, *, views: int) -> tuple[Tensor, Tensor]:
+def _means(head: HeadModule, outputs: object, targets: object, *, views: int) -> tuple[Tensor, Tensor]:
     """Return what `Averaging` gives; other heads' loss is a mean over views."""
     if isinstance(head, Averaging):
         return head.loss_means(outputs, targets)

@@ -59,7 +59,7 @@ def _id(annotation: Mapping[str, Any]) -> FileId:
         raise ValueError(f"its id {error}, not {quoted(value)}") from None
 
 
-def _pose(values: Any, keypoints: int) -> NDArray[np.float64]:
+def _pose(values: object, keypoints: int) -> NDArray[np.float64]:
     """Return the (K, 3) keypoints; all zero if there is no value.
 
     An unlabelled keypoint may be NaN, which becomes (0, 0).

@@ -11,7 +11,7 @@ _FLAGS = MappingProxyType({"1": True, "true": True, "0": False, "false": False})
 _QUOTED = 40
 
 
-def quoted(value: Any) -> str:
+def quoted(value: object) -> str:
     """Return a value for a message: at most 40 characters, however long or deep it is."""
     text = reprlib.repr(value)
     return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 3]}..."
@@ -34,7 +34,7 @@ def finite(value: Any, what: str) -> float:
     return number
 
 
-def flag(value: Any, what: str) -> bool:
+def flag(value: object, what: str) -> bool:
     """Return True for 1 and true, False for 0 and false, as numbers, booleans or text; False for null.
 
     Raises:

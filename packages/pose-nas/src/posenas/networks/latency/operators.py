@@ -171,7 +171,7 @@ def _size(shape: tuple[int, ...] | torch.Size) -> str:
     return "x".join(str(side) for side in shape)
 
 
-def _words(arguments: Any) -> Iterator[str]:
+def _words(arguments: object) -> Iterator[str]:
     """Yield shapes of tensors, and all other values, in the order of the call."""
     if isinstance(arguments, Tensor):
         yield _size(arguments.shape) or "scalar"

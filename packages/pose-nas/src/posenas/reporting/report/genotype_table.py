@@ -50,7 +50,7 @@ def _is_choice(dimension: object) -> bool:
     return isinstance(dimension, Real) and bool(dimension.shape) and dimension.shape[-1] > 1
 
 
-def _number_lines(value: Any, real: Real, *, shares: bool) -> Sequence[str]:
+def _number_lines(value: object, real: Real, *, shares: bool) -> Sequence[str]:
     """Return a line for each row along the last axis: its softmax in percent, or its numbers."""
     numbers = torch.tensor(real.numbers(value), dtype=torch.float64)
     rows = numbers.reshape(-1, real.shape[-1] if real.shape else 1)

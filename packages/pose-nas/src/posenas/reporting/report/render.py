@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
 
-def render(template: str, /, **values: Any) -> str:
+def render(template: str, /, **values: object) -> str:
     """Return the HTML that a Jinja template gives; every value is escaped.
 
     Args:

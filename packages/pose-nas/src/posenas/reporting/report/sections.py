@@ -44,7 +44,7 @@ def ask_sections(
     return found, problems
 
 
-def _asked(component: Any, results: Results, *, owner: Owner, taken: Collection[str]) -> Sequence[Section]:
+def _asked(component: object, results: Results, *, owner: Owner, taken: Collection[str]) -> Sequence[Section]:
     """Return a component's sections; none where it is not `Reporting`."""
     if not isinstance(component, Reporting):
         return ()
@@ -57,7 +57,7 @@ def _asked(component: Any, results: Results, *, owner: Owner, taken: Collection[
     return sections
 
 
-def _problem(section: Any, taken: Collection[str]) -> str:
+def _problem(section: object, taken: Collection[str]) -> str:
     """Return why a section cannot be shown; empty where it can."""
     if not isinstance(section, Section):
         return f"sections gives {type(section).__name__}, expected Section"
