@@ -11,10 +11,10 @@ from typing import Any
 import click
 import pytest
 from posenas.cli import posenas as root_command
+from posenas.composing.checks.signatures import members
 from posenas.composing.options import describe_options
 from posenas.composing.plugins import find_plugins, load
 from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
-from posenas.composing.signatures import members
 from posenas.contract import components, costs, problem
 from posenas.contract.kinds import CLASS_KINDS, COMPONENT_KINDS
 from posenas.runs.events import RunEvents

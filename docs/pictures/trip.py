@@ -54,7 +54,7 @@ TRIP = (
     Station("composing", "compose:compose", "five components\nfit together"),
     Station("searching", "search:search", "the run begins,\nor goes on"),
     Station(PLUGIN, "Strategy.search", "asks for\na genotype"),
-    Station("composing", "limits:draw_genotypes", "it is drawn"),
+    Station("composing", "goals.limits:draw_genotypes", "it is drawn"),
     Station("networks", "counting:measure", "its costs keep\nthe limits"),
     Station(PLUGIN, "Strategy.search", "asks for\nits score"),
     Station("runs", "journal:Journal.find", "known already?\nthen it returns"),

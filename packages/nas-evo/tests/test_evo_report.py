@@ -22,7 +22,7 @@ from nas_evo.report.tables import generation_table, winners_line
 from nas_evo.report.tree import family_picture
 from posenas import Metric, Results, Trial, genotype_id
 from posenas.charts import whole_ticks
-from posenas.composing.installed_costs import installed_costs
+from posenas.composing.goals.installed_costs import installed_costs
 from posenas.contract.trial import trial_from_dict
 from posenas.learning.inference import EvaluationSettings
 from posenas.reporting.comparison.evidence import Evidence

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from posenas.composing.installed_costs import installed_costs
+from posenas.composing.goals.installed_costs import installed_costs
 from posenas.composing.settings import SETTINGS_TABLES
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform

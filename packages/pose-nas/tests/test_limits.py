@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.composing.installed_costs import installed_costs
-from posenas.composing.limits import draw_genotypes, excess, parse_limit, within
+from posenas.composing.goals.installed_costs import installed_costs
+from posenas.composing.goals.limits import draw_genotypes, excess, parse_limit, within
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
 from posenas.contract.goals import Limit

@@ -6,7 +6,7 @@ from operator import ge
 from random import Random
 
 import pytest
-from posenas.composing.objectives import front
+from posenas.composing.goals.objectives import front
 from posenas.contract.goals import Objective
 from posenas.contract.scores import Metric
 from posenas.contract.sections import Results

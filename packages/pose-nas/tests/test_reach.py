@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.composing.fitting import check_strategy
+from posenas.composing.checks.fitting import check_strategy
 from posenas.contract.components import Relaxed
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Dimension, Genotype, Real, sample_uniform

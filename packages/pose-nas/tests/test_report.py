@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from posenas.composing.installed_costs import installed_costs
+from posenas.composing.goals.installed_costs import installed_costs
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.contract.samples import Person, Sample

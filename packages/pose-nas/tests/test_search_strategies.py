@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from posenas.composing.dominance import best_first, crowding_distances, front_numbers
-from posenas.composing.objectives import best_trial, front, values
+from posenas.composing.goals.dominance import best_first, crowding_distances, front_numbers
+from posenas.composing.goals.objectives import best_trial, front, values
 from posenas.composing.variation import cross, mutate
 from posenas.contract.components import WeightSharing
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform

@@ -131,7 +131,7 @@ def test_damaged_trials_of_either_kind_are_refused(tmp_path: Path, composition: 
 def test_objectives_are_made_once_for_all_trials(
     tmp_path: Path, composition: Composition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from posenas.composing.objectives import choose_objectives
+    from posenas.composing.goals.objectives import choose_objectives
 
     calls = []
     monkeypatch.setattr(

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from posenas.composing.building import networks_of
 from posenas.composing.composition import Composition
-from posenas.composing.costs import COUNTED, BoundCost, CompositionCosts
+from posenas.composing.goals.costs import COUNTED, BoundCost, CompositionCosts
 from posenas.contract.batches import Batch, Poses, View
 from posenas.contract.costs import CostFigure
 from posenas.contract.genotype import Choice, Dimension, Genotype, Real, sample_uniform

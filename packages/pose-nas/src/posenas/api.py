@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from posenas.composing.checks.data_checks import foreseen
 from posenas.composing.compose import compose as compose_recipe
 from posenas.composing.composition import Composition
-from posenas.composing.data_checks import foreseen
-from posenas.composing.reachable_limits import check_measured_limits
+from posenas.composing.goals.reachable_limits import check_measured_limits
 from posenas.contract.errors import PosenasError
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial

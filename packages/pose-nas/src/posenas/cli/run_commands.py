@@ -99,7 +99,7 @@ def compose(
 ) -> None:
     """Check that five components fit together, then search with them."""
     from posenas.composing.compose import compose as check
-    from posenas.composing.reachable_limits import check_measured_limits, without_limit
+    from posenas.composing.goals.reachable_limits import check_measured_limits, without_limit
     from posenas.runs.run import new_path
 
     composition = check(_recipe_from_flags(flags))
@@ -135,8 +135,8 @@ def train(
 ) -> None:
     """Train NETWORK alone: a zoo entry, a genotype's JSON file, or a run's folder (its best genotype)."""
     from posenas.composing.compose import compose as check
+    from posenas.composing.goals.reachable_limits import check_measured_limits
     from posenas.composing.named_networks import find_network
-    from posenas.composing.reachable_limits import check_measured_limits
     from posenas.contract.genotype import check_genotype
     from posenas.runs.run import new_path
 
@@ -190,7 +190,7 @@ def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None 
 
 
 def _tell_foreseen(composition: Composition) -> None:
-    from posenas.composing.data_checks import foreseen
+    from posenas.composing.checks.data_checks import foreseen
 
     for warning in (*composition.warnings, *foreseen(composition)):
         tell(f"warning: {warning}", err=True)

@@ -1,0 +1,1 @@
+"""Five components become one composition: plugins, options, checks, limits and objectives."""

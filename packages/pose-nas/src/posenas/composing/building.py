@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import torch
 
-from posenas.composing.conformity import blamed
+from posenas.composing.checks.conformity import blamed
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner, load
 from posenas.contract.components import Derivable, Head, HeadModule, SearchSpace

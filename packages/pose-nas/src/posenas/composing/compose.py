@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posenas.composing.building import compute_for, make, networks_of, qualified
-from posenas.composing.composition import Composition
-from posenas.composing.conformity import (
+from posenas.composing.checks.conformity import (
     check_genotypes,
     check_methods,
     check_metrics,
@@ -17,16 +16,17 @@ from posenas.composing.conformity import (
     check_splits,
     check_view,
 )
-from posenas.composing.costs import bind_costs, named_costs
-from posenas.composing.data_checks import check_evaluator, check_people
-from posenas.composing.fitting import check_head, check_strategy
-from posenas.composing.installed_costs import InstalledCosts, installed_costs
-from posenas.composing.limits import parse_limit
-from posenas.composing.objectives import choose_objectives
+from posenas.composing.checks.data_checks import check_evaluator, check_people
+from posenas.composing.checks.fitting import check_head, check_strategy
+from posenas.composing.checks.rehearsal import rehearse_backbone, rehearse_head
+from posenas.composing.composition import Composition
+from posenas.composing.goals.costs import bind_costs, named_costs
+from posenas.composing.goals.installed_costs import InstalledCosts, installed_costs
+from posenas.composing.goals.limits import parse_limit
+from posenas.composing.goals.objectives import choose_objectives
+from posenas.composing.goals.reachable_limits import check_known_limits
 from posenas.composing.options import option_values
 from posenas.composing.plugins import Owner
-from posenas.composing.reachable_limits import check_known_limits
-from posenas.composing.rehearsal import rehearse_backbone, rehearse_head
 from posenas.composing.settings import make_augmentation, make_settings, without_flips
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
 from posenas.contract.genotype import Genotype

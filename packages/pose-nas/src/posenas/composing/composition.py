@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from posenas.composing.building import build_network, derived
-from posenas.composing.costs import CompositionCosts
+from posenas.composing.goals.costs import CompositionCosts
 from posenas.contract.batches import View
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
 from posenas.contract.finding import Finding

@@ -1,0 +1,1 @@
+"""The training loop, its optimisers and steps; and the prediction of a split."""

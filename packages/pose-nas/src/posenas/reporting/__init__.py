@@ -1,0 +1,1 @@
+"""What was found, and what that is worth: results, comparison, report, progress."""

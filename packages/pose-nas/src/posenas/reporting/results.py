@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import cast
 
 from posenas.composing.building import make, qualified
-from posenas.composing.costs import COUNTED
-from posenas.composing.installed_costs import InstalledCosts, installed_costs
-from posenas.composing.objectives import best_trial, choose_objectives, front
+from posenas.composing.goals.costs import COUNTED
+from posenas.composing.goals.installed_costs import InstalledCosts, installed_costs
+from posenas.composing.goals.objectives import best_trial, choose_objectives, front
 from posenas.contract.components import Derivable, Evaluator
 from posenas.contract.costs import CostFigure
 from posenas.contract.errors import PosenasError

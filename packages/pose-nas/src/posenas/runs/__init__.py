@@ -1,0 +1,1 @@
+"""What is on disk: recipe, journal, checkpoints, predictions, checksums; and the events of a run."""

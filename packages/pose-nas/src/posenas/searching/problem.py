@@ -8,13 +8,13 @@ from functools import cached_property, partial
 from random import Random
 from typing import Any
 
-from posenas.composing.budget import Guide
+from posenas.composing.checks.fitting import offers
 from posenas.composing.composition import Composition
-from posenas.composing.costs import BoundCost
-from posenas.composing.fitting import offers
-from posenas.composing.limits import draw_genotypes, guide_to_budget, near_budget, within
-from posenas.composing.narrowed import narrowed
-from posenas.composing.objectives import best_trial
+from posenas.composing.goals.budget import Guide
+from posenas.composing.goals.costs import BoundCost
+from posenas.composing.goals.limits import draw_genotypes, guide_to_budget, near_budget, within
+from posenas.composing.goals.narrowed import narrowed
+from posenas.composing.goals.objectives import best_trial
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, check_part, genotype_id

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
-from posenas.composing.objectives import front
+from posenas.composing.goals.objectives import front
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
 from posenas.contract.trial import Trial

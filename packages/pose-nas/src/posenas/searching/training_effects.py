@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from posenas.composing.conformity import check_step
+from posenas.composing.checks.conformity import check_step
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Span, Step, Weights
 from posenas.learning.architecture import Architecture

@@ -1,0 +1,1 @@
+"""The built-in components, which are reached by entry points like anybody's."""

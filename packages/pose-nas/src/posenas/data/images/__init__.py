@@ -1,0 +1,1 @@
+"""Image files: where they are, how large, and their pixels."""

@@ -1,0 +1,1 @@
+"""Backbones made by hand."""

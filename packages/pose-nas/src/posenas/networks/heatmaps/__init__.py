@@ -1,0 +1,1 @@
+"""Heat maps: keypoints as maps, maps as keypoints, and losses between maps."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from posenas.composing.conditional import made_possible
-from posenas.composing.limits import CostOf
+from posenas.composing.goals.limits import CostOf
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, genotype_id

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posenas.composing.costs import caveats_of
-from posenas.composing.installed_costs import InstalledCosts
+from posenas.composing.goals.costs import caveats_of
+from posenas.composing.goals.installed_costs import InstalledCosts
 from posenas.contract.scores import GroundTruth
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from posenas.composing.installed_costs import InstalledCosts
+from posenas.composing.goals.installed_costs import InstalledCosts
 from posenas.contract.components import SearchSpace
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.sections import Results, Section

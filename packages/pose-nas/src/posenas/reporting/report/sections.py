@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from posenas.composing.conformity import blamed, refuse
+from posenas.composing.checks.conformity import blamed, refuse
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Reporting
 from posenas.contract.errors import PosenasError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from posenas.composing.installed_costs import InstalledCosts
+from posenas.composing.goals.installed_costs import InstalledCosts
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.scores import Metric
 from posenas.contract.sections import Results

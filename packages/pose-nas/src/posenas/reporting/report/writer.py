@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from posenas.composing.installed_costs import installed_costs
+from posenas.composing.goals.installed_costs import installed_costs
 from posenas.composing.options import make_component
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.learning.inference import EvaluationSettings

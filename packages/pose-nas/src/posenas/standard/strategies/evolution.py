@@ -14,8 +14,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from posenas.composing.dominance import best_first
-from posenas.composing.objectives import scored, values
+from posenas.composing.goals.dominance import best_first
+from posenas.composing.goals.objectives import scored, values
 from posenas.composing.variation import breed
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Objective

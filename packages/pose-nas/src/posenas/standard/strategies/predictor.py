@@ -14,8 +14,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt
 
-from posenas.composing.dominance import best_first
-from posenas.composing.objectives import scored
+from posenas.composing.goals.dominance import best_first
+from posenas.composing.goals.objectives import scored
 from posenas.composing.variation import breed
 from posenas.contract.genotype import Genotype, genotype_id
 from posenas.contract.problem import Problem

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from posenas.composing.building import derived
-from posenas.composing.conformity import blamed, check_meter_methods, check_methods, refuse
-from posenas.composing.installed_costs import InstalledCost, InstalledCosts
+from posenas.composing.checks.conformity import blamed, check_meter_methods, check_methods, refuse
+from posenas.composing.goals.installed_costs import InstalledCost, InstalledCosts
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner
 from posenas.contract.components import SearchSpace

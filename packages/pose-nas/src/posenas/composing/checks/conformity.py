@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from posenas.composing.checks.signatures import misfit, near_misses
 from posenas.composing.plugins import Owner
-from posenas.composing.signatures import misfit, near_misses
 from posenas.contract.batches import View
 from posenas.contract.components import (
     Ablatable,

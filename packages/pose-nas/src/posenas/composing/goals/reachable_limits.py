@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from random import Random
 
 from posenas.composing.composition import Composition
-from posenas.composing.costs import BoundCost
-from posenas.composing.limits import check_reachable
+from posenas.composing.goals.costs import BoundCost
+from posenas.composing.goals.limits import check_reachable
 from posenas.composing.options import option_values
 from posenas.contract.components import WeightSharing
 from posenas.contract.costs import Conditioned

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from posenas.composing.conformity import blamed
+from posenas.composing.checks.conformity import blamed
+from posenas.composing.checks.signatures import misfit
 from posenas.composing.options import make_component
 from posenas.composing.plugins import CORE, Owner, Plugin, find_plugins, load_class, remedy
-from posenas.composing.signatures import misfit
 from posenas.contract.costs import Cost, CostFigure
 from posenas.contract.errors import PosenasError, suggestion
 

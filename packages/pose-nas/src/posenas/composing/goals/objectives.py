@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from posenas.composing.dominance import on_front
-from posenas.composing.installed_costs import InstalledCosts
+from posenas.composing.goals.dominance import on_front
+from posenas.composing.goals.installed_costs import InstalledCosts
 from posenas.contract.errors import PosenasError
 from posenas.contract.goals import Objective
 from posenas.contract.scores import Metric

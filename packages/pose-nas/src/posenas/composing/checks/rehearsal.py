@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from posenas.composing.conformity import blamed, check_module_methods, refuse
+from posenas.composing.checks.conformity import blamed, check_module_methods, refuse
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import Batch, Look, Poses, View
 from posenas.contract.components import (

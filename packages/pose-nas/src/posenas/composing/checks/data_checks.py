@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from posenas.composing.checks.conformity import check_samples, check_scores
 from posenas.composing.composition import Composition
-from posenas.composing.conformity import check_samples, check_scores
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Foreseeing
 from posenas.contract.errors import PosenasError

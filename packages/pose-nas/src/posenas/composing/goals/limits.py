@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from posenas.composing.budget import SHARE, Budget, Guide, make_guide
 from posenas.composing.conditional import made_possible
-from posenas.composing.installed_costs import InstalledCosts
+from posenas.composing.goals.budget import SHARE, Budget, Guide, make_guide
+from posenas.composing.goals.installed_costs import InstalledCosts
 from posenas.contract.components import SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, genotype_id, sample_uniform

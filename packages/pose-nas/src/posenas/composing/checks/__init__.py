@@ -1,0 +1,1 @@
+"""Whether components keep the contract's word and fit each other, before anything is trained."""

@@ -1,0 +1,1 @@
+"""Costs, limits on them, objectives, and genotypes that are near a budget."""
