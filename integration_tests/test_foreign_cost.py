@@ -118,6 +118,10 @@ def test_a_costs_options_are_given_in_python(install: Install) -> None:
     composition = compose(limits=["memory_mb<=1000"], options=options)
     assert composition.recipe.cost == {"memory": {"bytes_each": 2}}
     assert composition.limits[0].cost == "memory_mb"
+    costs = composition.costs_of(composition.space.largest())  # type: ignore[attr-defined]
+    assert costs["memory_mb"] > composition.costs_of(composition.space.smallest())["memory_mb"] > 0  # type: ignore[attr-defined]
+    assert costs["gmacs"] > 0
+    assert "latency_ms" not in costs
 
 
 def test_a_dear_cost_is_measured_once(posenas: Posenas, install: Install, tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ from posenas.searching import scoring
 from posenas.searching.effects import NetworkFailedError
 from posenas.searching.loading import fresh_network, fresh_shared_network
 from posenas.searching.scoring import (
-    evaluation,
+    candidate_evaluation,
+    final_evaluation,
     images_of,
     in_one_line,
     make_trial,
     pooled_loss,
-    ranking,
     score,
     score_and_keep,
     validation_loss,
@@ -35,10 +35,10 @@ SHARED = Weights("shared.safetensors", shared=True)
 
 def test_the_keys_of_evaluations_stay_as_they_are(tmp_path: Path) -> None:
     resources = resources_in(tmp_path)
-    final = evaluation(resources, SMALL, OWN)
+    final = final_evaluation(resources, SMALL, OWN)
     assert final.name == "evaluate"
     assert final.inputs == {"genotype": SMALL, "weights": "own.safetensors", "on": "val"}
-    ranked = ranking(resources, SMALL, SHARED, calibration_people=8)
+    ranked = candidate_evaluation(resources, SMALL, SHARED, calibration_people=8)
     assert ranked.name == "evaluate"
     assert ranked.inputs == {
         "genotype": SMALL,
@@ -47,7 +47,7 @@ def test_the_keys_of_evaluations_stay_as_they_are(tmp_path: Path) -> None:
         "calibration_people": 8,
     }
     nobody = resources_in(tmp_path, evaluation=EvaluationSettings(held_out=0.0))
-    assert ranking(nobody, SMALL, SHARED, calibration_people=8).inputs["on"] == "val"
+    assert candidate_evaluation(nobody, SMALL, SHARED, calibration_people=8).inputs["on"] == "val"
 
 
 def test_figures_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_the_effects_of_a_network_that_cannot_be_run_give_the_reason(
     own = Weights(save_weights(tmp_path / "weights", fresh_network(resources, SMALL)), shared=False)
     shared = Weights(save_weights(tmp_path / "weights", fresh_shared_network(resources)), shared=True)
     effects = (
-        evaluation(resources, SMALL, own),
-        ranking(resources, SMALL, shared, calibration_people=4),
+        final_evaluation(resources, SMALL, own),
+        candidate_evaluation(resources, SMALL, shared, calibration_people=4),
     )
     for effect in effects:
         assert METRIC in effect.compute(effect.key)["metrics"]

@@ -60,6 +60,10 @@ class Composition:
             self.space, genotype, head=self.head, keypoints=self.keypoints, compute=self.compute
         )
 
+    def costs_of(self, genotype: Genotype) -> dict[str, float]:
+        """Return the costs that the genotype's trial has: the counted ones, and those that a goal names."""
+        return self.costs.of_trial(genotype, lambda cost, trained: cost.measure(trained))
+
     def derived(self, genotype: Genotype) -> Genotype:
         """Return the genotype that is trained in the end; the same where the space derives none."""
         return derived(self.space, genotype)

@@ -20,8 +20,9 @@ class CostFigure:
 
     Attributes:
         name: such as `latency_ms`; no other installed cost has one of this name.
-        unit: as a report's tables and axes print it, such as `milliseconds`.
-        meaning: a few words for the report's table, which leaves out a figure without any.
+        unit: what the report calls the figure, in a table's row and on an axis: `milliseconds`, or, where
+            that is not enough to tell it from others, `MB of all activations`.
+        meaning: a few words beside it in the report's table. A figure without them has no row there.
         limited: the name of the measured figure that a limit is compared with; empty for this one.
         divisible: whether there are figures of a network's parts, such as `gmacs.head`; see `Divisible`.
     """

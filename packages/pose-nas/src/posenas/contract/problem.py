@@ -361,7 +361,7 @@ class Problem(Protocol):
             genotypes: what is scored.
             weights: shared; or those of the only genotype, with 0 calibration people.
             stage: a free word for this part of the search, which the display shows.
-            calibration_people: batch norm's statistics are taken anew from so many training people first.
+            calibration_people: batch norm is recalibrated with so many training people first; 0 keeps it.
             progress: how many candidates were scored before these, and how many will be in all.
         """
         ...

@@ -34,7 +34,7 @@ from posenas.searching.leaving_out import leaving_out
 from posenas.searching.parallel import Crew, processes
 from posenas.searching.relaxed_training import relaxed_training
 from posenas.searching.resources import make_resources
-from posenas.searching.scoring import evaluation, make_trial, ranking
+from posenas.searching.scoring import candidate_evaluation, final_evaluation, make_trial
 from posenas.searching.training_effects import (
     Training,
     beginning,
@@ -210,7 +210,7 @@ class JournaledProblem:
         return Weights(result["weights"], shared=False)
 
     def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
-        effect = evaluation(self._resources, genotype, weights)
+        effect = final_evaluation(self._resources, genotype, weights)
         result = self._memory.perform(effect)
         kept = self._run.predictions / result.get("predictions", "")
         if "predictions" in result and not are_kept(kept):
@@ -231,7 +231,9 @@ class JournaledProblem:
         split = self._resources.splits.ranking_split
         before, total = (0, len(genotypes)) if progress is None else progress
         for done, genotype in enumerate(genotypes, start=before + 1):
-            effect = ranking(self._resources, genotype, weights, calibration_people=calibration_people)
+            effect = candidate_evaluation(
+                self._resources, genotype, weights, calibration_people=calibration_people
+            )
             result = self._memory.perform(effect)
             yield self._trial(genotype, result, weights=weights.file, stage=stage, split=split)
             self._advance("evaluating candidates", done, total)

@@ -27,7 +27,7 @@ from posenas.searching.loading import load_network
 from posenas.searching.resources import Resources
 
 
-def evaluation(resources: Resources, genotype: Genotype, weights: Weights) -> Effect:
+def final_evaluation(resources: Resources, genotype: Genotype, weights: Weights) -> Effect:
     """Return the effect that scores a genotype with its own weights on `val` and keeps its predictions.
 
     Its result has the scores, the name of the predictions file, and what the steps of the decoding are worth;
@@ -46,7 +46,9 @@ def evaluation(resources: Resources, genotype: Genotype, weights: Weights) -> Ef
     return Effect("evaluate", inputs, or_failure(compute))
 
 
-def ranking(resources: Resources, genotype: Genotype, weights: Weights, *, calibration_people: int) -> Effect:
+def candidate_evaluation(
+    resources: Resources, genotype: Genotype, weights: Weights, *, calibration_people: int
+) -> Effect:
     """Return the effect that scores a genotype with its part of shared weights on the ranking people.
 
     Its result has the scores, or the `failure`.
@@ -55,7 +57,7 @@ def ranking(resources: Resources, genotype: Genotype, weights: Weights, *, calib
         resources: what the work is done with.
         genotype: what is scored.
         weights: shared; or its own, with 0 calibration people.
-        calibration_people: batch norm's statistics are taken anew from so many training people first.
+        calibration_people: batch norm is recalibrated with so many training people first; 0 keeps it.
     """
     on = resources.splits.ranking_split
     inputs = {
@@ -81,7 +83,7 @@ def score(
         resources: what the work is done with.
         network: of any device; it is moved to the run's.
         on: the split to score it on.
-        calibration_people: batch norm's statistics are taken anew from so many training people first.
+        calibration_people: batch norm is recalibrated with so many training people first; 0 keeps it.
 
     Raises:
         NetworkFailedError: where it cannot be run.

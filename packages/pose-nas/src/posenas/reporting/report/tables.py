@@ -32,9 +32,10 @@ def _cost(name: str, value: float) -> str:
 
 
 def cost_rows(trial: Trial, costs: InstalledCosts) -> Sequence[Mapping[str, str]]:
-    """Return a row for each of the trial's costs that means something, in the order of their declaration.
+    """Return a row for each of the trial's costs that has a meaning, in the order of their declaration.
 
-    The costs of a network's parts come last.
+    A row's name is the figure's unit. The page's headline takes the first two rows. The costs of a network's
+    parts come last.
     """
     declared = [figure.name for cost in costs.costs for figure in cost.figures]
     names = [*declared, *(name for name in trial.costs if "." in name)]
