@@ -11,14 +11,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import torch
 from posenas.composing.compose import Composition, compose
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.batches import Batch
 from posenas.contract.components import HeadModule, Relaxed, WeightSharing
 from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Choice, Dimension, Genotype, Real
-from posenas.contract.levels import Level
 from posenas.contract.problem import Learning, Relaxation, Span, Update, Weights
 from posenas.data.batch_parts import part
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
@@ -30,62 +27,9 @@ from posenas.runs.recipe import recipe_from_tables
 from posenas.runs.run import create_run, open_journal
 from posenas.searching.problem import JournaledProblem
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from toy_search import MixedSpace
 
 LEARNING = Learning(0.1, 0.01, betas=(0.5, 0.99), frozen=("head.convolution.bias",))
-
-
-class MixedNetwork(nn.Module):
-    """A convolution at a quarter of the image; its output and that squared, by the softmax of alpha."""
-
-    alpha: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(3, width, 4, 4)
-        self.register_buffer("alpha", torch.zeros(1, 2))
-        self.levels = (Level("features", stride=4, channels=width),)
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        features = self.convolution(images)
-        first, second = torch.softmax(self.alpha, 1)[0]
-        return {"features": first * features + second * features**2}
-
-
-@dataclass(frozen=True)
-class MixedSpace:
-    def dimensions(self) -> dict[str, Dimension]:
-        return {"width": Choice((2, 4)), "alpha": Real((1, 2))}
-
-    def sample(self, rng: Random) -> Genotype:
-        return {"width": rng.choice((2, 4)), "alpha": [[rng.gauss(0, 1), rng.gauss(0, 1)]]}
-
-    def largest(self) -> Genotype:
-        return {"width": 4, "alpha": [[0.0, 0.0]]}
-
-    def smallest(self) -> Genotype:
-        return {"width": 2, "alpha": [[0.0, 0.0]]}
-
-    def build(self, genotype: Genotype) -> MixedNetwork:
-        network = MixedNetwork(genotype["width"])
-        self.set_values(network, genotype)
-        return network
-
-    def relax(self, backbone: Any) -> Mapping[str, Tensor]:
-        if "alpha" not in backbone._parameters:
-            value = backbone._buffers.pop("alpha")
-            backbone.register_parameter("alpha", nn.Parameter(value.detach().clone()))
-        return {"alpha": backbone.alpha}
-
-    def set_values(self, backbone: Any, genotype: Genotype) -> None:
-        with torch.no_grad():
-            backbone.alpha.copy_(torch.tensor(genotype["alpha"]))
-
-    def discrete(self, genotype: Genotype) -> Genotype:
-        return genotype
-
-    def prune(self, genotype: Genotype, threshold: float) -> Genotype:  # noqa: ARG002
-        return genotype
 
 
 SPACE = MixedSpace()
