@@ -95,4 +95,6 @@ def test_a_strangers_section_is_shown_and_one_that_fails_is_told(
     assert "sections failed: IndexError: tuple index out of range" in title
     assert (run / "report" / "thrift.png").read_bytes().startswith(b"\x89PNG")
     assert 'src="thrift.png"' not in page
+    assert "<figcaption>purse: what the strategy noted after each epoch.</figcaption>" in page
+    assert (run / "report" / "curves-1.png").read_bytes().startswith(b"\x89PNG")
     assert ">count.poses</th>" in page

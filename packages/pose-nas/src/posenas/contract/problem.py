@@ -229,7 +229,7 @@ class Problem(Protocol):
         ...
 
     def note(self, series: str, epoch: int, values: Mapping[str, float]) -> None:
-        """Write figures of one epoch to the journal, for a curve in the report.
+        """Write figures of one epoch to the journal; the report draws them as curves.
 
         A resumed run does not write them again.
 

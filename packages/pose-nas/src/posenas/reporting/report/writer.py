@@ -13,6 +13,7 @@ from posenas.learning.inference import EvaluationSettings
 from posenas.reporting.comparison.evidence import read_evidence
 from posenas.reporting.report.caveats import ranking_people, scored_people
 from posenas.reporting.report.components import make_components, read_truth, view_kind
+from posenas.reporting.report.curves import curve_sections, picture_names
 from posenas.reporting.report.journaled import read_journaled
 from posenas.reporting.report.page import Contents, render_page
 from posenas.reporting.report.pareto import pareto_picture
@@ -67,7 +68,9 @@ def write_report(run: Path) -> Path:
     if results.ranked:
         pictures["pareto.png"] = pareto_picture(results)
     names = {kind: getattr(recipe, kind).name for kind in COMPONENT_KINDS}
-    sections, left_out = ask_sections(components, results, names=names, taken=OWN_PICTURES)
+    taken = (*OWN_PICTURES, *picture_names(results.series))
+    asked, left_out = ask_sections(components, results, names=names, taken=taken)
+    sections = {**asked, "strategy": [*asked.get("strategy", ()), *curve_sections(results.series)]}
     contents = Contents(
         recipe,
         results,
