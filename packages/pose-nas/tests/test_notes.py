@@ -38,5 +38,7 @@ def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
 def test_figures_become_floats_and_must_be_finite() -> None:
     assert check_figures("a", 1, {"one": 1}) == {"values": {"one": 1.0}}
     assert isinstance(check_figures("a", 1, {"one": 1})["values"]["one"], float)
+    with pytest.raises(PosenasError, match="note 'a': epoch 2 has no figures"):
+        check_figures("a", 2, {})
     with pytest.raises(PosenasError, match="note 'a': one is inf in epoch 7; note finite figures"):
         check_figures("a", 7, {"one": float("inf")})

@@ -16,6 +16,8 @@ from posenas.contract.genotype import Choice, Dimension, Genotype
 from posenas.contract.goals import Limit, Objective
 from posenas.contract.problem import Candidate, Learning, Weights
 from posenas.contract.trial import Trial
+from posenas.runs.notes import read_notes
+from posenas.runs.run import Run
 from posenas.searching import candidate, scoring, training_effects
 from posenas.searching.problem import JournaledProblem
 from toy_search import (
@@ -215,6 +217,18 @@ def test_notes_are_written_once_and_keep_their_place(tmp_path: Path) -> None:
         with pytest.raises(PosenasError, match=r"note 'controller': reward is (nan|inf) in epoch 3"):
             problem.note("controller", 3, {"reward": figure})
     assert effects_of(tmp_path) == ["note", "note"]
+
+
+def test_an_epoch_noted_twice_with_other_figures_is_told(tmp_path: Path) -> None:
+    heard = Heard()
+    problem = problem_in(tmp_path, heard)
+    problem.note("controller", 1, {"reward": 0.5})
+    problem.note("controller", 1, {"reward": 0.5})
+    assert heard.warnings == []
+    problem.note("controller", 1, {"reward": 0.75})
+    (warning,) = heard.warnings
+    assert "note 'controller': epoch 1 was noted before with other figures" in warning
+    assert read_notes(Run(tmp_path)) == {"controller": {1: {"reward": 0.5}}}
 
 
 def test_trained_networks_are_evaluated_and_resumed_without_a_training(

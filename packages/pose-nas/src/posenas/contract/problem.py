@@ -231,7 +231,8 @@ class Problem(Protocol):
     def note(self, series: str, epoch: int, values: Mapping[str, float]) -> None:
         """Write figures of one epoch to the journal; the report draws them as curves.
 
-        A resumed run does not write them again.
+        A resumed run does not write them again. Where an epoch is noted a second time with other figures, the
+        first ones stay, and a warning says so.
 
         Args:
             series: the name of the curves, such as `controller`.
@@ -239,7 +240,7 @@ class Problem(Protocol):
             values: finite figures by the curves' names, such as `{"reward": 0.4}`.
 
         Raises:
-            PosenasError: where a figure is not finite.
+            PosenasError: where there is no figure, or one is not finite.
         """
         ...
 

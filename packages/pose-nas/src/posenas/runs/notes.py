@@ -31,8 +31,10 @@ def check_figures(series: str, epoch: int, values: Mapping[str, float]) -> dict[
         values: figures by the curves' names.
 
     Raises:
-        PosenasError: where a figure is not finite.
+        PosenasError: where there is no figure, or one is not finite.
     """
+    if not values:
+        raise PosenasError(f"note {series!r}: epoch {epoch} has no figures; note at least one")
     for name, value in values.items():
         if not math.isfinite(value):
             raise PosenasError(f"note {series!r}: {name} is {value} in epoch {epoch}; note finite figures")

@@ -137,7 +137,12 @@ class JournaledProblem:
 
     def note(self, series: str, epoch: int, values: Mapping[str, float]) -> None:
         result = check_figures(series, epoch, values)
-        self._memory.perform(Effect(NOTE, note_inputs(series, epoch), lambda _key: result))
+        known = self._memory.perform(Effect(NOTE, note_inputs(series, epoch), lambda _key: result))
+        if known != result:
+            self._events.warn(
+                f"note {series!r}: epoch {epoch} was noted before with other figures, which stay; a strategy "
+                "notes each epoch once"
+            )
 
     def within_limits(self, genotype: Genotype) -> bool:
         return within(genotype, self._composition.limits, self.cost_by_name)
