@@ -219,6 +219,16 @@ def test_notes_are_written_once_and_keep_their_place(tmp_path: Path) -> None:
     assert effects_of(tmp_path) == ["note", "note"]
 
 
+@pytest.mark.parametrize(
+    ("drawn", "reason"), [({"width": 99}, "width = 99 is not one of its values"), ({}, "'width' is missing")]
+)
+def test_what_a_sampler_draws_is_a_genotype_of_the_space(
+    tmp_path: Path, drawn: Genotype, reason: str
+) -> None:
+    with pytest.raises(PosenasError, match=reason):
+        problem_in(tmp_path).draw(2, sample=lambda _rng: drawn)
+
+
 def test_an_epoch_noted_twice_with_other_figures_is_told(tmp_path: Path) -> None:
     heard = Heard()
     problem = problem_in(tmp_path, heard)

@@ -224,7 +224,8 @@ class Problem(Protocol):
             purpose: names the random numbers, as in `rng`.
 
         Raises:
-            PosenasError: where no genotype within the limits is found, or `fixed` is no part of a genotype.
+            PosenasError: where no genotype within the limits is found, `fixed` is no part of a genotype, or
+                `sample` draws none of the space.
         """
         ...
 

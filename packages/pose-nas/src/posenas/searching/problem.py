@@ -17,7 +17,7 @@ from posenas.composing.goals.narrowed import narrowed
 from posenas.composing.goals.objectives import best_trial
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Genotype, check_part, genotype_id
+from posenas.contract.genotype import Genotype, check_genotype, check_part, genotype_id
 from posenas.contract.goals import Objective
 from posenas.contract.problem import Candidate, Learning, Relaxation, Span, Step, Weights
 from posenas.contract.randomness import derive_rng
@@ -126,7 +126,7 @@ class JournaledProblem:
             rng=self.rng(purpose),
             first=[{**genotype, **fixed} for genotype in first],
             guide=replace(guide, space=space) if guide else None,
-            sample=sample,
+            sample=_checked(sample, self.space) if sample else None,
         )
         if len(drawn) < number and purpose == "candidates":
             self._events.warn(
@@ -304,3 +304,14 @@ class JournaledProblem:
 
     def _watch(self, task: str) -> Watch:
         return watch_training(self._events, task)
+
+
+def _checked(sample: Callable[[Random], Genotype], space: SearchSpace) -> Callable[[Random], Genotype]:
+    """Return a strategy's sampler that refuses what is no genotype of the space."""
+
+    def checked(rng: Random) -> Genotype:
+        genotype = sample(rng)
+        check_genotype(genotype, space.dimensions())
+        return genotype
+
+    return checked
