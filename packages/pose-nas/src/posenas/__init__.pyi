@@ -43,11 +43,13 @@ from .contract.components import (
     Foreseeing as Foreseeing,
     Head as Head,
     HeadModule as HeadModule,
+    Holding as Holding,
     Noticing as Noticing,
     Relaxed as Relaxed,
     Reporting as Reporting,
     ScaleTest as ScaleTest,
     SearchSpace as SearchSpace,
+    SearchableHead as SearchableHead,
     Timed as Timed,
     WeightSharing as WeightSharing,
 )
@@ -84,6 +86,7 @@ from .contract.goals import (
 )
 from .contract.keypoint_sets import (
     COCO_17 as COCO_17,
+    COCO_WHOLEBODY_133 as COCO_WHOLEBODY_133,
     KEYPOINT_SETS as KEYPOINT_SETS,
     keypoint_set_from_names as keypoint_set_from_names,
 )

@@ -53,6 +53,11 @@ class Batch:
         boxes: (T, 4) x1, y1, x2, y2 in pixels of the view. None for crops, like the fields below.
         views: (T,) int64, which of the N views each person is in.
         pitch: (N,) pixels of the original image for one pixel of the view.
+        regions: (T, R, 5, 2) pixels of the view: the top left, top right, bottom right and bottom left corner
+            and the centre of each region of the keypoint set, in its order. They move with the picture as
+            keypoints do: turned boxes are turned. In a mirrored view left regions are right ones, and left
+            corners are right ones. None where the keypoint set has no regions.
+        regions_known: (T, R) 1.0 where the region is annotated or follows from its keypoints, else 0.0.
     """
 
     images: Tensor
@@ -61,6 +66,8 @@ class Batch:
     boxes: Tensor | None = None
     views: Tensor | None = None
     pitch: Tensor | None = None
+    regions: Tensor | None = None
+    regions_known: Tensor | None = None
 
 
 @dataclass(frozen=True)

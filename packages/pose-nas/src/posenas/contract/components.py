@@ -83,8 +83,23 @@ class WeightSharing(SearchSpace, Protocol):
 
 
 @runtime_checkable
-class Conditional(SearchSpace, Protocol):
-    """A space in which a genotype's other values decide what some dimensions may be.
+class Holding(WeightSharing, Protocol):
+    """A space whose largest network lacks some tensors of others, such as those of alternatives.
+
+    Without this capability the largest network holds the shared weights.
+    """
+
+    def holder(self) -> Backbone:
+        """Return a network that has every tensor of every network in its largest size, with fresh weights.
+
+        Only its tensors are used: it may be unable to run.
+        """
+        ...
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """A space, or a searchable head, in which other values decide what some dimensions may be.
 
     A genotype with an impossible value can still be built: its network is that of one with a possible value.
     """
@@ -95,8 +110,8 @@ class Conditional(SearchSpace, Protocol):
 
 
 @runtime_checkable
-class Evolvable(SearchSpace, Protocol):
-    """A space that says where an evolution begins and how a genotype changes."""
+class Evolvable(Protocol):
+    """A space, or a searchable head, that says where an evolution begins and how a genotype changes."""
 
     def ancestor(self) -> Genotype:
         """Return the genotype that an evolution begins with."""
@@ -288,6 +303,46 @@ class Head(Protocol):
 
     def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> HeadModule:
         """Return the module for the selected levels, with fresh weights."""
+        ...
+
+
+@runtime_checkable
+class SearchableHead(Head, Protocol):
+    """A head with dimensions of its own, each choice of which is an ordinary head.
+
+    Composing joins the space and the head into one space, whose networks are whole pose networks for counting
+    and weight sharing. In a joined genotype the head's dimensions begin with `head.`. The head's own methods
+    know them without it. Where there are no dimensions the head is like any other one.
+    """
+
+    def dimensions(self) -> Mapping[str, Dimension]:
+        """Return what can be chosen, by name; nothing where the options leave no choice.
+
+        Every combination of values is a head that can be built.
+        """
+        ...
+
+    def sample(self, rng: Random) -> Genotype:
+        """Return a random genotype of the head's dimensions."""
+        ...
+
+    def largest(self) -> Genotype:
+        """Return the genotype whose tensors hold those of every other one, but for those of alternatives."""
+        ...
+
+    def smallest(self) -> Genotype:
+        """Return the genotype at the other end."""
+        ...
+
+    def chosen(self, genotype: Genotype) -> Head:
+        """Return the head of a genotype, with the view of this one."""
+        ...
+
+    def holder(self) -> Head:
+        """Return a head whose module has every tensor of the module of every choice, in its largest size.
+
+        Its `select` returns every level that some choice reads. Its module may be unable to run.
+        """
         ...
 
 

@@ -422,6 +422,11 @@ COCO_WHOLEBODY_133 = KeypointSet(
         "right_hand": tuple(range(112, 133)),
     },
     upper_body=(*range(11), *range(23, 133)),
+    regions={
+        "face": tuple(range(23, 91)),
+        "left_hand": tuple(range(91, 112)),
+        "right_hand": tuple(range(112, 133)),
+    },
 )
 
 KEYPOINT_SETS: Mapping[str, KeypointSet] = MappingProxyType(

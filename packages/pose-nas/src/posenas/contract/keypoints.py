@@ -29,6 +29,8 @@ class KeypointSet:
         unpaired: names of the keypoints whose mirror image nobody told. If there is one, nothing is mirrored,
             neither in training nor in the flip test.
         categories: ids by which COCO files and detectors know the people; results have the first.
+        regions: parts of the body that may be looked at more closely, by name: the indices of the keypoints
+            in each. A region and its mirror image list theirs in the same order.
     """
 
     name: str
@@ -40,6 +42,7 @@ class KeypointSet:
     upper_body: tuple[int, ...] = ()
     unpaired: tuple[str, ...] = ()
     categories: tuple[FileId, ...] = (1,)
+    regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,3 +54,10 @@ class KeypointSet:
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left
         return tuple(order)
+
+    @property
+    def mirrored_regions(self) -> tuple[int, ...]:
+        """The index of each region's mirror image among the regions, or its own index if it has none."""
+        order, places = self.mirrored, list(self.regions.values())
+        images = [tuple(order[index] for index in region) for region in places]
+        return tuple(places.index(image) if image in places else own for own, image in enumerate(images))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from posenas.contract.messages import message
@@ -51,6 +52,8 @@ class Person:
             ignored.
         id: the annotation's id; 0 where it has none.
         head_box: (x, y, width, height) of the head in pixels, where it is annotated; the scale of PCKh.
+        regions: (x, y, width, height) in pixels of the regions that are annotated and valid, by their names
+            in the keypoint set.
     """
 
     box: tuple[float, float, float, float]
@@ -59,6 +62,7 @@ class Person:
     crowd: bool = False
     id: FileId = 0
     head_box: tuple[float, float, float, float] | None = None
+    regions: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,15 @@ class Predictions:
         keypoints: (P, K, 2) float64, pixels of the original image.
         keypoint_scores: (P, K) float64.
         scores: (P,) float64, scores of the poses as wholes; only their order matters to `oks`.
+        part_scores: (P,) float64 scores of the poses' parts, by the names of the regions in the keypoint set;
+            a part without any has the pose's.
     """
 
     image_ids: NDArray[np.int64]
     keypoints: NDArray[np.float64]
     keypoint_scores: NDArray[np.float64]
     scores: NDArray[np.float64]
+    part_scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
