@@ -48,8 +48,8 @@ from .contract.components import (
     Relaxed as Relaxed,
     Reporting as Reporting,
     ScaleTest as ScaleTest,
-    SearchSpace as SearchSpace,
     SearchableHead as SearchableHead,
+    SearchSpace as SearchSpace,
     Timed as Timed,
     WeightSharing as WeightSharing,
 )
