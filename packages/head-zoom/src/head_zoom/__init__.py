@@ -1,3 +1,3 @@
-"""Face and hands at a higher resolution than the body (ZoomNet), and their networks to be searched (ZoomNAS)."""
+"""Face and hands at a higher resolution than the body (ZoomNet), and a search of their networks (ZoomNAS)."""
 
 __version__ = "0.2.0"
