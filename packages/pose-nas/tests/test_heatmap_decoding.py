@@ -231,3 +231,12 @@ def test_to_view_undoes_to_map(encoding: Encoding) -> None:
 def test_udp_joins_the_corners() -> None:
     corner = torch.tensor([[191.0, 255.0]])
     torch.testing.assert_close(to_map(corner, "udp", (64, 48)), torch.tensor([[47.0, 63.0]]))
+
+
+@pytest.mark.parametrize("encoding", ["gaussian", "dark", "udp"])
+def test_positions_have_shapes_on_the_meta_device(encoding: Encoding) -> None:
+    """A head that crops what it found runs there when its costs are counted."""
+    maps = torch.empty(2, 5, HEIGHT, WIDTH, device="meta")
+    positions = refine(maps, find_peaks(maps), encoding, sigma=2.0)
+    assert positions.is_meta
+    assert positions.shape == (2, 5, 2)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from posenas.contract.batches import Batch
-from posenas.networks.heatmaps.encoding import Encoding, encode, in_view
+from posenas.networks.heatmaps.encoding import Encoding, encode, gaussians, in_view, to_map
 
 
 def random_batch(seed: int, *, people: int, keypoints: int, height: int, width: int) -> Batch:
@@ -134,3 +134,12 @@ def test_no_value_is_denormal() -> None:
     targets = encode(Batch(torch.zeros(1, 3, 1024, 1024), far, torch.ones(1, 1)), "dark", sigma=1.0)
     assert targets.maps().min() >= torch.finfo(torch.float32).tiny
     assert targets.maps().max() == 1.0
+
+
+@pytest.mark.parametrize("encoding", ["gaussian", "udp", "dark"])
+def test_gaussians_at_given_places_are_those_of_a_batch(encoding: Encoding) -> None:
+    batch = random_batch(2, people=3, keypoints=17, height=64, width=48)
+    places = to_map(batch.keypoints, encoding, (16, 12))
+    found = gaussians(places, batch.labelled, (16, 12), encoding=encoding, sigma=1.5)
+    expected = encode(batch, encoding, sigma=1.5)
+    torch.testing.assert_close(vars(found), vars(expected), rtol=0, atol=0)

@@ -33,6 +33,7 @@ from posenas.heatmaps import (
     to_view,
     undo_mirror,
 )
+from posenas.layers import full_precision
 from torch import Tensor, nn
 
 from nas_cnf.groups import PartGroup, body_groups, named_groups, random_groups
@@ -179,8 +180,7 @@ class VectorModule(nn.Module):
 
     def _scores(self, level: Tensor, convolution: nn.Module) -> Tensor:
         """Return (N, J, H, W) scores of a part's (N, C, H, W) level."""
-        # The meta device, on which costs are counted, has no autocast to switch off.
-        with torch.autocast("cpu" if level.is_meta else level.device.type, enabled=False):
+        with full_precision(level):
             vectors: Tensor = convolution(level.float().relu())
             if self.dimension == 1:
                 return vectors

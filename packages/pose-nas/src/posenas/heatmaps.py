@@ -1,12 +1,23 @@
 """Heat maps: keypoints as maps, maps as keypoints, and losses between maps."""
 
 from posenas.networks.heatmaps.decoding import find_peaks, peak_masses, peak_values, refine
-from posenas.networks.heatmaps.encoding import QUARTER, Encoding, HeatmapTargets, encode, in_view, to_view
+from posenas.networks.heatmaps.encoding import (
+    QUARTER,
+    Encoding,
+    HeatmapTargets,
+    encode,
+    gaussians,
+    in_view,
+    to_view,
+)
 from posenas.networks.heatmaps.losses import (
+    counted,
     cross_entropy_to_teacher,
     divergence,
+    log_probabilities,
     mean_squared_difference,
     mean_squared_error,
+    probabilities,
 )
 from posenas.networks.heatmaps.view import (
     CropOption,
@@ -25,16 +36,20 @@ __all__ = [
     "HeatmapTargets",
     "InputSizeOption",
     "check_input_size",
+    "counted",
     "cross_entropy_to_teacher",
     "divergence",
     "encode",
     "find_peaks",
+    "gaussians",
     "in_view",
+    "log_probabilities",
     "mean_squared_difference",
     "mean_squared_error",
     "peak_masses",
     "peak_values",
     "person_view",
+    "probabilities",
     "refine",
     "to_view",
     "undo_mirror",

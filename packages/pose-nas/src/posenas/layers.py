@@ -4,6 +4,7 @@ from posenas.networks.backbones.channels import scaled
 from posenas.networks.backbones.hrnet import hrnet
 from posenas.networks.backbones.mobilenetv2 import mobilenetv2
 from posenas.networks.backbones.simple_baseline import simple_baseline_r50
+from posenas.networks.devices import full_precision
 from posenas.networks.layers.attention import GlobalContext, SqueezeExcitation
 from posenas.networks.layers.chain import Chain
 from posenas.networks.layers.convolution import convolution, pooled_stem, upsampling
@@ -27,6 +28,7 @@ __all__ = [
     "SqueezeExcitation",
     "Stage",
     "convolution",
+    "full_precision",
     "hrnet",
     "initialise",
     "made",

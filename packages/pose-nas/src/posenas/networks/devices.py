@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from posenas.contract.errors import PosenasError, suggestion
 
@@ -31,6 +32,14 @@ class Compute:
             self.device.type, dtype=self.autocast_dtype, enabled=self.autocast_dtype is not None
         ):
             yield
+
+
+def full_precision(like: Tensor) -> torch.autocast:
+    """Return a context in which nothing is computed in a shorter type, on the tensor's device.
+
+    It does nothing on the meta device, on which costs are counted and which has no autocast to switch off.
+    """
+    return torch.autocast("cpu" if like.is_meta else like.device.type, enabled=False)
 
 
 def choose_compute(device: str, precision: str, *, depthwise: bool = False) -> Compute:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
+from posenas.networks.devices import full_precision
 from posenas.networks.heatmaps.encoding import Encoding, gaussian, patch_radius
 
 _FLOOR = 1e-3
@@ -129,7 +130,7 @@ def _differences(patch: Tensor, *, step: int) -> Tensor:
     operators[1, step + 1], operators[1, step - 1] = 0.5, -0.5
     operators[2, 0] = operators[2, -1] = 1 / step**2
     operators[2, step] = -2 / step**2
-    with torch.autocast(patch.device.type, enabled=False):
+    with full_precision(patch):
         return patch.flatten(2) @ torch.kron(operators, operators).T
 
 
@@ -167,7 +168,7 @@ def _filter(maps: Tensor, peaks: Tensor, filters: Tensor) -> Tensor:
     windows = _take(maps.unfold(2, size[0], 1).unfold(3, size[1], 1), (*_map_indices(maps), top, left))
     over_rows = _moved(filters, top - rows, size[0]).flatten(0, 1)
     over_columns = _moved(filters, left - columns, size[1]).flatten(0, 1)
-    with torch.autocast(maps.device.type, enabled=False):
+    with full_precision(maps):
         products = over_rows @ windows.flatten(0, 1).float() @ over_columns.transpose(1, 2)
     return products.view(people, keypoints, *products.shape[1:])
 

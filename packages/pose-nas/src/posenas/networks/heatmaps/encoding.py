@@ -71,8 +71,24 @@ def encode(batch: Batch, encoding: Encoding, *, sigma: float, stride: int = QUAR
         sigma: standard deviation of the Gaussians, heat-map pixels.
         stride: view pixels for one heat-map pixel.
     """
-    height, width = (side // stride for side in batch.images.shape[2:])
-    centres = to_map(batch.keypoints.float(), encoding, (height, width), stride=stride)
+    size = batch.images.shape[2] // stride, batch.images.shape[3] // stride
+    centres = to_map(batch.keypoints.float(), encoding, size, stride=stride)
+    return gaussians(centres, batch.labelled, size, encoding=encoding, sigma=sigma)
+
+
+def gaussians(
+    centres: Tensor, labelled: Tensor, size: Sequence[int], *, encoding: Encoding, sigma: float
+) -> HeatmapTargets:
+    """Return the targets of keypoints at given places of their maps; which of them count, says `encode`.
+
+    Args:
+        centres: (N, K, 2) heat-map pixels, float32.
+        labelled: (N, K) 1.0 where the keypoint is labelled, else 0.0.
+        size: (height, width) of the maps.
+        encoding: how heat maps and coordinates belong together.
+        sigma: standard deviation of the Gaussians, heat-map pixels.
+    """
+    height, width = size
     nearest = (centres + 0.5).trunc()  # towards zero left of the map too, as the papers' int() does
     radius = patch_radius(sigma)
     if encoding == "gaussian":
@@ -80,12 +96,12 @@ def encode(batch: Batch, encoding: Encoding, *, sigma: float, stride: int = QUAR
     else:
         cut = float("inf")
     middles, reach = (centres, 3 * sigma) if encoding == "dark" else (nearest, radius)
-    size = middles.new_tensor([width, height])
-    reaches = ((middles >= -reach - 1) & (middles < size + reach)).all(2)
+    behind = middles.new_tensor([width, height])
+    reaches = ((middles >= -reach - 1) & (middles < behind + reach)).all(2)
     return HeatmapTargets(
         rows=gaussian(centres[..., 1], height, sigma=sigma, cut=cut),
         columns=gaussian(centres[..., 0], width, sigma=sigma, cut=cut),
-        weights=batch.labelled.float() * reaches,
+        weights=labelled.float() * reaches,
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss, normalize
 
+from posenas.networks.devices import full_precision
 from posenas.networks.heatmaps.encoding import HeatmapTargets
 
 
@@ -35,7 +36,7 @@ def divergence(outputs: Tensor, targets: HeatmapTargets) -> Tensor:
         outputs: (N, K, H, W) logits.
         targets: the Gaussians, and the weights of their keypoints.
     """
-    with torch.autocast(outputs.device.type, enabled=False):
+    with full_precision(outputs):
         logits = outputs.float()
         rows, columns = (normalize(factor, p=1.0, dim=2) for factor in (targets.rows, targets.columns))
         expected = ((logits @ columns.unsqueeze(3)).squeeze(3) * rows).sum(2)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from posenas.contract.batches import Batch, Poses, View
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level, deepest_within
+from posenas.networks.devices import full_precision
 from posenas.networks.heatmaps.decoding import find_peaks, peak_masses, peak_values, refine
 from posenas.networks.heatmaps.encoding import (
     QUARTER,
@@ -111,8 +112,7 @@ class HeatmapModule(nn.Module):
     def forward(self, features: Mapping[str, Tensor], targets: object = None) -> Tensor:  # noqa: ARG002
         """Return the maps, in float32 even under autocast: bfloat16 is too coarse to refine a peak by."""
         level = features[self.level]
-        # The meta device, on which costs are counted, has no autocast to switch off.
-        with torch.autocast("cpu" if level.is_meta else level.device.type, enabled=False):
+        with full_precision(level):
             maps: Tensor = self.convolution(level.float())
         return maps
 
