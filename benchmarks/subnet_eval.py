@@ -80,14 +80,15 @@ class Task:
 def make_task(backbone: Backbone, size: Size, *, calibration: int, ranking: int) -> Task:
     head, dataset = HeatmapHead(input_size=size), SyntheticDataset()
     people, seen = dataset.split("train"), dataset.split("val")
-    read = partial(load_crops, view=head.view(), workers=0, on_unreadable=print)
+    keypoints = dataset.keypoints()
+    read = partial(load_crops, view=head.view(), keypoints=keypoints, workers=0, on_unreadable=print)
     crops = person_crops(seen)[:ranking]
     samples = seen[: crops[-1].sample + 1]
     return Task(
         ElasticSpace(backbone),
         head,
         dataset,
-        GroundTruth(dataset.keypoints(), samples),
+        GroundTruth(keypoints, samples),
         read(person_crops(people)[:calibration], people),
         read(crops, seen),
     )

@@ -261,7 +261,7 @@ def test_nobody_to_train_or_evaluate_on():
     with pytest.raises(PosenasError, match="nobody to train on"):
         make_loader(samples)
     with pytest.raises(PosenasError, match="nobody to evaluate on"):
-        load_crops([], samples, VIEW, workers=0, on_unreadable=str)
+        load_crops([], samples, VIEW, keypoints=KEYPOINTS, workers=0, on_unreadable=str)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -272,6 +272,7 @@ def test_loaded_crops_keep_their_order_and_lead_back_to_the_image(workers):
         person_crops(samples),
         samples,
         VIEW,
+        keypoints=KEYPOINTS,
         workers=workers,
         on_unreadable=str,
         progress=lambda done, total: progress.append((done, total)),
@@ -307,7 +308,9 @@ def test_people_come_back_through_crop_maps_and_decoding(
     samples = make_samples(8)
     head = HeatmapHead(input_size=(128, 96), encoding=encoding, crop=crop, loss="mse", sigma=2.0)
     module = head.build([Level("out", 4, 8)], KEYPOINTS)
-    loaded = load_crops(person_crops(samples), samples, head.view(), workers=0, on_unreadable=str)
+    loaded = load_crops(
+        person_crops(samples), samples, head.view(), keypoints=KEYPOINTS, workers=0, on_unreadable=str
+    )
     (batch,) = loaded.batches(8, device=CPU)
     found = loaded.locate([module.decode(module.targets(batch).maps(), batch)])
     truth = np.array([sample.people[0].keypoints[:, :2] for sample in samples])
@@ -317,21 +320,23 @@ def test_people_come_back_through_crop_maps_and_decoding(
 
 def test_loaded_crops_are_looked_up_to_the_bits_that_training_computes():
     samples = make_samples(4)
-    loaded = load_crops(person_crops(samples), samples, VIEW, workers=0, on_unreadable=str)
+    loaded = load_crops(
+        person_crops(samples), samples, VIEW, keypoints=KEYPOINTS, workers=0, on_unreadable=str
+    )
     (batch,) = loaded.batches(4, device=CPU)
     assert torch.equal(batch.images, _normalise(to_unit(loaded.images)))
 
 
 def test_image_is_read_once_for_its_neighbouring_crops():
     samples = make_samples(3, people=4)
-    load_crops(person_crops(samples), samples, VIEW, workers=0, on_unreadable=str)
+    load_crops(person_crops(samples), samples, VIEW, keypoints=KEYPOINTS, workers=0, on_unreadable=str)
     assert [sample.source.reads for sample in samples] == [[0], [1], [2]]
 
 
 def test_too_many_unreadable_images_end_the_loading():
     samples = make_samples(4, broken=(2,))
     with pytest.raises(PosenasError, match="1 of 4 images cannot be read"):
-        load_crops(person_crops(samples), samples, VIEW, workers=0, on_unreadable=str)
+        load_crops(person_crops(samples), samples, VIEW, keypoints=KEYPOINTS, workers=0, on_unreadable=str)
 
 
 INTERRUPTED = """
@@ -382,7 +387,14 @@ def test_images_of_another_size_than_annotated_are_told_once(workers):
     assert "is 80 x 60, not 81 x 60" in other
     assert exchanged.startswith("3 images have another size than annotated: width and height are exchanged: ")
     evaluated: list[str] = []
-    load_crops(person_crops(samples), samples, VIEW, workers=workers, on_unreadable=evaluated.append)
+    load_crops(
+        person_crops(samples),
+        samples,
+        VIEW,
+        keypoints=KEYPOINTS,
+        workers=workers,
+        on_unreadable=evaluated.append,
+    )
     assert [text.split(": ")[0] for text in evaluated] == [other.split(": ")[0], exchanged.split(": ")[0]]
 
 
@@ -402,6 +414,7 @@ def test_pictures_of_12_bits_are_told(tmp_path):
         person_crops([sample]),
         [replace(sample, source=FileImage(tmp_path / "deep.png"))],
         VIEW,
+        keypoints=KEYPOINTS,
         workers=0,
         on_unreadable=told.append,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from posenas.contract.batches import Batch
 
@@ -16,16 +17,18 @@ def part(batch: Batch, start: int, stop: int) -> Batch:
         stop: the position behind the last view.
     """
     views = slice(start, stop)
-    if batch.views is None or batch.boxes is None or batch.pitch is None:
-        return Batch(batch.images[views], batch.keypoints[views], batch.labelled[views])
-    shown = (batch.views >= start) & (batch.views < stop)
+    shown: slice | Tensor = views
+    if batch.views is not None:
+        shown = (batch.views >= start) & (batch.views < stop)
     return Batch(
         images=batch.images[views],
         keypoints=batch.keypoints[shown],
         labelled=batch.labelled[shown],
-        boxes=batch.boxes[shown],
-        views=batch.views[shown] - start,
-        pitch=batch.pitch[views],
+        boxes=_rows(batch.boxes, shown),
+        views=None if batch.views is None else batch.views[shown] - start,
+        pitch=_rows(batch.pitch, views),
+        regions=_rows(batch.regions, shown),
+        regions_known=_rows(batch.regions_known, shown),
     )
 
 
@@ -38,3 +41,7 @@ def joined(first: Batch, second: Batch) -> Batch:
     if first.views is not None and second.views is not None:
         tensors["views"] = torch.cat([first.views, second.views + len(first.images)])
     return Batch(**tensors)  # type: ignore[arg-type]  # images is no None
+
+
+def _rows(tensor: Tensor | None, chosen: slice | Tensor) -> Tensor | None:
+    return None if tensor is None else tensor[chosen]

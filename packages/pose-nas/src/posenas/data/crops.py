@@ -26,6 +26,7 @@ from posenas.data.reading import (
     UnreadableImages,
     worker_loader,
 )
+from posenas.data.regions import region_fields
 from posenas.data.remarks import RemarkedImages
 from posenas.runs.stopping import interrupts_deferred
 
@@ -53,6 +54,7 @@ class EvaluatedCrops:
         box_scores: (N,) float64.
         keypoints: (N, K, 2) float32 pixels of the view.
         labelled: (N, K) float32, 1 where labelled and inside the view.
+        regions: (N, R, 5, 3) float32, the points of `regions_in_view`.
         areas: (N,) float64 square pixels of the image that the padded boxes fill.
         rules: how poses in a detector's boxes are judged; None if the boxes are annotated.
     """
@@ -63,6 +65,7 @@ class EvaluatedCrops:
     box_scores: NDArray[np.float64]
     keypoints: Tensor
     labelled: Tensor
+    regions: Tensor
     areas: NDArray[np.float64]
     rules: DetectionRules | None = None
 
@@ -82,6 +85,7 @@ class EvaluatedCrops:
                 images=_looked_up(self.images[part], device),
                 keypoints=self.keypoints[part].to(device),
                 labelled=self.labelled[part].to(device),
+                **region_fields(self.regions[part].to(device)),
             )
 
     def locate(self, poses: Sequence[Poses]) -> Predictions:
@@ -134,9 +138,9 @@ def crop_loader(
         crops,
         samples,
         view,
+        keypoints,
         seed=seed,
         augmentation=augmentation,
-        keypoints=keypoints,
         cache_bytes=cache_bytes,
     )
     return ViewLoader(reader, _finish, views=len(crops), files=_count_images(crops), seed=seed, **settings)
@@ -147,6 +151,7 @@ def load_crops(
     samples: Sequence[Sample],
     view: View,
     *,
+    keypoints: KeypointSet,
     workers: int,
     on_unreadable: Callable[[str], None],
     max_unreadable: float = 0.05,
@@ -161,6 +166,7 @@ def load_crops(
         crops: at least one.
         samples: the images that the crops point into.
         view: the size and the rule of the crops.
+        keypoints: the keypoint set of the samples.
         workers: processes that read at most; with 0 this one does.
         on_unreadable: told of each image that cannot be read, and at the end once of each kind of remark.
         max_unreadable: the largest share of the images that may be unreadable.
@@ -180,7 +186,7 @@ def load_crops(
     keys = [
         (0, positions[start : start + _EVALUATION_BATCH]) for start in range(0, len(crops), _EVALUATION_BATCH)
     ]
-    reader = CropReader(crops, samples, view, seed=0)
+    reader = CropReader(crops, samples, view, keypoints, seed=0)
     images = torch.empty((len(crops), view.height, view.width, 3), dtype=torch.uint8)
     parts: list[ReadCrops] = []
     filled = 0
@@ -206,6 +212,7 @@ def load_crops(
         box_scores=np.array([crop.score for crop in used], np.float64),
         keypoints=poses[..., :2].contiguous(),
         labelled=poses[..., 2].contiguous(),
+        regions=torch.from_numpy(np.concatenate([part.regions for part in parts])),
         areas=shown_area(inverses, view),
         rules=rules,
     )
@@ -229,6 +236,7 @@ def _finish(warped: ReadCrops, device: torch.device) -> Batch:
         images=finished,
         keypoints=poses[..., :2].contiguous(),
         labelled=poses[..., 2].contiguous(),
+        **region_fields(torch.from_numpy(warped.regions).to(device)),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ class PersonCrop:
         box: (x, y, width, height) in pixels of the image.
         keypoints: (K, 3) pixels of the image and visibility; all zero for a detector's box.
         score: of the detector that found the box; 1 if it was annotated.
+        regions: annotated boxes of the person's regions, as those of `Person`.
     """
 
     sample: int
     box: tuple[float, float, float, float]
     keypoints: NDArray[np.float64]
     score: float = 1.0
+    regions: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
 
 
 def person_crops(samples: Sequence[Sample], *, require_keypoints: bool = True) -> list[PersonCrop]:
@@ -38,7 +40,7 @@ def person_crops(samples: Sequence[Sample], *, require_keypoints: bool = True) -
         require_keypoints: whether people without a labelled keypoint are left out.
     """
     return [
-        PersonCrop(index, person.box, person.keypoints)
+        PersonCrop(index, person.box, person.keypoints, regions=person.regions)
         for index, sample in enumerate(samples)
         for person in sample.people
         if not person.crowd and (not require_keypoints or (person.keypoints[:, 2] > 0).any())

@@ -21,6 +21,7 @@ from posenas.contract.samples import UnreadableImageError
 from posenas.data.affine import FARTHEST, crop_matrix, transform, warp
 from posenas.data.augment import CropChange
 from posenas.data.images.file_image import FileImage
+from posenas.data.regions import POINTS, regions_in_view
 from posenas.data.remarks import Remark, depth_remark, size_remarks
 from posenas.runs.stopping import leave_stopping_to_parent
 
@@ -49,6 +50,7 @@ class ReadCrops(NamedTuple):
     Attributes:
         images: (n, H, W, 3) uint8; a tensor, which comes through shared memory, the rest through a pipe.
         poses: (n, K, 3) float32 pixels of the view, and 1 where labelled and inside it, else 0.
+        regions: (n, R, 5, 3) float32, the points of `regions_in_view`.
         matrices: (n, 2, 3) float64 from the image to the view.
         colours: (n, 3) float32 factors of brightness, contrast and saturation.
         positions: (n,) int64 among all crops.
@@ -58,6 +60,7 @@ class ReadCrops(NamedTuple):
 
     images: Tensor
     poses: NDArray[np.float32]
+    regions: NDArray[np.float32]
     matrices: NDArray[np.float64]
     colours: NDArray[np.float32]
     positions: NDArray[np.int64]
@@ -117,10 +120,10 @@ class CropReader(Dataset[ReadCrops]):
         crops: Sequence[PersonCrop],
         samples: Sequence[Sample],
         view: View,
+        keypoints: KeypointSet,
         *,
         seed: int,
         augmentation: Augmentation | None = None,
-        keypoints: KeypointSet | None = None,
         cache_bytes: int = 0,
     ) -> None:
         """Prepare the reader; nothing is read yet.
@@ -129,22 +132,23 @@ class CropReader(Dataset[ReadCrops]):
             crops: at least one.
             samples: the images that the crops point into.
             view: the size and the rule of the crops.
+            keypoints: the keypoint set of the samples.
             seed: decides the augmentation, together with the epoch's number and a crop's position.
             augmentation: the random changes; None leaves the crops as they are.
-            keypoints: the keypoint set of the samples, which the augmentation needs.
             cache_bytes: bytes of decoded images that each process keeps: the first ones read, until it is
                 full.
         """
         self._crops, self._view, self._seed = crops, view, seed
         self._images = DecodedImages(samples, cache_bytes)
         self._augmentation, self._keypoints = augmentation, keypoints
-        self._mirrored = list(keypoints.mirrored) if keypoints else []
+        self._mirrored = list(keypoints.mirrored)
 
     def __getitem__(self, key: BatchKey) -> ReadCrops:
         epoch, wanted = key
         count, keypoints = len(wanted), len(self._crops[0].keypoints)
         images = np.empty((count, self._view.height, self._view.width, 3), np.uint8)
         poses = np.empty((count, keypoints, 3), np.float32)
+        regions = np.empty((count, len(self._keypoints.regions), POINTS, 3), np.float32)
         matrices = np.empty((count, 2, 3))
         colours = np.empty((count, 3), np.float32)
         positions = np.empty(count, np.int64)
@@ -153,6 +157,7 @@ class CropReader(Dataset[ReadCrops]):
         for position, image in self._read(wanted, unreadable):
             change = self._change(position, epoch)
             matrices[done], poses[done] = self._place(self._crops[position], change)
+            regions[done] = self._regions(self._crops[position], matrices[done], change)
             images[done] = warp(image, matrices[done], self._view)
             colours[done] = change.colour
             positions[done] = position
@@ -160,6 +165,7 @@ class CropReader(Dataset[ReadCrops]):
         return ReadCrops(
             torch.from_numpy(images[:done]),
             poses[:done],
+            regions[:done],
             matrices[:done],
             colours[:done],
             positions[:done],
@@ -205,9 +211,16 @@ class CropReader(Dataset[ReadCrops]):
         inside = ((points >= 0) & (points <= (self._view.width - 1, self._view.height - 1))).all(axis=1)
         return matrix, np.column_stack([points, (keypoints[:, 2] > 0) & inside])
 
+    def _regions(
+        self, crop: PersonCrop, matrix: NDArray[np.float64], change: CropChange
+    ) -> NDArray[np.float64]:
+        size = self._view.height, self._view.width
+        points = regions_in_view([crop], matrix, keypoints=self._keypoints, size=size, flip=change.flip)
+        return points.squeeze(0)
+
     def _change(self, position: int, epoch: int) -> CropChange:
         box, keypoints = self._crops[position].box, self._crops[position].keypoints
-        if self._augmentation is None or self._keypoints is None:
+        if self._augmentation is None:
             return CropChange(box)
         rng = np.random.default_rng([self._seed, epoch, position + 1])
         return self._augmentation.draw(rng, box=box, keypoints=keypoints, keypoint_set=self._keypoints)

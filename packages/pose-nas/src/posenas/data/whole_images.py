@@ -21,6 +21,7 @@ from posenas.data.letterbox import letterbox, rectangle
 from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
 from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, worker_loader
+from posenas.data.regions import POINTS, region_fields, regions_in_view
 from posenas.data.remarks import Remark, RemarkedImages
 from posenas.runs.stopping import interrupts_deferred
 
@@ -43,10 +44,12 @@ class ShownPeople(NamedTuple):
     Attributes:
         boxes: (T, 4) x1, y1, x2, y2 in pixels of the picture.
         poses: (T, K, 3) pixels of the picture, and 1 where labelled and inside it, else 0.
+        regions: (T, R, 5, 3), the points of `regions_in_view`.
     """
 
     boxes: NDArray[np.float64]
     poses: NDArray[np.float64]
+    regions: NDArray[np.float64]
 
 
 class ReadImages(NamedTuple):
@@ -56,6 +59,7 @@ class ReadImages(NamedTuple):
         images: (n, H, W, 3) uint8; a tensor, which comes through shared memory, the rest through a pipe.
         boxes: (T, 4) float32, as those of `ShownPeople`.
         poses: (T, K, 3) float32, as those of `ShownPeople`.
+        regions: (T, R, 5, 3) float32, as those of `ShownPeople`.
         views: (T,) int64, in which picture each person is.
         matrices: (n, 2, 3) float64 from the first image of a picture to the picture.
         positions: (n,) int64 among all samples.
@@ -66,6 +70,7 @@ class ReadImages(NamedTuple):
     images: Tensor
     boxes: NDArray[np.float32]
     poses: NDArray[np.float32]
+    regions: NDArray[np.float32]
     views: NDArray[np.int64]
     matrices: NDArray[np.float64]
     positions: NDArray[np.int64]
@@ -103,7 +108,7 @@ class ImageReader(Dataset[ReadImages]):
         self._samples, self._view, self._seed = samples, view, seed
         self._images = DecodedImages(samples, cache_bytes)
         self._augmentation, self._rectangular = augmentation, rectangular
-        self._mirrored, self._keypoints = list(keypoints.mirrored), len(keypoints)
+        self._mirrored, self._keypoints = list(keypoints.mirrored), keypoints
 
     def __getitem__(self, key: BatchKey) -> ReadImages:
         epoch, wanted = key
@@ -124,6 +129,7 @@ class ImageReader(Dataset[ReadImages]):
             torch.from_numpy(images),
             together.boxes.astype(np.float32),
             together.poses.astype(np.float32),
+            together.regions.astype(np.float32),
             np.repeat(np.arange(len(people)), [len(each.boxes) for each in people]),
             np.array(matrices).reshape(-1, 2, 3),
             np.array(positions, np.int64),
@@ -145,7 +151,7 @@ class ImageReader(Dataset[ReadImages]):
             return None
         if self._augmentation is None:
             picture, matrix = letterbox(image, self._view, size)
-            return picture, matrix, self._people(position, matrix, size)
+            return picture, matrix, self._people(position, matrix, size, flip=False)
         rng = np.random.default_rng([self._seed, epoch, position + 1])
         arrangement = self._augmentation.draw(rng, images=len(self._samples))
         picture, matrix = blank(self._view), arrangement.matrix(image, 0, self._view)
@@ -166,7 +172,9 @@ class ImageReader(Dataset[ReadImages]):
             unreadable[position] = str(error)
             return None
 
-    def _people(self, position: int, matrix: NDArray[np.float64], size: tuple[int, int]) -> ShownPeople:
+    def _people(
+        self, position: int, matrix: NDArray[np.float64], size: tuple[int, int], *, flip: bool
+    ) -> ShownPeople:
         """Return everybody annotated in an image but crowds, in pixels of the picture.
 
         Boxes are not cut at the picture's borders.
@@ -179,12 +187,14 @@ class ImageReader(Dataset[ReadImages]):
         poses = np.array([person.keypoints for person in shown], np.float64)
         points = transform(matrix, poses[..., :2].clip(-FARTHEST, FARTHEST))
         inside = ((points >= -0.5) & (points <= np.array(size)[::-1] - 0.5)).all(axis=2)
-        return ShownPeople(boxes, np.dstack([points, (poses[..., 2] > 0) & inside]))
+        regions = regions_in_view(shown, matrix, keypoints=self._keypoints, size=size, flip=flip)
+        seen = np.dstack([points, (poses[..., 2] > 0) & inside])
+        return ShownPeople(boxes, seen[:, self._mirrored] if flip else seen, regions)
 
     def _augmented(self, position: int, matrix: NDArray[np.float64], arrangement: Arrangement) -> ShownPeople:
         """Return those people of whom enough is left in the picture; their boxes are cut at its borders."""
         size = self._view.height, self._view.width
-        boxes, poses = self._people(position, matrix, size)
+        boxes, poses, regions = self._people(position, matrix, size, flip=arrangement.flip)
         limits = np.array([size[1], size[0], size[1], size[0]]) - 0.5
         cut = boxes.clip(-0.5, limits)
         before, after = (each[:, 2:] - each[:, :2] for each in (boxes, cut))
@@ -194,7 +204,7 @@ class ImageReader(Dataset[ReadImages]):
             & (after.prod(axis=1) > _LEAST_SHARE * before.prod(axis=1))
             & (greatest < _GREATEST_ASPECT * least)
         )
-        return ShownPeople(cut[kept], poses[kept][:, self._mirrored] if arrangement.flip else poses[kept])
+        return ShownPeople(cut[kept], poses[kept], regions[kept])
 
 
 def image_loader(
@@ -345,6 +355,7 @@ def _finish(read: ReadImages, device: torch.device) -> Batch:
         boxes=torch.from_numpy(read.boxes).to(device),
         views=torch.from_numpy(read.views).to(device),
         pitch=torch.from_numpy(1 / np.abs(read.matrices[:, 0, 0])).float().to(device),
+        **region_fields(torch.from_numpy(read.regions).to(device)),
     )
 
 
@@ -368,10 +379,13 @@ def _annotated_size(sample: Sample) -> tuple[int, int]:
     return sample.width, sample.height
 
 
-def _together(people: Sequence[ShownPeople], keypoints: int) -> ShownPeople:
+def _together(people: Sequence[ShownPeople], keypoints: KeypointSet) -> ShownPeople:
     return ShownPeople(
         np.concatenate([each.boxes for each in people] or [np.empty((0, 4))]),
-        np.concatenate([each.poses for each in people] or [np.empty((0, keypoints, 3))]),
+        np.concatenate([each.poses for each in people] or [np.empty((0, len(keypoints), 3))]),
+        np.concatenate(
+            [each.regions for each in people] or [np.empty((0, len(keypoints.regions), POINTS, 3))]
+        ),
     )
 
 

@@ -75,6 +75,7 @@ class PosePredictor:
             crops,
             samples,
             trained.view,
+            keypoints=trained.keypoints,
             workers=0,
             on_unreadable=_never,
             rules=detection_rules(trained.settings, trained.keypoints) if detected else None,

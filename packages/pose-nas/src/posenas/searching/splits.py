@@ -173,6 +173,7 @@ class Splits:
             crops,
             samples,
             self._composition.view,
+            keypoints=self._composition.keypoints,
             workers=settings.workers,
             on_unreadable=self._warn,
             max_unreadable=settings.max_unreadable,

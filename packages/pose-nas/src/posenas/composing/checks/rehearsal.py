@@ -28,6 +28,7 @@ from posenas.contract.components import (
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
+from posenas.data.regions import region_fields
 from posenas.networks.multiplications import Multiplications, WithoutPointwise
 
 _VIEWS = 2
@@ -222,17 +223,20 @@ def _poses_problem(poses: object, view: View, *, keypoints: int, what: str) -> s
 def batches(view: View, keypoints: KeypointSet) -> Iterator[tuple[str, Batch]]:
     """Yield batches of two views, in words of whom is labelled and as such.
 
-    Labelled are somebody in each view, in the first alone, and in none.
+    Labelled are somebody in each view, in the first alone, and in none. All regions of somebody are known.
     """
     images = torch.zeros(_VIEWS, 3, view.height, view.width)
     steps = torch.linspace(0.3, 0.7, len(keypoints))
     person = torch.stack([steps * (view.width - 1), steps * (view.height - 1)], dim=1)
     box = torch.tensor([0.2 * view.width, 0.2 * view.height, 0.8 * view.width, 0.8 * view.height])
+    region = torch.tensor([[0.4, 0.4], [0.6, 0.4], [0.6, 0.6], [0.4, 0.6], [0.5, 0.5]])
+    region = torch.cat([region * torch.tensor([view.width, view.height]), torch.ones(5, 1)], dim=1)
     for who, shown in (("somebody", (1, 1)), ("nobody in one", (1, 0)), ("nobody", (0, 0))):
         labelled = torch.tensor(shown, dtype=torch.float32)[:, None].expand(_VIEWS, len(keypoints)).clone()
         poses = person * labelled[:, :, None]
+        regions = region.expand(_VIEWS, len(keypoints.regions), 5, 3) * labelled[:, :1, None, None]
         if view.kind == "person":
-            yield who, Batch(images, poses, labelled)
+            yield who, Batch(images, poses, labelled, **region_fields(regions))
             continue
         seen = [number for number, there in enumerate(shown) if there]
         yield (
@@ -244,5 +248,6 @@ def batches(view: View, keypoints: KeypointSet) -> Iterator[tuple[str, Batch]]:
                 boxes=box.expand(len(seen), 4).clone(),
                 views=torch.tensor(seen, dtype=torch.int64),
                 pitch=torch.ones(_VIEWS),
+                **region_fields(regions[seen]),
             ),
         )
