@@ -20,7 +20,7 @@ import nox
 ROOT = Path(__file__).parent
 ENVIRONMENT = ROOT / ".venv"
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
-TOOLS = ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "scipy"]
+TOOLS = ["hypothesis", "mypy", "onnx", "onnxruntime", "pytest", "pytest-xdist", "ruff", "scipy"]
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.default_venv_backend = "none"
