@@ -27,6 +27,7 @@ Status = Literal["ok", "broken", "outdated", "doubled"]
 KINDS = (*CLASS_KINDS, "zoo", "hooks")
 
 KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
+    ("evaluator", "nme"): "wholebody",
     ("head", "vector"): "cnf",
     ("space", "cnf"): "cnf",
     ("space", "evo"): "evo",

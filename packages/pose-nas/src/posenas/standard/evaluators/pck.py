@@ -11,8 +11,8 @@ from annotated_types import Gt
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.scores import Evaluation, Metric
+from posenas.data.nearest import find_keypoint, nearest_distances
 from posenas.data.similarity import check_predictions
-from posenas.standard.evaluators.nearest import find_keypoint, nearest_distances
 
 if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
