@@ -114,7 +114,12 @@ def test_the_head_size_without_a_box_is_that_of_the_box() -> None:
     bare = [replace(each, people=(replace(each.people[0], head_box=None),)) for each in boxed]
     assert 0.99 * len(truth.samples) < len(bare) < len(truth.samples)
     chosen = [sample.id for sample in boxed]
-    kept = Predictions(*(values[chosen] for values in vars(predictions).values()))
+    kept = Predictions(
+        predictions.image_ids[chosen],
+        predictions.keypoints[chosen],
+        predictions.keypoint_scores[chosen],
+        predictions.scores[chosen],
+    )
     with_box = HRNET.evaluate(kept, GroundTruth(MPII_16, boxed)).metrics
     without = HRNET.evaluate(kept, GroundTruth(MPII_16, bare)).metrics
     assert dict(without) == pytest.approx(dict(with_box), abs=0.001)
