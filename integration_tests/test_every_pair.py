@@ -36,31 +36,42 @@ def covering(combinations: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return chosen
 
 
-COMBINATIONS = covering(itertools.product(*NAMES.values()))
+POSSIBLE = list(itertools.product(*NAMES.values()))
+OF_FACES_AND_HANDS = ("nme",)
+"""Evaluators that need keypoints of faces and hands; the drawn people have them by an option."""
+
 REFUSED: dict[str, str] = (
     {
+        " ".join(each): f"evaluator {evaluator!r} does not fit this dataset"
+        for each in POSSIBLE
+        for evaluator in OF_FACES_AND_HANDS
+        if {"coco", evaluator} <= set(each)
+    }
+    | {
         " ".join(each): "evaluator 'pckh' does not fit this dataset"
-        for each in COMBINATIONS
+        for each in POSSIBLE
         if {"synthetic", "pckh"} <= set(each)
     }
     | {
         " ".join(each): "strategy 'sandwich' needs WeightSharing"
-        for each in COMBINATIONS
+        for each in POSSIBLE
         if "sandwich" in each and {"cnf", "evo", "fixed"} & set(each)
     }
     | {
         " ".join(each): f"strategy {strategy!r} needs Relaxed"
-        for each in COMBINATIONS
+        for each in POSSIBLE
         for strategy in ("first-order", "second-order", "synchronous")
         if strategy in each and "cnf" not in each
     }
     | {
         " ".join(each): "space 'yolo': no level at 1/4 of the image or finer"
-        for each in COMBINATIONS
+        for each in POSSIBLE
         if "yolo" in each and {"heatmap", "vector"} & set(each)
     }
 )
 """Combinations that cannot work, by their names joined with spaces, and what the refusal says."""
+
+COMBINATIONS = covering(sorted(POSSIBLE, key=lambda each: " ".join(each) in REFUSED))
 
 QUICK = (
     "-o", "head.input_size=64,64", "-o", "training.batch_size=8", "-o", "training.workers=0",
@@ -132,6 +143,8 @@ def flags(combination: tuple[str, ...], coco: Path) -> list[str]:
         words += ["-o", f"dataset.root={coco}"]
     if chosen["dataset"] == "synthetic":
         words += ["-o", "dataset.train_images=24", "-o", "dataset.val_images=8"]
+        if chosen["evaluator"] in OF_FACES_AND_HANDS:
+            words += ["-o", "dataset.points=133"]
     return words
 
 
