@@ -12,12 +12,13 @@ from nas_ofa_elastic.input_scale import ScaledInput
 from nas_ofa_elastic.space import ElasticSpace
 from posenas import COCO_17, Level, PosenasError, check_genotype, option_values
 from posenas.composing.options import make_component
+from posenas.layers import own_maps
 from posenas.networks.counting import measure
 from posenas.networks.sharing import SharedWeights, sub_slices
 from posenas.standard.heads.heatmap import HeatmapHead
 from posenas.training import PoseNetwork, SharedPoseNetwork
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, interpolate
 
 SCALES = (0.5, 0.75, 1.0)
 BACKBONES = ["tiny", "resnet50", "mobilenetv3", "hrnet-w32"]
@@ -124,6 +125,22 @@ def test_maps_stay_where_they_were_in_the_image(scale: float) -> None:
     inner = (..., slice(3, -3), slice(3, -3))
     for name, value in features.items():
         torch.testing.assert_close(value[inner], expected[name][inner], atol=0.02, rtol=0)
+
+
+def test_a_head_may_read_the_maps_as_they_were_computed() -> None:
+    images = torch.randn(1, 3, 128, 96)
+    features = ScaledInput(Pool(), 0.5)(images)
+    own = own_maps(features)
+    assert {name: value.shape[-2:] for name, value in own.items()} == {"fine": (16, 12), "coarse": (4, 3)}
+    for name, value in features.items():
+        torch.testing.assert_close(
+            value, interpolate(own[name], value.shape[-2:], mode="bilinear"), atol=0, rtol=0
+        )
+
+
+def test_maps_that_were_not_resized_are_their_own() -> None:
+    plain = ScaledInput(Pool(), 1.0)(torch.randn(1, 3, 128, 96))
+    assert own_maps(plain) is plain
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)

@@ -1,15 +1,16 @@
 """The input's resolution as a dimension: a network that looks at a smaller copy of the images.
 
 Source: ZoomNAS (Xu et al., TPAMI 2022) searches the input's size; in training, maps of different sizes are
-made equal by resizing them. Here the network itself does that, so that nobody else needs to know.
+made equal by resizing them. Here the network itself does that, and only a head that asks for the maps' own
+sizes needs to know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from posenas import Backbone
+from posenas.layers import ResizedMaps
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -33,7 +34,7 @@ class ScaledInput(nn.Module):
         if size == (height, width):
             return self.network(images)
         features = self.network(interpolate(images, size=size, mode="bilinear", antialias=True))
-        return _ResizedMaps(
+        return ResizedMaps(
             features, {level.name: (height // level.stride, width // level.stride) for level in self.levels}
         )
 
@@ -43,20 +44,3 @@ class ScaledInput(nn.Module):
         coarsest = max(level.stride for level in self.levels)
         # Halves go up: round() would send them to the even multiple.
         return coarsest * max(1, int(side * self.scale / coarsest + 0.5))
-
-
-@dataclass(frozen=True)
-class _ResizedMaps(Mapping[str, Tensor]):
-    """Maps in the size that is asked for, each resized when it is read: heads read few of the levels."""
-
-    features: Mapping[str, Tensor]
-    sizes: Mapping[str, tuple[int, int]]
-
-    def __getitem__(self, name: str) -> Tensor:
-        return interpolate(self.features[name], size=self.sizes[name], mode="bilinear")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.sizes)
-
-    def __len__(self) -> int:
-        return len(self.sizes)

@@ -13,6 +13,7 @@ from posenas.networks.layers.initialisation import initialise
 from posenas.networks.layers.inverted import InvertedResidual
 from posenas.networks.layers.multi_resolution import BLOCKS, Branch
 from posenas.networks.layers.residual import BasicBlock, Bottleneck
+from posenas.networks.layers.resized_maps import ResizedMaps, own_maps
 from posenas.networks.without_values import made
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "HRNet",
     "HRNetPlan",
     "InvertedResidual",
+    "ResizedMaps",
     "SqueezeExcitation",
     "Stage",
     "convolution",
@@ -33,6 +35,7 @@ __all__ = [
     "initialise",
     "made",
     "mobilenetv2",
+    "own_maps",
     "pooled_stem",
     "scaled",
     "simple_baseline_r50",
