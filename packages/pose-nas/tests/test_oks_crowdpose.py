@@ -228,13 +228,13 @@ def small_file(folder: Path, *, image: dict[str, Any], annotation: dict[str, Any
 def test_files_may_tell_the_crowd_index_and_the_head_box(tmp_path: Path) -> None:
     (plain,) = small_file(tmp_path, image={}, annotation={}).split("val")
     assert plain.crowd_index is None
-    assert plain.people[0].head_box is None
+    assert plain.people[0].regions == {}
     told = small_file(tmp_path, image={"crowdIndex": 1}, annotation={"bbox_head": [1, 2, 3, 4.5]})
     (sample,) = told.split("val")
     assert sample.crowd_index == 1.0
-    assert sample.people[0].head_box == (1, 2, 3, 4.5)
+    assert sample.people[0].regions == {"head": (1, 2, 3, 4.5)}
     (empty,) = small_file(tmp_path, image={}, annotation={"bbox_head": [1, 2, 0, 0]}).split("val")
-    assert empty.people[0].head_box is None
+    assert empty.people[0].regions == {}
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,9 @@ def mpii_validation() -> tuple[Predictions, GroundTruth, Mapping[str, Any]]:
     rows = np.concatenate([positions, 2.0 * (1 - missing[..., None])], axis=2)
     corners = truth["headboxes_src"].transpose(2, 0, 1)
     samples = [
-        Sample(number, NoImage(), 1, 1, (Person((0, 0, 1, 1), row, 1, head_box=(*low, *(high - low))),))
+        Sample(
+            number, NoImage(), 1, 1, (Person((0, 0, 1, 1), row, 1, regions={"head": (*low, *(high - low))}),)
+        )
         for number, (row, (low, high)) in enumerate(zip(rows, corners, strict=True))
     ]
     predictions = Predictions(np.arange(len(poses)), poses, np.ones(poses.shape[:2]), np.ones(len(poses)))
@@ -111,15 +113,10 @@ def test_the_head_size_without_a_box_is_that_of_the_box() -> None:
     predictions, truth, _ = mpii_validation()
     neck, top = MPII_16.names.index("upper_neck"), MPII_16.names.index("head_top")
     boxed = [each for each in truth.samples if each.people[0].keypoints[[neck, top], 2].all()]
-    bare = [replace(each, people=(replace(each.people[0], head_box=None),)) for each in boxed]
+    bare = [replace(each, people=(replace(each.people[0], regions={}),)) for each in boxed]
     assert 0.99 * len(truth.samples) < len(bare) < len(truth.samples)
     chosen = [sample.id for sample in boxed]
-    kept = Predictions(
-        predictions.image_ids[chosen],
-        predictions.keypoints[chosen],
-        predictions.keypoint_scores[chosen],
-        predictions.scores[chosen],
-    )
+    kept = predictions.chosen(np.array(chosen))
     with_box = HRNET.evaluate(kept, GroundTruth(MPII_16, boxed)).metrics
     without = HRNET.evaluate(kept, GroundTruth(MPII_16, bare)).metrics
     assert dict(without) == pytest.approx(dict(with_box), abs=0.001)
@@ -132,8 +129,8 @@ def literal_pckh(predictions: Predictions, truth: GroundTruth, evaluator: PckhEv
     for sample in truth.samples:
         for each in sample.people:
             x, y, v = (dict(zip(names, column, strict=True)) for column in each.keypoints.T)
-            if each.head_box is not None:
-                head = 0.6 * math.hypot(each.head_box[2], each.head_box[3])
+            if "head" in each.regions:
+                head = 0.6 * math.hypot(*each.regions["head"][2:])
             elif v["upper_neck"] and v["head_top"]:
                 head = 0.75 * math.hypot(x["upper_neck"] - x["head_top"], y["upper_neck"] - y["head_top"])
             else:
@@ -168,9 +165,9 @@ def random_problem(rng: np.random.Generator) -> tuple[Predictions, GroundTruth]:
         people = []
         for _ in range(rng.integers(0, 4)):
             rows = np.column_stack([rng.integers(0, 10, (16, 2)) * 4.0, rng.integers(0, 3, 16)])
-            head_box = (0.0, 0.0, 6.0, 8.0) if rng.random() < 0.5 else None
+            regions = {"head": (0.0, 0.0, 6.0, 8.0)} if rng.random() < 0.5 else {}
             crowd = bool(rng.random() < 0.1)
-            people.append(Person((0, 0, 60, 60), rows, 2000, crowd=crowd, head_box=head_box))
+            people.append(Person((0, 0, 60, 60), rows, 2000, crowd=crowd, regions=regions))
             for _ in range(rng.integers(0, 3)):
                 image_ids.append(image)
                 poses.append(rows[:, :2] + rng.integers(-3, 4, (16, 2)))
@@ -202,7 +199,7 @@ def test_is_named_after_its_threshold() -> None:
 
 
 def test_only_the_limit_itself_tells_the_protocols_apart_on_one_keypoint() -> None:
-    truth = scene(person(head_box=(0, 0, 30, 40)))  # 0.6 x 50: size 30
+    truth = scene(person(regions={"head": (0, 0, 30, 40)}))  # 0.6 x 50: size 30
     exactly, beyond = moved(0, 15, 0, 0, 0), moved(0, 15.001, 0, 0, 0)
     assert HRNET.evaluate(exactly, truth).metrics["head"] == 1
     assert PYTORCH_POSE.evaluate(exactly, truth).metrics["head"] == 0
@@ -265,7 +262,7 @@ def test_a_set_without_a_head_needs_boxes() -> None:
     predictions = predicted([rows[:, :2]])
     with pytest.raises(PosenasError, match=r"'coco-17' has no neck or no head top.*`bbox_head`.*oks"):
         HRNET.evaluate(predictions, scene(bare, keypoints=COCO_17))
-    boxed = scene(replace(bare, head_box=(0, 0, 3, 4)), bare, keypoints=COCO_17)
+    boxed = scene(replace(bare, regions={"head": (0, 0, 3, 4)}), bare, keypoints=COCO_17)
     evaluation = HRNET.evaluate(predictions, boxed)
     assert evaluation.metrics["PCKh@0.5"] == 1
     assert math.isnan(evaluation.metrics["head"])

@@ -159,7 +159,7 @@ def test_huge_poses_are_drawn_as_far_as_the_picture_goes(factor):
 def test_keypoints_that_are_no_numbers_are_not_drawn():
     poses = predictions(0, [0.9, 0.8])
     poses.keypoints[0] = np.nan
-    alone = Predictions(*(each[1:] for each in vars(poses).values()))
+    alone = poses.chosen(np.array([1]))
     drawn, expected = (draw_poses(picture(), each, COCO_17, threshold=0.0) for each in (poses, alone))
     assert (drawn == expected).all()
     poses.keypoints[1, 3] = np.inf

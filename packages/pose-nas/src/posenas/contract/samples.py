@@ -51,9 +51,8 @@ class Person:
         crowd: whether it is a group of people under one box, which is never trained on; detections in it are
             ignored.
         id: the annotation's id; 0 where it has none.
-        head_box: (x, y, width, height) of the head in pixels, where it is annotated; the scale of PCKh.
         regions: (x, y, width, height) in pixels of the regions that are annotated and valid, by their names
-            in the keypoint set.
+            in the keypoint set. `head` is the head's box in any set; it is the scale of PCKh.
     """
 
     box: tuple[float, float, float, float]
@@ -61,7 +60,6 @@ class Person:
     area: float
     crowd: bool = False
     id: FileId = 0
-    head_box: tuple[float, float, float, float] | None = None
     regions: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
 
 

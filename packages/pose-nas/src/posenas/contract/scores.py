@@ -46,6 +46,16 @@ class Predictions:
     scores: NDArray[np.float64]
     part_scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
+    def chosen(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
+        """Return the poses at these rows: (P,) bool, or indices in their order."""
+        return Predictions(
+            image_ids=self.image_ids[rows],
+            keypoints=self.keypoints[rows],
+            keypoint_scores=self.keypoint_scores[rows],
+            scores=self.scores[rows],
+            part_scores={name: scores[rows] for name, scores in self.part_scores.items()},
+        )
+
 
 @dataclass(frozen=True)
 class GroundTruth:

@@ -53,13 +53,7 @@ def judged(
     """
     scores = rescored(poses.keypoint_scores, box_scores, threshold=rules.keypoint_threshold)
     poses = replace(poses, scores=scores)
-    stay = staying(poses, areas, rules)
-    return Predictions(
-        image_ids=poses.image_ids[stay],
-        keypoints=poses.keypoints[stay],
-        keypoint_scores=poses.keypoint_scores[stay],
-        scores=scores[stay],
-    )
+    return poses.chosen(staying(poses, areas, rules))
 
 
 def rescored(

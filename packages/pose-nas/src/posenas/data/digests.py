@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,10 @@ _DIGITS = 16
 
 def keypoints_digest(keypoints: KeypointSet) -> str:
     """Return how many keypoints a set has, and a digest of all that it says about them."""
-    return f"{len(keypoints)} keypoints, {content_name(repr(keypoints).encode())}"
+    words = repr(keypoints)
+    if not keypoints.regions:
+        words = words.replace(", regions={}", "")  # runs from before there were regions can be resumed
+    return f"{len(keypoints)} keypoints, {content_name(words.encode())}"
 
 
 def annotations_digest(samples: Sequence[Sample]) -> str:
@@ -38,9 +42,10 @@ def annotations_digest(samples: Sequence[Sample]) -> str:
 
 
 def _person(person: Person) -> bytes:
-    numbers = array("d", (*person.box, person.area, *(person.head_box or ())))
+    numbers = array("d", (*person.box, person.area, *chain(*person.regions.values())))
     keypoints = np.ascontiguousarray(person.keypoints, dtype=np.float64)
-    return f"{person.id!r} {person.crowd}".encode() + numbers.tobytes() + keypoints.tobytes()
+    words = " ".join((repr(person.id), repr(person.crowd), *person.regions))
+    return words.encode() + numbers.tobytes() + keypoints.tobytes()
 
 
 def images_digest(samples: Sequence[Sample]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -23,9 +23,6 @@ from posenas.prediction.boxes import Boxes, WholeFrames, person_crops_of, read_b
 from posenas.prediction.frames import Frame, Source
 from posenas.prediction.stages import Stages
 from posenas.prediction.trained import TrainedNetwork
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class PosePredictor:
         batches = views.batches(size, device=self.trained.device)
         poses = [self._poses(batch) for batch in self.stages.each("preparing", batches)]
         located = views.locate(poses)
-        return [_part(located, located.image_ids == frame.id) for frame in frames]
+        return [located.chosen(located.image_ids == frame.id) for frame in frames]
 
     def _views(self, frames: Sequence[Frame]) -> EvaluatedViews | None:
         """Return the views of the frames; None if there is no box to look at."""
@@ -128,15 +125,6 @@ def make_pose_predictor(
 
 def _never(message: str) -> None:
     raise AssertionError(f"a frame in memory is always readable: {message}")
-
-
-def _part(predictions: Predictions, chosen: NDArray[np.bool_]) -> Predictions:
-    return Predictions(
-        predictions.image_ids[chosen],
-        predictions.keypoints[chosen],
-        predictions.keypoint_scores[chosen],
-        predictions.scores[chosen],
-    )
 
 
 def _nobody(keypoints: int) -> Predictions:

@@ -41,7 +41,7 @@ def read_person(annotation: Mapping[str, Any], keypoints: int) -> Person:
         area=area,
         crowd=flag(annotation.get("iscrowd"), "iscrowd"),
         id=_id(annotation),
-        head_box=_head_box(annotation),
+        regions=_regions(annotation),
     )
 
 
@@ -117,13 +117,13 @@ def _turned(box: Box) -> Box:
     return min(x, x + width), min(y, y + height), abs(width), abs(height)
 
 
-def _head_box(annotation: Mapping[str, Any]) -> Box | None:
-    """Return the head's box; None if there is none, or one without extent."""
+def _regions(annotation: Mapping[str, Any]) -> dict[str, Box]:
+    """Return the head's box by its name; nothing if there is none, or one without extent."""
     try:
         box = _four(annotation, "bbox_head")
     except ValueError:
         raise ValueError("its bbox_head must be four finite numbers") from None
-    return None if box is None or max(box[2:]) <= 0 else box
+    return {} if box is None or max(box[2:]) <= 0 else {"head": box}
 
 
 def _box_around(pose: NDArray[np.float64]) -> Box:

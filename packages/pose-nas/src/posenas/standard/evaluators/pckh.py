@@ -130,8 +130,8 @@ def _columns(shares: NDArray[np.float64], keypoints: KeypointSet) -> Mapping[str
 
 def _head_size(person: Person, ends: tuple[int, int] | None) -> float:
     """Return the person's head size in pixels; 0 where nothing tells it."""
-    if person.head_box is not None:
-        return HEAD_OF_BOX * math.hypot(*person.head_box[2:])
+    if "head" in person.regions:
+        return HEAD_OF_BOX * math.hypot(*person.regions["head"][2:])
     if ends is None or not (person.keypoints[list(ends), 2] > 0).all():
         return 0.0
     neck, top = person.keypoints[list(ends), :2]
@@ -147,7 +147,7 @@ def _head_ends(truth: GroundTruth) -> tuple[int, int] | None:
     neck, top = _find(truth.keypoints, NECKS), _find(truth.keypoints, TOPS)
     if neck is not None and top is not None:
         return neck, top
-    if any(person.head_box is not None for sample in truth.samples for person in sample.people):
+    if any("head" in person.regions for sample in truth.samples for person in sample.people):
         return None
     raise PosenasError(
         f"pckh: nobody has a head box, and keypoint set {truth.keypoints.name!r} has no neck or no head top, "
