@@ -88,7 +88,7 @@ def predict(samples: Sequence[Sample], seed: int, file: Path) -> Predictions:
     rng = np.random.default_rng(seed)
     views = EvaluatedImages(samples, VIEW, COCO_17, rectangular=True, workers=0, on_unreadable=pytest.fail)
     found = views.locate([poses_in(batch, rng) for batch in views.batches(6, device=CPU)])
-    save_predictions(file, found)
+    save_predictions(file, found, keypoints=COCO_17)
     return load_predictions(file, keypoints=17)
 
 
@@ -187,7 +187,7 @@ def test_a_pose_in_an_image_of_nobody_is_a_mistake_of_its_size() -> None:
 def test_nobody_found_anywhere_is_a_results_file_too(tmp_path: Path) -> None:
     samples = random_samples(0)
     nobody = Predictions(np.zeros(0, np.int64), np.zeros((0, 17, 2)), np.zeros((0, 17)), np.zeros(0))
-    save_predictions(tmp_path / "results.json", nobody)
+    save_predictions(tmp_path / "results.json", nobody, keypoints=COCO_17)
     assert (tmp_path / "results.json").read_text() == "[]"
     loaded = load_predictions(tmp_path / "results.json", keypoints=17)
     assert loaded.keypoints.shape == (0, 17, 2)

@@ -59,7 +59,7 @@ def test_results_are_whole_after_any_number_of_rows(tmp_path):
 
 
 def test_images_are_written_by_their_names(tmp_path):
-    with OutputFolder(tmp_path / "out", IMAGES) as folder:
+    with OutputFolder(tmp_path / "out", IMAGES, keypoints=COCO_17) as folder:
         assert not folder.path.exists()
         folder.write(Frame(0, picture(), "a.png"), predictions(0, [0.9, 0.1]), picture())
         folder.write(Frame(1, picture(), "b.gif"), predictions(1, []), picture())
@@ -76,7 +76,7 @@ def test_images_are_written_by_their_names(tmp_path):
 
 def written(folder: Path, *images: tuple[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The drawn pictures by their names."""
-    with OutputFolder(folder, IMAGES) as out:
+    with OutputFolder(folder, IMAGES, keypoints=COCO_17) as out:
         for number, (name, pixels) in enumerate(images):
             out.write(Frame(number, pixels, name), predictions(number, []), pixels)
     return {path.name: cv2.imread(str(path)) for path in out.drawn.iterdir()}
@@ -103,7 +103,7 @@ def test_no_drawn_picture_replaces_another(tmp_path):
 
 def test_files_are_whole_where_something_fails(tmp_path):
     video = Video(Path("v.avi"), rate=10.0, announced=None, limit=None, warn=print)
-    folder = OutputFolder(tmp_path / "out", video)
+    folder = OutputFolder(tmp_path / "out", video, keypoints=COCO_17)
 
     def write(canvases: list[Any]) -> None:
         with folder:

@@ -138,7 +138,9 @@ def make_run(path: Path, dataset: Path, trials: list[Trial] | None, **tables: An
             run.best.mkdir()
             (run.best / "trial.json").write_text(json.dumps(trials[-1].as_dict()))
     truth = GroundTruth(COCO_17, CocoDataset(root=str(dataset)).split("val"))
-    save_predictions(run.predictions / "predicted.json", predictions_for(truth, noise=6.0))
+    save_predictions(
+        run.predictions / "predicted.json", predictions_for(truth, noise=6.0), keypoints=truth.keypoints
+    )
     return path
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Unpack
 
 import cv2
@@ -57,6 +57,7 @@ class EvaluatedCrops:
         regions: (N, R, 5, 3) float32, the points of `regions_in_view`.
         areas: (N,) float64 square pixels of the image that the padded boxes fill.
         rules: how poses in a detector's boxes are judged; None if the boxes are annotated.
+        parts: the indices of the keypoints of each region that is scored, by its name.
     """
 
     images: Tensor
@@ -68,6 +69,7 @@ class EvaluatedCrops:
     regions: Tensor
     areas: NDArray[np.float64]
     rules: DetectionRules | None = None
+    parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def stride(self) -> int:
@@ -91,7 +93,8 @@ class EvaluatedCrops:
     def locate(self, poses: Sequence[Poses]) -> Predictions:
         """Return the poses of all batches in pixels of their images.
 
-        In a detector's boxes only those poses are returned that its rules let stay.
+        A pose's score is the mean of its keypoints' times the box's, and so is the score of each part. In a
+        detector's boxes only those poses are returned that its rules let stay.
         """
         in_view = torch.cat([batch.keypoints for batch in poses]).double().cpu().numpy()
         scores = torch.cat([batch.keypoint_scores for batch in poses]).double().cpu().numpy()
@@ -100,6 +103,10 @@ class EvaluatedCrops:
             keypoints=transform(self.inverses, in_view),
             keypoint_scores=scores,
             scores=scores.mean(axis=1) * self.box_scores,
+            part_scores={
+                name: scores[:, list(indices)].mean(axis=1) * self.box_scores
+                for name, indices in self.parts.items()
+            },
         )
         return located if self.rules is None else judged(located, self.box_scores, self.areas, self.rules)
 
@@ -215,6 +222,7 @@ def load_crops(
         regions=torch.from_numpy(np.concatenate([part.regions for part in parts])),
         areas=shown_area(inverses, view),
         rules=rules,
+        parts=keypoints.regions,
     )
 
 

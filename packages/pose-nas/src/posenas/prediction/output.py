@@ -19,7 +19,7 @@ from posenas.runs.stopping import interrupts_deferred
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from posenas.contract.file_ids import FileId
+    from posenas.contract.keypoints import KeypointSet
     from posenas.contract.scores import Predictions
     from posenas.prediction.frames import Frame, Source
 
@@ -45,16 +45,16 @@ class OutputFolder:
         drawn: the folder of the drawn pictures, or the drawn video.
     """
 
-    def __init__(self, path: Path, source: Source, *, category: FileId = 1) -> None:
+    def __init__(self, path: Path, source: Source, *, keypoints: KeypointSet) -> None:
         """Prepare the folder; nothing is written yet.
 
         Args:
             path: the folder.
             source: its rate decides between pictures and a video.
-            category: the `category_id` of people in the results.
+            keypoints: the keypoint set of the poses.
         """
         self.path = path
-        self._category = category
+        self._keypoints = keypoints
         self.results = path / RESULTS
         self.drawn = path / ("drawn" if source.rate is None else "drawn.avi")
         self._rate = source.rate
@@ -76,7 +76,7 @@ class OutputFolder:
             self._canvases = _Pictures(self.drawn) if self._rate is None else _Film(self.drawn, self._rate)
         assert self._canvases is not None
         about = {"file_name": frame.file_name} if frame.file_name else {}
-        self._results.add(result | about for result in as_results(predictions, category=self._category))
+        self._results.add(result | about for result in as_results(predictions, keypoints=self._keypoints))
         self._canvases.add(frame, canvas)
 
     def __enter__(self) -> OutputFolder:

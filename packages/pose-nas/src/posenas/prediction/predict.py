@@ -86,7 +86,7 @@ def predict_source(
     """
     tally, stages = Tally(), predictor.stages
     keypoints = predictor.trained.keypoints
-    folder = OutputFolder(output, source, category=keypoints.categories[0])
+    folder = OutputFolder(output, source, keypoints=keypoints)
     started = time.perf_counter()
     try:
         with folder:

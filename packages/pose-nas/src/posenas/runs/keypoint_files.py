@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from posenas.contract.errors import PosenasError
@@ -16,14 +17,21 @@ if TYPE_CHECKING:
 
 
 def keypoints_as_dict(keypoints: KeypointSet) -> dict[str, Any]:
-    """Return names, mirrored pairs (empty if they are unknown) and the ids of people's categories."""
+    """Return names, mirrored pairs (empty if they are unknown) and the ids of people's categories.
+
+    The regions stand beside them, as names of keypoints, unless the names tell them.
+    """
     names = keypoints.names
     pairs = [f"{names[left]}:{names[right]}" for left, right in keypoints.flip_pairs] or ["none"]
-    return {
+    table = {
         "names": list(names),
         "pairs": [] if keypoints.unpaired else pairs,
         "categories": list(keypoints.categories),
     }
+    if keypoints.regions == keypoint_set_from_names(names).regions:
+        return table
+    regions = {name: [names[index] for index in indices] for name, indices in keypoints.regions.items()}
+    return {**table, "regions": regions}
 
 
 def keypoints_from(content: bytes, path: Path) -> KeypointSet:
@@ -41,8 +49,15 @@ def keypoints_from(content: bytes, path: Path) -> KeypointSet:
         if not names or not all(isinstance(each, str) for each in (*names, *pairs)):
             raise ValueError("no names of keypoints")
         ids = [file_id(each) for each in categories] or [1]
-        return keypoint_set_from_names(names, pairs=parse_pairs(pairs, names), categories=ids)
+        found = keypoint_set_from_names(names, pairs=parse_pairs(pairs, names), categories=ids)
+        return replace(found, regions=_regions(table["regions"], names)) if "regions" in table else found
     except (PosenasError, ValueError) as error:
         raise PosenasError(
             f"{path}: not the keypoints of a run ({error!s:.100}); restore the file, or train again"
         ) from None
+
+
+def _regions(table: object, names: list[str]) -> dict[str, tuple[int, ...]]:
+    if not isinstance(table, dict) or not all(isinstance(each, list) for each in table.values()):
+        raise ValueError("no lists of the regions' keypoints")
+    return {region: tuple(names.index(each) for each in members) for region, members in table.items()}

@@ -14,38 +14,39 @@ from posenas.contract.file_ids import IdIndex
 from posenas.contract.scores import Predictions
 from posenas.runs.files import content_name, write_atomically
 from posenas.runs.strict_json import parse_json
+from posenas.runs.whole_body_results import in_parts, is_whole_body, part_scores_of, pose_of
 
 if TYPE_CHECKING:
-    from posenas.contract.file_ids import FileId
+    from posenas.contract.keypoints import KeypointSet
     from posenas.contract.samples import Sample
 
 
 def save_predictions(
-    path: Path, predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
+    path: Path, predictions: Predictions, *, keypoints: KeypointSet, samples: Sequence[Sample] = ()
 ) -> None:
     """Write predictions, rounded to a thousandth of a pixel, which no metric sees.
 
     Args:
         path: the file.
         predictions: P poses.
-        category: the people's `category_id`.
+        keypoints: the keypoint set of the poses; its first category is theirs.
         samples: those that have an id of their own in their file, which is written then.
     """
-    write_atomically(path, _content(predictions, category=category, samples=samples))
+    write_atomically(path, _content(predictions, keypoints=keypoints, samples=samples))
 
 
 def keep_predictions(
-    folder: Path, predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
+    folder: Path, predictions: Predictions, *, keypoints: KeypointSet, samples: Sequence[Sample] = ()
 ) -> str:
     """Write predictions as `save_predictions`; return the file's name, which is a hash of its content.
 
     Args:
         folder: where the file is written.
         predictions: P poses.
-        category: the people's `category_id`.
+        keypoints: the keypoint set of the poses; its first category is theirs.
         samples: those that have an id of their own in their file, which is written then.
     """
-    content = _content(predictions, category=category, samples=samples)
+    content = _content(predictions, keypoints=keypoints, samples=samples)
     name = f"{content_name(content)}.json"
     write_atomically(folder / name, content)
     return name
@@ -56,23 +57,24 @@ def are_kept(path: Path) -> bool:
     return path.is_file() and content_name(path.read_bytes()) == path.stem
 
 
-def _content(predictions: Predictions, *, category: FileId, samples: Sequence[Sample]) -> bytes:
-    return json.dumps(as_results(predictions, category=category, samples=samples)).encode()
+def _content(predictions: Predictions, *, keypoints: KeypointSet, samples: Sequence[Sample]) -> bytes:
+    return json.dumps(as_results(predictions, keypoints=keypoints, samples=samples)).encode()
 
 
 def as_results(
-    predictions: Predictions, *, category: FileId = 1, samples: Sequence[Sample] = ()
+    predictions: Predictions, *, keypoints: KeypointSet, samples: Sequence[Sample] = ()
 ) -> list[dict[str, Any]]:
-    """Return an entry of a results file for each pose.
+    """Return an entry of a results file for each pose; whole bodies are in COCO-WholeBody's form.
 
     Args:
         predictions: P poses; their places and keypoint scores are rounded to a thousandth.
-        category: the people's `category_id`.
+        keypoints: the keypoint set of the poses; its first category is theirs.
         samples: those that have an id of their own in their file, which is written then.
     """
     written = {sample.id: sample.written_id for sample in samples}
     rows = np.concatenate([predictions.keypoints, predictions.keypoint_scores[:, :, None]], axis=2).round(3)
-    return [
+    category = keypoints.categories[0]
+    results = [
         {"image_id": written.get(image, image), "category_id": category, "keypoints": row, "score": score}
         for image, row, score in zip(
             predictions.image_ids.tolist(),
@@ -81,6 +83,7 @@ def as_results(
             strict=True,
         )
     ]
+    return in_parts(results, predictions.part_scores) if is_whole_body(keypoints) else results
 
 
 def load_predictions(path: Path, *, keypoints: int, samples: Sequence[Sample] = ()) -> Predictions:
@@ -117,7 +120,7 @@ def predictions_from(
     """
     try:
         results = parse_json(content)
-        poses = [result["keypoints"] for result in results]
+        poses = [pose_of(result) for result in results]
         count = len(poses[0]) // 3 if poses else keypoints
         rows = np.array(poses, dtype=np.float64).reshape(len(results), count, 3)
         return Predictions(
@@ -125,6 +128,7 @@ def predictions_from(
             keypoints=rows[:, :, :2],
             keypoint_scores=rows[:, :, 2],
             scores=np.array([result["score"] for result in results], dtype=np.float64),
+            part_scores=part_scores_of(results),
         )
     except (ValueError, LookupError, TypeError, OverflowError) as error:
         raise PosenasError(f"{path}: not a COCO keypoint results file ({error!s:.100})") from error

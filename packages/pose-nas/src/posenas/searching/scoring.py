@@ -130,7 +130,7 @@ def score_and_keep(resources: Resources, network: PoseNetwork, *, on: str) -> di
     file = keep_predictions(
         resources.run.predictions,
         predictions,
-        category=composition.keypoints.categories[0],
+        keypoints=composition.keypoints,
         samples=[each for each in composition.dataset.split(on) if each.file_id is not None],
     )
     told = {"ablations": ablations} if ablations else {}
