@@ -7,11 +7,10 @@ from typing import Literal
 
 import pytest
 import torch
-from nas_ofa_elastic.family import valid_groups
 from nas_ofa_elastic.space import ElasticSpace
 from nas_ofa_elastic.zoo import S_VIPNAS_RES50
 from posenas import Genotype, PosenasError, WeightSharing, check_genotype
-from posenas.layers import GlobalContext
+from posenas.layers import GlobalContext, valid_groups
 from posenas.networks.counting import Costs, measure
 from posenas.networks.sharing import sub_slices
 from torch import Tensor, nn

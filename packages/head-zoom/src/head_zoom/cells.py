@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import torch
+from posenas.layers import full_precision
 from torch import Tensor
-
-
-def in_full_precision(features: Tensor) -> torch.autocast:
-    """Return a context without autocast on the features' device."""
-    # The meta device, on which costs are counted, has no autocast to switch off.
-    return torch.autocast("cpu" if features.is_meta else features.device.type, enabled=False)
 
 
 def resampled(features: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -24,8 +19,9 @@ def resampled(features: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     rows, columns = rows.to(features), columns.to(features)
     images, channels, height, width = features.shape
     grids, down = rows.shape[1:3]
-    # One product for all grids of an image: (N, R A, H) @ (N, H, C W).
-    lines = rows.flatten(1, 2) @ features.transpose(1, 2).reshape(images, height, channels * width)
-    lines = lines.reshape(images, grids, down * channels, width)
-    cells = (lines @ columns.transpose(2, 3)).reshape(images, grids, down, channels, -1)
+    with full_precision(features):
+        # One product for all grids of an image: (N, R A, H) @ (N, H, C W).
+        lines = rows.flatten(1, 2) @ features.transpose(1, 2).reshape(images, height, channels * width)
+        lines = lines.reshape(images, grids, down * channels, width)
+        cells = (lines @ columns.transpose(2, 3)).reshape(images, grids, down, channels, -1)
     return cells.transpose(2, 3)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from head_zoom.cells import in_full_precision, resampled
+from head_zoom.cells import resampled
 
 _NEAR = 6
 """Samples that are looked at for each cell where their number follows from the box.
@@ -39,10 +39,9 @@ def roi_align(features: Tensor, boxes: Tensor, size: int, *, samples: int = 0) -
     """
     left, top, right, bottom = boxes.double().unbind(dim=-1)
     height, width = features.shape[-2:]
-    with in_full_precision(features):
-        rows = _weights(top, bottom, cells=height, bins=size, samples=samples)
-        columns = _weights(left, right, cells=width, bins=size, samples=samples)
-        return resampled(features, rows, columns)
+    rows = _weights(top, bottom, cells=height, bins=size, samples=samples)
+    columns = _weights(left, right, cells=width, bins=size, samples=samples)
+    return resampled(features, rows, columns)
 
 
 def _weights(start: Tensor, end: Tensor, *, cells: int, bins: int, samples: int) -> Tensor:

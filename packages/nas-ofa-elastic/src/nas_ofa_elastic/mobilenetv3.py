@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from posenas import Choice, Genotype, Level
-from posenas.layers import Chain, InvertedResidual, convolution, initialise
+from posenas.layers import Chain, InvertedResidual, convolution, dividing, initialise
 from torch import nn
 
-from nas_ofa_elastic.family import deconvolution, dividing
+from nas_ofa_elastic.family import deconvolution
 
 _STEM_WIDTH = 16
 

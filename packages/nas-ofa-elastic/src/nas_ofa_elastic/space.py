@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from annotated_types import Gt, Le, MinLen
 from posenas import Choice, Genotype, check_genotype, sample_uniform
-from posenas.layers import Chain, HRNet
+from posenas.layers import Chain, ElasticHRNet, HRNet
 
 from nas_ofa_elastic.family import Family
-from nas_ofa_elastic.hrnet import HRNET_W32, ElasticHRNet
+from nas_ofa_elastic.hrnet import HRNET_W32
 from nas_ofa_elastic.input_scale import ScaledInput
 from nas_ofa_elastic.mobilenetv3 import MOBILENETV3, MobileNetV3
 from nas_ofa_elastic.resnet50 import RESNET50

@@ -11,11 +11,11 @@ from functools import partial
 from itertools import pairwise
 
 from posenas import Choice, Genotype, Level
-from posenas.layers import GlobalContext, convolution, initialise, made
+from posenas.layers import GlobalContext, convolution, dividing, initialise, made, valid_groups
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from nas_ofa_elastic.family import StageRange, dividing, valid_groups
+from nas_ofa_elastic.family import StageRange
 
 _STEM_WIDTH = (16, 24)
 _STAGES = (

@@ -8,7 +8,9 @@ from posenas.networks.devices import full_precision
 from posenas.networks.layers.attention import GlobalContext, SqueezeExcitation
 from posenas.networks.layers.chain import Chain
 from posenas.networks.layers.convolution import convolution, pooled_stem, upsampling
-from posenas.networks.layers.hrnet import HRNet, HRNetPlan, Stage
+from posenas.networks.layers.elastic_hrnet import BranchRange, ElasticHRNet, branch_range
+from posenas.networks.layers.groups import dividing, valid_groups
+from posenas.networks.layers.hrnet import HRNet, HRNetBody, HRNetPlan, Stage
 from posenas.networks.layers.initialisation import initialise
 from posenas.networks.layers.inverted import InvertedResidual
 from posenas.networks.layers.multi_resolution import BLOCKS, Branch
@@ -21,15 +23,20 @@ __all__ = [
     "BasicBlock",
     "Bottleneck",
     "Branch",
+    "BranchRange",
     "Chain",
+    "ElasticHRNet",
     "GlobalContext",
     "HRNet",
+    "HRNetBody",
     "HRNetPlan",
     "InvertedResidual",
     "ResizedMaps",
     "SqueezeExcitation",
     "Stage",
+    "branch_range",
     "convolution",
+    "dividing",
     "full_precision",
     "hrnet",
     "initialise",
@@ -40,4 +47,5 @@ __all__ = [
     "scaled",
     "simple_baseline_r50",
     "upsampling",
+    "valid_groups",
 ]

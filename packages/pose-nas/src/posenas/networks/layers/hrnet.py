@@ -71,11 +71,7 @@ class HRNet(nn.Module):
             convolution(plan.stem_width, plan.stem_width, kernel=3, stride=2),
         )
         self.stage1 = _bottlenecks(plan)
-        width = _EXPANSION * plan.bottleneck.width
-        widths = [[width], *(stage.widths for stage in plan.stages)]
-        self.transitions = nn.ModuleList(
-            Transition(before, after, project=plan.project) for before, after in pairwise(widths)
-        )
+        self.transitions = _transitions(plan)
         last = plan.stages[-1]
         self.stages = nn.ModuleList(_modules(stage, final=stage is last) for stage in plan.stages)
         self.levels = tuple(_levels(plan))
@@ -91,6 +87,26 @@ class HRNet(nn.Module):
             features = stage(features)
             outputs += features
         return {level.name: output for level, output in zip(self.levels, outputs, strict=True)}
+
+
+class HRNetBody(nn.Module):
+    """HRNet after its stem, with all branches kept to the end, as HRNetV2 has it (Wang et al., TPAMI 2020).
+
+    It takes (N, plan.stem_width, H, W) features to the last stage's B branches. Branch b has
+    (N, widths[b], H / 2^b, W / 2^b); H and W are multiples of 2^(B - 1).
+    """
+
+    def __init__(self, plan: HRNetPlan) -> None:
+        super().__init__()
+        self.stage1 = _bottlenecks(plan)
+        self.transitions = _transitions(plan)
+        self.stages = nn.ModuleList(_modules(stage, final=False) for stage in plan.stages)
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        branches = [self.stage1(features)]
+        for transition, stage in zip(self.transitions, self.stages, strict=True):
+            branches = stage(transition(branches))
+        return branches
 
 
 def _bottlenecks(plan: HRNetPlan) -> nn.Sequential:
@@ -111,6 +127,14 @@ def _bottlenecks(plan: HRNetPlan) -> nn.Sequential:
             )
             for index in range(plan.depth)
         )
+    )
+
+
+def _transitions(plan: HRNetPlan) -> nn.ModuleList:
+    """Return the ways into the second stage and all after it."""
+    widths = [[_EXPANSION * plan.bottleneck.width], *(stage.widths for stage in plan.stages)]
+    return nn.ModuleList(
+        Transition(before, after, project=plan.project) for before, after in pairwise(widths)
     )
 
 
