@@ -294,3 +294,32 @@ def test_people_are_drawn_where_their_keypoints_are() -> None:
         moved.append(change[inside].mean())
         unmoved.append(change[~inside].mean())
     assert np.mean(moved) > 3 * np.mean(unmoved)
+
+
+def test_a_region_is_labelled_where_half_of_it_is_visible_and_not_at_all_elsewhere() -> None:
+    dataset = replace(SMALL, points=133, train_images=120)
+    scene = scenes(World(0, 0, 240, 320, 2), range(120))
+    raw = visibility(scene, World(0, 0, 240, 320, 2), 133)
+    everybody = every_person(dataset)
+    labelled = dict.fromkeys(COCO_WHOLEBODY_133.regions, 0)
+    for someone in everybody:
+        image, place = divmod(int(someone.id) - 1, 2)
+        for name, indices in COCO_WHOLEBODY_133.regions.items():
+            seen, part = raw[image, place, list(indices)], someone.keypoints[list(indices)]
+            if sum(value == 2 for value in seen) < len(indices) / 2:
+                assert name not in someone.regions
+                assert not part.any()
+                continue
+            labelled[name] += 1
+            assert part[:, 2].tolist() == seen.tolist()
+            points = scene.keypoints[image, place, list(indices), :2]
+            corners = [(min(max(x, 0.0), 319.0), min(max(y, 0.0), 239.0)) for x, y in points.tolist()]
+            x, y, width, height = someone.regions[name]
+            assert (x, x + width) == pytest.approx((min(c[0] for c in corners), max(c[0] for c in corners)))
+            assert (y, y + height) == pytest.approx((min(c[1] for c in corners), max(c[1] for c in corners)))
+    for count in labelled.values():
+        assert 0.7 * len(everybody) < count < len(everybody)
+
+
+def test_people_of_17_keypoints_have_no_regions() -> None:
+    assert not any(person.regions for person in every_person(SMALL))

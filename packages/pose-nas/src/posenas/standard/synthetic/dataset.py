@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -16,6 +16,7 @@ from posenas.contract.keypoints import KeypointSet
 from posenas.contract.samples import Person, Sample
 from posenas.standard.synthetic.picture import picture
 from posenas.standard.synthetic.pose import Array
+from posenas.standard.synthetic.regions import region_boxes, without_unclear
 from posenas.standard.synthetic.scene import Scenes, scenes
 from posenas.standard.synthetic.visibility import visibility
 from posenas.standard.synthetic.world import World
@@ -82,7 +83,7 @@ class SyntheticDataset:
         return [
             sample
             for start in starts
-            for sample in _samples(world, range(start, min(start + _BATCH, count)), len(self.keypoints()))
+            for sample in _samples(world, range(start, min(start + _BATCH, count)), self.keypoints())
         ]
 
     def instructions(self) -> str:
@@ -90,9 +91,10 @@ class SyntheticDataset:
         return "Nothing to get: the pictures are drawn while they are read."
 
 
-def _samples(world: World, indices: Sequence[int], points: int) -> list[Sample]:
+def _samples(world: World, indices: Sequence[int], keypoints: KeypointSet) -> list[Sample]:
     scene = scenes(world, indices)
-    seen = visibility(scene, world, points)
+    places = scene.keypoints[:, :, : len(keypoints), :2]
+    seen = without_unclear(visibility(scene, world, len(keypoints)), keypoints.regions)
     boxes = _boxes(scene, world)
     return [
         Sample(
@@ -102,10 +104,13 @@ def _samples(world: World, indices: Sequence[int], points: int) -> list[Sample]:
             height=world.height,
             people=tuple(
                 _person(
-                    scene.keypoints[row, m, :points, :2],
+                    places[row, m],
                     seen[row, m],
-                    boxes[row, m],
-                    index * world.max_people + m,
+                    box=boxes[row, m],
+                    regions=region_boxes(
+                        places[row, m], seen[row, m], regions=keypoints.regions, world=world
+                    ),
+                    identity=index * world.max_people + m,
                 )
                 for m in range(world.max_people)
                 if scene.wanted[row, m]
@@ -115,7 +120,14 @@ def _samples(world: World, indices: Sequence[int], points: int) -> list[Sample]:
     ]
 
 
-def _person(places: Array, seen: NDArray[np.int64], box: Array, identity: int) -> Person:
+def _person(
+    places: Array,
+    seen: NDArray[np.int64],
+    *,
+    box: Array,
+    regions: Mapping[str, tuple[float, float, float, float]],
+    identity: int,
+) -> Person:
     keypoints = np.concatenate([places * (seen > 0)[:, None], seen[:, None]], axis=1).astype(np.float64)
     left, top, width, height = (float(value) for value in box)
     return Person(
@@ -123,6 +135,7 @@ def _person(places: Array, seen: NDArray[np.int64], box: Array, identity: int) -
         keypoints=keypoints,
         area=_AREA_OF_BOX * width * height,
         id=identity + 1,
+        regions=regions,
     )
 
 
