@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from random import Random
 from typing import get_args
@@ -45,10 +44,8 @@ def in_motion(network: nn.Module) -> None:
     """Gives every tensor a random value, so that no part is the identity."""
     torch.manual_seed(0)
     for name, tensor in network.state_dict().items():
-        if name.endswith(("weight", "bias", "running_mean")):
-            tensor.normal_(0.1, max(1, tensor[0].numel()) ** -0.5)
-        elif name.endswith("running_var"):
-            tensor.uniform_(0.5, 2)
+        if name.endswith(("weight", "bias")):
+            tensor.normal_(0.1, tensor[0].numel() ** -0.5)
 
 
 def test_the_output_has_the_features_size(family: RegionFamily) -> None:
@@ -61,7 +58,7 @@ def test_networks_of_every_level_nest_in_the_one_that_holds_all(family: RegionFa
     in_motion(holder)
     whole = holder.state_dict()
     rng = Random(1)
-    for _ in range(5):
+    for _ in range(3):
         level = rng.choice(list(LEVELS))
         narrow = {level: LEVELS[level] // rng.choice((1, 2))}
         network = SharedWeights(holder).activate(without_values(family, draw(family, rng), narrow))
@@ -73,7 +70,7 @@ def test_networks_of_every_level_nest_in_the_one_that_holds_all(family: RegionFa
 
 def test_every_parameter_gets_a_gradient(family: RegionFamily) -> None:
     rng = Random(2)
-    for _ in range(3):
+    for _ in range(2):
         network = family.build(draw(family, rng), {"stem": 12}, KEYPOINTS)
         in_motion(network)
         network(torch.randn(2, 12, SIZE, SIZE)).square().mean().backward()
@@ -86,16 +83,17 @@ def test_every_parameter_gets_a_gradient(family: RegionFamily) -> None:
 
 
 def test_its_batch_norms_fold(family: RegionFamily) -> None:
-    network = family.build(draw(family, Random(3)), {"stem": 12}, KEYPOINTS).eval()
+    network = family.build(draw(family, Random(3)), {"stem": 12}, KEYPOINTS).double()
     in_motion(network)
-    folded = copy.deepcopy(network)
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1
+    features = torch.randn(2, 12, SIZE, SIZE, dtype=torch.float64)
+    network(features)  # the statistics are now those of these features
+    expected = network.eval()(features)
     # The last one follows a sum, so that it stays.
-    assert (
-        fold_normalisations(folded) == sum(isinstance(part, nn.BatchNorm2d) for part in network.modules()) - 1
-    )
-    features = torch.randn(2, 12, SIZE, SIZE)
-    expected = network(features)
-    assert (folded(features) - expected).abs().max() <= 1e-5 * expected.abs().max()
+    assert fold_normalisations(network) == len(norms) - 1
+    torch.testing.assert_close(network(features), expected, atol=1e-9, rtol=1e-9)
 
 
 def test_drawn_values_are_built_as_they_are(family: RegionFamily) -> None:

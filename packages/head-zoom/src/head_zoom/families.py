@@ -22,9 +22,10 @@ from typing import Literal, Protocol, TypeAlias
 from posenas import Choice, Genotype
 from torch import nn
 
+from head_zoom.hrnet import W18, ZOOMNAS
 from head_zoom.tiny import TINY
 
-FamilyName: TypeAlias = Literal["tiny"]
+FamilyName: TypeAlias = Literal["tiny", "w18", "zoomnas"]
 
 
 class RegionFamily(Protocol):
@@ -55,3 +56,7 @@ def region_family(name: FamilyName) -> RegionFamily:
     match name:
         case "tiny":
             return TINY
+        case "w18":
+            return W18
+        case "zoomnas":
+            return ZOOMNAS
