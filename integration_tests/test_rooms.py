@@ -33,7 +33,7 @@ ROOMS = (
 SHELF = "standard"
 """Built-in components: reached by entry points, and imported by nobody."""
 
-PAGES = {"api", "charts", "geometry", "heatmaps", "layers", "scoring", "training"}
+PAGES = {"annotations", "api", "charts", "geometry", "heatmaps", "layers", "scoring", "training"}
 """Modules at the core's top: the public face, which may import every room, and which no room imports."""
 
 

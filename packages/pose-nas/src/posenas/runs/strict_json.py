@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from json import detect_encoding
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,17 @@ _LARGE_EXPONENT = re.compile(r"[eE]\+?0*[0-9]{3}")
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
-def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
+_Shrink = Callable[[dict[str, Any]], object]
+
+
+def parse_json(content: str | bytes, *, finite: bool = True, shrink: _Shrink | None = None) -> Any:
     """Return the value of a JSON text.
 
     Args:
         content: the text, or its bytes.
         finite: whether NaN, infinite numbers and those beyond a float are refused; otherwise the caller looks
             for them, and can say what they belong to.
+        shrink: called with each object as soon as it is read; what it returns stands for the object.
 
     Raises:
         ValueError: says in one line why the content is refused.
@@ -45,6 +50,8 @@ def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
     if _deepest(plain) > DEEPEST and _deepest(_TEXT.sub(b"", plain)) > DEEPEST:
         raise ValueError(f"nested too deep: more than {DEEPEST} lists and objects within each other")
     hooks: dict[str, Any] = {"parse_constant": _refused_constant} if finite else {}
+    if shrink is not None:
+        hooks["object_hook"] = shrink
     has_run = _RUN in plain.translate(_DIGITS_ALONE)
     if has_run:
         hooks["parse_int"] = _whole_number if finite else _endless_whole_number
@@ -56,19 +63,26 @@ def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
         raise ValueError(f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
 
 
-def read_json(path: Path, *, finite: bool = True, remedy: str = "get the file again") -> Any:
+def read_json(
+    path: Path,
+    *,
+    finite: bool = True,
+    remedy: str = "get the file again",
+    shrink: _Shrink | None = None,
+) -> Any:
     """Return the value of a JSON file.
 
     Args:
         path: the file.
         finite: see `parse_json`.
         remedy: what the user is told to do if the content is refused.
+        shrink: see `parse_json`.
 
     Raises:
         PosenasError: if the file cannot be read, or its content is refused; the message names the file.
     """
     try:
-        return parse_json(path.read_bytes(), finite=finite)
+        return parse_json(path.read_bytes(), finite=finite, shrink=shrink)
     except OSError as error:
         raise PosenasError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:

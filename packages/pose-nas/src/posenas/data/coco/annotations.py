@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.file_ids import FileId, IdIndex, file_id
 from posenas.contract.samples import Person
 from posenas.data.coco.categories import Category, category_id, people_categories
-from posenas.data.coco.people import read_person
 from posenas.data.coco.values import quoted
 
 
@@ -79,33 +78,58 @@ def read_images(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return images
 
 
+class ReadPeople(NamedTuple):
+    """The people of one annotation: one, nobody, or several where a person's parts count alone.
+
+    Attributes:
+        people: those whom the annotation shows.
+        remarks: what is odd about them, each in words for several cases; see `Finding.what`.
+    """
+
+    people: tuple[Person, ...]
+    remarks: tuple[str, ...] = ()
+
+
+PersonReader: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], ReadPeople]
+"""From an annotation and the entry of its image to the people. It raises a ValueError or KeyError where
+something cannot be read."""
+
+
 def people_by_image(
-    annotations: Sequence[tuple[int, Mapping[str, Any]]], images: IdIndex, keypoints: int
-) -> dict[int, list[Person]]:
-    """Return the people of a file by the position of their image.
+    annotations: Sequence[tuple[int, Mapping[str, Any]]],
+    images: Sequence[Mapping[str, Any]],
+    index: IdIndex,
+    read: PersonReader,
+) -> tuple[dict[int, list[Person]], dict[str, list[str]]]:
+    """Return the people of a file by the position of their image, and the annotations by the remark on them.
 
     Args:
         annotations: each with its number in the file.
-        images: finds an image's position by its id.
-        keypoints: how many the category names.
+        images: the entries of `images`.
+        index: finds an image's position by its id.
+        read: gives the people of an annotation.
 
     Raises:
         PosenasError: if an annotation cannot be read, or its image is not there.
     """
     people: dict[int, list[Person]] = {}
+    remarks: dict[str, list[str]] = {}
     for number, annotation in annotations:
         try:
-            person = read_person(annotation, keypoints)
-            position = images.find(_image_id(annotation))
+            position = index.find(_image_id(annotation))
+            found = None if position is None else read(annotation, images[position])
         except KeyError as error:
             raise PosenasError(f"{annotation_name(number, annotation)} has no {error}; add it") from None
         except ValueError as error:
             raise PosenasError(f"{annotation_name(number, annotation)}: {error}; mend or remove it") from None
-        if position is None:
+        if position is None or found is None:
             value = annotation["image_id"]
             raise PosenasError(f"people are annotated in image {quoted(value)}, but `images` lacks it")
-        people.setdefault(position, []).append(person)
-    return people
+        if found.people:
+            people.setdefault(position, []).extend(found.people)
+        for remark in found.remarks:
+            remarks.setdefault(remark, []).append(annotation_name(number, annotation))
+    return people, remarks
 
 
 def _image_id(annotation: Mapping[str, Any]) -> FileId:

@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
 
-from posenas.contract.errors import PosenasError, suggestion
-from posenas.contract.file_ids import IdIndex, file_id, numbered
-from posenas.contract.finding import Finding, finding
-from posenas.contract.samples import Person, Sample
-from posenas.data.coco.annotations import (
-    annotation_name,
-    choose_people,
-    entries,
-    people_by_image,
-    read_images,
-)
-from posenas.data.coco.categories import left_out_by_category, people_keypoints
-from posenas.data.coco.people import has_negative_box
-from posenas.data.coco.values import quoted
-from posenas.data.images.file_image import MOST_PIXELS, FileImage
-from posenas.data.images.paths import ImageFolder, find_folder
-from posenas.runs.files import is_file
-from posenas.runs.strict_json import read_json
+from posenas.contract.errors import PosenasError
+from posenas.data.coco.annotations import PeopleEntries, ReadPeople
+from posenas.data.coco.categories import people_keypoints
+from posenas.data.coco.files import SPLITS, AnnotationFiles, check_split
+from posenas.data.coco.people import TURNED, has_negative_box, read_person, read_pose
+from posenas.data.coco.split import AnnotatedSplit, Reading, read_split
+from posenas.data.images.file_image import MOST_PIXELS
 
 if TYPE_CHECKING:
+    from posenas.contract.finding import Finding
     from posenas.contract.keypoints import KeypointSet
-
-_LONGEST_SIDE = 2**31 - 1
-
-
-class _Split(NamedTuple):
-    """What was read of a split, and what was left out of it."""
-
-    keypoints: KeypointSet
-    samples: tuple[Sample, ...]
-    findings: tuple[Finding, ...]
+    from posenas.contract.samples import Sample
 
 
 @dataclass(frozen=True)
@@ -74,7 +53,7 @@ class CocoDataset:
         return self._val.keypoints
 
     def splits(self) -> Sequence[str]:
-        return ("train", "val")
+        return SPLITS
 
     def split(self, name: str) -> Sequence[Sample]:
         """Return the images of `train` or `val`, in the order of the file.
@@ -82,15 +61,15 @@ class CocoDataset:
         Raises:
             PosenasError: if a file is missing or malformed, holds nobody, or the splits' keypoints differ.
         """
-        if name not in self.splits():
-            raise PosenasError(f"dataset coco: no split {name!r}; {suggestion(name, self.splits())}")
+        check_split(name, dataset="coco")
         if name == "val":
             return self._val.samples
         if self._train.keypoints.names != self.keypoints().names:
             train, val = self._train.keypoints.names, self.keypoints().names
             raise PosenasError(
-                f"{self._annotations('train')} and {self._annotations('val')} name different keypoints: "
-                f"{', '.join(train):.100} and {', '.join(val):.100}; give both the same, in the same order"
+                f"{self._files('train').annotation_file()} and {self._files('val').annotation_file()} "
+                f"name different keypoints: {', '.join(train):.100} and {', '.join(val):.100}; give both the "
+                "same, in the same order"
             )
         return self._train.samples
 
@@ -108,85 +87,46 @@ class CocoDataset:
 
     # Both are kept, since they are asked for often and COCO's training file takes seconds to read.
     @cached_property
-    def _train(self) -> _Split:
+    def _train(self) -> AnnotatedSplit:
         return self._read("train")
 
     @cached_property
-    def _val(self) -> _Split:
+    def _val(self) -> AnnotatedSplit:
         return self._read("val")
 
-    def _read(self, split: str) -> _Split:
-        path = self._annotations(split)
-        content = read_json(path, finite=False)
-        if not isinstance(content, dict):
-            raise PosenasError(
-                f"{path}: not COCO annotations: no object with images, annotations, categories"
-            )
-        try:
-            return self._understood(split, content, path)
-        except PosenasError as error:
-            raise PosenasError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    def _read(self, split: str) -> AnnotatedSplit:
+        files = self._files(split)
 
-    def _understood(self, split: str, content: Mapping[str, Any], path: Path) -> _Split:
-        categories = entries(content, "categories")
-        chosen = choose_people(entries(content, "annotations"), categories)
-        keypoints, findings = people_keypoints(
-            chosen.categories, sigmas=self.sigmas, pairs=self.pairs, name=path.stem, split=split
-        )
-        findings += left_out_by_category(chosen.left_out, categories, split=split)
-        images = read_images(content)
-        ids = [file_id(image["id"]) for image in images]
-        people = people_by_image(chosen.annotations, IdIndex(ids), len(keypoints))
-        if not people:
-            instead = f": {findings[0]}" if findings else ""
-            raise PosenasError(f"no person is annotated{instead}; choose another file with dataset.{split}")
-        negative = (annotation_name(*each) for each in chosen.annotations if has_negative_box(each[1]))
-        findings += finding(
-            "people have a box of negative width or height, which is read from its other corner",
-            negative,
+        def understand(chosen: PeopleEntries) -> Reading:
+            keypoints, findings = people_keypoints(
+                chosen.categories,
+                sigmas=self.sigmas,
+                pairs=self.pairs,
+                name=files.annotation_file().stem,
+                split=split,
+            )
+
+            def read(annotation: Mapping[str, Any], _image: Mapping[str, Any]) -> ReadPeople:
+                pose = read_pose(annotation.get("keypoints"), len(keypoints))
+                person = read_person(annotation, pose)
+                return ReadPeople((person,), (TURNED,) if has_negative_box(annotation) else ())
+
+            return Reading(keypoints, read, findings)
+
+        return read_split(files, understand)
+
+    def _files(self, split: str) -> AnnotationFiles:
+        return AnnotationFiles(
+            dataset="coco",
             split=split,
+            root=self.root,
+            annotations={"train": self.train, "val": self.val}[split],
+            usual_annotations=_usual_annotations(split),
+            images={"train": self.train_images, "val": self.val_images}[split],
+            instructions=self.instructions(),
+            max_pixels=self.max_pixels,
+            follow_links=self.follow_links,
         )
-        names = [str(image["file_name"]) for image in images]
-        files = ImageFolder(self._root(), self._images(split, names, path), self.follow_links).paths(
-            names, path
-        )
-        samples = (
-            _sample(image, FileImage(files[name], self.max_pixels), people.get(position, ()), number=number)
-            for position, (number, image, name) in enumerate(zip(numbered(ids), images, names, strict=True))
-        )
-        return _Split(keypoints, tuple(samples), tuple(findings))
-
-    def _annotations(self, split: str) -> Path:
-        root = self._root()
-        named = {"train": self.train, "val": self.val}[split]
-        tried = [root / named] if named else [root / usual for usual in _usual_annotations(split)]
-        for path in tried:
-            if is_file(path):
-                return path
-        names = named or ", ".join(_usual_annotations(split))
-        raise PosenasError(f"{root}: no annotations for {split}: there is no {names}; set dataset.{split}")
-
-    def _images(self, split: str, names: Sequence[str], annotations: Path) -> Path:
-        root = self._root()
-        named = {"train": self.train_images, "val": self.val_images}[split]
-        folders = (named,) if named else _usual_folders(split)
-        found = find_folder(root, folders, names)
-        if found is not None:
-            return found
-        raise PosenasError(
-            f"{annotations}: none of its first images ({names[0]}, ...) lies in {root}, folder "
-            f"{', '.join(folders)}; set dataset.{split}_images"
-        )
-
-    def _root(self) -> Path:
-        if not self.root:
-            raise PosenasError(f"dataset coco: dataset.root is not set. {self.instructions()}")
-        root = Path(self.root).expanduser()
-        if not root.is_dir():
-            raise PosenasError(
-                f"dataset coco: dataset.root = {root.absolute()} is no folder. {self.instructions()}"
-            )
-        return root
 
 
 def _usual_annotations(split: str) -> tuple[str, ...]:
@@ -196,40 +136,3 @@ def _usual_annotations(split: str) -> tuple[str, ...]:
         f"annotations/{split}.json",
         f"{split}.json",
     )
-
-
-def _usual_folders(split: str) -> tuple[str, ...]:
-    return (f"images/{split}2017", f"{split}2017", f"images/{split}", split, "images", ".")
-
-
-def _sample(image: Mapping[str, Any], source: FileImage, people: Sequence[Person], *, number: int) -> Sample:
-    identity = file_id(image["id"])
-    try:
-        width, height = int(image["width"]), int(image["height"])
-    except (KeyError, OverflowError, TypeError, ValueError):
-        raise PosenasError(f"image {quoted(identity)} has no width and height in pixels; add them") from None
-    if not 0 < min(width, height) <= max(width, height) <= _LONGEST_SIDE:
-        raise PosenasError(
-            f"image {quoted(identity)} is {quoted(width)} x {quoted(height)} pixels; "
-            "mend its width and height"
-        )
-    return Sample(
-        id=number,
-        source=source,
-        width=width,
-        height=height,
-        people=tuple(people),
-        crowd_index=_crowd_index(image),
-        file_id=None if type(identity) is int and identity == number else identity,
-    )
-
-
-def _crowd_index(image: Mapping[str, Any]) -> float | None:
-    value = image.get("crowdIndex")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
-        raise PosenasError(
-            f"image {quoted(image['id'])}: crowdIndex must be a number from 0, not {quoted(value)}"
-        )
-    return float(value)

@@ -17,18 +17,24 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 
 
-def read_person(annotation: Mapping[str, Any], keypoints: int) -> Person:
+TURNED = "people have a box of negative width or height, which is read from its other corner"
+"""The remark on a box from another corner than the upper left one."""
+
+
+def read_person(annotation: Mapping[str, Any], pose: NDArray[np.float64]) -> Person:
     """Return the person of an annotation.
+
+    A person without a box, or with one of no size, has the box around the labelled keypoints; one without an
+    area has the box's.
 
     Args:
         annotation: an entry of `annotations`.
-        keypoints: how many the category names.
+        pose: (K, 3) keypoints of the person; see `read_pose`.
 
     Raises:
         ValueError: if something cannot be read.
     """
-    pose = _pose(annotation.get("keypoints"), keypoints)
-    box = _turned(_four(annotation, "bbox") or (0.0, 0.0, 0.0, 0.0))
+    box = read_box(annotation, "bbox") or (0.0, 0.0, 0.0, 0.0)
     width, height = box[2:]
     if min(width, height) <= 0 and (pose[:, 2] > 0).any():
         box = _box_around(pose)
@@ -45,9 +51,9 @@ def read_person(annotation: Mapping[str, Any], keypoints: int) -> Person:
     )
 
 
-def has_negative_box(annotation: Mapping[str, Any]) -> bool:
-    """Return whether a readable annotation has its box from another corner than the upper left one."""
-    box = annotation.get("bbox") or (0, 0, 0, 0)
+def has_negative_box(annotation: Mapping[str, Any], key: str = "bbox") -> bool:
+    """Return whether a readable annotation has a box from another corner than the upper left one."""
+    box = annotation.get(key) or (0, 0, 0, 0)
     return min(float(box[2]), float(box[3])) < 0
 
 
@@ -59,10 +65,17 @@ def _id(annotation: Mapping[str, Any]) -> FileId:
         raise ValueError(f"its id {error}, not {quoted(value)}") from None
 
 
-def _pose(values: object, keypoints: int) -> NDArray[np.float64]:
-    """Return the (K, 3) keypoints; all zero if there is no value.
+def read_pose(values: object, keypoints: int) -> NDArray[np.float64]:
+    """Return the (K, 3) keypoints of a list x, y, v, x, y, v, ...; all zero if there is no value.
 
     An unlabelled keypoint may be NaN, which becomes (0, 0).
+
+    Args:
+        values: the numbers, or a list [x, y, v] for each keypoint.
+        keypoints: how many there must be.
+
+    Raises:
+        ValueError: if there are others, or a labelled keypoint is not finite.
     """
     if not values:
         return np.zeros((keypoints, 3))
@@ -111,8 +124,22 @@ def _four(annotation: Mapping[str, Any], key: str) -> Box | None:
     return x, y, width, height
 
 
-def _turned(box: Box) -> Box:
-    """Return the box from its upper left corner, if it is given from another one."""
+def read_box(annotation: Mapping[str, Any], key: str) -> Box | None:
+    """Return a box of an annotation from its upper left corner, also if it is given from another one.
+
+    Args:
+        annotation: an entry of `annotations`.
+        key: the box's name in it, such as `bbox`; the value is x, y, width and height.
+
+    Returns:
+        x, y, width and height; None if the annotation has no such box.
+
+    Raises:
+        ValueError: if it is no four finite numbers.
+    """
+    box = _four(annotation, key)
+    if box is None:
+        return None
     x, y, width, height = box
     return min(x, x + width), min(y, y + height), abs(width), abs(height)
 

@@ -1,0 +1,157 @@
+"""A split of a dataset in COCO's format, read from its annotation file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from posenas.contract.errors import PosenasError
+from posenas.contract.file_ids import IdIndex, file_id, numbered
+from posenas.contract.finding import Finding, finding
+from posenas.contract.samples import Person, Sample
+from posenas.data.coco.annotations import (
+    PeopleEntries,
+    PersonReader,
+    choose_people,
+    entries,
+    people_by_image,
+    read_images,
+)
+from posenas.data.coco.categories import left_out_by_category
+from posenas.data.coco.values import quoted
+from posenas.data.images.file_image import FileImage
+from posenas.runs.strict_json import read_json
+
+if TYPE_CHECKING:
+    from posenas.contract.keypoints import KeypointSet
+    from posenas.data.coco.files import AnnotationFiles
+
+_LONGEST_SIDE = 2**31 - 1
+
+
+class Reading(NamedTuple):
+    """How a dataset reads the people of an annotation file.
+
+    Attributes:
+        keypoints: what everybody has.
+        read: the people of an annotation, and what is odd about them.
+        findings: on the file as a whole.
+        who: the word for whom the dataset is about, for the message that there is nobody.
+    """
+
+    keypoints: KeypointSet
+    read: PersonReader
+    findings: Sequence[Finding] = ()
+    who: str = "person"
+
+
+class AnnotatedSplit(NamedTuple):
+    """What was read of a split, and what was left out of it."""
+
+    keypoints: KeypointSet
+    samples: tuple[Sample, ...]
+    findings: tuple[Finding, ...]
+
+
+def read_split(
+    files: AnnotationFiles,
+    understand: Callable[[PeopleEntries], Reading],
+    *,
+    shrink: Callable[[dict[str, Any]], object] | None = None,
+) -> AnnotatedSplit:
+    """Return the images and the people of an annotation file.
+
+    Images without people and crowds are kept: evaluation needs them.
+
+    Args:
+        files: where the split's files lie.
+        understand: decides how people are read, from the annotations of the people's categories.
+        shrink: makes an object of the file smaller as soon as it is read, and returns what stands for it.
+            Large files then need less memory.
+
+    Raises:
+        PosenasError: if a file is missing or malformed, or holds nobody.
+    """
+    path = files.annotation_file()
+    content = read_json(path, finite=False, shrink=shrink)
+    if not isinstance(content, dict):
+        raise PosenasError(f"{path}: not COCO annotations: no object with images, annotations, categories")
+    try:
+        return _understood(files, understand, content, path)
+    except PosenasError as error:
+        raise PosenasError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+
+
+def _understood(
+    files: AnnotationFiles,
+    understand: Callable[[PeopleEntries], Reading],
+    content: Mapping[str, Any],
+    path: Path,
+) -> AnnotatedSplit:
+    categories = entries(content, "categories")
+    chosen = choose_people(entries(content, "annotations"), categories)
+    reading = understand(chosen)
+    findings = [*reading.findings, *left_out_by_category(chosen.left_out, categories, split=files.split)]
+    images = read_images(content)
+    ids = [file_id(image["id"]) for image in images]
+    people, remarks = people_by_image(chosen.annotations, images, IdIndex(ids), reading.read)
+    if not people:
+        instead = f": {findings[0]}" if findings else ""
+        raise PosenasError(
+            f"no {reading.who} is annotated{instead}; choose another file with dataset.{files.split}"
+        )
+    for what, cases in remarks.items():
+        findings += finding(what, cases, split=files.split)
+    names = [str(image["file_name"]) for image in images]
+    paths = files.image_folder(names, path).paths(names, path)
+    samples = (
+        _sample(image, FileImage(paths[name], files.max_pixels), people.get(position, ()), number=number)
+        for position, (number, image, name) in enumerate(zip(numbered(ids), images, names, strict=True))
+    )
+    return AnnotatedSplit(reading.keypoints, tuple(samples), tuple(findings))
+
+
+def image_size(image: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the width and height of an entry of `images`, in pixels.
+
+    Raises:
+        PosenasError: if they are missing or no size of an image.
+    """
+    identity = file_id(image["id"])
+    try:
+        width, height = int(image["width"]), int(image["height"])
+    except (KeyError, OverflowError, TypeError, ValueError):
+        raise PosenasError(f"image {quoted(identity)} has no width and height in pixels; add them") from None
+    if not 0 < min(width, height) <= max(width, height) <= _LONGEST_SIDE:
+        raise PosenasError(
+            f"image {quoted(identity)} is {quoted(width)} x {quoted(height)} pixels; "
+            "mend its width and height"
+        )
+    return width, height
+
+
+def _sample(image: Mapping[str, Any], source: FileImage, people: Sequence[Person], *, number: int) -> Sample:
+    identity = file_id(image["id"])
+    width, height = image_size(image)
+    return Sample(
+        id=number,
+        source=source,
+        width=width,
+        height=height,
+        people=tuple(people),
+        crowd_index=_crowd_index(image),
+        file_id=None if type(identity) is int and identity == number else identity,
+    )
+
+
+def _crowd_index(image: Mapping[str, Any]) -> float | None:
+    value = image.get("crowdIndex")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
+        raise PosenasError(
+            f"image {quoted(image['id'])}: crowdIndex must be a number from 0, not {quoted(value)}"
+        )
+    return float(value)
