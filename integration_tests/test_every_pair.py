@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -16,6 +16,7 @@ from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.samples import Sample
 from posenas.standard.synthetic.dataset import SyntheticDataset
 from running import Answer
+from whole_body_files import write_whole_bodies
 
 Posenas = Callable[..., Answer]
 
@@ -37,20 +38,25 @@ def covering(combinations: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 POSSIBLE = list(itertools.product(*NAMES.values()))
-OF_FACES_AND_HANDS = ("nme",)
+OF_FACES_AND_HANDS = ("hand", "nme", "wholebody")
 """Evaluators that need keypoints of faces and hands; the drawn people have them by an option."""
+
+NOT_FOR: dict[str, tuple[str, ...]] = {
+    "coco": OF_FACES_AND_HANDS,
+    "synthetic": ("pckh",),
+    "cocowholebody": ("pckh",),
+    "wbf": ("hand", "pck", "pckh", "wholebody"),
+    "wbh": ("nme", "pck", "pckh", "wholebody"),
+}
+"""The evaluators that lack keypoints or boxes that they need, by the dataset."""
 
 REFUSED: dict[str, str] = (
     {
         " ".join(each): f"evaluator {evaluator!r} does not fit this dataset"
         for each in POSSIBLE
-        for evaluator in OF_FACES_AND_HANDS
-        if {"coco", evaluator} <= set(each)
-    }
-    | {
-        " ".join(each): "evaluator 'pckh' does not fit this dataset"
-        for each in POSSIBLE
-        if {"synthetic", "pckh"} <= set(each)
+        for dataset, evaluators in NOT_FOR.items()
+        for evaluator in evaluators
+        if {dataset, evaluator} <= set(each)
     }
     | {
         " ".join(each): "strategy 'sandwich' needs WeightSharing"
@@ -80,6 +86,14 @@ QUICK = (
 QUICK_RANKING = (
     "-o", "strategy.candidates=2", "-o", "strategy.final_epochs=1", "-o", "strategy.calibration_people=8",
 )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def roots(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The folders of the datasets that read files."""
+    whole_bodies = tmp_path_factory.mktemp("whole_bodies")
+    write_whole_bodies(whole_bodies)
+    return {"coco": coco} | dict.fromkeys(("cocowholebody", "wbf", "wbh"), whole_bodies)
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +147,14 @@ def small_genotype(space: str) -> str:
     return "{" + ", ".join(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in small.items()) + "}"
 
 
-def flags(combination: tuple[str, ...], coco: Path) -> list[str]:
+def flags(combination: tuple[str, ...], roots: Mapping[str, Path]) -> list[str]:
     """Those that name the five, and the options without which one of them cannot work at all."""
     chosen = dict(zip(COMPONENT_KINDS, combination, strict=True))
     words = [word for kind, name in chosen.items() for word in (f"--{kind}", name)]
     if chosen["strategy"] == "single":
         words += ["-o", f"strategy.genotype={small_genotype(chosen['space'])}"]
-    if chosen["dataset"] == "coco":
-        words += ["-o", f"dataset.root={coco}"]
+    if chosen["dataset"] in roots:
+        words += ["-o", f"dataset.root={roots[chosen['dataset']]}"]
     if chosen["dataset"] == "synthetic":
         words += ["-o", "dataset.train_images=24", "-o", "dataset.val_images=8"]
         if chosen["evaluator"] in OF_FACES_AND_HANDS:
@@ -160,9 +174,9 @@ def test_nothing_installed_is_left_out() -> None:
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=" ".join)
 def test_a_combination_composes_or_is_refused_in_one_line(
-    posenas: Posenas, coco: Path, combination: tuple[str, ...]
+    posenas: Posenas, roots: Mapping[str, Path], combination: tuple[str, ...]
 ) -> None:
-    answer = posenas("compose", "--dry-run", "--json", *flags(combination, coco))
+    answer = posenas("compose", "--dry-run", "--json", *flags(combination, roots))
     expected = REFUSED.get(" ".join(combination))
     if expected is None:
         assert answer.status == 0, answer.err
@@ -228,11 +242,11 @@ SEARCHES = {
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_a_small_search(posenas: Posenas, coco: Path, tmp_path: Path, name: str) -> None:
+def test_a_small_search(posenas: Posenas, roots: Mapping[str, Path], tmp_path: Path, name: str) -> None:
     combination, encoding, loss, more = SEARCHES[name]
     searches = combination[1] == "sandwich"
     answer = posenas(
-        "compose", *flags(combination, coco), *QUICK, *(QUICK_RANKING if searches else ()),
+        "compose", *flags(combination, roots), *QUICK, *(QUICK_RANKING if searches else ()),
         "-o", f"head.encoding={encoding}", "-o", f"head.loss={loss}", *more, "--run", "run", "--json",
     )  # fmt: skip
     assert answer.status == 0, answer.err

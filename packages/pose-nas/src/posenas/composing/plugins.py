@@ -27,6 +27,9 @@ Status = Literal["ok", "broken", "outdated", "doubled"]
 KINDS = (*CLASS_KINDS, "zoo", "hooks")
 
 KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
+    ("dataset", "cocowholebody"): "wholebody",
+    ("dataset", "wbf"): "wholebody",
+    ("dataset", "wbh"): "wholebody",
     ("evaluator", "nme"): "wholebody",
     ("head", "vector"): "cnf",
     ("space", "cnf"): "cnf",

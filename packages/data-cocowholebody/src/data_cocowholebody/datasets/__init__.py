@@ -1,0 +1,1 @@
+"""COCO-WholeBody's annotations as datasets: whole bodies, faces alone and hands alone."""

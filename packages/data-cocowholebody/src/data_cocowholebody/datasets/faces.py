@@ -1,0 +1,81 @@
+"""The dataset `wbf`: faces alone, with 68 keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge
+from posenas.annotations import MOST_PIXELS, SPLITS, ReadPeople, check_split
+
+from data_cocowholebody.datasets.keypoint_sets import FACE_68
+from data_cocowholebody.datasets.parts import FACE, part_alone, read_part
+from data_cocowholebody.datasets.reading import instructions, read_annotated
+
+if TYPE_CHECKING:
+    from posenas import Finding, KeypointSet, Sample
+    from posenas.annotations import AnnotatedSplit
+
+
+@dataclass(frozen=True)
+class FacesDataset:
+    """Faces in COCO-WholeBody's files (WBF): each is a person of 68 keypoints, whose box is the face's.
+
+    The images are COCO's; the faces are cut out of them as people are. Only valid faces with a box and a
+    labelled keypoint count. The area is the box's, clipped to the image. Images without such a face are kept.
+
+    Source: "Whole-body human pose estimation in the wild", ECCV 2020.
+    """
+
+    root: Annotated[str, "folder with the annotations and the images"] = ""
+    train: Annotated[str, "annotation file below root; empty looks for the usual names"] = ""
+    val: Annotated[str, "annotation file below root; empty looks for the usual names"] = ""
+    train_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
+    val_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
+    max_pixels: Annotated[int, "images with more are refused before they are decoded", Ge(1)] = MOST_PIXELS
+    follow_links: Annotated[bool, "whether images may be links to files outside root"] = False
+
+    def keypoints(self) -> KeypointSet:
+        return self._val.keypoints
+
+    def splits(self) -> Sequence[str]:
+        return SPLITS
+
+    def split(self, name: str) -> Sequence[Sample]:
+        """Return the images of `train` or `val` with their faces, in the order of the file.
+
+        Raises:
+            PosenasError: if a file is missing, malformed, or not COCO-WholeBody's.
+        """
+        return self._annotated(name).samples
+
+    def noticed(self, split: str) -> Sequence[Finding]:
+        """Return findings on faces whose fields are missing or contradict each other, and on their boxes."""
+        return self._annotated(split).findings
+
+    def instructions(self) -> str:
+        return instructions()
+
+    def _annotated(self, split: str) -> AnnotatedSplit:
+        check_split(split, dataset="wbf")
+        return self._val if split == "val" else self._train
+
+    # Both are kept, since they are asked for often and the training file takes minutes to read.
+    @cached_property
+    def _train(self) -> AnnotatedSplit:
+        return self._read("train")
+
+    @cached_property
+    def _val(self) -> AnnotatedSplit:
+        return self._read("val")
+
+    def _read(self, split: str) -> AnnotatedSplit:
+        return read_annotated(self, split, dataset="wbf", keypoints=FACE_68, read=_faces, who="face")
+
+
+def _faces(annotation: Mapping[str, Any], image: Mapping[str, Any]) -> ReadPeople:
+    part = read_part(annotation, FACE, image)
+    face = part_alone(annotation, part)
+    return ReadPeople((face,) if face else (), part.remarks)
