@@ -176,7 +176,7 @@ def test_evaluated_network_is_the_literal_one(genotype: Genotype) -> None:
 def test_thirty_active_networks_are_the_literal_and_the_derived_ones(
     shared: SharedWeights, images: Tensor
 ) -> None:
-    weights = dict(shared.largest.named_parameters())
+    weights = dict(shared.holder.named_parameters())
     with torch.no_grad():
         for genotype in drawn(28):
             network = without_values(genotype)
@@ -189,7 +189,7 @@ def test_thirty_active_networks_are_the_literal_and_the_derived_ones(
 
 
 def test_gradients_are_those_of_the_literal_network(shared: SharedWeights, images: Tensor) -> None:
-    weights = dict(shared.largest.named_parameters())
+    weights = dict(shared.holder.named_parameters())
     genotypes = [SPACE.largest(), SPACE.sample(Random(2))]
     losses = [total(Literal(weights, genotype)(images)) for genotype in genotypes]
     expected = torch.autograd.grad(torch.stack(losses).sum(), list(weights.values()))
@@ -208,7 +208,7 @@ def total(features: Mapping[str, Tensor]) -> Tensor:
 def test_a_child_inherits_the_same_part_of_its_parents_weights(shared: SharedWeights) -> None:
     genotype = SPACE.sample(Random(5))
     child = SPACE.build(genotype).double()
-    assert transfer(child, shared.largest.state_dict()).share == 1.0
+    assert transfer(child, shared.holder.state_dict()).share == 1.0
     derived = shared.derive(without_values(genotype))
     for (name, own), (_, cut) in zip(child.named_parameters(), derived.named_parameters(), strict=True):
         assert torch.equal(own, cut), name

@@ -275,7 +275,7 @@ def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones(
     shared: SharedWeights, images: Tensor
 ) -> None:
     """Filling a network raises an error where one of its tensors does not nest in the largest one's."""
-    dynamic = Dynamic(dict(shared.largest.named_parameters()))
+    dynamic = Dynamic(dict(shared.holder.named_parameters()))
     with torch.no_grad():
         for index, genotype in enumerate(drawn(28)):
             network = without_values(genotype)
@@ -297,7 +297,7 @@ def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones(
 
 
 def test_gradients_are_those_of_the_dynamic_network(shared: SharedWeights, images: Tensor) -> None:
-    weights = dict(shared.largest.named_parameters())
+    weights = dict(shared.holder.named_parameters())
     genotypes = [SPACE.largest(), SPACE.sample(Random(2))]
     outputs = [Dynamic(weights)(images, genotype) for genotype in genotypes]
     loss = torch.stack([output["stage4.branch1"].square().mean() for output in outputs]).sum()

@@ -150,7 +150,7 @@ def last(features: Mapping[str, Tensor]) -> Tensor:
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.backbone)
 def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones(space: ElasticSpace) -> None:
     shared = shared_weights(space, torch.float64)
-    dynamic = Dynamic(space, dict(shared.largest.named_parameters()))
+    dynamic = Dynamic(space, dict(shared.holder.named_parameters()))
     images = torch.randn(2, 3, 32, 48, dtype=torch.float64)
     rng = Random(1)
     drawn = [space.largest(), space.smallest(), *(space.sample(rng) for _ in range(28))]
@@ -167,7 +167,7 @@ def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones(space: Elas
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.backbone)
 def test_gradients_are_those_of_the_dynamic_network(space: ElasticSpace) -> None:
     shared = shared_weights(space, torch.float64)
-    weights = dict(shared.largest.named_parameters())
+    weights = dict(shared.holder.named_parameters())
     dynamic = Dynamic(space, weights)
     images = torch.randn(2, 3, 32, 48, dtype=torch.float64)
     rng = Random(2)

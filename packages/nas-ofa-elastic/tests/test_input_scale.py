@@ -188,7 +188,7 @@ def test_a_smaller_looking_network_can_be_taught_by_the_largest() -> None:
         backbone = space().build(genotype)
         return PoseNetwork(backbone, head.build(head.select(backbone.levels), COCO_17))
 
-    shared = SharedPoseNetwork(build, space().largest())
+    shared = SharedPoseNetwork(build, build(space().largest()))
     images = torch.randn(2, 3, 64, 64)
     teacher = shared.activate(space().largest())(images).detach()
     student = shared.activate(space().smallest())
@@ -196,4 +196,4 @@ def test_a_smaller_looking_network_can_be_taught_by_the_largest() -> None:
     outputs = student(images)
     assert outputs.shape == teacher.shape
     student.head.distillation_loss(outputs, teacher).backward()
-    assert shared.shared.largest.backbone.network.stem[0][0].weight.grad.abs().max() > 0
+    assert shared.shared.holder.backbone.network.stem[0][0].weight.grad.abs().max() > 0

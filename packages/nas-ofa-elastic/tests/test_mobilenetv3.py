@@ -267,7 +267,7 @@ def shared_weights(dtype: torch.dtype) -> SharedWeights:
 
 def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones() -> None:
     shared = shared_weights(torch.float64)
-    dynamic = Dynamic(dict(shared.largest.named_parameters()))
+    dynamic = Dynamic(dict(shared.holder.named_parameters()))
     images = torch.randn(2, 3, 64, 32, dtype=torch.float64)
     with torch.no_grad():
         for genotype in genotypes(28, seed=1):
@@ -282,7 +282,7 @@ def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones() -> None:
 
 def test_gradients_are_those_of_the_dynamic_network() -> None:
     shared = shared_weights(torch.float64)
-    weights = dict(shared.largest.named_parameters())
+    weights = dict(shared.holder.named_parameters())
     dynamic = Dynamic(weights)
     images = torch.randn(2, 3, 64, 32, dtype=torch.float64)
     drawn = genotypes(1, seed=2)

@@ -33,7 +33,7 @@ def expected(
 ) -> dict[str, torch.Tensor]:
     """Each network alone, its gradients put where its tensors lie in the largest one's."""
     images = batch()
-    full = dict(shared.shared.largest.named_parameters())
+    full = dict(shared.shared.holder.named_parameters())
     total = {name: torch.zeros_like(parameter) for name, parameter in full.items()}
     largest = SPACE.largest()
     teacher = shared.derive(largest).train()(images.images).detach()
@@ -56,7 +56,7 @@ def expected(
 @pytest.mark.parametrize("mode", ["truth+teacher", "teacher", "off"])
 def test_gradients_are_the_sum_over_the_networks(mode: Distillation) -> None:
     torch.manual_seed(0)
-    shared = SharedPoseNetwork(build, SPACE.largest()).train()
+    shared = SharedPoseNetwork(build, build(SPACE.largest())).train()
     with torch.no_grad():  # so that no attention is the identity and no output is flat
         for parameter in shared.parameters():
             parameter.normal_(0.05, max(1, parameter[0].numel()) ** -0.5)
@@ -65,7 +65,7 @@ def test_gradients_are_the_sum_over_the_networks(mode: Distillation) -> None:
     losses = SandwichStep(SPACE, 2, mode)(shared, batch(), Random(7), update=print, progress=0.0)
     assert list(losses) == ["largest", "smallest", "random1", "random2"]
     oracle = expected(shared, [SPACE.smallest(), *drawn], mode)
-    for name, parameter in shared.shared.largest.named_parameters():
+    for name, parameter in shared.shared.holder.named_parameters():
         assert parameter.grad is not None
         torch.testing.assert_close(parameter.grad, oracle[name], rtol=1e-3, atol=1e-5)
 

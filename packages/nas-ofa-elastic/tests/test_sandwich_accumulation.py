@@ -40,7 +40,7 @@ def build(genotype: Genotype) -> PoseNetwork:
 def first_gradients(file: Path, *, accumulate: int) -> dict[str, torch.Tensor]:
     """Those that the optimiser's first step is given."""
     torch.manual_seed(0)
-    network = SharedPoseNetwork(build, SPACE.largest())
+    network = SharedPoseNetwork(build, build(SPACE.largest()))
     given: list[dict[str, torch.Tensor]] = []
 
     def record(*_: object) -> None:

@@ -28,7 +28,7 @@ def build(genotype: Any) -> PoseNetwork:
 @pytest.fixture
 def shared() -> SharedPoseNetwork:
     torch.manual_seed(0)
-    return SharedPoseNetwork(build, SIZES[-1])
+    return SharedPoseNetwork(build, build(SIZES[-1]))
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_initial_weights_of_the_recipe_fill_networks_and_super_networks_and_are_
     run = resources_in(tmp_path).run
     resources = make_resources(composition, run, warn=told.append, advance=lambda *_: None)
     assert same(fresh_network(resources, WIDE), given)
-    assert same(fresh_shared_network(resources).shared.largest, given)
+    assert same(fresh_shared_network(resources).shared.holder, given)
     small = fresh_network(resources, SMALL).backbone.get_submodule("convolution")
     assert torch.equal(small.weight, given.backbone.get_submodule("convolution").weight[:2])
     (text,) = told
@@ -86,7 +86,7 @@ def test_a_network_from_shared_weights_is_a_part_of_them(tmp_path: Path) -> None
     shared = fresh_shared_network(resources)
     weights = Weights(save_weights(tmp_path / "weights", shared), shared=True)
     network = load_network(resources, SMALL, weights)
-    largest = shared.shared.largest.backbone.get_submodule("convolution")
+    largest = shared.shared.holder.backbone.get_submodule("convolution")
     found = network.backbone.get_submodule("convolution")
     assert torch.equal(found.weight, largest.weight[:2])
     assert found.weight.data_ptr() != largest.weight.data_ptr()
@@ -223,7 +223,7 @@ def assert_alphas_gradient(shared: SharedPoseNetwork) -> None:
     network = shared.activate({"width": 2, "alpha": OTHER})
     relax(MixedSpace(), network)  # as a step does; it is relaxed already
     network.backbone(images)["features"].sum().backward()
-    found = relax(MixedSpace(), shared.shared.largest)["alpha"].grad
+    found = relax(MixedSpace(), shared.shared.holder)["alpha"].grad
     alpha = torch.tensor(OTHER, requires_grad=True)
     with torch.no_grad():
         features = network.backbone.get_submodule("convolution")(images)

@@ -32,6 +32,7 @@ from toy_search import (
     Still,
     Strategy,
     ToyEvaluator,
+    ToyHead,
     composed,
     refuse,
 )
@@ -40,7 +41,7 @@ from toy_search import (
 @pytest.fixture(autouse=True)
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The toys are no plugins: nobody asks for their versions, and results take them as they are."""
-    toys = {"evaluator": ToyEvaluator(), "space": ArgMaxSpace()}
+    toys = {"evaluator": ToyEvaluator(), "space": ArgMaxSpace(), "head": ToyHead()}
     for module in (search, comparing):
         monkeypatch.setattr(module, "provenance_of", lambda _composition: Provenance({}, {}, {}))
     monkeypatch.setattr(reported, "make", lambda kind, _choice: toys[kind])

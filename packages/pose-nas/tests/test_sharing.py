@@ -66,7 +66,7 @@ def shared() -> SharedWeights:
 
 
 def first_gradient(shared: SharedWeights) -> Tensor | None:
-    return shared.get_parameter("largest.first.weight").grad
+    return shared.get_parameter("holder.first.weight").grad
 
 
 @pytest.fixture
@@ -141,14 +141,14 @@ def test_network_is_the_slices_by_hand(
     shared: SharedWeights, images: Tensor, settings: Mapping[str, int], way: str
 ) -> None:
     network = getattr(shared, way)(without_values(settings))
-    by_hand = forward_by_hand(dict(shared.largest.named_parameters()), images, settings)
+    by_hand = forward_by_hand(dict(shared.holder.named_parameters()), images, settings)
     torch.testing.assert_close(network(images), by_hand)
 
 
 def test_gradients_of_several_networks_add_up_in_the_shared_weights(
     shared: SharedWeights, images: Tensor
 ) -> None:
-    weights = dict(shared.largest.named_parameters())
+    weights = dict(shared.holder.named_parameters())
     losses = [forward_by_hand(weights, images, settings).square().sum() for settings in PARTS]
     expected = torch.autograd.grad(torch.stack(losses).sum(), list(weights.values()))
     for settings in PARTS:
@@ -233,12 +233,12 @@ def test_derived_network_is_independent(shared: SharedWeights, images: Tensor) -
     optimiser.step()
     assert all(parameter.grad is None for parameter in shared.parameters())
     torch.testing.assert_close(dict(shared.state_dict()), before, rtol=0, atol=0)
-    assert not torch.equal(network.first.weight, shared.get_parameter("largest.first.weight"))
+    assert not torch.equal(network.first.weight, shared.get_parameter("holder.first.weight"))
 
 
 def test_statistics_start_afresh_and_constants_are_sliced(shared: SharedWeights, images: Tensor) -> None:
-    shared.largest(images)
-    shared.get_buffer("largest.scale")[2] = 7.0
+    shared.holder(images)
+    shared.get_buffer("holder.scale")[2] = 7.0
     network = shared.activate(without_values(PARTS[1]))
     assert network.norm.num_batches_tracked == 0
     torch.testing.assert_close(network.norm.running_mean, torch.zeros(8, dtype=torch.float64))
@@ -251,11 +251,11 @@ def test_ordinary_network_and_frozen_parameters(shared: SharedWeights, images: T
     network.first.requires_grad_(False)
     shared.activate(network)(images).sum().backward()
     assert first_gradient(shared) is None
-    assert shared.get_parameter("largest.grouped.weight").grad is not None
+    assert shared.get_parameter("holder.grouped.weight").grad is not None
 
 
 def test_names_are_the_networks_own(shared: SharedWeights) -> None:
-    assert set(shared.state_dict()) == {f"largest.{name}" for name in elastic(LARGEST).state_dict()}
+    assert set(shared.state_dict()) == {f"holder.{name}" for name in elastic(LARGEST).state_dict()}
 
 
 def test_error_names_the_tensor_and_both_shapes(shared: SharedWeights) -> None:
@@ -266,13 +266,13 @@ def test_error_names_the_tensor_and_both_shapes(shared: SharedWeights) -> None:
     even = without_values({**LARGEST, "kernel": 4})
     with pytest.raises(PosenasError, match=r"grouped\.weight .*centre"):
         shared.derive(even)
-    with pytest.raises(PosenasError, match=r"1\.weight is not in the largest network"):
+    with pytest.raises(PosenasError, match=r"1\.weight is not in the network that holds the shared weights"):
         shared.activate(nn.Sequential(nn.ReLU(), nn.Linear(2, 2)))
 
 
 def test_a_frozen_shared_parameter_gets_no_gradient(shared: SharedWeights) -> None:
-    shared.largest.get_parameter("linear.weight").requires_grad = False
+    shared.holder.get_parameter("linear.weight").requires_grad = False
     network = shared.activate(without_values(PARTS[1]))
     network(torch.randn(2, 3, 8, 8, dtype=torch.float64)).sum().backward()
-    assert shared.largest.get_parameter("linear.weight").grad is None
-    assert shared.largest.get_parameter("linear.bias").grad is not None
+    assert shared.holder.get_parameter("linear.weight").grad is None
+    assert shared.holder.get_parameter("linear.bias").grad is not None

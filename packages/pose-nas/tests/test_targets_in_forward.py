@@ -82,7 +82,9 @@ def test_every_forward_pass_of_a_training_has_the_targets(shared: bool) -> None:
     space, head = Space(), RegionHead()
     step: Step = SandwichStep(space, 1, "off") if shared else SupervisedStep()
     network = (
-        SharedPoseNetwork(lambda genotype: PoseNetwork(space.build(genotype), head), space.largest())
+        SharedPoseNetwork(
+            lambda genotype: PoseNetwork(space.build(genotype), head), PoseNetwork(Stub(), head)
+        )
         if shared
         else PoseNetwork(Stub(), head)
     )

@@ -43,7 +43,7 @@ class Alternating:
         self, network: Any, batch: Batch, rng: Random, *, update: Update, progress: float
     ) -> Mapping[str, float]:
         assert 0.0 <= progress < 1.0
-        largest = network.shared.largest if isinstance(network, SharedPoseNetwork) else network
+        largest = network.shared.holder if isinstance(network, SharedPoseNetwork) else network
         alpha = relax(SPACE, largest)["alpha"]
         losses = {}
         half = len(batch.images) // 2

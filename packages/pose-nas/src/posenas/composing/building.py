@@ -9,9 +9,17 @@ from typing import Any, cast
 import torch
 
 from posenas.composing.checks.conformity import blamed
+from posenas.composing.joined import chosen_head, holding_backbone, holding_head, join, own_space
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner, load
-from posenas.contract.components import Derivable, Head, HeadModule, SearchSpace
+from posenas.contract.components import (
+    Backbone,
+    Derivable,
+    Head,
+    HeadModule,
+    SearchSpace,
+    WeightSharing,
+)
 from posenas.contract.costs import Networks
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
@@ -26,6 +34,12 @@ from posenas.runs.recipe import ComponentChoice, Recipe
 def make(kind: str, choice: ComponentChoice) -> Any:
     """Return the component of that kind with the chosen options."""
     return make_component(load(kind, choice.name), choice.options, where=f"{kind} {choice.name}")
+
+
+def make_pair(space: ComponentChoice, head: ComponentChoice) -> tuple[SearchSpace, Head]:
+    """Return the space, joined with the head's dimensions where it has some, and the head."""
+    made = make("space", space), make("head", head)
+    return join(*made), made[1]
 
 
 def qualified(recipe: Recipe, metric: str) -> str:
@@ -50,7 +64,39 @@ def build_network(
         keypoints: what the head finds.
         compute: the precision to run in; None for float32.
     """
-    backbone = space.build(genotype)
+    return _assembled(space.build(genotype), chosen_head(head, genotype), keypoints, compute)
+
+
+def build_holder(
+    space: SearchSpace, *, head: Head, keypoints: KeypointSet, compute: Compute | None = None
+) -> PoseNetwork:
+    """Return the network with the tensors of all genotypes' networks, with fresh weights.
+
+    It is the largest network where that has them all, and else one that may be unable to run.
+
+    Args:
+        space: builds the backbone.
+        head: builds the head's module.
+        keypoints: what the head finds.
+        compute: the precision to run in; None for float32.
+    """
+    return _assembled(holding_backbone(sharing(space)), holding_head(head), keypoints, compute)
+
+
+def sharing(space: SearchSpace) -> WeightSharing:
+    """Return a space that shares weights as such.
+
+    Raises:
+        TypeError: where it does not.
+    """
+    if not isinstance(space, WeightSharing):
+        raise TypeError(f"{space!r} has no shared weights; the strategy must require WeightSharing")
+    return space
+
+
+def _assembled(
+    backbone: Backbone, head: Head, keypoints: KeypointSet, compute: Compute | None
+) -> PoseNetwork:
     module = head.build(head.select(backbone.levels), keypoints)
     return PoseNetwork(cast(torch.nn.Module, backbone), cast(torch.nn.Module, module), compute)
 
@@ -130,7 +176,7 @@ def describe_networks(
         keypoints: what the head finds.
     """
     return {
-        "space": {"name": recipe.space.name, **option_values(space)},
+        "space": {"name": recipe.space.name, **option_values(own_space(space))},
         "head": {"name": recipe.head.name, **option_values(head)},
         "keypoints": len(keypoints),
     }
@@ -144,8 +190,10 @@ def build_head(space: SearchSpace, head: Head, keypoints: KeypointSet) -> HeadMo
         head: builds the module.
         keypoints: what the head finds.
     """
+    genotype = space.sample(Random(0))
     with torch.device("meta"):
-        return head.build(head.select(space.build(space.sample(Random(0))).levels), keypoints)
+        network = build_network(space, genotype, head=head, keypoints=keypoints)
+    return cast(HeadModule, network.head)
 
 
 def compute_for(recipe: Recipe, space: SearchSpace) -> Compute:

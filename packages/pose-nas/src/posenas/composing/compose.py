@@ -9,26 +9,36 @@ from typing import Any
 
 from posenas.composing.building import compute_for, make, networks_of, qualified
 from posenas.composing.checks.conformity import (
+    check_choices,
     check_genotypes,
     check_methods,
     check_metrics,
     check_requirements,
     check_splits,
     check_view,
+    refuse,
 )
 from posenas.composing.checks.data_checks import check_evaluator, check_people
 from posenas.composing.checks.fitting import check_head, check_strategy
-from posenas.composing.checks.rehearsal import rehearse_backbone, rehearse_head
+from posenas.composing.checks.rehearsal import rehearse_backbone, rehearse_head, rehearse_sharing
 from posenas.composing.composition import Composition
 from posenas.composing.goals.costs import bind_costs, named_costs
 from posenas.composing.goals.installed_costs import InstalledCosts, installed_costs
 from posenas.composing.goals.limits import parse_limit
 from posenas.composing.goals.objectives import choose_objectives
 from posenas.composing.goals.reachable_limits import check_known_limits
+from posenas.composing.joined import (
+    chosen_head,
+    is_searched,
+    join,
+    join_by_name,
+    own_space,
+    reserved_name,
+)
 from posenas.composing.options import option_values
 from posenas.composing.plugins import Owner
 from posenas.composing.settings import make_augmentation, make_settings, without_flips
-from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
+from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace, WeightSharing
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Objective
 from posenas.contract.keypoints import KeypointSet
@@ -50,9 +60,10 @@ def compose(recipe: Recipe) -> Composition:
     limits = tuple(parse_limit(text, costs) for text in recipe.limits)
     settings = make_settings(recipe)
     warnings: list[str] = []
-    space, genotypes = _space(recipe, warnings)
-    compute = compute_for(recipe, space)
-    head = _head(recipe, space, warnings)
+    own, of_space = _space(recipe, warnings)
+    compute = compute_for(recipe, own)
+    head, of_head = _head(recipe, own, warnings)
+    space, genotypes = join(own, head), join_by_name(of_space, of_head)
     settings["augmentation"] = make_augmentation(recipe, head)
     strategy = _strategy(recipe, warnings)
     dataset, keypoints = _dataset(recipe, warnings)
@@ -90,14 +101,26 @@ def compose(recipe: Recipe) -> Composition:
 def _space(recipe: Recipe, warnings: list[str]) -> tuple[SearchSpace, Mapping[str, Genotype]]:
     """Return the space, and genotypes by the method that gave them."""
     space: SearchSpace = _conforming(recipe, "space", warnings)
-    return space, check_genotypes(space, owner=Owner("space", recipe.space.name))
+    owner = Owner("space", recipe.space.name)
+    genotypes = check_genotypes(space, owner=owner)
+    refuse(owner, reserved_name(space))
+    return space, genotypes
 
 
-def _head(recipe: Recipe, space: SearchSpace, warnings: list[str]) -> Head:
+def _head(recipe: Recipe, space: SearchSpace, warnings: list[str]) -> tuple[Head, Mapping[str, Genotype]]:
+    """Return the head, and genotypes of its own dimensions by the method that gave them.
+
+    Args:
+        recipe: chooses it.
+        space: the one whose levels it reads.
+        warnings: what looks like a mistake is added to them.
+    """
     head: Head = _conforming(recipe, "head", warnings)
-    check_view(head, owner=Owner("head", recipe.head.name))
+    owner = Owner("head", recipe.head.name)
+    check_view(head, owner=owner)
+    genotypes = check_choices(head, owner=owner)
     check_head(recipe, space, head)
-    return head
+    return head, genotypes
 
 
 def _strategy(recipe: Recipe, warnings: list[str]) -> Strategy:
@@ -150,9 +173,11 @@ def _rehearse(
 ) -> list[str]:
     """Run networks of the space without values, and the head really, and return warnings.
 
+    Of a searched head each network's own one is tried.
+
     Args:
         recipe: names space and head.
-        space: builds the backbones.
+        space: builds the backbones; joined with the head's dimensions where it has some.
         head: reads their levels.
         keypoints: what the head finds.
         genotypes: by the method that gave them.
@@ -160,10 +185,19 @@ def _rehearse(
     Raises:
         PosenasError: where a part does not keep the contract's word; it names the plugin.
     """
-    networks = {name: genotypes[name] for name in ("largest", "smallest", "sample") if name in genotypes}
-    for genotype in networks.values():
-        levels = rehearse_backbone(space, genotype, head.view(), owner=Owner("space", recipe.space.name))
-    return rehearse_head(head, levels, keypoints, owner=Owner("head", recipe.head.name))
+    networks = [genotypes[name] for name in ("largest", "smallest", "sample") if name in genotypes]
+    owners = Owner("space", recipe.space.name), Owner("head", recipe.head.name)
+    offered = [rehearse_backbone(space, each, head.view(), owner=owners[0]) for each in networks]
+    if not is_searched(head):
+        return rehearse_head(head, offered[-1], keypoints, owner=owners[1])
+    warnings = {
+        warning
+        for genotype, levels in zip(networks, offered, strict=True)
+        for warning in rehearse_head(chosen_head(head, genotype), levels, keypoints, owner=owners[1])
+    }
+    if isinstance(space, WeightSharing):
+        rehearse_sharing(space, networks, head=head, keypoints=keypoints, owner=owners[1])
+    return sorted(warnings)
 
 
 def _check_initial_weights(recipe: Recipe) -> None:
@@ -179,6 +213,12 @@ def _check_together(composition: Composition) -> None:
     check_evaluator(composition)
 
 
+def _components(composition: Composition) -> Mapping[str, Any]:
+    """Return the components by kind, as plugins made them."""
+    made = {kind: getattr(composition, kind) for kind in COMPONENT_KINDS}
+    return made | {"space": own_space(composition.space)}
+
+
 def _completed(composition: Composition, settings: Mapping[str, Any]) -> Recipe:
     """Return the recipe with every option and objective spelled out.
 
@@ -186,8 +226,8 @@ def _completed(composition: Composition, settings: Mapping[str, Any]) -> Recipe:
     """
     recipe, objectives = composition.recipe, composition.objectives
     spelled_out: dict[str, Any] = {
-        kind: ComponentChoice(getattr(recipe, kind).name, option_values(getattr(composition, kind)))
-        for kind in COMPONENT_KINDS
+        kind: ComponentChoice(getattr(recipe, kind).name, option_values(component))
+        for kind, component in _components(composition).items()
     }
     spelled_out |= {table: option_values(values) for table, values in settings.items()}
     costs = composition.costs.options

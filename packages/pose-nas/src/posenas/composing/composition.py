@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from posenas.composing.building import build_network, derived
+from posenas.composing.building import build_holder, build_network, derived
 from posenas.composing.goals.costs import CompositionCosts
 from posenas.contract.batches import View
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
@@ -29,6 +29,7 @@ class Composition:
 
     Attributes:
         recipe: spells out every option, so that it means the same to a later version with other defaults.
+        space: what is searched: the recipe's space, joined with the head's dimensions where it has some.
         costs: what its networks cost.
         warnings: what looks like a mistake in a plugin and may be none.
     """
@@ -59,6 +60,10 @@ class Composition:
         return build_network(
             self.space, genotype, head=self.head, keypoints=self.keypoints, compute=self.compute
         )
+
+    def holder(self) -> PoseNetwork:
+        """Return the network that holds the shared weights of all genotypes, fresh ones."""
+        return build_holder(self.space, head=self.head, keypoints=self.keypoints, compute=self.compute)
 
     def costs_of(self, genotype: Genotype) -> dict[str, float]:
         """Return the costs that the genotype's trial has: the counted ones, and those that a goal names."""

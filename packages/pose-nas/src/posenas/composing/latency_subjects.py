@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from posenas.composing.building import build_network, compute_for, describe_networks, make
+from posenas.composing.building import build_network, compute_for, describe_networks, make, make_pair
 from posenas.composing.named_networks import NamedNetwork, changed, find_network
 from posenas.composing.options import make_component
-from posenas.contract.components import Dataset, Head, SearchSpace
+from posenas.contract.components import Dataset
 from posenas.contract.keypoints import KeypointSet
 from posenas.networks.latency.build import Subject
 from posenas.networks.latency.cost import Latency
@@ -59,9 +59,8 @@ def network_for(table: LatencyTable, name: str, assignments: tuple[str, ...]) ->
 
 
 def _subject(recipe: Recipe, keypoints: KeypointSet, *, batch_size: int, threads: int) -> Subject:
-    space: SearchSpace = make("space", recipe.space)
+    space, head = make_pair(recipe.space, recipe.head)
     compute = compute_for(recipe, space)
-    head: Head = make("head", recipe.head)
     return Subject(
         space=space,
         build=partial(build_network, space, head=head, keypoints=keypoints, compute=compute),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from posenas.composing.building import make, network_costs, outline_network
+from posenas.composing.building import make_pair, network_costs, outline_network
 from posenas.composing.plugins import find_plugins, load_entry, remedy
-from posenas.contract.components import Backbone, Head, SearchSpace
+from posenas.contract.components import Backbone, SearchSpace
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import Genotype, Real, check_genotype, genotype_id, middle
 from posenas.contract.keypoint_sets import COCO_17, KEYPOINT_SETS
@@ -52,7 +52,7 @@ class NamedNetwork:
 
     def backbone(self) -> Backbone:
         """Return the network's backbone, built by its space with fresh weights."""
-        space: SearchSpace = make("space", self.space)
+        space, _ = make_pair(self.space, self.head)
         return space.build(self.genotype)
 
     def recipe_tables(self) -> dict[str, Any]:
@@ -131,15 +131,16 @@ def changed(network: NamedNetwork, assignments: Iterable[str]) -> NamedNetwork:
         "head": {"name": network.head.name, **network.head.options},
     }
     recipe = recipe_from_tables(merge(tables, parsed, flags={}))
-    genotype = _undecided_in(recipe.space) if network.genotype == _undecided_in(network.space) else None
+    undecided = network.genotype == _undecided_in(network.space, network.head)
+    genotype = _undecided_in(recipe.space, recipe.head) if undecided else None
     return replace(
         network, space=recipe.space, head=recipe.head, genotype=genotype or network.genotype, published={}
     )
 
 
-def _undecided_in(choice: ComponentChoice) -> Genotype | None:
+def _undecided_in(space: ComponentChoice, head: ComponentChoice) -> Genotype | None:
     """Return the genotype whose choices all weigh the same, or None if some dimension is not real."""
-    dimensions = make("space", choice).dimensions()
+    dimensions = make_pair(space, head)[0].dimensions()
     return middle(dimensions) if all(isinstance(each, Real) for each in dimensions.values()) else None
 
 
@@ -193,9 +194,8 @@ def _of_run(path: Path) -> NamedNetwork:
 
 def describe_network(network: NamedNetwork) -> dict[str, Any]:
     """Return costs and levels, without running the network: one object of `posenas zoo --json`."""
-    space: SearchSpace = make("space", network.space)
+    space, head = make_pair(network.space, network.head)
     check_genotype(network.genotype, space.dimensions())
-    head: Head = make("head", network.head)
     costs = network_costs(space, network.genotype, head=head, keypoints=network.keypoints)
     return {
         "name": network.name,
@@ -212,8 +212,7 @@ def describe_network(network: NamedNetwork) -> dict[str, Any]:
 
 def describe_parts(network: NamedNetwork) -> dict[str, dict[str, float]]:
     """Return the counted costs of backbone and head, and of the modules of each, by part and cost."""
-    space: SearchSpace = make("space", network.space)
-    head: Head = make("head", network.head)
+    space, head = make_pair(network.space, network.head)
     outline = outline_network(space, network.genotype, head=head, keypoints=network.keypoints)
     parts = measure_parts(outline, (head.view().height, head.view().width))
     return {part: dict(costs.as_dict()) for part, costs in parts.items()}

@@ -259,7 +259,7 @@ class Problem(Protocol):
 
         Where the strategy requires `Relaxed` too, real values are shared parameters: `activate` gives the
         network of a genotype with the genotype's values, and their gradients change the shared ones, which
-        are in `network.shared.largest`.
+        are in `network.shared.holder`.
 
         Args:
             step: how each batch trains it.

@@ -37,7 +37,7 @@ def learn_values(
 
     Args:
         space: a relaxed space.
-        network: the network, or the largest one of shared weights, on the device to train on.
+        network: the network, or the one that holds shared weights, on the device to train on.
         learning: how the values learn, and the names of what is frozen.
 
     Returns:

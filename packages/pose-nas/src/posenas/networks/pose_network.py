@@ -41,11 +41,11 @@ class PoseNetwork(nn.Module):
 
 
 class SharedPoseNetwork(nn.Module):
-    """A super-network: the largest network's weights, and any genotype's network as a part of them.
+    """A super-network: the weights of one network, and any genotype's network as a part of them.
 
     Args:
         build: makes the pose network of a genotype.
-        largest: the genotype whose tensors contain every other's.
+        holder: the network that has the weights: the largest one, or one that has those of all alternatives.
         relax: makes a network's real values parameters, before the network is bound to the shared weights.
             Their gradients then change the shared values.
         restore: puts a genotype's real values into its network, in place of the shared ones.
@@ -54,7 +54,7 @@ class SharedPoseNetwork(nn.Module):
     def __init__(
         self,
         build: BuildNetwork,
-        largest: Genotype,
+        holder: PoseNetwork,
         *,
         relax: Callable[[PoseNetwork], object] | None = None,
         restore: Callable[[PoseNetwork, Genotype], None] | None = None,
@@ -63,10 +63,9 @@ class SharedPoseNetwork(nn.Module):
         self._build = build
         self._relax = relax
         self._restore = restore
-        network = build(largest)
         if relax is not None:
-            relax(network)
-        self.shared = SharedWeights(network)
+            relax(holder)
+        self.shared = SharedWeights(holder)
         self._active: dict[str, ActiveNetwork[PoseNetwork]] = {}
 
     def activate(self, genotype: Genotype) -> PoseNetwork:

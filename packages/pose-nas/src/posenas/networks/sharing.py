@@ -1,8 +1,9 @@
 """Weight sharing: one set of weights serves every network of a space whose networks nest.
 
 A sub-network is an ordinary static network. Only its weights come from elsewhere: each of its parameters is a
-slice of the parameter of the same name in the largest network (`sub_slices`). What it lacks, such as the
-later blocks of a stage or an attention module, is simply not there. An active sub-network and the stand-alone
+slice of the parameter of the same name in the holder (`sub_slices`). The holder is the largest network, or
+one with the tensors of all alternatives, which is no genotype's. What a sub-network lacks, such as the later
+blocks of a stage or an attention module, is simply not there. An active sub-network and the stand-alone
 network cut out of the shared weights are therefore the same by construction.
 
 Gradients are added into the slices of one persistent buffer: differentiating through a slice would fill a
@@ -99,15 +100,16 @@ class ActiveNetwork(Generic[Network]):
 
 
 class SharedWeights(nn.Module):
-    """The weights of a largest network, from which any network that nests in it takes its own.
+    """The weights of one network, the holder, from which any network that nests in it takes its own.
 
     Train it by passing `parameters()` to an optimiser and by backward passes through activated networks;
-    `zero_grad(set_to_none=False)` keeps the gradient buffers.
+    `zero_grad(set_to_none=False)` keeps the gradient buffers. A parameter that no activated network has got a
+    gradient for has none, and optimisers leave it as it is.
     """
 
-    def __init__(self, largest: nn.Module) -> None:
+    def __init__(self, holder: nn.Module) -> None:
         super().__init__()
-        self.largest = largest
+        self.holder = holder
 
     def activate(self, network: Network) -> Network:
         """Fill a network with copies of the shared weights; its gradients add up in the shared ones.
@@ -121,7 +123,7 @@ class SharedWeights(nn.Module):
                 afresh; any other buffer is a constant and sliced like a weight.
 
         Raises:
-            PosenasError: where a tensor of the network does not nest in the largest network.
+            PosenasError: where a tensor of the network does not nest in the holder.
         """
         return self.bind(network).network
 
@@ -137,7 +139,7 @@ class SharedWeights(nn.Module):
     def _fill(self, network: Network, connect: Connect) -> ActiveNetwork[Network]:
         parts: list[_Part] = []
         normalisations = []
-        for path, module, full in _side_by_side(network, self.largest, ""):
+        for path, module, full in _side_by_side(network, self.holder, ""):
             parts += _fill_parameters(module, full, path, connect)
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 _renew_statistics(module, full, path)
@@ -148,22 +150,22 @@ class SharedWeights(nn.Module):
 
 
 def _side_by_side(
-    network: nn.Module, largest: nn.Module | None, path: str
+    network: nn.Module, holder: nn.Module | None, path: str
 ) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
-    """Yield each module's path, the module, and the one in its place in the largest network."""
-    yield path, network, largest
+    """Yield each module's path, the module, and the one in its place in the holder."""
+    yield path, network, holder
     for name, module in network._modules.items():
         if module is not None:
-            full = largest._modules.get(name) if largest else None
+            full = holder._modules.get(name) if holder else None
             yield from _side_by_side(module, full, f"{path}{name}.")
 
 
 def _fill_parameters(
-    module: nn.Module, largest: nn.Module | None, path: str, connect: Connect
+    module: nn.Module, holder: nn.Module | None, path: str, connect: Connect
 ) -> Iterator[_Part]:
     for name, parameter in module._parameters.items():
         if parameter is not None:
-            full = _find(name, path, largest._parameters if largest else {})
+            full = _find(name, path, holder._parameters if holder else {})
             slices = _locate(path + name, parameter, full)
             copy = nn.Parameter(full[slices].clone(), parameter.requires_grad and full.requires_grad)
             connect(copy, full, slices)
@@ -172,19 +174,19 @@ def _fill_parameters(
 
 
 def _renew_statistics(
-    normalisation: nn.modules.batchnorm._BatchNorm, largest: nn.Module | None, path: str
+    normalisation: nn.modules.batchnorm._BatchNorm, holder: nn.Module | None, path: str
 ) -> None:
     for name, buffer in normalisation._buffers.items():
         if buffer is not None:
-            full = _find(name, path, largest._buffers if largest else {})
+            full = _find(name, path, holder._buffers if holder else {})
             normalisation._buffers[name] = full.new_empty(buffer.shape)
     normalisation.reset_running_stats()
 
 
-def _fill_constants(module: nn.Module, largest: nn.Module | None, path: str) -> Iterator[_Part]:
+def _fill_constants(module: nn.Module, holder: nn.Module | None, path: str) -> Iterator[_Part]:
     for name, buffer in module._buffers.items():
         if buffer is not None:
-            full = _find(name, path, largest._buffers if largest else {})
+            full = _find(name, path, holder._buffers if holder else {})
             slices = _locate(path + name, buffer, full)
             module._buffers[name] = copy = full[slices].clone()
             yield _Part(copy, full, slices)
@@ -193,7 +195,9 @@ def _fill_constants(module: nn.Module, largest: nn.Module | None, path: str) -> 
 def _find(name: str, path: str, shared: Mapping[str, SharedTensor | None]) -> SharedTensor:
     full = shared.get(name)
     if full is None:
-        raise PosenasError(f"weight sharing: {path}{name} is not in the largest network")
+        raise PosenasError(
+            f"weight sharing: {path}{name} is not in the network that holds the shared weights"
+        )
     return full
 
 
@@ -203,7 +207,7 @@ def _locate(name: str, part: Tensor, full: Tensor) -> Slices:
     except ValueError as error:
         raise PosenasError(
             f"weight sharing: {name} of shape {tuple(part.shape)} is no slice of shape {tuple(full.shape)} "
-            f"in the largest network: {error}"
+            f"in the network that holds the shared weights: {error}"
         ) from None
 
 

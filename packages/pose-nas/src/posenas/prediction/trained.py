@@ -10,11 +10,10 @@ from typing import Any
 import torch
 
 from posenas.composing.after_training import check_changes
-from posenas.composing.building import build_network, compute_for, make
+from posenas.composing.building import build_network, compute_for, make_pair
 from posenas.composing.named_networks import find_network
 from posenas.composing.options import make_component
 from posenas.contract.batches import View
-from posenas.contract.components import Head, SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoints import KeypointSet
 from posenas.learning.inference import EvaluationSettings, prepare
@@ -61,8 +60,7 @@ def load_trained(path: Path, *, assignments: Iterable[str], flags: Mapping[str, 
             )
     trained, recipe = recipe, recipe_from_tables(merge(recipe_tables(recipe), parsed, flags=flags))
     check_changes(path, trained=trained, used=recipe)
-    space: SearchSpace = make("space", recipe.space)
-    head: Head = make("head", recipe.head)
+    space, head = make_pair(recipe.space, recipe.head)
     settings: EvaluationSettings = make_component(
         EvaluationSettings, recipe.evaluation, where="table [evaluation]"
     )

@@ -10,6 +10,7 @@ from posenas.composing.building import make, qualified
 from posenas.composing.goals.costs import COUNTED
 from posenas.composing.goals.installed_costs import InstalledCosts, installed_costs
 from posenas.composing.goals.objectives import best_trial, choose_objectives, front
+from posenas.composing.joined import join
 from posenas.contract.components import Derivable, Evaluator
 from posenas.contract.costs import CostFigure
 from posenas.contract.errors import PosenasError
@@ -70,7 +71,7 @@ def _derived(results: Results, recipe: Recipe) -> Mapping[str, str]:
     candidates = {trial.id: trial.genotype for trial in results.ranked}
     if results.answer is None or not candidates or results.answer.id in candidates:
         return {}
-    space = make("space", recipe.space)
+    space = join(make("space", recipe.space), make("head", recipe.head))
     if not isinstance(space, Derivable):
         return {}
     return {name: genotype_id(space.derived(genotype)) for name, genotype in candidates.items()}

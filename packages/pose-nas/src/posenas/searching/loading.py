@@ -8,7 +8,8 @@ from functools import partial
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from posenas.contract.components import Relaxed, WeightSharing
+from posenas.composing.building import sharing
+from posenas.contract.components import Relaxed
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Weights
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
@@ -72,8 +73,8 @@ def inherit_network(resources: Resources, genotype: Genotype, file: str) -> tupl
 def fresh_shared_network(resources: Resources) -> SharedPoseNetwork:
     """Return a super-network whose training is to begin, with initial weights where the recipe has some."""
     network = _new_shared(resources, relaxed=_learns_values(resources))
-    _fill(resources, network.shared.largest)
-    restore(resources.composition.space, network.shared.largest, largest(resources))
+    _fill(resources, network.shared.holder)
+    restore(resources.composition.space, network.shared.holder, largest(resources))
     return network
 
 
@@ -105,7 +106,7 @@ def _new_shared(resources: Resources, *, relaxed: bool) -> SharedPoseNetwork:
     space = resources.composition.space
     return SharedPoseNetwork(
         resources.composition.build,
-        largest(resources),
+        resources.composition.holder(),
         relax=partial(relax, space) if relaxed else None,
         restore=partial(restore, space),
     )
@@ -113,10 +114,7 @@ def _new_shared(resources: Resources, *, relaxed: bool) -> SharedPoseNetwork:
 
 def largest(resources: Resources) -> Genotype:
     """Return the largest genotype of a space that shares weights."""
-    space = resources.composition.space
-    if not isinstance(space, WeightSharing):
-        raise TypeError(f"{space!r} has no shared weights; the strategy must require WeightSharing")
-    return space.largest()
+    return sharing(resources.composition.space).largest()
 
 
 def _learns_values(resources: Resources) -> bool:

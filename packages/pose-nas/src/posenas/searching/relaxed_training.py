@@ -82,7 +82,7 @@ def _train(
 ) -> dict[str, Any]:
     """Train a network's weights and real values, save the weights, and return the effect's result."""
     space = resources.composition.space
-    pose = network.shared.largest if isinstance(network, SharedPoseNetwork) else network
+    pose = network.shared.holder if isinstance(network, SharedPoseNetwork) else network
     network.to(resources.composition.compute.device)
     restore(space, pose, start)
     architecture, values = learn_values(space, pose, learning)

@@ -29,10 +29,12 @@ from posenas.contract.components import (
     Foreseeing,
     Head,
     HeadModule,
+    Holding,
     Noticing,
     Relaxed,
     Reporting,
     ScaleTest,
+    SearchableHead,
     SearchSpace,
     Timed,
     WeightSharing,
@@ -47,9 +49,9 @@ from posenas.contract.samples import Sample
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
 
 _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
-    "space": (WeightSharing, Conditional, Evolvable, Relaxed, Derivable, Reporting),
+    "space": (WeightSharing, Holding, Conditional, Evolvable, Relaxed, Derivable, Reporting),
     "strategy": (Reporting,),
-    "head": (Foreseeing, Reporting),
+    "head": (SearchableHead, Conditional, Evolvable, Foreseeing, Reporting),
     "dataset": (Noticing, Reporting),
     "evaluator": (Reporting,),
     "cost": (Explained,),
@@ -143,8 +145,31 @@ def _check_capabilities(
     return [f"{owner} {words}" for words in near_misses(component, capabilities, without=without)]
 
 
-def check_genotypes(space: SearchSpace, *, owner: Owner) -> dict[str, Genotype]:
-    """Return genotypes of the space by the method that gave them.
+def check_choices(head: Head, *, owner: Owner) -> dict[str, Genotype]:
+    """Return genotypes of a searchable head by the method that gave them; none where it has no dimensions.
+
+    Raises:
+        PosenasError: if one of them is not one value of each dimension, or chooses no head of the same view.
+    """
+    if not isinstance(head, SearchableHead):
+        return {}
+    with blamed(owner, "dimensions"):
+        if not head.dimensions():
+            return {}
+    genotypes = check_genotypes(head, owner=owner)
+    with blamed(owner, "holder"):
+        heads = {"holder": head.holder()}
+    for name, genotype in genotypes.items():
+        with blamed(owner, f"chosen of {name}"):
+            heads[f"chosen of {name}"] = head.chosen(genotype)
+    for what, chosen in heads.items():
+        refuse(owner, misfit(chosen, Head) and f"{what} gives {type(chosen).__name__}, expected a head")
+        refuse(owner, "" if chosen.view() == head.view() else f"{what} gives a head of another view")
+    return genotypes
+
+
+def check_genotypes(space: SearchSpace | SearchableHead, *, owner: Owner) -> dict[str, Genotype]:
+    """Return genotypes of a space, or of a searchable head, by the method that gave them.
 
     Raises:
         PosenasError: if one of them is not one value of each dimension.
@@ -161,14 +186,14 @@ def check_genotypes(space: SearchSpace, *, owner: Owner) -> dict[str, Genotype]:
             with blamed(owner, name):
                 check_genotype(genotype, dimensions)
         except PosenasError as error:
-            refuse(owner, f"{name} gives no genotype of its space: {error}")
+            refuse(owner, f"{name} gives no genotype of its {owner.kind}: {error}")
     return genotypes
 
 
-def _genotypes(space: SearchSpace, *, owner: Owner) -> Iterator[tuple[str, Genotype]]:
+def _genotypes(space: SearchSpace | SearchableHead, *, owner: Owner) -> Iterator[tuple[str, Genotype]]:
     with blamed(owner, "sample"):
         yield "sample", space.sample(Random(0))
-    if isinstance(space, WeightSharing):
+    if isinstance(space, WeightSharing | SearchableHead):
         with blamed(owner, "largest"):
             yield "largest", space.largest()
         with blamed(owner, "smallest"):

@@ -10,6 +10,7 @@ from typing import cast
 import torch
 
 from posenas.composing.building import build_head, build_network, make
+from posenas.composing.joined import drawn_head, join
 from posenas.composing.plugins import find_plugins
 from posenas.contract.components import Head, Relaxed, SearchSpace
 from posenas.contract.errors import PosenasError
@@ -93,7 +94,8 @@ def offers(capability: type, space: SearchSpace, head: Head, keypoints: Keypoint
         head: builds the module.
         keypoints: what the head finds.
     """
-    return isinstance(space, capability) or isinstance(build_head(space, head, keypoints), capability)
+    joined = join(space, head)
+    return isinstance(joined, capability) or isinstance(build_head(joined, head, keypoints), capability)
 
 
 def _fitting(
@@ -131,7 +133,7 @@ def check_head(recipe: Recipe, space: SearchSpace, head: Head) -> None:
     with torch.device("meta"):
         backbone = space.build(space.sample(Random(0)))
     try:
-        head.select(backbone.levels)
+        drawn_head(head, Random(0)).select(backbone.levels)
     except PosenasError as error:
         raise PosenasError(
             f"head {recipe.head.name!r} does not fit space {recipe.space.name!r}: {error}; "
@@ -143,7 +145,7 @@ def _fitting_heads(levels: Sequence[Level]) -> list[str]:
     fitting = []
     for plugin in find_plugins(("head",)):
         try:
-            make("head", ComponentChoice(plugin.name)).select(levels)
+            drawn_head(make("head", ComponentChoice(plugin.name)), Random(0)).select(levels)
             fitting.append(plugin.name)
         except PosenasError:
             continue  # what does not load or fit is no suggestion

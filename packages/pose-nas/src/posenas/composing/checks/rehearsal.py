@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from posenas.composing.building import build_holder, outline_network
 from posenas.composing.checks.conformity import blamed, check_module_methods, refuse
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import Batch, Look, Poses, View
@@ -25,11 +26,13 @@ from posenas.contract.components import (
     ScaleTest,
     SearchSpace,
 )
+from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
 from posenas.data.regions import region_fields
 from posenas.networks.multiplications import Multiplications, WithoutPointwise
+from posenas.networks.sharing import SharedWeights
 
 _VIEWS = 2
 _SEED = 0
@@ -129,6 +132,36 @@ def rehearse_head(head: Head, levels: Sequence[Level], keypoints: KeypointSet, *
         _rehearse_training(module, features, view, keypoints=keypoints, owner=owner)
         _rehearse_decoding(module, features, view, keypoints=keypoints, owner=owner)
     return warnings
+
+
+def rehearse_sharing(
+    space: SearchSpace,
+    genotypes: Sequence[Genotype],
+    *,
+    head: Head,
+    keypoints: KeypointSet,
+    owner: Owner,
+) -> None:
+    """Check that the modules of a searched head's choices nest in that of its holder; on the meta device.
+
+    Args:
+        space: joined with the head's dimensions; it shares weights.
+        genotypes: some of the joined space.
+        head: the searchable one.
+        keypoints: the dataset's.
+        owner: the head's plugin.
+
+    Raises:
+        PosenasError: if a tensor of one of them is not in the holder, or no slice of what is there.
+    """
+    with blamed(owner, "build of its holder"), torch.device("meta"):
+        shared = SharedWeights(build_holder(space, head=head, keypoints=keypoints).head)
+    for genotype in genotypes:
+        network = outline_network(space, genotype, head=head, keypoints=keypoints)
+        try:
+            shared.derive(network.head)
+        except PosenasError as error:
+            refuse(owner, f"the modules of its choices do not nest: {error}")
 
 
 def _rehearse_training(

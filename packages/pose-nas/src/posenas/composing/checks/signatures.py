@@ -72,8 +72,14 @@ def near_misses(
     }
     capabilities = [protocol for protocol in protocols if not isinstance(component, protocol)]
     meant = {name for protocol in protocols for name in members(protocol)}
+    told: set[str] = set()
     for protocol in capabilities:
-        wanted = [name for name in members(protocol) if not hasattr(component, name)]
+        wanted = [name for name in members(protocol) if not hasattr(component, name) and name not in told]
+        whole = [name for name in members(protocol) if name in vars(protocol)]
+        part = [name for name in whole if name in own]
+        if wanted and 2 * len(part) > len(whole):
+            yield f"has {part[0]!r} of {protocol.__name__} and lacks {wanted[0]!r}; it is not used as it is"
+        told |= set(wanted)
         for name in wanted:
             close = get_close_matches(name, own - meant, n=1, cutoff=_CLOSE)
             if close:
