@@ -6,7 +6,8 @@ from itertools import product
 
 import pytest
 import torch
-from posenas.networks.layers.hrnet import HRNet, HRNetPlan, Stage
+from posenas.networks.layers.elastic_hrnet import BranchRange, ElasticHRNet, branch_range
+from posenas.networks.layers.hrnet import HRNet, HRNetBody, HRNetPlan, Stage
 from posenas.networks.layers.multi_resolution import Branch, Fusion, MultiResolutionModule, Transition
 from torch import Tensor, nn
 
@@ -146,3 +147,53 @@ def test_levels_are_the_networks_own_features() -> None:
     torch.testing.assert_close(outputs["transition2"], third[2])
     (top,) = network.stages[1](third)
     torch.testing.assert_close(outputs["stage3.branch1"], top)
+
+
+def test_the_body_is_hrnet_after_its_stem() -> None:
+    stages = (Stage(1, (Branch(2), Branch(3))), Stage(2, (Branch(2), Branch(3), Branch(4))))
+    plan = HRNetPlan(stem_width=5, depth=2, bottleneck=Branch(2), stages=stages)
+    body = with_random_statistics(HRNetBody(plan))
+    network = with_random_statistics(HRNet(plan))
+    weights = body.state_dict()
+    shared = {name: weights[name] for name in network.state_dict() if not name.startswith("stem.")}
+    # HRNet's last exchange makes the first branch alone.
+    assert {name.rpartition(".fusions.")[0] for name in set(weights) - set(shared)} == {"stages.1.1"}
+    network.load_state_dict(shared, strict=False)
+    images = torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    levels = network(images)
+    branches = body(levels["stem"])
+    assert torch.equal(branches[0], levels["stage3.branch1"])
+    assert [branch.shape[1:] for branch in branches] == [(2, 8, 8), (3, 4, 4), (4, 2, 2)]
+
+
+def test_what_a_family_says_once_is_no_dimension() -> None:
+    family = ElasticHRNet(
+        stem_width=(16,),
+        depth=((1,), (4, 8)),
+        bottleneck=BranchRange((4, 8), (2, 1), (False,)),
+        branches=(branch_range(8, 8, step=8, attention=(False,)), BranchRange((4,), (1,), (False, True))),
+    )
+    values = {name: choice.values for name, choice in family.dimensions().items()}
+    assert values == {
+        "stage1.width": (4, 8),
+        "stage1.groups": (2, 1),
+        "stage2.depth": (4, 8),
+        "stage2.branch1.groups": (8, 4, 2, 1),
+        "stage2.branch2.attention": (False, True),
+    }
+    genotype = {name: choice[-1] for name, choice in values.items()}
+    assert family.possible(genotype) == {"stage1.groups": (2, 1), "stage2.branch1.groups": (8, 4, 2, 1)}
+    assert family.plan(genotype) == HRNetPlan(
+        stem_width=16,
+        depth=1,
+        bottleneck=Branch(8),
+        stages=(Stage(2, (Branch(8), Branch(4, attention=True))),),
+        project=True,
+    )
+
+
+def test_a_family_of_one_member_need_not_nest() -> None:
+    branch = BranchRange((4,), (1,), (False,))
+    family = ElasticHRNet(stem_width=(8,), depth=((1,), (4,)), bottleneck=branch, branches=(branch, branch))
+    assert family.dimensions() == family.possible({}) == {}
+    assert not family.plan({}).project
