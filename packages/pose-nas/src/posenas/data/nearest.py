@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,23 @@ if TYPE_CHECKING:
 
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.samples import Person
+    from posenas.contract.scores import GroundTruth, Predictions
+
+
+def measured_people(
+    predictions: Predictions, truth: GroundTruth
+) -> Iterator[tuple[Person, NDArray[np.float64]]]:
+    """Yield everybody but crowds, with the distances in pixels from the nearest pose of the image, (K,).
+
+    See `nearest_distances`. One pose may be the nearest one of several people.
+    """
+    order = np.argsort(predictions.image_ids, kind="stable")
+    image_ids, keypoints = predictions.image_ids[order], predictions.keypoints[order]
+    for sample in truth.samples:
+        first, last = (int(np.searchsorted(image_ids, sample.id, side)) for side in ("left", "right"))
+        for person in sample.people:
+            if not person.crowd:
+                yield person, nearest_distances(keypoints[first:last], person)
 
 
 def nearest_distances(poses: NDArray[np.float64], person: Person) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from annotated_types import Gt
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.scores import Evaluation, Metric
-from posenas.data.nearest import find_keypoint, nearest_distances
+from posenas.data.nearest import find_keypoint, measured_people
 from posenas.data.similarity import check_predictions
 
 if TYPE_CHECKING:
@@ -58,15 +58,9 @@ class PckEvaluator:
         check_predictions(predictions, truth)
         correct = np.zeros(len(truth.keypoints))
         labelled = np.zeros(len(truth.keypoints))
-        order = np.argsort(predictions.image_ids, kind="stable")
-        image_ids, keypoints = predictions.image_ids[order], predictions.keypoints[order]
-        for sample in truth.samples:
-            first, last = (int(np.searchsorted(image_ids, sample.id, side)) for side in ("left", "right"))
-            for person in sample.people:
-                if not person.crowd:
-                    distances = nearest_distances(keypoints[first:last], person)
-                    correct += distances <= self.threshold * _torso_size(person, diagonals)
-                    labelled += person.keypoints[:, 2] > 0
+        for person, distances in measured_people(predictions, truth):
+            correct += distances <= self.threshold * _torso_size(person, diagonals)
+            labelled += person.keypoints[:, 2] > 0
         share = float(correct.sum() / labelled.sum()) if labelled.any() else float("nan")
         return Evaluation(
             metrics={self.metrics()[0].name: share},

@@ -12,7 +12,7 @@ from annotated_types import Gt
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.scores import Evaluation, Metric
-from posenas.data.nearest import find_keypoint, nearest_distances
+from posenas.data.nearest import find_keypoint, measured_people
 from posenas.data.similarity import check_predictions
 
 if TYPE_CHECKING:
@@ -92,16 +92,11 @@ class PckhEvaluator:
         within = np.less_equal if self.protocol == "hrnet" else np.less
         ends = _head_ends(truth)
         correct, labelled = np.zeros(len(truth.keypoints)), np.zeros(len(truth.keypoints))
-        order = np.argsort(predictions.image_ids, kind="stable")
-        image_ids, keypoints = predictions.image_ids[order], predictions.keypoints[order]
-        for sample in truth.samples:
-            first, last = (int(np.searchsorted(image_ids, sample.id, side)) for side in ("left", "right"))
-            for person in sample.people:
-                head = _head_size(person, ends)
-                if not person.crowd and head > 0:
-                    distances = nearest_distances(keypoints[first:last], person)
-                    correct += within(distances / head, self.threshold)
-                    labelled += person.keypoints[:, 2] > 0
+        for person, distances in measured_people(predictions, truth):
+            head = _head_size(person, ends)
+            if head > 0:
+                correct += within(distances / head, self.threshold)
+                labelled += person.keypoints[:, 2] > 0
         return correct, labelled
 
     def _mean(
