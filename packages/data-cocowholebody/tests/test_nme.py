@@ -190,8 +190,11 @@ def test_keypoints_are_found_by_their_names(written: str) -> None:
 
 
 def test_a_set_without_faces_is_refused() -> None:
-    with pytest.raises(PosenasError, match=r"^nme: keypoint set 'coco-17' lacks 68 .* face-0 the first"):
+    with pytest.raises(
+        PosenasError,
+        match=r"^nme: keypoint set 'coco-17' lacks 68 of .* face-0 the first",
+    ):
         EVALUATOR.evaluate(nobody(17), GroundTruth(COCO_17, []))
     part = replace(FACE, names=(*FACE.names[:45], "eye", *FACE.names[46:]))
-    with pytest.raises(PosenasError, match=r"lacks 1 of the face's .* face-45 the first"):
+    with pytest.raises(PosenasError, match=r"lacks 1 of .* face-45 the first"):
         EVALUATOR.evaluate(nobody(), GroundTruth(part, []))

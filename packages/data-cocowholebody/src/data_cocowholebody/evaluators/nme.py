@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from posenas import Evaluation, Metric, PosenasError
-from posenas.scoring import check_predictions, nearest_distances
+from posenas import Evaluation, Metric
+from posenas.scoring import check_predictions, measured_people
+
+from data_cocowholebody.evaluators.parts import require_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from posenas import GroundTruth, KeypointSet, Person, Predictions
+    from posenas import GroundTruth, Person, Predictions
 
-POINTS = 68
 CORNERS = (36, 45)  # the outer corners of the eyes, as 300-W numbers a face
 
 
@@ -53,25 +53,18 @@ class NmeEvaluator:
         Raises:
             PosenasError: where the keypoint set has no face of 68 points, or the predictions do not fit.
         """
-        face = _face(truth.keypoints)
+        face = require_part(truth.keypoints, "face", evaluator="nme")
         check_predictions(predictions, truth)
         total, keypoints, faces, left_out = 0.0, 0, 0, 0
-        order = np.argsort(predictions.image_ids, kind="stable")
-        image_ids, poses = predictions.image_ids[order], predictions.keypoints[order]
-        for sample in truth.samples:
-            first, last = (int(np.searchsorted(image_ids, sample.id, side)) for side in ("left", "right"))
-            for person in sample.people:
-                labelled = person.keypoints[face, 2] > 0
-                if person.crowd or not labelled.any():
-                    continue
-                unit = _between_corners(person, face)
-                left_out += unit == 0
-                if unit > 0:
-                    faces += 1
-                    keypoints += int(np.count_nonzero(labelled))
-                    total += float(
-                        (nearest_distances(poses[first:last], person)[face][labelled] / unit).sum()
-                    )
+        for person, distances in measured_people(predictions, truth):
+            labelled = person.keypoints[face, 2] > 0
+            unit = _between_corners(person, face)
+            if labelled.any() and unit == 0:
+                left_out += 1
+            elif labelled.any():
+                faces += 1
+                keypoints += int(np.count_nonzero(labelled))
+                total += float((distances[face][labelled] / unit).sum())
         mean = total / keypoints if keypoints else math.nan
         return Evaluation({"NME": mean, "faces": faces, "faces_left_out": left_out})
 
@@ -80,19 +73,3 @@ def _between_corners(person: Person, face: NDArray[np.int64]) -> float:
     """Return the pixels between the outer eye corners; 0 where one of them is not labelled."""
     corners = person.keypoints[face[list(CORNERS)]]
     return math.dist(corners[0, :2], corners[1, :2]) if (corners[:, 2] > 0).all() else 0.0
-
-
-def _face(keypoints: KeypointSet) -> NDArray[np.int64]:
-    """Return the indices of the face's 68 points.
-
-    Raises:
-        PosenasError: where the set lacks some of them.
-    """
-    places = {re.sub("[^a-z0-9]", "", name.lower()): index for index, name in enumerate(keypoints.names)}
-    lacking = [point for point in range(POINTS) if f"face{point}" not in places]
-    if lacking:
-        raise PosenasError(
-            f"nme: keypoint set {keypoints.name!r} lacks {len(lacking)} of the face's keypoints face-0 to "
-            f"face-67, face-{lacking[0]} the first; choose another evaluator, such as oks"
-        )
-    return np.array([places[f"face{point}"] for point in range(POINTS)])
