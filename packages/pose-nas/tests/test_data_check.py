@@ -17,7 +17,7 @@ from posenas.contract.keypoints import KeypointSet
 from posenas.contract.samples import Person, Sample
 from posenas.data.checking.check import check_dataset
 from posenas.data.coco.dataset import CocoDataset
-from posenas.data.drawing import LEFT, RIGHT
+from posenas.data.drawing import LEFT, MIDDLE, RIGHT
 from posenas.data.images.file_image import FileImage
 
 NAMES = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
@@ -233,3 +233,24 @@ def test_coco_has_nothing_wrong_but_people_without_keypoints(tmp_path):
     assert [finding.split(" people have ")[1][:19] for finding in report.findings] == [
         "no labelled keypoint"[:19]
     ] * 2
+
+
+def test_picture_of_people_with_regions_is_larger_and_shows_their_boxes(good, tmp_path):
+    regions = {"left side": (0, 2), "right side": (1, 3)}
+    box = (55.0, 15.0, 10.0, 50.0)
+    boxed = tuple(
+        replace(each, people=(replace(each.people[0], regions={"left side": box}),)) for each in good.train
+    )
+    whole = replace(good, train=boxed, val=(), keypoint_set=replace(KEYPOINTS, regions=regions))
+    check_dataset(whole, samples=1, seed=0, out=tmp_path / "check.png")
+    sheet = cv2.imread(str(tmp_path / "check.png"))[..., ::-1]
+    assert sheet.shape[0] > 640
+    assert sheet.shape[1] > 2 * 560
+    pitch = max(40 * 1.25 / 559, 60 * 1.25 / 639)
+    left = round((box[0] - 50) / pitch + 559 / 2) + 8
+    top, bottom = (round((y - 40) / pitch + 639 / 2) + 26 for y in (box[1], box[1] + box[3]))
+    edge = sheet[(top + bottom) // 2, left - 1 : left + 2].astype(int)
+    assert (np.abs(edge - MIDDLE).sum(axis=1) < 60).any()
+    mirrored = 8 + 562 + 559 - (left - 8)
+    edge = sheet[(top + bottom) // 2, mirrored - 1 : mirrored + 2].astype(int)
+    assert (np.abs(edge - MIDDLE).sum(axis=1) < 60).any()

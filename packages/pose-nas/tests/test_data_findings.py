@@ -184,3 +184,32 @@ def test_a_line_is_one_line_of_at_most_400_characters():
     assert len(line) <= 400
     assert "\n" not in line
     assert "name.jpg" in line
+
+
+def test_boxes_of_regions_without_area_or_elsewhere_are_told() -> None:
+    whole = replace(KEYPOINTS, regions={"trunk": (1, 2, 3, 4), "hip": (3, 4)})
+    boxes = [
+        {"trunk": (38.0, 28.0, 24.0, 44.0)},
+        {"trunk": (38.0, 28.0, 0.0, 44.0)},
+        {"trunk": (5.0, 5.0, 9.0, 9.0), "hip": (40.0, 69.0, 20.0, 2.0)},
+        {},
+        {"head": (0.0, 0.0, 0.0, 0.0)},
+    ]
+    everybody = [
+        person(number, POSE + np.array([number / 8, 0, 0]), regions=each)
+        for number, each in enumerate(boxes, start=1)
+    ]
+    images = tuple(sample(each.id, each) for each in everybody)
+    assert [str(each) for each in find(Memory(images, (), whole), ["train"])] == [
+        "train: 1 people have a box of no area for region trunk, which counts as none: 2.png, person 2",
+        "train: 1 people have most labelled keypoints of region trunk outside its box: 3.png, person 3",
+    ]
+
+
+def test_reliability_is_no_mistake_in_regions() -> None:
+    doubtful = POSE.copy()
+    doubtful[3:, 2] = 0.25
+    images = (sample(1, person(1, doubtful)),)
+    whole = replace(KEYPOINTS, regions={"hip": (3, 4)})
+    assert [str(each) for each in find(Memory(images, (), whole), ["train"])] == []
+    assert len(find(Memory(images, (), KEYPOINTS), ["train"])) == 1

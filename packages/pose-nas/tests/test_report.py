@@ -482,6 +482,17 @@ def halves(person: Person, predicted: Any) -> tuple[Any, Any]:
     return crops[:, left : left + 192], crops[:, left + 195 : left + 195 + 192]
 
 
+def test_people_with_regions_are_drawn_larger() -> None:
+    person = replace(drawn_person(np.random.default_rng(0), 0), box=(0.0, 0.0, 100.0, 120.0))
+    example = Example(Sample(4, Grey(), 100, 120, (person,)), person, None, 1.0)
+    plain, whole = (
+        pixels_of(poses_picture([(example, Grey().read())], each))
+        for each in (COCO_17, replace(COCO_17, regions={"head": (0, 1, 2)}))
+    )
+    assert whole.shape[0] == plain.shape[0] + 256
+    assert whole.shape[1] == plain.shape[1] + 2 * 192
+
+
 def test_both_poses_are_drawn_alike() -> None:
     person = replace(drawn_person(np.random.default_rng(0), 0), box=(0.0, 0.0, 100.0, 120.0))
     unlabelled = replace(person, keypoints=person.keypoints * [1, 1, 0])

@@ -361,6 +361,19 @@ POSETRACK_17 = _named(
 )
 """PoseTrack18's keypoints as its files number them: POSETRACK_15 with two ears that are never labelled."""
 
+FACE_CONTOURS = (
+    tuple(range(17)),
+    tuple(range(17, 22)),
+    tuple(range(22, 27)),
+    tuple(range(27, 31)),
+    tuple(range(31, 36)),
+    (*range(36, 42), 36),
+    (*range(42, 48), 42),
+    (*range(48, 60), 48),
+    (*range(60, 68), 60),
+)
+"""Indices along the contours of 300W's 68 face keypoints: jaw, brows, nose, nostrils, eyes and lips."""
+
 _FOOT_SIGMAS = (0.068, 0.066, 0.066, 0.092, 0.094, 0.094)
 _FACE_SIGMAS = (
     *(0.042, 0.043, 0.044, 0.043, 0.040, 0.035, 0.031, 0.025, 0.020, 0.023, 0.029, 0.032, 0.037, 0.038),

@@ -8,25 +8,29 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from posenas.data.region_drawing import add_region, drawn_regions
+from posenas.data.strokes import (
+    LEFT,
+    MIDDLE,
+    OUTLINE,
+    RIGHT,
+    Colour,
+    draw_line,
+    draw_point,
+    limb_colour,
+    within_reach,
+)
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from posenas.contract.keypoints import KeypointSet
 
-Colour = tuple[int, int, int]
-
-LEFT: Colour = (255, 150, 20)
-RIGHT: Colour = (70, 150, 255)
-MIDDLE: Colour = (90, 220, 90)
-_OUTLINE: Colour = (20, 20, 20)
 _PAPER = 255
 _INK: Colour = (40, 40, 40)
 _CAPTION_HEIGHT = 18
 _GAP = 8
 _DENSE = 40
-_FAR = 1e4
-# OpenCV draws at sub-pixel places given as integers of 1/16 pixel.
-_SUBPIXEL_BITS = 4
 
 
 def draw_pose(
@@ -78,27 +82,23 @@ def add_pose(
         visible: (K,) 0 is not drawn, 1 is drawn as a ring, 2 as a disc; None draws everything as discs.
         line: width of a limb in pixels.
     """
-    # Far outside the canvas OpenCV's integers would overflow.
-    points = np.asarray(keypoints, np.float64).clip(-_FAR, max(canvas.shape) + _FAR)
+    points = within_reach(np.asarray(keypoints, np.float64), canvas)
     seen = np.full(len(points), 2) if visible is None else np.asarray(visible)
     sides = keypoint_sides(keypoint_set)
+    regions = drawn_regions(keypoint_set, points, seen, sides=sides)
+    apart = [region.dots.keys() for region in regions]
+    limbs = [limb for limb in keypoint_set.limbs if not any(set(limb) <= dots for dots in apart)]
     for width, outlined in ((line + 2, True), (line, False)):
-        for start, end in keypoint_set.limbs:
+        for start, end in limbs:
             if seen[start] > 0 and seen[end] > 0:
-                colour = _OUTLINE if outlined else _limb_colour(sides[start], sides[end])
-                cv2.line(
-                    canvas,
-                    _fixed(points[start]),
-                    _fixed(points[end]),
-                    colour,
-                    width,
-                    cv2.LINE_AA,
-                    _SUBPIXEL_BITS,
-                )
+                colour = OUTLINE if outlined else limb_colour(sides[start], sides[end])
+                draw_line(canvas, (points[start], points[end]), colour=colour, width=width)
     radius = line * (0.7 if len(points) > _DENSE else 1.7)
-    for point, visibility, side in zip(points, seen, sides, strict=True):
-        if visibility > 0:
-            _draw_point(canvas, point, radius=radius, colour=side, filled=bool(visibility > 1))
+    for index, (point, visibility, side) in enumerate(zip(points, seen, sides, strict=True)):
+        if visibility > 0 and not any(index in dots for dots in apart):
+            draw_point(canvas, point, radius=radius, colour=side, filled=bool(visibility > 1))
+    for region in regions:
+        add_region(canvas, points, seen, region=region)
 
 
 def keypoint_sides(keypoint_set: KeypointSet) -> list[Colour]:
@@ -142,30 +142,6 @@ def contact_sheet(
             baseline = y + image.shape[0] + _CAPTION_HEIGHT - 5
             _write(sheet, captions[number], left=x, baseline=baseline, width=width)
     return sheet
-
-
-def _limb_colour(start: Colour, end: Colour) -> Colour:
-    """Return the colour of a limb: its side's, or the middle's if it leads from side to side."""
-    sides = {start, end} - {MIDDLE}
-    return sides.pop() if len(sides) == 1 else MIDDLE
-
-
-def _draw_point(
-    canvas: NDArray[np.uint8], point: NDArray[np.float64], *, radius: float, colour: Colour, filled: bool
-) -> None:
-    def disc(size: float, ink: Colour, thickness: int) -> None:
-        fixed = round(size * (1 << _SUBPIXEL_BITS))
-        cv2.circle(canvas, _fixed(point), fixed, ink, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
-
-    disc(radius + 1, _OUTLINE, cv2.FILLED)
-    disc(radius, colour, cv2.FILLED)
-    if not filled:
-        disc(0.6 * radius, _OUTLINE, cv2.FILLED)
-
-
-def _fixed(point: NDArray[np.float64]) -> tuple[int, int]:
-    x, y = point * (1 << _SUBPIXEL_BITS)
-    return round(x), round(y)
 
 
 def _write(sheet: NDArray[np.uint8], text: str, *, left: int, baseline: int, width: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,8 @@ from posenas.data.checking.findings import overlap_findings, split_findings, unp
 from posenas.data.drawing import contact_sheet, draw_pose
 from posenas.data.images.file_image import FileImage
 from posenas.data.person_crop import PersonCrop, person_crops
+from posenas.data.regions import regions_in_view
+from posenas.data.strokes import MIDDLE, draw_line, within_reach
 from posenas.runs.files import is_file
 
 if TYPE_CHECKING:
@@ -31,7 +34,9 @@ if TYPE_CHECKING:
     from posenas.contract.samples import Sample
 
 _VIEW = View("person", height=256, width=224)
+_VIEW_OF_REGIONS = View("person", height=640, width=560)
 _PAIRS_IN_A_ROW = 4
+_PAIRS_OF_REGIONS_IN_A_ROW = 2
 _SEAM = 2
 
 
@@ -234,7 +239,8 @@ def _draw(
             continue
         captions.append(f"{name}: {PurePath(str(sample.source)).name}")
     title = "orange: the person's left, blue: right. Each pair: as annotated, and mirrored as in training."
-    sheet = contact_sheet(pictures, columns=_PAIRS_IN_A_ROW, captions=captions, title=title)
+    columns = _PAIRS_OF_REGIONS_IN_A_ROW if keypoints.regions else _PAIRS_IN_A_ROW
+    sheet = contact_sheet(pictures, columns=columns, captions=captions, title=title)
     _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     try:
         out.write_bytes(data.tobytes())
@@ -243,14 +249,29 @@ def _draw(
 
 
 def _twins(image: NDArray[np.uint8], crop: PersonCrop, keypoints: KeypointSet) -> NDArray[np.uint8]:
-    """Return the crop with its pose, and beside it the mirrored crop with the mirrored pose."""
+    """Return the crop with its pose, and beside it the mirrored crop with the mirrored pose.
+
+    Crops of people with regions are larger, and show the boxes of the regions.
+    """
+    view = _VIEW_OF_REGIONS if keypoints.regions else _VIEW
     drawn: list[NDArray[np.uint8]] = []
     for flip in (False, True):
-        matrix = crop_matrix(crop.box, _VIEW, flip=flip)
+        matrix = crop_matrix(crop.box, view, flip=flip)
         pose = crop.keypoints[list(keypoints.mirrored)] if flip else crop.keypoints
         points = transform(matrix, pose[:, :2])
-        drawn.append(
-            draw_pose(warp(image, matrix, _VIEW), points, keypoint_set=keypoints, visible=pose[:, 2])
-        )
-    seam = np.full((_VIEW.height, _SEAM, 3), 255, np.uint8)
+        shown = warp(image, matrix, view)
+        size = view.height, view.width
+        (regions,) = regions_in_view([crop], matrix, keypoints=keypoints, size=size, flip=flip)
+        _add_boxes(shown, regions)
+        drawn.append(draw_pose(shown, points, keypoint_set=keypoints, visible=pose[:, 2]))
+    seam = np.full((view.height, _SEAM, 3), 255, np.uint8)
     return np.concatenate([drawn[0], seam, drawn[1]], axis=1)
+
+
+def _add_boxes(canvas: NDArray[np.uint8], regions: NDArray[np.float64]) -> None:
+    """Draw the outlines of those of (R, 5, 3) regions that are known."""
+    for *corners, centre in regions:
+        if centre[2]:
+            places = [within_reach(corner[:2], canvas) for corner in (*corners, corners[0])]
+            for ends in pairwise(places):
+                draw_line(canvas, ends, colour=MIDDLE, width=1)

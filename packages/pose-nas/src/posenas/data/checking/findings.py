@@ -12,6 +12,7 @@ from posenas.contract.components import Noticing
 from posenas.contract.finding import Finding, finding
 from posenas.data.checking.people_table import PeopleTable, people_table
 from posenas.data.checking.person_findings import beyond_image, box_findings, label_findings
+from posenas.data.checking.region_findings import region_findings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,6 +68,7 @@ def split_findings(dataset: Dataset, name: str, samples: Sequence[Sample]) -> It
     table = table.with_sizes_exchanged(exchanged)
     yield from box_findings(table)
     yield from label_findings(table, keypoints, crowds_labelled=bool(crowds))
+    yield from region_findings(table, keypoints)
 
 
 def unpaired_findings(keypoints: KeypointSet) -> list[Finding]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SHOWN_PEOPLE = 12
 
 _CROP = View("person", 256, 192)
+_CROP_WITH_REGIONS = View("person", 512, 384)
 _PAIRS_IN_A_ROW = 3
 _SEAM = 3
 
@@ -82,8 +83,9 @@ def poses_picture(examples: Sequence[tuple[Example, NDArray[np.uint8]]], keypoin
 
 
 def _pair(example: Example, image: NDArray[np.uint8], keypoints: KeypointSet) -> NDArray[np.uint8]:
-    matrix = crop_matrix(example.person.box, _CROP)
-    crop = warp(image, matrix, _CROP)
+    view = _CROP_WITH_REGIONS if keypoints.regions else _CROP
+    matrix = crop_matrix(example.person.box, view)
+    crop = warp(image, matrix, view)
     truth = example.person.keypoints
     left = draw_pose(crop, transform(matrix, truth[:, :2]), visible=truth[:, 2], keypoint_set=keypoints)
     right = crop
@@ -91,7 +93,7 @@ def _pair(example: Example, image: NDArray[np.uint8], keypoints: KeypointSet) ->
         finite = np.isfinite(example.predicted)
         places = transform(matrix, np.where(finite, example.predicted, 0.0))
         right = draw_pose(crop, places, visible=2 * finite.all(axis=1), keypoint_set=keypoints)
-    seam = np.full((_CROP.height, _SEAM, 3), 255, np.uint8)
+    seam = np.full((view.height, _SEAM, 3), 255, np.uint8)
     return np.concatenate([left, seam, right], axis=1)
 
 
