@@ -40,6 +40,8 @@ def covering(combinations: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
 POSSIBLE = list(itertools.product(*NAMES.values()))
 OF_FACES_AND_HANDS = ("hand", "nme", "wholebody")
 """Evaluators that need keypoints of faces and hands; the drawn people have them by an option."""
+ZOOMING = ("zoom",)
+"""Heads that need them."""
 
 NOT_FOR: dict[str, tuple[str, ...]] = {
     "coco": OF_FACES_AND_HANDS,
@@ -70,9 +72,14 @@ REFUSED: dict[str, str] = (
         if strategy in each and "cnf" not in each
     }
     | {
+        " ".join(each): "head zoom looks closely at regions face and hand"
+        for each in POSSIBLE
+        if "zoom" in each and {"coco", "wbf", "wbh"} & set(each)
+    }
+    | {
         " ".join(each): "space 'yolo': no level at 1/4 of the image or finer"
         for each in POSSIBLE
-        if "yolo" in each and {"heatmap", "vector"} & set(each)
+        if "yolo" in each and {"heatmap", "vector", "zoom"} & set(each)
     }
 )
 """Combinations that cannot work, by their names joined with spaces, and what the refusal says."""
@@ -153,11 +160,14 @@ def flags(combination: tuple[str, ...], roots: Mapping[str, Path]) -> list[str]:
     words = [word for kind, name in chosen.items() for word in (f"--{kind}", name)]
     if chosen["strategy"] == "single":
         words += ["-o", f"strategy.genotype={small_genotype(chosen['space'])}"]
+        words += ["-o", "head.searched=false"] if chosen["head"] == "zoom" else []
     if chosen["dataset"] in roots:
         words += ["-o", f"dataset.root={roots[chosen['dataset']]}"]
+    if (chosen["space"], chosen["head"]) == ("cnf", "zoom"):
+        words += ["-o", "head.stages=0"]
     if chosen["dataset"] == "synthetic":
         words += ["-o", "dataset.train_images=24", "-o", "dataset.val_images=8"]
-        if chosen["evaluator"] in OF_FACES_AND_HANDS:
+        if chosen["evaluator"] in OF_FACES_AND_HANDS or chosen["head"] in ZOOMING:
             words += ["-o", "dataset.points=133"]
     return words
 

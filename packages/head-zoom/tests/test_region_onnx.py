@@ -23,7 +23,7 @@ class Way(nn.Module):
 
     def forward(self, features: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.network(roi_align(features, boxes[:, None], 16)[:, 0])
-        return maps, resample(maps, boxes, self.whole.expand_as(boxes), 12)
+        return maps, resample(maps, boxes, self.whole.expand_as(boxes), (12, 12))
 
 
 @pytest.mark.parametrize("name", ["tiny", "zoomnas"])

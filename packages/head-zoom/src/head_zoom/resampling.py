@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import relu
@@ -9,8 +11,8 @@ from torch.nn.functional import relu
 from head_zoom.cells import resampled
 
 
-def resample(maps: Tensor, boxes: Tensor, to_boxes: Tensor, size: int) -> Tensor:
-    """Return maps as seen in other boxes, bilinearly and 0 outside: (M, K, H, W) to (M, K, size, size).
+def resample(maps: Tensor, boxes: Tensor, to_boxes: Tensor, size: Sequence[int]) -> Tensor:
+    """Return maps as seen in other boxes, bilinearly and 0 outside: (M, K, H, W) to (M, K, *size).
 
     A cell's value is that at its centre. Maps, boxes and the boxes looked at get gradients.
 
@@ -20,13 +22,13 @@ def resample(maps: Tensor, boxes: Tensor, to_boxes: Tensor, size: int) -> Tensor
             map's first column lies at the right: it shows the mirror image. The map of a box without area is
             nowhere, and gives 0.
         to_boxes: (M, 4) left, top, right, bottom of what is to be shown, in the same unit.
-        size: cells along each side of the result.
+        size: height and width of the result, in cells.
     """
     left, top, right, bottom = boxes.double().unbind(dim=-1)
     to_left, to_top, to_right, to_bottom = to_boxes.double().unbind(dim=-1)
     height, width = maps.shape[-2:]
-    rows = _weights((top, bottom), (to_top, to_bottom), cells=height, size=size)
-    columns = _weights((left, right), (to_left, to_right), cells=width, size=size)
+    rows = _weights((top, bottom), (to_top, to_bottom), cells=height, size=size[0])
+    columns = _weights((left, right), (to_left, to_right), cells=width, size=size[1])
     return resampled(maps, rows[:, None], columns[:, None])[:, 0]
 
 

@@ -38,6 +38,7 @@ KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
     ("space", "evo"): "evo",
     ("space", "ofa"): "ofa",
     ("head", "kapao"): "kapao",
+    ("head", "zoom"): "zoom",
     ("space", "yolo"): "kapao",
     ("strategy", "first-order"): "cnf",
     ("strategy", "neuroevolution"): "evo",
