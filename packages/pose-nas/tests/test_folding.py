@@ -65,11 +65,74 @@ def test_folds_what_one_batch_norm_reads_and_nothing_else(images: Tensor) -> Non
     assert left == ["norm_of_one_reader", "norm_run_twice"]
 
 
-def test_leaves_a_network_that_cannot_be_followed() -> None:
+def test_in_a_network_that_cannot_be_followed_folds_what_can(images: Tensor) -> None:
     network = randomised(Untraceable())
-    before = copy.deepcopy(network.state_dict())
-    assert fold_normalisations(network) == 0
-    torch.testing.assert_close(dict(network.state_dict()), dict(before), rtol=0, atol=0)
+    before = copy.deepcopy(network)
+    assert fold_normalisations(network) == 1
+    torch.testing.assert_close(network(images), before(images))
+    kept, shown = before.state_dict(), network.state_dict()
+    same = [name for name in shown if not name.startswith("first.")]
+    assert all(torch.equal(shown[name], kept[name]) for name in same)
+    assert not [each for each in network.get_submodule("first") if isinstance(each, nn.BatchNorm2d)]  # type: ignore[attr-defined]
+
+
+class Optional(nn.Module):
+    """A convolution and a batch norm, with something between them if it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 3, 1)
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, images: Tensor, gate: Tensor | None = None) -> Tensor:
+        read = self.convolution(images)
+        return self.norm(read if gate is None else read * gate)
+
+
+class Cropping(nn.Module):
+    """Looks at both halves of an image by one network, at the brighter one first, and at the whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hand = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.again = self.hand
+        self.nested = nn.ModuleDict({"face": nn.ModuleList([Optional(), Blocks()])})
+        self.lent = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+        self.borrows = nn.Sequential(self.lent[0], nn.BatchNorm2d(3))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        left, right = images.chunk(2, dim=3)
+        if left.sum() < right.sum():
+            left, right = right, left
+        face = self.nested["face"][0](images, images.sigmoid())
+        return (
+            self.hand(left),
+            self.again(right),
+            self.nested["face"][1](face),
+            self.lent(left),
+            self.borrows(right),
+        )
+
+
+def test_folds_a_network_once_that_a_head_calls_for_each_region(images: Tensor) -> None:
+    network = randomised(Cropping())
+    expected = network(images)
+    calls: list[nn.Module] = []
+    convolution = network.get_submodule("hand.0")
+    # 1 of the hand, 3 of the blocks; not what may lie between, nor a convolution that two norms read.
+    assert fold_normalisations(network) == 4
+    convolution.register_forward_hook(lambda module, *_: calls.append(module))
+    torch.testing.assert_close(network(images), expected)
+    assert len(calls) == 2
+    kept = [name for name, module in network.named_modules() if isinstance(module, nn.BatchNorm2d)]
+    blocks = "nested.face.1."
+    assert kept == [
+        "nested.face.0.norm",
+        f"{blocks}norm_of_one_reader",
+        f"{blocks}norm_run_twice",
+        "lent.1",
+        "borrows.1",
+    ]
 
 
 def test_leaves_a_batch_norm_that_takes_the_batchs_statistics(images: Tensor) -> None:

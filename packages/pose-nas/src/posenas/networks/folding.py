@@ -12,13 +12,17 @@ from torch import Tensor, fx, nn
 
 Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 
+# What a forward pass raises that asks for values, or that meets fx's stand-in for a tensor elsewhere.
+_CANNOT_FOLLOW = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 @torch.no_grad()
 def fold_normalisations(network: nn.Module) -> int:
-    """Folds, in place, every BatchNorm2d that is alone in reading the output of a convolution.
+    """Fold, in place, every BatchNorm2d that is alone in reading the output of a convolution.
 
-    Who reads what comes from torch.fx, which follows the forward pass. A network that it cannot follow is
-    left as it is.
+    Who reads what comes from torch.fx, which follows the forward pass. Where it cannot follow a module, such
+    as one that crops regions by what it finds, the modules in it are followed by themselves: each is taken to
+    be used by calling it.
 
     Args:
         network: in evaluation mode, to be used in that mode only from now on.
@@ -26,8 +30,39 @@ def fold_normalisations(network: nn.Module) -> int:
     Returns:
         How many were folded.
     """
+    graph = _followed(network, _absent(network))
+    if graph is not None:
+        return _fold_pairs(network, graph)
+    used = _uses(network)
+    return sum(_fold_within(child, used) for child in network.children())
+
+
+def _fold_within(module: nn.Module, used: Counter[int]) -> int:
+    """Fold what is in a module of a network that cannot be followed as a whole, and return how many.
+
+    Args:
+        module: the module.
+        used: how often each module of the network is a child of another one, by its id.
+    """
+    own = _uses(module)
+    # Nobody knows which optional arguments it is given, nor what others do with a module that is theirs too.
+    alone = not _absent(module) and all(used[each] == count for each, count in own.items())
+    graph = _followed(module, {}) if alone else None
+    if graph is not None:
+        return _fold_pairs(module, graph)
+    return sum(_fold_within(child, used) for child in module.children())
+
+
+def _uses(network: nn.Module) -> Counter[int]:
+    """Return how often each module in the network is a child of another one, by its id."""
+    return Counter(
+        id(child) for module in network.modules() for child in module._modules.values() if child is not None
+    )
+
+
+def _fold_pairs(network: nn.Module, graph: fx.Graph) -> int:
     folded = 0
-    for convolution_path, normalisation_path in list(_pairs(network)):
+    for convolution_path, normalisation_path in list(_pairs(network, graph)):
         convolution = network.get_submodule(convolution_path)
         normalisation = network.get_submodule(normalisation_path)
         assert isinstance(convolution, Convolution)
@@ -39,12 +74,21 @@ def fold_normalisations(network: nn.Module) -> int:
     return folded
 
 
-def _pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
-    """Paths of a convolution and of the batch norm that alone reads its output; both run once."""
+def _followed(network: nn.Module, given: dict[str, None]) -> fx.Graph | None:
+    """Return the graph of a module's forward pass; None where it cannot be followed.
+
+    Args:
+        network: the module.
+        given: arguments that are None.
+    """
     try:
-        graph = fx.Tracer().trace(network, concrete_args=_absent(network))
-    except (RuntimeError, TypeError, ValueError):  # fx's words for a forward pass that asks for values
-        return
+        return fx.Tracer().trace(network, concrete_args=given)
+    except _CANNOT_FOLLOW:
+        return None
+
+
+def _pairs(network: nn.Module, graph: fx.Graph) -> Iterator[tuple[str, str]]:
+    """Give the paths of a convolution and of the batch norm that alone reads its output; both run once."""
     modules = dict(network.named_modules(remove_duplicate=False))
     runs = Counter(id(modules[str(node.target)]) for node in graph.nodes if node.op == "call_module")
     touched = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
