@@ -98,6 +98,27 @@ def test_a_layer_used_twice_counts_twice() -> None:
     assert twice.parameters == once.parameters
 
 
+class Regions(nn.Module):
+    """Runs a network on two crops of each image in one batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hand = nn.Conv2d(3, 5, 3)
+        self.up = nn.ConvTranspose2d(5, 2, 2, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        crops = torch.cat([images[..., :4, :4], images[..., 4:8, 4:8]])
+        return self.up(self.hand(crops))
+
+
+def test_a_layer_that_sees_two_crops_of_an_image_counts_twice() -> None:
+    with torch.device("meta"):
+        costs = measure(Regions(), (HEIGHT, WIDTH))
+    products = 2 * (5 * 3 * 9 * 2 * 2 + 5 * 2 * 4 * 4 * 4)
+    assert costs.paper_gflops == products / 2**30
+    assert costs.macs == 2 * (5 * 3 * 9 * 2 * 2 + 5 * 2 * 4 * 2 * 2)
+
+
 def test_units_and_dictionary() -> None:
     costs = Costs(
         parameters=1,

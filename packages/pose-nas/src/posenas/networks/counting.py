@@ -27,7 +27,8 @@ class Costs:
         parameters_with_statistics: with the running means and variances, as some papers count.
         macs: multiply-adds of convolutions, linear layers and matrix products.
         paper_gflops: weight numbers x output pixels of convolutions and linear layers, in units of 2^30.
-            Counts a transposed convolution stride^2 times too high, and matrix products not at all.
+            Counts a transposed convolution stride^2 times too high, and matrix products not at all. A layer
+            that sees several crops of an image counts once for each.
         thesis_gflops: multiply-adds, and a half for each element that is multiplied by another (as swish and
             an attention gate do), averaged, or given a bias, in units of 10^9.
     """
@@ -222,7 +223,8 @@ def _summary(network: nn.Module) -> Iterator[list[tuple[str, int]]]:
 
     def convolution(name: str) -> Callable[..., None]:
         def hook(module: nn.Conv2d | nn.ConvTranspose2d, _inputs: object, output: Tensor) -> None:
-            products.append((name, module.weight.numel() * output.shape[-2:].numel()))
+            entries, pixels = output.shape[:-3].numel(), output.shape[-2:].numel()
+            products.append((name, module.weight.numel() * entries * pixels))
 
         return hook
 
