@@ -17,6 +17,7 @@ from posenas.composing.checks.rehearsal import rehearse_sharing
 from posenas.composing.goals.narrowed import narrowed
 from posenas.composing.joined import join, own_space, reserved_name
 from posenas.composing.plugins import Owner
+from posenas.contract.batches import Batch
 from posenas.contract.components import (
     Conditional,
     Derivable,
@@ -35,9 +36,10 @@ from posenas.learning.settings import TrainingSettings
 from posenas.learning.training import SupervisedStep
 from posenas.learning.updates import Updates
 from posenas.networks.counting import measure_parts
-from posenas.networks.pose_network import SharedPoseNetwork
+from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.runs.checkpoint import load_checkpoint, save_checkpoint
 from posenas.searching.identity import identity
+from torch import nn
 from toy_heads import SIZE, ChosenHead, ToySearchableHead
 from toy_search import (
     KEYPOINTS,
@@ -347,3 +349,43 @@ def test_parameters_that_no_step_touches_stay_as_they_are(tmp_path: Path) -> Non
     names = {name: each for name, each in other.named_parameters() if each not in fresh["weights"].state}
     assert names.keys() == {name for name in dict(shared.named_parameters()) if ".square." in name}
     assert all(each.grad is None for each in names.values())
+
+
+class CountingHead(nn.Module):
+    """Encodes targets of its own size, and learns from no others."""
+
+    def __init__(self, size: int, encoded: list[int]) -> None:
+        super().__init__()
+        self.size, self.encoded = size, encoded
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, features: Any, targets: Any = None) -> Any:
+        assert targets == self.size
+        return self.scale * features["features"].mean()
+
+    def targets(self, batch: Batch) -> int:  # noqa: ARG002
+        self.encoded.append(self.size)
+        return self.size
+
+    def loss(self, outputs: Any, targets: int) -> Any:
+        assert targets == self.size
+        return outputs
+
+    def decode(self, outputs: Any, batch: Batch) -> Any: ...
+
+
+def test_a_sandwich_encodes_targets_anew_for_heads_of_another_choice_alone() -> None:
+    encoded: list[int] = []
+    joined: Any = join(ToySpace(), HEAD)
+
+    def build(genotype: Genotype) -> PoseNetwork:
+        return PoseNetwork(joined.build(genotype), CountingHead(genotype["head.hidden"], encoded))
+
+    shared = SharedPoseNetwork(build, build(joined.largest()))
+    batch = Batch(IMAGES, torch.zeros(3, 2, 2), torch.ones(3, 2))
+    SandwichStep(joined, 0, "off")(shared, batch, Random(0), update=print, progress=0.0)
+    assert encoded == [8, 2]
+    encoded.clear()
+    closed = SandwichStep(joined, 0, "off", closed=("head.hidden",))
+    closed(shared, batch, Random(0), update=print, progress=0.0)
+    assert encoded == [8]

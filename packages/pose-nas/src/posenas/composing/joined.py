@@ -26,10 +26,7 @@ from posenas.contract.components import (
     SearchSpace,
     WeightSharing,
 )
-from posenas.contract.genotype import Dimension, Genotype
-
-PREFIX = "head."
-"""The beginning of the names of a head's dimensions in a joined genotype."""
+from posenas.contract.genotype import HEAD_PREFIX, Dimension, Genotype, head_part
 
 
 def join(space: SearchSpace, head: Head) -> SearchSpace:
@@ -52,7 +49,7 @@ def is_searched(head: Head) -> bool:
 
 def chosen_head(head: Head, genotype: Genotype) -> Head:
     """Return the head that a joined genotype chooses; the head itself where it has no dimensions."""
-    return cast(SearchableHead, head).chosen(_of_head(genotype)) if is_searched(head) else head
+    return cast(SearchableHead, head).chosen(head_part(genotype)) if is_searched(head) else head
 
 
 def drawn_head(head: Head, rng: Random) -> Head:
@@ -75,7 +72,7 @@ def holding_head(head: Head) -> Head:
 
 def joined_genotype(of_space: Genotype, of_head: Genotype) -> Genotype:
     """Return one genotype of both, in which the head's dimensions begin with `head.`."""
-    return {**of_space, **{f"{PREFIX}{name}": value for name, value in of_head.items()}}
+    return {**of_space, **{f"{HEAD_PREFIX}{name}": value for name, value in of_head.items()}}
 
 
 def join_by_name(of_space: Mapping[str, Genotype], of_head: Mapping[str, Genotype]) -> Mapping[str, Genotype]:
@@ -95,16 +92,12 @@ def join_by_name(of_space: Mapping[str, Genotype], of_head: Mapping[str, Genotyp
 
 def reserved_name(space: SearchSpace) -> str:
     """Say which dimension of a space has a name that only a head's dimensions have; "" if none has."""
-    taken = [name for name in space.dimensions() if name.startswith(PREFIX)]
-    return f"dimensions has {taken[0]!r}, and names with {PREFIX!r} are those of heads" if taken else ""
+    taken = [name for name in space.dimensions() if name.startswith(HEAD_PREFIX)]
+    return f"dimensions has {taken[0]!r}, and names with {HEAD_PREFIX!r} are those of heads" if taken else ""
 
 
 def _of_space(genotype: Genotype) -> Genotype:
-    return {name: value for name, value in genotype.items() if not name.startswith(PREFIX)}
-
-
-def _of_head(genotype: Genotype) -> Genotype:
-    return {name.removeprefix(PREFIX): value for name, value in genotype.items() if name.startswith(PREFIX)}
+    return {name: value for name, value in genotype.items() if not name.startswith(HEAD_PREFIX)}
 
 
 @dataclass(frozen=True)
@@ -148,7 +141,7 @@ class _Conditional(JoinedSpace):
     def possible(self, genotype: Genotype) -> Mapping[str, Sequence[Any]]:
         own, heads = (
             part.possible(choice) if isinstance(part, Conditional) else {}
-            for part, choice in ((self.space, _of_space(genotype)), (self.head, _of_head(genotype)))
+            for part, choice in ((self.space, _of_space(genotype)), (self.head, head_part(genotype)))
         )
         return joined_genotype(own, heads)
 
@@ -159,7 +152,7 @@ class _Evolvable(JoinedSpace):
 
     def mutate(self, genotype: Genotype, rng: Random) -> Genotype:
         """Return another genotype; space and head change as often as they have dimensions."""
-        own, heads = _of_space(genotype), _of_head(genotype)
+        own, heads = _of_space(genotype), head_part(genotype)
         if rng.randrange(len(genotype)) < len(own):
             return joined_genotype(self.space.mutate(own, rng), heads)
         return joined_genotype(own, self.head.mutate(heads, rng))
@@ -175,7 +168,7 @@ class _Relaxed(JoinedSpace):
 
 class _Derivable(JoinedSpace):
     def derived(self, genotype: Genotype) -> Genotype:
-        return joined_genotype(self.space.derived(_of_space(genotype)), _of_head(genotype))
+        return joined_genotype(self.space.derived(_of_space(genotype)), head_part(genotype))
 
 
 def _parts(space: SearchSpace, head: Head) -> Sequence[type[JoinedSpace]]:

@@ -63,6 +63,19 @@ def genotype_id(genotype: Genotype) -> str:
     return hashlib.sha256(canonical_json(dict(genotype)).encode()).hexdigest()[:10]
 
 
+HEAD_PREFIX = "head."
+"""The beginning of the names of a searched head's dimensions in the genotypes of a joined space."""
+
+
+def head_part(genotype: Genotype) -> Genotype:
+    """Return what a genotype chooses of a searched head, by the head's own names; empty of any other head."""
+    return {
+        name.removeprefix(HEAD_PREFIX): value
+        for name, value in genotype.items()
+        if name.startswith(HEAD_PREFIX)
+    }
+
+
 def sample_uniform(dimensions: Mapping[str, Dimension], rng: Random) -> Genotype:
     """Draw every dimension independently: choices uniformly, real numbers from N(0, 1)."""
     return {name: _draw(dimension, rng) for name, dimension in dimensions.items()}

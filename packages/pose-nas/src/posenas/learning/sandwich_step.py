@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from posenas.contract.batches import Batch
 from posenas.contract.components import Distillable, HeadModule, WeightSharing
-from posenas.contract.genotype import Genotype
+from posenas.contract.genotype import Genotype, head_part
 from posenas.contract.problem import Update
 from posenas.networks.pose_network import SharedPoseNetwork
 
@@ -48,14 +48,17 @@ class SandwichStep:
         progress: float,  # noqa: ARG002
     ) -> Mapping[str, float]:
         """Add up the gradients, and return each network's loss; for the arguments see `Step`."""
-        largest = network.activate(self.space.largest())
+        first = self.space.largest()
+        largest = network.activate(first)
         targets = cast(HeadModule, largest.head).targets(batch)
         teacher = largest(batch.images, targets)
         loss = cast(HeadModule, largest.head).loss(teacher, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         losses = {"largest": float(loss.detach())}
         for name, genotype in self._others(rng).items():
-            losses[name] = self._teach(network, genotype, batch.images, targets=targets, teacher=teacher)
+            # Heads of other choices may encode other targets.
+            alike = targets if head_part(genotype) == head_part(first) else None
+            losses[name] = self._teach(network, genotype, batch, targets=alike, teacher=teacher)
         return losses
 
     def _others(self, rng: Random) -> Mapping[str, Genotype]:
@@ -68,10 +71,17 @@ class SandwichStep:
         return {name: genotype for name, genotype in kept.items() if genotype != largest}
 
     def _teach(
-        self, shared: SharedPoseNetwork, genotype: Genotype, images: Any, *, targets: Any, teacher: Any
+        self,
+        shared: SharedPoseNetwork,
+        genotype: Genotype,
+        batch: Batch,
+        *,
+        targets: Any | None,
+        teacher: Any,
     ) -> float:
         network = shared.activate(genotype)
-        outputs = network(images, targets)
+        targets = cast(HeadModule, network.head).targets(batch) if targets is None else targets
+        outputs = network(batch.images, targets)
         loss = cast(HeadModule, network.head).loss(outputs, targets)
         truth_loss = float(loss.detach())
         if self.distillation != "off":
