@@ -204,12 +204,3 @@ def test_boxes_of_regions_without_area_or_elsewhere_are_told() -> None:
         "train: 1 people have a box of no area for region trunk, which counts as none: 2.png, person 2",
         "train: 1 people have most labelled keypoints of region trunk outside its box: 3.png, person 3",
     ]
-
-
-def test_reliability_is_no_mistake_in_regions() -> None:
-    doubtful = POSE.copy()
-    doubtful[3:, 2] = 0.25
-    images = (sample(1, person(1, doubtful)),)
-    whole = replace(KEYPOINTS, regions={"hip": (3, 4)})
-    assert [str(each) for each in find(Memory(images, (), whole), ["train"])] == []
-    assert len(find(Memory(images, (), KEYPOINTS), ["train"])) == 1

@@ -18,6 +18,9 @@ from posenas.contract.scores import Predictions
 from posenas.data.crops import EvaluatedCrops, load_crops
 from posenas.data.detected_poses import DetectionRules
 from posenas.data.person_crop import PersonCrop
+from posenas.prediction.frames import Frame
+from posenas.prediction.image_files import ImageFiles
+from posenas.prediction.output import OutputFolder
 from posenas.runs.predictions_file import load_predictions, predictions_from, save_predictions
 from posenas.standard.synthetic.dataset import SyntheticDataset
 
@@ -72,6 +75,18 @@ def test_each_part_of_a_whole_body_has_a_field(tmp_path: Path) -> None:
     assert row["face_score"] == written.part_scores["face"][1]
     assert row["lefthand_score"] == written.part_scores["left_hand"][1]
     assert row["righthand_score"] == written.part_scores["right_hand"][1]
+
+
+def test_predicted_frames_are_written_in_the_same_form(tmp_path: Path) -> None:
+    found = whole_bodies(2).chosen(np.array([0]))
+    frame = Frame(0, np.zeros((40, 30, 3), np.uint8), "a.png")
+    source = ImageFiles(tmp_path, [tmp_path / "a.png"], [0], warn=print)
+    with OutputFolder(tmp_path / "out", source, keypoints=COCO_WHOLEBODY_133) as folder:
+        folder.write(frame, found, frame.pixels)
+    (row,) = json.loads(folder.results.read_text())
+    assert row["file_name"] == "a.png"
+    assert len(row["lefthand_kpts"]) == 63
+    assert equal(load_predictions(folder.results, keypoints=133), found)
 
 
 def test_nobody_and_files_of_all_keypoints_in_one_list_are_read(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def label_findings(table: PeopleTable, keypoints: KeypointSet, *, crowds_labelle
         "people have no labelled keypoint: only heads for whole images learn from them", nobody
     )
     yield from _place_findings(table)
-    yield from _visibility_findings(table, keypoints)
+    yield from _visibility_findings(table)
     never = [name for name, count in zip(keypoints.names, labelled.sum(axis=0), strict=True) if not count]
     yield from finding("keypoints are never labelled", never, split=table.split)
     yield from table.finding(
@@ -111,11 +111,8 @@ def _place_findings(table: PeopleTable) -> Iterator[Finding]:
     yield from table.finding("people have labelled keypoints far outside their box", _far(table) & measured)
 
 
-def _visibility_findings(table: PeopleTable, keypoints: KeypointSet) -> Iterator[Finding]:
+def _visibility_findings(table: PeopleTable) -> Iterator[Finding]:
     known = np.isin(table.visibility, (0, 1, 2))
-    # In COCO-WholeBody's faces and hands a visibility says how reliable the place is.
-    for indices in map(list, keypoints.regions.values()):
-        known[:, indices] |= (table.visibility[:, indices] > 0) & (table.visibility[:, indices] < 2)
     yield from table.finding(
         "keypoints have a visibility other than 0, 1 or 2, as of a confidence; they count as labelled",
         ~known & table.labelled,
