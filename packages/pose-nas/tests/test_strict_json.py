@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -78,3 +79,15 @@ def test_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(PosenasError, match=r"bad.json: not JSON at line 1.*; resume the run$"):
         read_json(tmp_path / "bad.json", remedy="resume the run")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_objects_can_be_made_smaller_while_they_are_read(encoding: str) -> None:
+    def shrink(entry: dict[str, Any]) -> object:
+        entry.pop("large", None)
+        return entry if "keep" in entry else sorted(entry)
+
+    content = '{"keep": [{"a": 1, "large": [1, 2]}, {"keep": 3, "large": null}], "large": "ü"}'.encode(
+        encoding
+    )
+    assert parse_json(content, shrink=shrink) == {"keep": [["a"], {"keep": 3}]}

@@ -26,7 +26,7 @@ MOST_DIGITS = 300
 _RUN = b"0" * (MOST_DIGITS - 100)
 _DIGITS_ALONE = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
 _NO_BRACKETS = bytes(byte for byte in range(256) if chr(byte) not in "[]{}")
-_LARGE_EXPONENT = re.compile(r"[eE]\+?0*[0-9]{3}")
+_LARGE_EXPONENT = re.compile(rb"[eE]\+?0*[0-9]{3}")
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -45,8 +45,7 @@ def parse_json(content: str | bytes, *, finite: bool = True, shrink: _Shrink | N
     Raises:
         ValueError: says in one line why the content is refused.
     """
-    text = _decoded(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
-    plain = text.encode("utf-8", "surrogatepass")
+    plain = _plain(content)
     if _deepest(plain) > DEEPEST and _deepest(_TEXT.sub(b"", plain)) > DEEPEST:
         raise ValueError(f"nested too deep: more than {DEEPEST} lists and objects within each other")
     hooks: dict[str, Any] = {"parse_constant": _refused_constant} if finite else {}
@@ -55,8 +54,10 @@ def parse_json(content: str | bytes, *, finite: bool = True, shrink: _Shrink | N
     has_run = _RUN in plain.translate(_DIGITS_ALONE)
     if has_run:
         hooks["parse_int"] = _whole_number if finite else _endless_whole_number
-    if finite and (has_run or _LARGE_EXPONENT.search(text)):
+    if finite and (has_run or _LARGE_EXPONENT.search(plain)):
         hooks["parse_float"] = _finite_number
+    text = _decoded(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
+    del content, plain  # of a file of gigabytes the text alone is enough to hold
     try:
         return json.loads(text, **hooks)
     except json.JSONDecodeError as error:
@@ -87,6 +88,14 @@ def read_json(
         raise PosenasError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise PosenasError(f"{path}: {error}; {remedy}") from None
+
+
+def _plain(content: str | bytes) -> bytes:
+    """Return the content in UTF-8; its own bytes where they are that."""
+    if isinstance(content, bytes) and detect_encoding(content).startswith("utf-8"):
+        return content
+    text = _decoded(content) if isinstance(content, bytes) else content
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _decoded(content: bytes) -> str:
