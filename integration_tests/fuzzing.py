@@ -31,6 +31,7 @@ import numpy as np
 import torch
 from posenas.cli import main
 from posenas.composing.named_networks import find_network
+from posenas.composing.plugins import find_plugins, load
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
 from posenas.data.coco.dataset import CocoDataset
@@ -40,8 +41,10 @@ from posenas.networks.initial_weights import read_initial_weights
 from posenas.networks.latency.operators import Operator
 from posenas.networks.latency.table import LatencyTable
 from safetensors.torch import save
+from whole_body_files import write_whole_bodies
 
 LONGEST = 400
+_WHOLE_BODIES = "coco_wholebody_val_v1.0.json"
 KEYPOINTS = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 GENOTYPES = {
     "ofa": ["-o", "space.backbone=tiny"],
@@ -260,6 +263,23 @@ class Fuzzer:
         arguments = check if self._rng.random() < 0.5 else compose
         return judged("annotations", lambda: CocoDataset(root=str(root)).split("val"), *arguments)
 
+    def whole_bodies(self) -> Outcome:
+        """By `data check`, as whole bodies, as faces or as hands."""
+        root = self._folder / "whole_bodies"
+        if not root.exists():
+            root.mkdir()
+            write_whole_bodies(root, train_images=2, val_images=3)
+            shutil.copy(root / "annotations" / _WHOLE_BODIES, root / _WHOLE_BODIES)
+        right = json.loads((root / _WHOLE_BODIES).read_text())
+        (root / "annotations" / _WHOLE_BODIES).write_bytes(changed_json(right, self._rng))
+        name = self._rng.choice(("cocowholebody", "wbf", "wbh"))
+        return judged(
+            "whole bodies",
+            lambda: load("dataset", name)(root=str(root)).split("val"),
+            *("data", "check", name, "-o", f"dataset.root={root}", "--samples", "2"),
+            *("--out", self._folder / "check.png"),
+        )
+
     def boxes(self) -> Outcome:
         rows = [
             {"image_id": index, "category_id": 1, "bbox": [3, 4, 30, 40], "score": 0.9} for index in range(4)
@@ -400,7 +420,7 @@ class Fuzzer:
     def kinds(self, run: Path | None) -> Sequence[Callable[[], Outcome]]:
         kinds = [
             *(self.coco, self.boxes, self.genotype, self.weights, self.assignment, self.recipe),
-            *(self.image, self.latency),
+            *(self.image, self.latency, self.whole_bodies),
         ]
         return kinds if run is None else [*kinds, lambda: self.run_file(run)]
 
@@ -417,7 +437,6 @@ def _read_image(path: Path) -> Outcome:
 
 def _genotypes() -> Mapping[str, Any]:
     """Of each space, the smallest or the middle one, as JSON."""
-    from posenas.composing.plugins import find_plugins, load
     from posenas.contract.genotype import middle
 
     found = {}
