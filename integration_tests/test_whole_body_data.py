@@ -45,7 +45,11 @@ def of_photographs(folder: Path) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     ("dataset", "evaluator", "objective"),
-    [("cocowholebody", "oks", "oks.AP"), ("wbf", "nme", "nme.NME"), ("wbh", "oks", "oks.AP")],
+    [
+        ("cocowholebody", "wholebody", "wholebody.AP"),
+        ("wbf", "nme", "nme.NME"),
+        ("wbh", "hand", "hand.PCK@0.2"),
+    ],
 )
 def test_a_search_on_drawn_people(
     posenas: Posenas, root: Path, dataset: str, evaluator: str, objective: str

@@ -363,6 +363,8 @@ def test_the_sets_of_faces_and_hands_are_cut_out_of_the_whole_body() -> None:
     assert (HAND_21.sigmas[0], HAND_21.sigmas[-1]) == (0.029, 0.031)
     assert FACE_68.sigmas == COCO_WHOLEBODY_133.sigmas[23:91]
     assert HAND_21.sigmas == COCO_WHOLEBODY_133.sigmas[91:112] == COCO_WHOLEBODY_133.sigmas[112:]
+    assert FACE_68.limbs[:2] == ((0, 1), (1, 2))
+    assert {end for limb in FACE_68.limbs for end in limb} == set(range(68))
     assert len(HAND_21.limbs) == 20
     assert HAND_21.limbs[:5] == ((0, 1), (1, 2), (2, 3), (3, 4), (0, 5))
 

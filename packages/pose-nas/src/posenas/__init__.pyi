@@ -87,6 +87,7 @@ from .contract.goals import (
 from .contract.keypoint_sets import (
     COCO_17 as COCO_17,
     COCO_WHOLEBODY_133 as COCO_WHOLEBODY_133,
+    FACE_CONTOURS as FACE_CONTOURS,
     KEYPOINT_SETS as KEYPOINT_SETS,
     keypoint_set_from_names as keypoint_set_from_names,
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from posenas import COCO_WHOLEBODY_133, KeypointSet
+from dataclasses import replace
+from itertools import pairwise
+
+from posenas import COCO_WHOLEBODY_133, FACE_CONTOURS, KeypointSet
 
 _WHOLE = COCO_WHOLEBODY_133
 
@@ -31,7 +34,9 @@ def _within(region: str, *, name: str, prefix: str = "") -> KeypointSet:
     )
 
 
-FACE_68 = _within("face", name="face-68")
+FACE_68 = replace(
+    _within("face", name="face-68"), limbs=tuple(limb for line in FACE_CONTOURS for limb in pairwise(line))
+)
 """The 68 points of a face, `face-0` to `face-67` in the order of 300-W; a mirrored one exchanges sides."""
 
 HAND_21 = _within("left_hand", name="hand-21", prefix="left_")
