@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from data_cocowholebody.datasets.whole_body import WholeBodyDataset
 from data_cocowholebody.evaluators.wholebody import WholebodyEvaluator
 from literal_wholebody import PARTS, literal_wholebody
 from numpy.typing import NDArray
@@ -20,10 +23,13 @@ from posenas import (
     COCO_WHOLEBODY_133,
     GroundTruth,
     KeypointSet,
+    Objective,
     Person,
     PosenasError,
     Predictions,
+    Results,
     Sample,
+    Trial,
 )
 from posenas.scoring import COCO_METRICS
 
@@ -80,6 +86,21 @@ def figures_of(metrics: Mapping[str, float], part: str) -> list[str]:
 
 def test_equals_the_published_figures() -> None:
     predictions, truth, printed = example()
+    metrics = WholebodyEvaluator().evaluate(predictions, truth).metrics
+    assert [figures_of(metrics, part) for part in PARTS] == printed
+
+
+def test_the_dataset_reads_what_the_published_figures_are_of(tmp_path: Path) -> None:
+    predictions, _, printed = example()
+    file = real_data("evaluator-examples") / "example_wholebody_val.json"
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "coco_wholebody_val_v1.0.json").write_text(file.read_text())
+    (tmp_path / "val2017").mkdir()
+    for image in json.loads(file.read_text())["images"]:
+        pixels = np.zeros((image["height"], image["width"], 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "val2017" / image["file_name"]), pixels)
+    dataset = WholeBodyDataset(root=str(tmp_path))
+    truth = GroundTruth(dataset.keypoints(), dataset.split("val"))
     metrics = WholebodyEvaluator().evaluate(predictions, truth).metrics
     assert [figures_of(metrics, part) for part in PARTS] == printed
 
@@ -248,6 +269,23 @@ def test_the_area_of_a_person_without_a_segment_is_taken_from_its_box() -> None:
     assert math.isnan(evaluate(predictions, truth)["face.APM"])
     metrics = WholebodyEvaluator(use_area=False).evaluate(predictions, truth).metrics
     assert metrics["face.APM"] == pytest.approx(1)
+
+
+def test_the_report_has_a_table_with_a_row_for_each_part() -> None:
+    declared = [replace(metric, name=f"wholebody.{metric.name}") for metric in WholebodyEvaluator().metrics()]
+    figures = {metric.name: place / 1000 for place, metric in enumerate(declared)}
+    del figures["wholebody.face.APL"]
+    trial = Trial({}, "final", "val", metrics=figures, costs={})
+    objective = Objective("wholebody.AP", maximize=True, is_cost=False)
+    results = Results(tuple(declared), (objective,), (trial,), finished=True, shown=trial)
+    (section,) = WholebodyEvaluator().sections(results)
+    rows = re.findall(r'<th scope="row">([^<]*)</th>\s*((?:<td>[^<]*</td>)+)', section.html)
+    cells = {name: re.findall("<td>([^<]*)</td>", row) for name, row in rows}
+    assert list(cells) == ["whole", "body", "foot", "face", "left hand", "right hand", "hand"]
+    assert cells["whole"] == [f"0.{place:03}" for place in range(10)]
+    assert cells["left hand"] == [f"0.{place:03}" for place in range(40, 50)]
+    assert cells["face"] == [f"0.{place:03}" if place != 34 else "–" for place in range(30, 40)]
+    assert not WholebodyEvaluator().sections(replace(results, shown=None))
 
 
 def test_keypoints_are_found_by_their_names_in_any_order() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from posenas import KeypointSet
 
-PARTS: Mapping[str, tuple[str, ...]] = {
-    "foot": ("left_foot", "right_foot"),
-    "face": ("face",),
-    "left_hand": ("left_hand",),
-    "right_hand": ("right_hand",),
-}
+PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "foot": ("left_foot", "right_foot"),
+        "face": ("face",),
+        "left_hand": ("left_hand",),
+        "right_hand": ("right_hand",),
+    }
+)
 """Parts of the whole body beside the body itself, and the parts of COCO-WholeBody's set that they are of."""
 
 

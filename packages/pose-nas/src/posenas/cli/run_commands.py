@@ -346,8 +346,9 @@ def evaluate(
             flags={"dataset": dataset, "evaluator": evaluator},
             events=events,
         )
+    width = 1 + max(15, *map(len, evaluation.metrics))
     for name, value in evaluation.metrics.items():
-        say(f"{name:<16}{value:.4f}", err=as_json)
+        say(f"{name:<{width}}{value:.4f}", err=as_json)
     if as_json:
         # JSON has no NaN, which a metric is where nobody counts for it.
         metrics = {name: value if isfinite(value) else None for name, value in evaluation.metrics.items()}
