@@ -41,8 +41,8 @@ def test_parts_limit_a_search_and_are_objectives(posenas: Posenas, tmp_path: Pat
         (("--limit", "gmacs.hed<=1"), "the networks have no such part; did you mean 'gmacs.head'?"),
         (("--minimize", "parameters.backbon"), "did you mean 'parameters.backbone'?"),
         (("--limit", "gmacs.head.convolutoin<=1"), "did you mean 'gmacs.head.convolution'?"),
-        (("--limit", "latency_ms.head<=1"), "unknown cost 'latency_ms.head'; latency_ms has no parts"),
-        (("--limit", "gmac.head<=1"), "unknown cost 'gmac.head'; did you mean 'gmacs'?"),
+        (("--limit", "latency_ms.head<=1"), "cost or metric 'latency_ms.head'; latency_ms has no parts"),
+        (("--limit", "gmac.head<=1"), "unknown cost or metric 'gmac.head'; did you mean 'gmacs'?"),
         (("--limit", "gmacs.head<=1e-9"), "gmacs.head = "),
     ],
 )  # fmt: skip

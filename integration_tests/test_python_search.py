@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_told_before_anything_is_trained() -> None:
         posenas.compose(strategy="sandwitch")
     with pytest.raises(posenas.PosenasError, match=r"TABLE\.KEY"):
         posenas.compose(options={"candidates": 3})
-    with pytest.raises(posenas.PosenasError, match="unknown cost"):
+    with pytest.raises(posenas.PosenasError, match="unknown cost or metric"):
         posenas.compose(limits=["gmac<=1"])
 
 

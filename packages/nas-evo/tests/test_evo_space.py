@@ -24,7 +24,8 @@ from posenas import (
 )
 from posenas.composing.conditional import made_possible
 from posenas.composing.goals.installed_costs import installed_costs
-from posenas.composing.goals.limits import draw_genotypes, guide_to_budget, parse_limit
+from posenas.composing.goals.limit_texts import parse_limit
+from posenas.composing.goals.limits import draw_genotypes, guide_to_budget
 from posenas.composing.options import make_component
 from posenas.layers import Chain
 from posenas.networks.folding import fold_normalisations

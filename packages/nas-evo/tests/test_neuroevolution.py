@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,6 +14,7 @@ from posenas import (
     Candidate,
     Choice,
     Genotype,
+    MetricLimit,
     Objective,
     PosenasError,
     Trial,
@@ -59,6 +58,7 @@ class ToyProblem:
     ) -> None:
         self.space = space or ToySpace()
         self.objectives: tuple[Objective, ...] = (AP,)
+        self.metric_limits: tuple[MetricLimit, ...] = ()
         self._most, self._failing, self._seed = most, failing, seed
         self.calls: list[tuple[list[Candidate], int]] = []
         self.discarded: list[str] = []
@@ -280,9 +280,12 @@ def test_of_equals_the_smaller_and_then_the_elder_is_fitter() -> None:
     assert [trial.genotype["x"] for trial in fittest(trials, 9)] == ["e", "b", "c", "a"]
 
 
-def test_the_recipe_has_the_thesis_s_balance_of_loss_and_decay() -> None:
-    """Its L2 of 1e-5 has the gradient 2e-5 x weight, and its maps peak at 255."""
-    recipe = tomllib.loads((Path(__file__).parents[3] / "recipes" / "evopose2d.toml").read_text())
-    assert recipe["head"]["loss"] == "mse"
-    assert recipe["training"]["optimizer"] == "adam", "AdamW's decay is no gradient"
-    assert recipe["training"]["weight_decay"] == pytest.approx(2e-5 / 255**2, rel=1e-4)
+def test_parents_and_the_winner_keep_a_limit_on_a_metric() -> None:
+    limited = ToyProblem()
+    limited.metric_limits = (MetricLimit("toy.AP", 0.2, higher_is_better=False),)
+    *candidates, answer = evolve(limited)
+    kept = [trial for trial in candidates if trial.metrics["toy.AP"] <= 0.2]
+    assert 6 < len(kept) < len(candidates)
+    assert answer.id == min(kept, key=slow_fitness).id
+    assert {parent_of(trial) for trial in candidates[1:]} <= {trial.id for trial in kept}
+    assert evolve(ToyProblem())[-1].metrics["toy.AP"] > 0.2

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from posenas.composing.conditional import likelihood, made_possible
 from posenas.composing.goals.installed_costs import installed_costs
-from posenas.composing.goals.limits import draw_genotypes, guide_to_budget, near_budget, parse_limit, within
+from posenas.composing.goals.limit_texts import parse_limit
+from posenas.composing.goals.limits import draw_genotypes, guide_to_budget, near_budget, within
 from posenas.composing.variation import breed
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Dimension, Genotype, Real, genotype_id, sample_uniform

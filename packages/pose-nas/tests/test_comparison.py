@@ -14,6 +14,7 @@ from posenas.composing.goals.installed_costs import installed_costs
 from posenas.composing.settings import SETTINGS_TABLES
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
+from posenas.contract.goals import MetricLimit
 from posenas.contract.scores import Metric
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
@@ -143,6 +144,19 @@ def test_the_verdict_counts_and_the_page_says_so() -> None:
     changed = {asked for asked in points if points[asked] != before[asked]}
     assert len(changed) == 3
     assert all(points[asked] and before[asked] is False for asked in changed)
+
+
+def test_a_random_network_that_misses_a_limit_on_a_metric_is_worse() -> None:
+    """A limit of 0.55, lower is better: the winner's 0.5 keeps it, so the random 0.6 does not beat it."""
+    random = tuple(trial(name, score, "random") for name, score in zip("ef", (0.6, 0.54), strict=True))
+    comparison = Comparison("gmacs", 0.05, 1, random, (), ())
+    limited = replace(results(*RUN), metric_limits=(MetricLimit("oks.AP", 0.55, higher_is_better=False),))
+    beaten = [judge(comparison, found) for found in (results(*RUN), limited)]
+    assert [each.candidates.beaten for each in beaten if each and each.candidates] == [0, 1]
+    settings, installed = SETTINGS_TABLES["evaluation"](), installed_costs()
+    evidence = Evidence(beaten[1])
+    said = dict(caveats(limited, RECIPE, settings=settings, evidence=evidence, installed=installed))["Limits"]
+    assert "Against random networks, one that misses a limit counts as worse than one that does not." in said
 
 
 def test_without_distinct_scores_there_is_no_correlation() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 from posenas.composing.goals.installed_costs import installed_costs
-from posenas.composing.goals.limits import draw_genotypes, excess, parse_limit, within
+from posenas.composing.goals.limit_texts import parse_limit
+from posenas.composing.goals.limits import draw_genotypes, excess, within
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
 from posenas.contract.goals import Limit

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from posenas.composing.goals.installed_costs import installed_costs
 from posenas.contract.errors import PosenasError
+from posenas.contract.goals import MetricLimit
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.contract.samples import Person, Sample
 from posenas.contract.scores import GroundTruth, Metric, Predictions
@@ -394,6 +395,24 @@ def test_lower_is_better_turns_best_and_front() -> None:
 def statements(trials: list[Trial], settings: EvaluationSettings, **tables: Any) -> dict[str, str]:
     results, recipe = results_of(trials, tables), recipe_from_tables(tables)
     return dict(caveats(results, recipe, settings=settings, installed=installed_costs(), evidence=Evidence()))
+
+
+def test_limits_on_metrics_decide_what_is_shown_and_are_told() -> None:
+    trials = candidates()
+    scores = sorted(trial.metrics["oks.AP"] for trial in trials if trial.metrics)
+    free, unkept = results_of(trials), results_of(trials, {"limits": ["AP>=0.9"]})
+    assert free.shown == unkept.shown
+    best = [trial for trial in unkept.ranked if trial.metrics["oks.AP"] == scores[-1]]
+    assert front_against(unkept, "gmacs") == best
+    least = replace(unkept, metric_limits=(MetricLimit("oks.AP", scores[0], higher_is_better=False),))
+    assert [trial.metrics["oks.AP"] for trial in front_against(least, "gmacs")] == scores[:1]
+    settings, all_trials = EvaluationSettings(), [*trials, final(trials)]
+    said = statements(all_trials, settings, limits=["AP>=0.9"])["Limits"]
+    assert said.startswith("None of 17 candidates keeps the limit on a metric: oks.AP>=0.9 (the nearest has ")
+    assert "The final network misses oks.AP>=0.9 with 0.7654 on val." in said
+    kept = statements(all_trials, settings, limits=[f"oks.AP>={scores[-2]}"])["Limits"]
+    assert kept.startswith("The limits on metrics are kept by 2 of 17 candidates. The final network keeps ")
+    assert "Limits" not in statements(all_trials, settings, limits=["gmacs<=100"])
 
 
 def test_caveats_follow_the_recipe() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -14,7 +15,7 @@ from posenas.composing.goals.objectives import best_trial, front, values
 from posenas.composing.variation import cross, mutate
 from posenas.contract.components import WeightSharing
 from posenas.contract.genotype import Choice, Genotype, genotype_id, sample_uniform
-from posenas.contract.goals import Objective
+from posenas.contract.goals import MetricLimit, Objective
 from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial
 from posenas.standard.strategies.evolution import Evolution
@@ -50,6 +51,7 @@ class ToyProblem:
     ) -> None:
         self.space = ToySpace()
         self.objectives = tuple(objectives)
+        self.metric_limits: tuple[MetricLimit, ...] = ()
         self._score, self._cost, self._most, self._seed = score, cost, most, seed
         self.trained: list[tuple[str, int, str]] = []
         self.evaluated: list[str] = []
@@ -101,7 +103,7 @@ class ToyProblem:
         return self._trial(genotype, stage)
 
     def best(self, trials: Sequence[Trial]) -> Trial:
-        best = best_trial(trials, self.objectives)
+        best = best_trial(trials, self.objectives, limits=self.metric_limits)
         assert best is not None
         return best
 
@@ -282,6 +284,60 @@ def test_the_predictor_ranks_what_it_has_not_seen() -> None:
     assert predicted.std(axis=0).max() > 0.01  # members differ
     constant = predict_scores(known, [0.5] * 64, asked, DIMENSIONS, rng=Random(0))
     assert np.allclose(constant, 0.5)
+
+
+HAND = MetricLimit("toy.hand", 0.6)
+
+
+class WithHands(ToyProblem):
+    """A problem with a second metric, which is good where the first dimensions are small."""
+
+    def _trial(self, genotype: Genotype, stage: str) -> Trial:
+        trial = super()._trial(genotype, stage)
+        hand = 1 - sum(genotype[f"x{index}"] for index in range(6, 12)) / (6 * (LEVELS - 1))
+        return replace(trial, metrics={**trial.metrics, "toy.hand": hand})
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        RandomSearch(candidates=64),
+        Evolution(candidates=64),
+        PredictorSearch(candidates=32, proposals=32),
+    ],
+)
+def test_the_winner_keeps_the_limits_on_metrics(strategy: Any) -> None:
+    free, limited = WithHands(uneven), WithHands(uneven)
+    limited.metric_limits = (HAND,)
+    assert run(strategy, free)[-1].metrics["toy.hand"] < HAND.bound
+    *candidates, answer = run(strategy, limited)
+    kept = [trial for trial in candidates if trial.metrics["toy.hand"] >= HAND.bound]
+    assert kept
+    assert answer.metrics["toy.AP"] == max(trial.metrics["toy.AP"] for trial in kept)
+
+
+@pytest.mark.parametrize("objectives", [(AP,), (AP, GMACS)])
+@pytest.mark.parametrize(
+    "strategy", [Evolution(candidates=64), PredictorSearch(candidates=40, first=24, proposals=64)]
+)
+def test_a_search_seeks_what_keeps_the_limits_on_metrics(strategy: Any, objectives: Any) -> None:
+    """More candidates keep a limit that the search knows, the later ones above all."""
+
+    def later_that_keep(*limits: MetricLimit) -> int:
+        problem = WithHands(uneven, objectives=objectives)
+        problem.metric_limits = limits
+        later = run(strategy, problem)[24:-1]
+        return sum(trial.metrics["toy.hand"] >= HAND.bound for trial in later)
+
+    assert later_that_keep(HAND) >= later_that_keep() + 4
+
+
+@pytest.mark.parametrize("strategy", [Evolution(candidates=24), PredictorSearch(candidates=24, proposals=32)])
+def test_a_limit_on_a_metric_that_nobody_has_chooses_by_the_objective(strategy: Any) -> None:
+    problem = ToyProblem(uneven)
+    problem.metric_limits = (HAND,)
+    *candidates, answer = run(strategy, problem)
+    assert answer.metrics["toy.AP"] == max(trial.metrics["toy.AP"] for trial in candidates)
 
 
 def test_failed_candidates_are_passed_over() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
-from posenas.contract.goals import Objective
+from posenas.contract.goals import MetricLimit, Objective
 from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
 from posenas.reporting import results as reported
@@ -83,6 +83,53 @@ def test_of_several_objectives_the_front_of_the_candidates_is_written(tmp_path: 
     outcome = searched(tmp_path / "run", Strategy(honest), objectives=objectives)
     front = json.loads((tmp_path / "run" / "front.json").read_text())
     assert front == [outcome.trials[0].as_dict()]
+
+
+def several(problem: Problem) -> Iterator[Trial]:
+    """Tries three widths with weights of their own, and answers with the best one."""
+    trials = []
+    for width in (2, 3, 4):
+        weights = problem.train({"width": width}, epochs=1, on="fit")
+        trials += problem.evaluate_many([{"width": width}], weights, stage="candidate", calibration_people=0)
+        yield trials[-1]
+    genotype = problem.best(trials).genotype
+    yield problem.evaluate(genotype, problem.train(genotype, epochs=1), stage="final")
+
+
+def test_a_limit_on_a_metric_decides_who_wins_and_who_is_on_the_front(tmp_path: Path) -> None:
+    free = searched(tmp_path / "free", Strategy(several)).trials[:-1]
+    worst, middle, _ = sorted(trial.metrics[METRIC] for trial in free)
+    limit = MetricLimit(METRIC, (worst + middle) / 2, higher_is_better=False)
+    heard = Heard()
+    objectives = Objective(METRIC, maximize=True, is_cost=False), Objective("macs", False, True)
+    outcome = searched(
+        tmp_path / "run", Strategy(several), heard, metric_limits=(limit,), objectives=objectives
+    )
+    (kept,) = [trial for trial in outcome.candidates if trial.metrics[METRIC] == worst]
+    assert outcome.best.id == kept.id
+    assert json.loads((tmp_path / "run" / "front.json").read_text()) == [kept.as_dict()]
+    final = outcome.best.metrics[METRIC]
+    missed = f"the final network misses {limit} with {final:.4g} on val"
+    assert (missed in heard.warnings) == (final > limit.bound)
+    assert not [warning for warning in heard.warnings if "none of" in warning]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_limit_on_a_metric_that_nobody_keeps_is_told(tmp_path: Path, again: bool) -> None:
+    limits = MetricLimit(METRIC, 2.0), MetricLimit("toy.void", 0.1)
+    if again:
+        searched(tmp_path / "run", Strategy(several), Heard(), metric_limits=limits)
+    heard = Heard()
+    outcome = searched(tmp_path / "run", Strategy(several), heard, metric_limits=limits)
+    figures = [trial.metrics[METRIC] for trial in outcome.candidates]
+    least = outcome.candidates[figures.index(max(figures))].id
+    assert outcome.best.id == least
+    assert heard.warnings[-3:] == [
+        "none of 3 candidates keeps all limits on metrics: "
+        f"toy.closeness>=2 (the nearest has {max(figures):.4g}); toy.void>=0.1 (3 without a figure)",
+        f"the final network misses toy.closeness>=2 with {outcome.best.metrics[METRIC]:.4g} on val",
+        "the final network has no figure for toy.void>=0.1 on val",
+    ]
 
 
 class Killed(BaseException):

@@ -16,6 +16,7 @@ from posenas import (
     Candidate,
     Evolvable,
     Genotype,
+    MetricLimit,
     PosenasError,
     Problem,
     Results,
@@ -129,14 +130,14 @@ class Neuroevolution:
         yield pool[0]
         known = {pool[0].id}
         for generation in range(1, self.plan.generations + 1):
-            parents = fittest(pool, self.plan.parents)
+            parents = fittest(pool, self.plan.parents, limits=problem.metric_limits)
             family = self._conceive(problem, parents, known, problem.rng(f"generation {generation}"))
             known |= {genotype_id(child) for child, _ in family}
             for trial in self._raise(problem, family, generation):
                 pool.append(trial)
                 yield trial
             pool = _keep(problem, pool, self.plan.parents)
-        yield self._finish(problem, fittest(pool, 1)[0])
+        yield self._finish(problem, fittest(pool, 1, limits=problem.metric_limits)[0])
 
     def _ancestor(self, problem: Problem) -> Trial:
         genotype = self.ancestor or _first(problem)
@@ -208,17 +209,26 @@ class Neuroevolution:
         return float(trial.loss * ratio**self.plan.gamma)
 
 
-def fittest(trials: Sequence[Trial], number: int) -> list[Trial]:
-    """Return the `number` fittest trials; of equals the one with fewer parameters, then the elder."""
+def fittest(trials: Sequence[Trial], number: int, *, limits: Sequence[MetricLimit] = ()) -> list[Trial]:
+    """Return the `number` fittest trials; of equals the one with fewer parameters, then the elder.
+
+    Args:
+        trials: to choose from; those that failed are left out.
+        number: how many are wanted.
+        limits: on metrics. Trials that keep them come first, then those that miss them less.
+    """
     alive = [trial for trial in trials if fitness_of(trial) is not None]
-    return sorted(alive, key=lambda trial: (fitness_of(trial), trial.costs["parameters_with_statistics"]))[
-        :number
-    ]
+    return sorted(alive, key=lambda trial: _place(trial, limits))[:number]
+
+
+def _place(trial: Trial, limits: Sequence[MetricLimit]) -> tuple[float, float | None, float]:
+    violation = max((limit.violation_of(trial) for limit in limits), default=0.0)
+    return violation, fitness_of(trial), trial.costs["parameters_with_statistics"]
 
 
 def _keep(problem: Problem, pool: Sequence[Trial], number: int) -> list[Trial]:
     """Keep the trials that can still be parents, and delete the weights of the others."""
-    kept = fittest(pool, number)
+    kept = fittest(pool, number, limits=problem.metric_limits)
     needed = {trial.weights for trial in kept}
     for trial in pool:
         if trial.weights is not None and trial.weights not in needed:

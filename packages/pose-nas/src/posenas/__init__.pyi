@@ -82,6 +82,7 @@ from .contract.genotype import (
 )
 from .contract.goals import (
     Limit as Limit,
+    MetricLimit as MetricLimit,
     Objective as Objective,
 )
 from .contract.keypoint_sets import (

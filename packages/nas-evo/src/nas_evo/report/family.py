@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from posenas import Genotype, Results, Trial, value_text
+from posenas import Genotype, MetricLimit, Results, Trial, value_text
 
 from nas_evo.descent import Descent, descent_of
 
@@ -74,7 +74,8 @@ def read_family(results: Results) -> Family | None:
     if not networks:
         return None
     chosen = None if results.answer is None else networks.get(results.answer.id)
-    return Family(networks, chosen or _fittest(networks.values()), finished=chosen is not None)
+    fittest = _fittest(networks.values(), results.metric_limits)
+    return Family(networks, chosen or fittest, finished=chosen is not None)
 
 
 def known_fitness(networks: Iterable[Evolved]) -> list[float]:
@@ -82,9 +83,14 @@ def known_fitness(networks: Iterable[Evolved]) -> list[float]:
     return [network.descent.fitness for network in networks if network.descent.fitness is not None]
 
 
-def _fittest(networks: Iterable[Evolved]) -> Evolved | None:
-    fit = [(network.descent.fitness, network) for network in networks if network.descent.fitness is not None]
-    return min(fit, key=lambda pair: pair[0])[1] if fit else None
+def _fittest(networks: Iterable[Evolved], limits: Sequence[MetricLimit]) -> Evolved | None:
+    """Return the fittest network of those that keep the limits on metrics, or else miss them least."""
+    fit = [
+        (max((limit.violation_of(network.trial) for limit in limits), default=0.0), fitness, network)
+        for network in networks
+        if (fitness := network.descent.fitness) is not None
+    ]
+    return min(fit, key=lambda place: place[:2])[2] if fit else None
 
 
 class GeneChange(NamedTuple):

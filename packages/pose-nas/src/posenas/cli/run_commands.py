@@ -44,7 +44,7 @@ def recipe_options(command: Command) -> Command:
             "limits",
             multiple=True,
             metavar="COST<=NUMBER",
-            help='Such as "gmacs<=0.3", or "gmacs>=0.2"; repeatable.',
+            help='Such as "gmacs<=0.3", "gmacs>=0.2", or of a metric "oks.AP>=0.5"; repeatable.',
         ),
         click.option(
             "--maximize",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from posenas.composing.checks.fitting import check_head, check_strategy
 from posenas.composing.checks.rehearsal import rehearse_backbone, rehearse_head, rehearse_sharing
 from posenas.composing.composition import Composition
 from posenas.composing.goals.costs import bind_costs, named_costs
-from posenas.composing.goals.installed_costs import InstalledCosts, installed_costs
-from posenas.composing.goals.limits import parse_limit
+from posenas.composing.goals.installed_costs import installed_costs
+from posenas.composing.goals.limit_texts import parse_limits, spelled_out
 from posenas.composing.goals.objectives import choose_objectives
 from posenas.composing.goals.reachable_limits import check_known_limits
 from posenas.composing.joined import (
@@ -40,10 +40,10 @@ from posenas.composing.plugins import Owner
 from posenas.composing.settings import make_augmentation, make_settings, without_flips
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace, WeightSharing
 from posenas.contract.genotype import Genotype
-from posenas.contract.goals import Objective
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.problem import Strategy
+from posenas.contract.scores import Metric
 from posenas.networks.devices import choose_compute
 from posenas.networks.initial_weights import read_initial_weights
 from posenas.runs.recipe import LATENCY, ComponentChoice, Recipe
@@ -57,7 +57,6 @@ def compose(recipe: Recipe) -> Composition:
     """
     choose_compute(recipe.device, recipe.precision)  # refuses what is not there, before the rest is loaded
     costs = installed_costs()
-    limits = tuple(parse_limit(text, costs) for text in recipe.limits)
     settings = make_settings(recipe)
     warnings: list[str] = []
     own, of_space = _space(recipe, warnings)
@@ -70,7 +69,10 @@ def compose(recipe: Recipe) -> Composition:
     settings = without_flips(settings, keypoints)
     warnings += _rehearse(recipe, space, head, keypoints, genotypes)
     check_strategy(recipe, strategy, space, head, keypoints)
-    evaluator, objectives = _evaluator(recipe, costs, warnings)
+    evaluator, metrics = _evaluator(recipe, warnings)
+    objectives = choose_objectives(metrics, costs, maximize=recipe.maximize, minimize=recipe.minimize)
+    limits, metric_limits = parse_limits(recipe.limits, costs, metrics=metrics)
+    recipe = replace(recipe, limits=spelled_out(recipe.limits, costs, metrics=metrics))
     _check_initial_weights(recipe)
     networks = networks_of(recipe, space, head=head, keypoints=keypoints, compute=compute)
     named = named_costs(limits, objectives)
@@ -89,6 +91,7 @@ def compose(recipe: Recipe) -> Composition:
         augmentation=settings["augmentation"],
         evaluation=settings["evaluation"],
         limits=limits,
+        metric_limits=metric_limits,
         objectives=objectives,
         compute=compute,
         costs=bound,
@@ -134,20 +137,11 @@ def _dataset(recipe: Recipe, warnings: list[str]) -> tuple[Dataset, KeypointSet]
     return dataset, check_splits(dataset, owner=Owner("dataset", recipe.dataset.name))
 
 
-def _evaluator(
-    recipe: Recipe, costs: InstalledCosts, warnings: list[str]
-) -> tuple[Evaluator, tuple[Objective, ...]]:
-    """Return the evaluator, and the objectives among its metrics and the costs.
-
-    Args:
-        recipe: chooses the evaluator and names the objectives.
-        costs: the installed ones.
-        warnings: what looks like a mistake is added to them.
-    """
+def _evaluator(recipe: Recipe, warnings: list[str]) -> tuple[Evaluator, Sequence[Metric]]:
+    """Return the evaluator, and its metrics by their qualified names."""
     evaluator: Evaluator = _conforming(recipe, "evaluator", warnings)
     declared = check_metrics(evaluator, owner=Owner("evaluator", recipe.evaluator.name))
-    metrics = [replace(metric, name=qualified(recipe, metric.name)) for metric in declared]
-    return evaluator, choose_objectives(metrics, costs, maximize=recipe.maximize, minimize=recipe.minimize)
+    return evaluator, [replace(metric, name=qualified(recipe, metric.name)) for metric in declared]
 
 
 def _conforming(recipe: Recipe, kind: str, warnings: list[str]) -> Any:

@@ -10,7 +10,7 @@ from posenas.contract.batches import View
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
 from posenas.contract.finding import Finding
 from posenas.contract.genotype import Genotype
-from posenas.contract.goals import Limit, Objective
+from posenas.contract.goals import Limit, MetricLimit, Objective
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.problem import Strategy
 from posenas.data.augment import Augmentation
@@ -30,7 +30,9 @@ class Composition:
     Attributes:
         recipe: spells out every option, so that it means the same to a later version with other defaults.
         space: what is searched: the recipe's space, joined with the head's dimensions where it has some.
+        limits: on costs. Genotypes are drawn within them.
         costs: what its networks cost.
+        metric_limits: on metrics. They are judged once candidates are scored.
         warnings: what looks like a mistake in a plugin and may be none.
     """
 
@@ -48,6 +50,7 @@ class Composition:
     objectives: tuple[Objective, ...]
     compute: Compute
     costs: CompositionCosts
+    metric_limits: tuple[MetricLimit, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from posenas.contract.batches import Batch
     from posenas.contract.components import SearchSpace
     from posenas.contract.genotype import Genotype
-    from posenas.contract.goals import Objective
+    from posenas.contract.goals import MetricLimit, Objective
     from posenas.contract.trial import Trial
 
 
@@ -156,6 +156,14 @@ class Problem(Protocol):
         """What to make great or small; at least one is a metric."""
         ...
 
+    @property
+    def metric_limits(self) -> Sequence[MetricLimit]:
+        """The limits on metrics, such as `oks.AP>=0.5`. A trial that keeps all is preferred to any other.
+
+        `best` judges by them. A strategy that ranks trials itself asks each one's `violation_of`.
+        """
+        ...
+
     def offers(self, capability: type) -> bool:
         """Tell whether the space, or the head's module, has this capability."""
         ...
@@ -166,6 +174,8 @@ class Problem(Protocol):
 
     def best(self, trials: Sequence[Trial]) -> Trial:
         """Return the best trial by the objective, or the knee of the front where there are several.
+
+        It is one that keeps the limits on metrics, or else one that misses them least.
 
         Raises:
             PosenasError: where every trial failed.
@@ -189,7 +199,7 @@ class Problem(Protocol):
         ...
 
     def within_limits(self, genotype: Genotype) -> bool:
-        """Tell whether the genotype's costs keep every limit."""
+        """Tell whether the genotype's costs keep every limit on costs."""
         ...
 
     def near_budget(self, genotype: Genotype) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from posenas.contract.costs import CostFigure
     from posenas.contract.genotype import Genotype
-    from posenas.contract.goals import Objective
+    from posenas.contract.goals import MetricLimit, Objective
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.scores import Metric
     from posenas.contract.trial import Trial
@@ -47,6 +47,7 @@ class Results:
             where no trial has a score.
         compared_costs: what candidates are shown against: `gmacs`, `parameters`, and each named cost that all
             of them have.
+        metric_limits: those on metrics, which the answer was to keep.
         derived: of each candidate's genotype the one that is trained in the end, both by their ids; empty
             where the answer's genotype is a candidate's itself.
         keypoints: the dataset's; None where it cannot be read. This and what follows is there for a report,
@@ -67,6 +68,7 @@ class Results:
     finished: bool
     shown: Trial | None
     compared_costs: tuple[CostFigure, ...] = ()
+    metric_limits: tuple[MetricLimit, ...] = ()
     derived: Mapping[str, str] = field(default_factory=dict)
     keypoints: KeypointSet | None = None
     ranked_on: str = ""

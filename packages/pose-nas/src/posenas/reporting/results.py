@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
 from posenas.composing.building import make, qualified
-from posenas.composing.goals.costs import COUNTED
+from posenas.composing.goals.costs import COUNTED, named_costs
 from posenas.composing.goals.installed_costs import InstalledCosts, installed_costs
+from posenas.composing.goals.limit_texts import parse_limits
+from posenas.composing.goals.metric_limits import preferred
 from posenas.composing.goals.objectives import best_trial, choose_objectives, front
 from posenas.composing.joined import join
 from posenas.contract.components import Derivable, Evaluator
@@ -50,18 +52,19 @@ def make_results(
     """Return results with the trial to show.
 
     Args:
-        recipe: names the objectives.
+        recipe: names the objectives and the limits.
         metrics: the evaluator's, by their qualified names.
         trials: in the order of the search.
         finished: whether the last trial is the search's answer.
     """
     installed = installed_costs()
     objectives = choose_objectives(metrics, installed, maximize=recipe.maximize, minimize=recipe.minimize)
-    results = Results(metrics, objectives, trials, finished, shown=None)
+    limits, metric_limits = parse_limits(recipe.limits, installed, metrics=metrics)
+    results = Results(metrics, objectives, trials, finished, shown=None, metric_limits=metric_limits)
     return replace(
         results,
         shown=_shown(results),
-        compared_costs=_compared_costs(results, installed),
+        compared_costs=_compared_costs(results, installed, asked=named_costs(limits, objectives)),
         derived=_derived(results, recipe),
     )
 
@@ -77,15 +80,23 @@ def _derived(results: Results, recipe: Recipe) -> Mapping[str, str]:
     return {name: genotype_id(space.derived(genotype)) for name, genotype in candidates.items()}
 
 
-def _compared_costs(results: Results, installed: InstalledCosts) -> tuple[CostFigure, ...]:
-    """Return the costs that candidates are shown against: two counted ones, and named ones that all have."""
+def _compared_costs(
+    results: Results, installed: InstalledCosts, *, asked: Collection[str]
+) -> tuple[CostFigure, ...]:
+    """Return the costs that candidates are shown against: two counted ones, and named ones that all have.
+
+    Args:
+        results: with the trials.
+        installed: the costs that declare the figures.
+        asked: what limits and objectives name. Of the costs of parts others are not shown.
+    """
     named = dict.fromkeys(name for trial in results.trials[:1] for name in trial.costs)
     costs = ((name, installed.find(name)) for name in named)
     known = [
         name
         for name, cost in costs
         if cost is not None
-        and ("." in name or cost.name != COUNTED)
+        and (name in asked if "." in name else cost.name != COUNTED)
         and all(name in trial.costs for trial in results.ranked)
     ]
     figures = (installed.figure(name) for name in (*SHOWN_COSTS, *known))
@@ -96,20 +107,25 @@ def _shown(results: Results) -> Trial | None:
     """Return the answer, or until there is one the best candidate as the strategy ranks them."""
     if results.answer is not None and results.objective.name in results.answer.metrics:
         return results.answer
+    limits = results.metric_limits
     own = [trial for trial in results.ranked if results.ranked_by in trial.ranking]
     if own:
-        return min(own, key=lambda trial: trial.ranking[results.ranked_by])
-    return best_trial(results.candidates, results.objectives)
+        return min(preferred(own, limits), key=lambda trial: trial.ranking[results.ranked_by])
+    return best_trial(results.candidates, results.objectives, limits=limits)
 
 
 def front_against(results: Results, cost: str) -> Sequence[Trial]:
-    """Return the candidates on the Pareto front of the objective against a cost, from cheap to dear."""
+    """Return the candidates on the Pareto front of the objective against a cost, from cheap to dear.
+
+    Those that keep the limits on metrics are on it, or else those that miss them least.
+    """
     metric = results.objective
     against = (
         Objective(metric.name, metric.higher_is_better, is_cost=False),
         Objective(cost, maximize=False, is_cost=True),
     )
-    return sorted(front(results.ranked, against), key=lambda trial: trial.costs[cost])
+    found = front(results.ranked, against, limits=results.metric_limits)
+    return sorted(found, key=lambda trial: trial.costs[cost])
 
 
 def _read_trials(run: Run) -> tuple[Trial, ...]:

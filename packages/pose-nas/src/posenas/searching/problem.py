@@ -18,7 +18,7 @@ from posenas.composing.goals.objectives import best_trial
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, check_genotype, check_part, genotype_id
-from posenas.contract.goals import Objective
+from posenas.contract.goals import MetricLimit, Objective
 from posenas.contract.problem import Candidate, Learning, Relaxation, Span, Step, Weights
 from posenas.contract.randomness import derive_rng
 from posenas.contract.trial import Trial
@@ -73,12 +73,17 @@ class JournaledProblem:
         """What to make great or small; at least one is a metric."""
         return self._composition.objectives
 
+    @property
+    def metric_limits(self) -> tuple[MetricLimit, ...]:
+        """The limits on metrics."""
+        return self._composition.metric_limits
+
     def offers(self, capability: type) -> bool:
         composition = self._composition
         return offers(capability, composition.space, composition.head, composition.keypoints)
 
     def best(self, trials: Sequence[Trial]) -> Trial:
-        best = best_trial(trials, self.objectives)
+        best = best_trial(trials, self.objectives, limits=self.metric_limits)
         if best is None:
             raise PosenasError(f"all {len(trials)} candidates failed; the first said: {trials[0].failure}")
         return best

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
+from posenas.composing.goals.metric_limits import final_figures, unkept
 from posenas.composing.goals.objectives import front
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
@@ -31,6 +32,11 @@ class Outcome:
     def best(self) -> Trial:
         """The strategy's last trial, whatever its stage is called."""
         return self.trials[-1]
+
+    @property
+    def candidates(self) -> Sequence[Trial]:
+        """The trials that the answer was chosen among."""
+        return [trial for trial in self.trials[:-1] if not trial.learnt]
 
 
 def search(composition: Composition, run: Run, *, events: Events, accept_changes: bool = False) -> Outcome:
@@ -73,6 +79,8 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
             raise PosenasError(f"the final network failed: {outcome.best.failure}")
         write_results(run.path, _results(run, outcome, problem, composition))
         log.unlink()
+        for missed in _missed(outcome, composition):
+            events.warn(missed)
         events.tell("run_finished", run=run.path, trials=outcome.trials)
     return outcome
 
@@ -124,13 +132,24 @@ def _results(
         "best/genotype.json": _json(dict(best.genotype)),
     }
     if len(composition.objectives) > 1:
-        found = front([trial for trial in outcome.trials[:-1] if not trial.learnt], composition.objectives)
+        found = front(outcome.candidates, composition.objectives, limits=composition.metric_limits)
         files["front.json"] = _json([trial.as_dict() for trial in found])
     if best.weights is not None:
         files["best/weights.safetensors"] = problem.read_weights(best.weights)
     if best.predictions is not None:
         files[f"predictions/{best.predictions}"] = (run.predictions / best.predictions).read_bytes()
     return files
+
+
+def _missed(outcome: Outcome, composition: Composition) -> Iterator[str]:
+    """Yield a sentence where no candidate keeps the limits on metrics, and where the answer misses one."""
+    limits = composition.metric_limits
+    none_kept = unkept(limits, outcome.candidates)
+    if none_kept:
+        yield none_kept
+    for limit, sentence in final_figures(limits, outcome.best):
+        if limit.violation_of(outcome.best) > 0:
+            yield sentence
 
 
 def _json(value: object) -> bytes:

@@ -52,6 +52,21 @@ def crowding_distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return distances
 
 
+def feasible_first(points: NDArray[np.float64], violations: NDArray[np.float64]) -> list[int]:
+    """Return all positions: points that violate nothing by `best_first`, then the others by violation.
+
+    Of equal violations the better point comes first. Deb et al. call this constrained domination.
+
+    Args:
+        points: (n, objectives), the greater the better.
+        violations: (n,), 0 or more.
+    """
+    kept, violating = np.flatnonzero(violations == 0), np.flatnonzero(violations > 0)
+    order = [int(kept[index]) for index in best_first(points[kept])]
+    rest = [int(violating[index]) for index in best_first(points[violating])]
+    return order + sorted(rest, key=lambda index: violations[index])
+
+
 def best_first(points: NDArray[np.float64]) -> list[int]:
     """Return all positions by front, and within a front the loneliest first; equals keep their order.
 

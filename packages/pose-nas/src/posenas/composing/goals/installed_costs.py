@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from posenas.composing.checks.conformity import blamed
@@ -68,7 +69,9 @@ class InstalledCosts:
         whole = name.partition(".")[0]
         if whole in figures:
             return f"{whole} has no parts"
-        return "; ".join((suggestion(name if others else whole, [*others, *figures]), *self.problems))
+        if not others or get_close_matches(whole, figures, n=1):
+            return "; ".join((suggestion(whole, figures), *self.problems))
+        return "; ".join((*self.problems, suggestion(name, [*others, *figures])))
 
 
 def installed_costs() -> InstalledCosts:

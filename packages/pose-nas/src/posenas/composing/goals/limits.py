@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from posenas.composing.conditional import made_possible
 from posenas.composing.goals.budget import SHARE, Budget, Guide, make_guide
-from posenas.composing.goals.installed_costs import InstalledCosts
 from posenas.contract.components import SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, genotype_id, sample_uniform
@@ -23,36 +21,6 @@ _MOST_APPROACHES = 512
 
 CostOf = Callable[[Genotype, str], float]
 """A genotype's cost by its name; nothing is computed that is not asked for."""
-
-
-def parse_limit(text: str, costs: InstalledCosts) -> Limit:
-    """Return the limit that a text such as `gmacs<=0.3` means.
-
-    Args:
-        text: as on the command line and in a recipe.
-        costs: those that it may be of.
-
-    Raises:
-        PosenasError: where it is not COST<=NUMBER or COST>=NUMBER with a known cost.
-    """
-    match = re.fullmatch(r"\s*([A-Za-z_][\w.]*)\s*([<>]=)\s*([0-9.eE+-]+)\s*", text)
-    if match is None:
-        raise PosenasError(
-            f"limit {text!r}: write COST<=NUMBER or COST>=NUMBER, for example gmacs<=0.3 or gmacs>=0.2"
-        )
-    name, sign, number = match.groups()
-    cost = costs.find(name)
-    if cost is None:
-        raise PosenasError(f"limit {text!r}: unknown cost {name!r}; {costs.advice(name)}")
-    try:
-        bound = float(number)
-    except ValueError as error:
-        raise PosenasError(f"limit {text!r}: {number!r} is not a number") from error
-    if not 0 < bound < math.inf:
-        raise PosenasError(f"limit {text!r}: costs are above 0 and finite, so give a number that is")
-    if sign == "<=":
-        return Limit(name, most=bound, dear=cost.dear)
-    return Limit(name, least=bound, dear=cost.dear)
 
 
 def excess(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> float:

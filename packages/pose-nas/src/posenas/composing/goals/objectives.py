@@ -8,8 +8,10 @@ import numpy as np
 
 from posenas.composing.goals.dominance import on_front
 from posenas.composing.goals.installed_costs import InstalledCosts
+from posenas.composing.goals.metric_limits import preferred
+from posenas.composing.goals.metric_names import find_metric, names_like
 from posenas.contract.errors import PosenasError
-from posenas.contract.goals import Objective
+from posenas.contract.goals import MetricLimit, Objective
 from posenas.contract.scores import Metric
 from posenas.contract.trial import Trial
 
@@ -26,7 +28,7 @@ def choose_objectives(
     Args:
         metrics: the evaluator's, by their qualified names.
         costs: the installed ones.
-        maximize: names of metrics.
+        maximize: names of metrics, qualified or short.
         minimize: names of metrics and of costs.
 
     Raises:
@@ -41,24 +43,25 @@ def choose_objectives(
             f"objectives: {', '.join(name for name, _ in named)}: known without any training; "
             f"name a metric too, such as --maximize {metrics[0].name}"
         )
-    if len({name for name, _ in named}) < len(named):
+    if len({objective.name for objective in objectives}) < len(named):
         raise PosenasError(f"objectives: {', '.join(name for name, _ in named)}: each may be named once")
     return objectives
 
 
 def _objective(name: str, metrics: Sequence[Metric], costs: InstalledCosts, *, maximize: bool) -> Objective:
     flag = "--maximize" if maximize else "--minimize"
-    metric = next((metric for metric in metrics if metric.name == name), None)
-    cost = costs.find(name) if metric is None else None
+    metric, cost = find_metric(name, metrics, costs), costs.find(name)
     if metric is None and cost is None:
-        advice = costs.advice(name, others=[metric.name for metric in metrics])
+        advice = costs.advice(name, others=names_like(name, metrics))
         raise PosenasError(f"{flag} {name}: neither a metric nor a cost; {advice}")
     higher_is_better = metric is not None and metric.higher_is_better
     if higher_is_better != maximize:
         other = "--minimize" if maximize else "--maximize"
         better = "higher" if higher_is_better else "lower"
         raise PosenasError(f"{flag} {name}: {better} is better; write {other} {name}")
-    return Objective(name, maximize, is_cost=cost is not None, dear=cost is not None and cost.dear)
+    if metric is not None:
+        return Objective(metric.name, maximize, is_cost=False)
+    return Objective(name, maximize, is_cost=True, dear=cost is not None and cost.dear)
 
 
 def scored(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Trial]:
@@ -73,20 +76,36 @@ def values(trials: Sequence[Trial], objectives: Sequence[Objective]) -> np.ndarr
     return np.array(rows, dtype=np.float64).reshape(len(trials), len(objectives))
 
 
-def front(trials: Iterable[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """Return the trials that no other one dominates: as good in every objective, and better in one."""
-    candidates = scored(trials, objectives)
+def front(
+    trials: Iterable[Trial], objectives: Sequence[Objective], *, limits: Sequence[MetricLimit] = ()
+) -> list[Trial]:
+    """Return the trials that no other one dominates: as good in every objective, and better in one.
+
+    Args:
+        trials: to choose from; those that lack an objective are left out.
+        objectives: what to make great or small.
+        limits: on metrics. The front is that of the trials that keep them, or else miss them least.
+    """
+    candidates = preferred(scored(trials, objectives), limits)
     chosen = on_front(values(candidates, objectives))
     return [trial for trial, best in zip(candidates, chosen, strict=True) if best]
 
 
-def best_trial(trials: Iterable[Trial], objectives: Sequence[Objective]) -> Trial | None:
+def best_trial(
+    trials: Iterable[Trial], objectives: Sequence[Objective], *, limits: Sequence[MetricLimit] = ()
+) -> Trial | None:
     """Return the best trial by the only objective, or the knee of the front where there are several.
 
     The knee is the trial nearest to the point that is best in all, each objective measured in the front's
     range. Of equals it is the one with the fewest MACs; it is None where every trial failed.
+
+    Args:
+        trials: to choose from.
+        objectives: what to make great or small.
+        limits: on metrics. A trial that keeps them is preferred to any other, and else one that misses them
+            least.
     """
-    candidates = front(trials, objectives)
+    candidates = front(trials, objectives, limits=limits)
     if not candidates:
         return None
     points = values(candidates, objectives)

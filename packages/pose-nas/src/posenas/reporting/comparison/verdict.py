@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from posenas.composing.goals.metric_limits import violation
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.reporting.comparison.rank_correlation import kendall_tau, tau_interval
@@ -16,7 +17,13 @@ from posenas.reporting.comparison.record import Comparison
 
 @dataclass(frozen=True)
 class AgainstRandom:
-    """The winner's figure among those of random networks of equal cost, all in the objective's unit."""
+    """The winner's figure among those of random networks of equal cost, all in the objective's unit.
+
+    Attributes:
+        beaten: how many are worse than the winner. Whoever misses a limit on a metric is worse than whoever
+            keeps them all.
+        equal: how many are as good.
+    """
 
     winner: float
     median: float
@@ -102,19 +109,24 @@ def _against(figures: AgainstRandom, objective: str) -> str:
 
 def _rank(results: Results, winner: Trial, others: Sequence[Trial]) -> AgainstRandom | None:
     metric = results.objective
-    scores = [trial.metrics[metric.name] for trial in others if metric.name in trial.metrics]
-    if not scores or metric.name not in winner.metrics:
+    known = [trial for trial in others if metric.name in trial.metrics]
+    if not known or metric.name not in winner.metrics:
         return None
     sign = 1.0 if metric.higher_is_better else -1.0
-    own = winner.metrics[metric.name]
+
+    def place(trial: Trial) -> tuple[float, float]:
+        return violation(trial, results.metric_limits), -sign * trial.metrics[metric.name]
+
+    own, scores = winner.metrics[metric.name], [trial.metrics[metric.name] for trial in known]
+    places = [place(trial) for trial in known]
     return AgainstRandom(
         winner=own,
         median=statistics.median(scores),
         best=max(scores, key=lambda score: sign * score),
         worst=min(scores, key=lambda score: sign * score),
         number=len(scores),
-        beaten=sum(sign * own > sign * score for score in scores),
-        equal=scores.count(own),
+        beaten=sum(place(winner) < other for other in places),
+        equal=places.count(place(winner)),
     )
 
 

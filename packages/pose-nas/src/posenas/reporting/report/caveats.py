@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from posenas.composing.goals.costs import caveats_of
 from posenas.composing.goals.installed_costs import InstalledCosts
+from posenas.composing.goals.metric_limits import final_figures, keeping, unkept
 from posenas.contract.scores import GroundTruth
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
@@ -39,6 +40,8 @@ def caveats(
     """
     if accepted:
         yield "Changes", _changes(accepted)
+    if results.metric_limits:
+        yield "Limits", _limits(results, evidence)
     if results.candidates:
         yield "Ranking", _ranking(results, settings)
         if results.inherited:
@@ -71,6 +74,22 @@ def _changes(accepted: Sequence[Accepted]) -> str:
         f"While the run was stopped its data or code changed, and it went on as it was told to: {told}. "
         "Its figures are of no one state of them, and a new run would give others."
     )
+
+
+def _limits(results: Results, evidence: Evidence) -> str:
+    """Return who keeps the limits on metrics: the candidates, on other people, and the answer."""
+    limits, candidates = results.metric_limits, results.candidates
+    told = []
+    if candidates:
+        kept = len(keeping(candidates, limits))
+        of_all = f"the limits on metrics are kept by {kept} of {len(candidates)} candidates"
+        told.append(unkept(limits, candidates) or of_all)
+    if results.answer is not None:
+        told += [sentence for _, sentence in final_figures(limits, results.answer)]
+        told.append("no decision depends on whether the final network keeps a limit")
+    if evidence.verdict is not None:
+        told.append("against random networks, one that misses a limit counts as worse than one that does not")
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in told)
 
 
 def weights_are_shared(results: Results) -> bool:

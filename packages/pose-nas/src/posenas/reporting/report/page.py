@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from posenas.composing.goals.installed_costs import InstalledCosts
+from posenas.composing.goals.metric_limits import keeping
 from posenas.contract.components import SearchSpace
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.sections import Results, Section
@@ -75,6 +76,7 @@ def render_page(contents: Contents) -> str:
         },
         metrics=[] if shown is None else metric_rows(shown, results.metrics),
         costs=[] if shown is None else cost_rows(shown, contents.installed),
+        keeping=len(keeping(results.ranked, results.metric_limits)),
         front=front_rows(results),
         as_candidate=None if shown is None else results.as_candidate(shown),
         parts=[] if shown is None else keypoint_parts(shown.by_keypoint, results.keypoints),

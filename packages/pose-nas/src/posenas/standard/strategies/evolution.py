@@ -12,13 +12,15 @@ from functools import partial
 from random import Random
 from typing import Annotated
 
+import numpy as np
 from annotated_types import Ge, Le
 
-from posenas.composing.goals.dominance import best_first
+from posenas.composing.goals.dominance import feasible_first
+from posenas.composing.goals.metric_limits import violation
 from posenas.composing.goals.objectives import scored, values
 from posenas.composing.variation import breed
 from posenas.contract.genotype import Genotype
-from posenas.contract.goals import Objective
+from posenas.contract.goals import MetricLimit, Objective
 from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
 from posenas.standard.strategies.candidates import (
@@ -68,7 +70,7 @@ class Evolution:
         known = {trial.id for trial in population}
         children: list[Trial] = []
         while len(known) < self.candidates:
-            order = ranked(population, problem.objectives)
+            order = ranked(population, problem.objectives, limits=problem.metric_limits)
             parents = partial(_choose_two, order, tournament=self.tournament, rng=rng)
             child = breed(problem, parents, crossover=self.crossover, known=known, rng=rng)
             if child is None:
@@ -76,18 +78,29 @@ class Evolution:
             (trial,) = yield from candidates.score([child], done=len(known))
             children.append(trial)
             known.add(trial.id)
-            population = self._survivors([*population, trial], problem.objectives)
+            population = self._survivors([*population, trial], problem)
         return children
 
-    def _survivors(self, population: list[Trial], objectives: Sequence[Objective]) -> list[Trial]:
+    def _survivors(self, population: list[Trial], problem: Problem) -> list[Trial]:
         """Return all but one: the eldest, or with several objectives the last by front and loneliness."""
-        return population[1:] if len(objectives) == 1 else ranked(population, objectives)[:-1]
+        if len(problem.objectives) == 1:
+            return population[1:]
+        return ranked(population, problem.objectives, limits=problem.metric_limits)[:-1]
 
 
-def ranked(population: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """Return the trials, the best first and those that failed last."""
+def ranked(
+    population: Sequence[Trial], objectives: Sequence[Objective], *, limits: Sequence[MetricLimit]
+) -> list[Trial]:
+    """Return the trials, the best first and those that failed last.
+
+    Args:
+        population: to be ranked.
+        objectives: what to make great or small.
+        limits: on metrics. Trials that keep them come before those that do not.
+    """
     good = scored(population, objectives)
-    order = [good[index] for index in best_first(values(good, objectives))] if good else []
+    violations = np.array([violation(trial, limits) for trial in good])
+    order = [good[index] for index in feasible_first(values(good, objectives), violations)] if good else []
     return [*order, *(trial for trial in population if not any(trial is one for one in good))]
 
 

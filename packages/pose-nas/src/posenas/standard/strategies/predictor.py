@@ -13,8 +13,9 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt
+from numpy.typing import NDArray
 
-from posenas.composing.goals.dominance import best_first
+from posenas.composing.goals.dominance import feasible_first
 from posenas.composing.goals.objectives import scored
 from posenas.composing.variation import breed
 from posenas.contract.genotype import Genotype, genotype_id
@@ -41,7 +42,8 @@ class PredictorSearch:
     """Scores some drawn genotypes, then, time and again, those that a predictor trained on all scores so far
     thinks best among drawn ones and children of the best; trains the best one.
 
-    Of several objectives the predictor learns the metrics and the dear costs; the others are counted.
+    Of several objectives the predictor learns the metrics and the dear costs; the others are counted. It
+    learns the metrics that are limited too.
     """
 
     weights: WeightsOption = "auto"
@@ -81,7 +83,8 @@ class PredictorSearch:
         drawn = problem.draw(self.proposals // 2, purpose=f"proposals after {len(trials)}")
         pool = {genotype_id(genotype): genotype for genotype in drawn}
         pool = {name: genotype for name, genotype in pool.items() if name not in known}
-        best = [trial.genotype for trial in ranked(trials, problem.objectives)[:_PARENTS]]
+        order = ranked(trials, problem.objectives, limits=problem.metric_limits)
+        best = [trial.genotype for trial in order[:_PARENTS]]
         while len(pool) < self.proposals:
             child = breed(
                 problem,
@@ -110,9 +113,13 @@ def _chosen(
         else:
             scores = [objective.value(trial) for trial in good]
             columns.append(predict_scores(known, scores, pool, dimensions, rng=rng))
-    members = max(len(column) for column in columns)
+    violations = _violations(problem, good, pool, rng=rng)
+    members = max(len(column) for column in (*columns, violations))
     orders = [
-        best_first(np.stack([column[member % len(column)] for column in columns], axis=1))
+        feasible_first(
+            np.stack([column[member % len(column)] for column in columns], axis=1),
+            violations[member % len(violations)],
+        )
         for member in rng.sample(range(members), members)
     ]
     chosen: dict[int, Genotype] = {}
@@ -122,3 +129,25 @@ def _chosen(
         if position is not None:
             chosen[position] = pool[position]
     return list(chosen.values())
+
+
+def _violations(
+    problem: Problem, good: Sequence[Trial], pool: Sequence[Genotype], *, rng: Random
+) -> NDArray[np.float64]:
+    """Return (members, pool) how far each member thinks that the pool's genotypes miss the metrics' limits.
+
+    Without a limit it is one row of zeros. A metric that no trial has yet is not predicted.
+    """
+    violations = np.zeros((1, len(pool)))
+    for limit in problem.metric_limits:
+        known = [trial for trial in good if limit.metric in trial.metrics]
+        if known:
+            predicted = predict_scores(
+                [trial.genotype for trial in known],
+                [trial.metrics[limit.metric] for trial in known],
+                pool,
+                problem.space.dimensions(),
+                rng=rng,
+            )
+            violations = np.maximum(violations, np.vectorize(limit.violation)(predicted))
+    return violations
