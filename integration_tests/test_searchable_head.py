@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import SMALL, Answer
+from running import SMALL, Answer, refusal
 
 Posenas = Callable[..., Answer]
 
@@ -60,3 +60,44 @@ def test_every_strategy_searches_the_head_too(
     assert described.status == 0, described.err
     assert described.json["genotype"] == trials[-1]["genotype"]
     assert posenas("evaluate", "run", "--json").status == 0
+
+
+@pytest.mark.usefixtures("toy")
+def test_the_report_shows_how_the_budget_was_divided(posenas: Posenas, tmp_path: Path) -> None:
+    sharing = (
+        "--strategy",
+        "sandwich",
+        "-o",
+        "strategy.calibration_people=8",
+        "--limit",
+        f"gmacs.head<={LIMIT}",
+    )
+    assert posenas("compose", "--head", "toy", *PLAIN, *sharing, "--run", "run").status == 0
+    run = tmp_path / "run"
+    for trial in trials_of(run):
+        costs = trial["costs"]
+        parts = [costs[f"gmacs.{part}"] for part in ("backbone", "head.entry", "head.last")]
+        assert sum(parts) == pytest.approx(costs["gmacs"], rel=1e-12)
+        assert "gmacs.head.entry" not in {name for name in costs if name.startswith("parameters")}
+    entries = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
+    (largest,) = [entry for entry in entries if entry["effect"] == "largest network"]
+    assert largest["inputs"]["genotype"]["head.hidden"] == 8
+    assert largest["result"]["gmacs.head"] > LIMIT
+    page = (run / "report" / "report.html").read_text()
+    assert "How the budget was divided" in page
+    assert "equal proportion" in page
+    assert "Cost of a part" in page
+    kept = {
+        name: (run / name).read_bytes()
+        for name in ("trials.json", "report/division.png", "report/report.html")
+    }
+    (run / "trials.json").unlink()
+    assert posenas("resume", "run").status == 0
+    assert kept == {name: (run / name).read_bytes() for name in kept}
+    assert len((run / "journal.jsonl").read_text().splitlines()) == len(entries)
+
+
+@pytest.mark.usefixtures("toy")
+def test_an_unknown_part_of_a_searched_head_is_told_with_those_that_there_are(posenas: Posenas) -> None:
+    line = refusal(posenas("compose", "--head", "toy", *SMALL, "--limit", "gmacs.head.zzzz<=1", "--dry-run"))
+    assert line.endswith("the networks have no such part; there are gmacs.head.entry, gmacs.head.last")

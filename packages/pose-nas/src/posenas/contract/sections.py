@@ -60,6 +60,7 @@ class Results:
         output_change: how far the answer's outputs were from those of the `learnt` network right after what
             weighs little was left out: `relative` to their root mean square, and `largest`. Empty where
             nothing was left out.
+        largest_costs: those of the space's largest network, where the head is searched; empty elsewhere.
     """
 
     metrics: tuple[Metric, ...]
@@ -76,6 +77,7 @@ class Results:
     courses: tuple[tuple[Genotype, ...], ...] = ()
     series: Mapping[str, Mapping[int, Mapping[str, float]]] = field(default_factory=dict)
     output_change: Mapping[str, float] = field(default_factory=dict)
+    largest_costs: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def objective(self) -> Metric:

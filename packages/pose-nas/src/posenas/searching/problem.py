@@ -12,10 +12,11 @@ from posenas.composing.checks.fitting import offers
 from posenas.composing.composition import Composition
 from posenas.composing.goals.budget import Guide
 from posenas.composing.goals.costs import BoundCost
+from posenas.composing.goals.division import LARGEST
 from posenas.composing.goals.limits import draw_genotypes, guide_to_budget, near_budget, within
 from posenas.composing.goals.narrowed import narrowed
 from posenas.composing.goals.objectives import best_trial
-from posenas.contract.components import SearchSpace
+from posenas.contract.components import SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, check_genotype, check_part, genotype_id
 from posenas.contract.goals import MetricLimit, Objective
@@ -49,7 +50,7 @@ class JournaledProblem:
     """A search in a run's folder, whose costly steps are effects that its journal remembers.
 
     It is the contract's `Problem`, where its methods are explained. The core asks it for single costs, for
-    the content of weights files, and to end the processes that it started.
+    the content of weights files, to note the largest network, and to end the processes that it started.
     """
 
     def __init__(self, composition: Composition, run: Run, journal: Journal, *, events: Events) -> None:
@@ -96,6 +97,18 @@ class JournaledProblem:
 
     def costs(self, genotype: Genotype) -> dict[str, float]:
         return self._composition.costs.of_trial(genotype, self._measured)
+
+    def note_largest(self) -> None:
+        """Write to the journal how the largest network divides, where the head is searched.
+
+        The report compares the answer with it.
+        """
+        division = self._composition.costs.division
+        if division is None or not isinstance(self.space, WeightSharing):
+            return
+        largest = self.derived(self.space.largest())
+        inputs = {"genotype": dict(largest)}
+        self._memory.perform(Effect(LARGEST, inputs, lambda _key: division.measure(largest)))
 
     def cost_by_name(self, genotype: Genotype, name: str) -> float:
         """Return one cost as limits judge it: of latency the upper figure."""

@@ -64,6 +64,7 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
         for finding in composition.findings():
             events.tell("warned", message=str(finding))
         problem = JournaledProblem(composition, run, journal, events=events)
+        problem.note_largest()
         trials: list[Trial] = []
         log = run.path / TRIAL_LOG
         with closing(problem), TrialLog(log) as written:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from posenas.composing.building import derived
 from posenas.composing.checks.conformity import blamed, check_meter_methods, check_methods, refuse
+from posenas.composing.goals.division import DivisionMeter, searches_head
 from posenas.composing.goals.installed_costs import InstalledCost, InstalledCosts
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner
@@ -68,9 +70,8 @@ class BoundCost:
         known = {name for genotype in genotypes for name in self._parts(genotype)}
         for name in self.parts:
             if name not in known:
-                alike = [each for each in known if each.partition(".")[0] == name.partition(".")[0]]
                 raise PosenasError(
-                    f"cost {name!r}: the networks have no such part; {suggestion(name, alike or known)}"
+                    f"cost {name!r}: the networks have no such part; {_parts_like(name, known)}"
                 )
 
     def _parts(self, genotype: Genotype) -> Mapping[str, float]:
@@ -93,6 +94,24 @@ class BoundCost:
         return ""
 
 
+def _parts_like(name: str, known: Iterable[str]) -> str:
+    """Return which part could be meant by an unknown one, or else the parts of the module that it is said of.
+
+    Args:
+        name: the unknown one.
+        known: the costs of the parts that there are.
+    """
+    costs = sorted(known)
+    module, _, part = name.rpartition(".")
+    beside = {cost.rpartition(".")[2]: cost for cost in costs if cost.rpartition(".")[0] == module}
+    near = get_close_matches(part, beside, n=1)
+    if near:
+        return f"did you mean {beside[near[0]]!r}?"
+    figure = name.partition(".")[0]
+    others = [*beside.values()] or [cost for cost in costs if cost.partition(".")[0] == figure]
+    return f"there are {', '.join(others)}"
+
+
 Measure: TypeAlias = Callable[[BoundCost, Genotype], Mapping[str, float]]
 """A function that measures a cost of a genotype, or remembers it."""
 
@@ -104,10 +123,12 @@ class CompositionCosts:
     Attributes:
         bound: the costs.
         space: where it derives genotypes, costs are those of the derived one.
+        division: the GMACs of the parts, which every trial has where the head is searched; else None.
     """
 
     bound: tuple[BoundCost, ...]
     space: SearchSpace
+    division: BoundCost | None = None
 
     @property
     def asked(self) -> tuple[BoundCost, ...]:
@@ -138,7 +159,8 @@ class CompositionCosts:
             genotype: of the space.
             measure: gives the figures of one cost.
         """
-        costs, trained = (self.bound[0], *self.asked), derived(self.space, genotype)
+        division = () if self.division is None else (self.division,)
+        costs, trained = (self.bound[0], *self.asked, *division), derived(self.space, genotype)
         return {name: value for cost in costs for name, value in measure(cost, trained).items()}
 
     def judged(self, genotype: Genotype, name: str, measure: Measure) -> float:
@@ -194,7 +216,14 @@ def bind_costs(
         if asked or cost.name == COUNTED or cost_options(recipe, cost.name):
             found.append(_bound(recipe, cost, asked, networks=networks, warnings=warnings))
     _check(found, tuple(derived(space, genotype) for genotype in genotypes.values()))
-    return CompositionCosts(tuple(found), space)
+    return CompositionCosts(tuple(found), space, _division(found[0], space))
+
+
+def _division(counted: BoundCost, space: SearchSpace) -> BoundCost | None:
+    """Return the cost that divides networks whose head is searched; None where none is."""
+    if not searches_head(space.dimensions()) or not isinstance(counted.meter, Divisible):
+        return None
+    return BoundCost("division", False, (), DivisionMeter(counted.meter), asked=True, options={})
 
 
 def _made(recipe: Recipe, cost: InstalledCost) -> Cost:

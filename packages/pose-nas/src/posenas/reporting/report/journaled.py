@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from posenas.composing.goals.division import LARGEST
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.runs.journal import read_records
@@ -22,12 +23,14 @@ class Journaled:
         courses: as in `Results`.
         series: as in `Results`.
         output_change: as in `Results`.
+        largest_costs: as in `Results`.
     """
 
     accepted: Sequence[Accepted] = ()
     courses: tuple[tuple[Genotype, ...], ...] = ()
     series: Mapping[str, Series] = field(default_factory=dict)
     output_change: Mapping[str, float] = field(default_factory=dict)
+    largest_costs: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_journaled(run: Run) -> tuple[Journaled, Sequence[str]]:
@@ -46,4 +49,11 @@ def read_journaled(run: Run) -> tuple[Journaled, Sequence[str]]:
         if record.get("effect") == "train relaxed"
     ]
     changes = [record["result"]["change"] for record in records if record.get("effect") == "leave out"]
-    return Journaled(accepted, tuple(courses), series, changes[-1] if changes else {}), []
+    largest = [record["result"] for record in records if record.get("effect") == LARGEST]
+    return Journaled(
+        accepted,
+        tuple(courses),
+        series,
+        output_change=changes[-1] if changes else {},
+        largest_costs=largest[-1] if largest else {},
+    ), []

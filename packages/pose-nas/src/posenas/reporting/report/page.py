@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from posenas.composing.goals.installed_costs import InstalledCosts
-from posenas.composing.goals.metric_limits import keeping
+from posenas.composing.goals.metric_limits import keeping, unkept
 from posenas.contract.components import SearchSpace
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.sections import Results, Section
@@ -18,7 +18,7 @@ from posenas.reporting.report.checklist import checklist
 from posenas.reporting.report.genotype_table import genotype_table
 from posenas.reporting.report.render import render
 from posenas.reporting.report.sections import with_pictures
-from posenas.reporting.report.tables import cost_rows, front_rows, keypoint_parts, metric_rows
+from posenas.reporting.report.tables import cost_rows, front_rows, keypoint_parts, metric_rows, part_rows
 from posenas.runs.provenance import Accepted
 from posenas.runs.recipe import Recipe, recipe_text
 
@@ -76,6 +76,8 @@ def render_page(contents: Contents) -> str:
         },
         metrics=[] if shown is None else metric_rows(shown, results.metrics),
         costs=[] if shown is None else cost_rows(shown, contents.installed),
+        cost_parts=[] if shown is None else part_rows(shown, contents.installed),
+        unkept=unkept(results.metric_limits, results.candidates),
         keeping=len(keeping(results.ranked, results.metric_limits)),
         front=front_rows(results),
         as_candidate=None if shown is None else results.as_candidate(shown),

@@ -35,10 +35,9 @@ def cost_rows(trial: Trial, costs: InstalledCosts) -> Sequence[Mapping[str, str]
     """Return a row for each of the trial's costs that has a meaning, in the order of their declaration.
 
     A row's name is the figure's unit. The page's headline takes the first two rows. The costs of a network's
-    parts come last.
+    parts are not among them.
     """
-    declared = [figure.name for cost in costs.costs for figure in cost.figures]
-    names = [*declared, *(name for name in trial.costs if "." in name)]
+    names = [figure.name for cost in costs.costs for figure in cost.figures]
     figures = (costs.figure(name) for name in names if name in trial.costs)
     return [
         {
@@ -49,6 +48,18 @@ def cost_rows(trial: Trial, costs: InstalledCosts) -> Sequence[Mapping[str, str]
         for figure in figures
         if figure is not None and figure.meaning
     ]
+
+
+def part_rows(trial: Trial, costs: InstalledCosts) -> Sequence[Mapping[str, str]]:
+    """Return a row for each of the trial's costs of parts, with its share of the whole network's."""
+    rows = []
+    for name, cost in trial.costs.items():
+        whole, dot, _ = name.partition(".")
+        figure = costs.figure(name) if dot else None
+        if figure is not None:
+            share = f"{100 * cost / trial.costs[whole]:.1f} %" if trial.costs.get(whole) else ""
+            rows.append({"name": figure.unit, "value": _cost(name, cost), "share": share})
+    return rows
 
 
 def front_rows(results: Results) -> Sequence[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ from posenas.reporting.comparison.evidence import read_evidence
 from posenas.reporting.report.caveats import ranking_people, scored_people
 from posenas.reporting.report.components import make_components, read_truth, view_kind
 from posenas.reporting.report.curves import curve_sections, picture_names
+from posenas.reporting.report.division import PICTURE, division_sections
 from posenas.reporting.report.journaled import read_journaled
 from posenas.reporting.report.page import Contents, render_page
 from posenas.reporting.report.pareto import pareto_picture
@@ -25,7 +26,7 @@ from posenas.runs.files import write_atomically
 from posenas.runs.recipe import recipe_tables
 from posenas.runs.run import open_run
 
-OWN_PICTURES = ("pareto.png", "poses.png")
+OWN_PICTURES = ("pareto.png", "poses.png", PICTURE)
 
 
 class ReportWriter:
@@ -63,6 +64,7 @@ def write_report(run: Path) -> Path:
         courses=journaled.courses,
         series=journaled.series,
         output_change=journaled.output_change,
+        largest_costs=journaled.largest_costs,
     )
     pictures = dict(poses)
     if results.ranked:
@@ -70,7 +72,8 @@ def write_report(run: Path) -> Path:
     names = {kind: getattr(recipe, kind).name for kind in COMPONENT_KINDS}
     taken = (*OWN_PICTURES, *picture_names(results.series))
     asked, left_out = ask_sections(components, results, names=names, taken=taken)
-    sections = {**asked, "strategy": [*asked.get("strategy", ()), *curve_sections(results.series)]}
+    own = (*division_sections(results), *curve_sections(results.series))
+    sections = {**asked, "strategy": [*asked.get("strategy", ()), *own]}
     contents = Contents(
         recipe,
         results,
