@@ -175,8 +175,8 @@ class HeadModule(Protocol):
     def targets(self, batch: Batch) -> Any:
         """Return what the loss compares outputs with, on the batch's device.
 
-        Targets are encoded once a batch, for all networks with the same choice of head. A batch may hold views with nobody labelled, and views of whole
-        images nobody at all.
+        Targets are encoded once a batch, for all networks with the same choice of head. A batch may hold
+        views with nobody labelled, and views of whole images nobody at all.
         """
         ...
 
