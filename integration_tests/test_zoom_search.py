@@ -177,3 +177,15 @@ def test_the_head_without_a_search(posenas: Posenas) -> None:
     answer = posenas("compose", *fixed, *PLAIN, "--json")
     assert answer.status == 0, answer.err
     assert set(answer.last_json["best"]["genotype"]) == {"name"}
+
+
+def test_published_costs(posenas: Posenas) -> None:
+    """ZoomNAS, table 10: within 1 % of 16.02 + 4.19 + 2 x 4.14; HRNet of 133 keypoints within 0.5 %."""
+    described = posenas("describe", "zoomnet", "--json").json
+    assert described["paper_gflops"] == pytest.approx(28.49, rel=0.01)
+    parts = {name: costs["paper_gflops"] for name, costs in described["parts"].items()}
+    assert parts["backbone"] + parts["head.body"] == pytest.approx(16.02, rel=0.01)
+    assert parts["head.face"] == pytest.approx(4.19, rel=0.01)
+    assert parts["head.hand"] / 2 == pytest.approx(4.14, rel=0.01)
+    alone = posenas("describe", "hrnet-w32-wholebody", "--json").json
+    assert alone["paper_gflops"] == pytest.approx(16.04, rel=0.005)
