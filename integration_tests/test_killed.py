@@ -43,6 +43,13 @@ EVOLUTION = [
     *("-o", "training.parallel=2"),
 ]
 
+WHOLE_BODIES = [
+    *SMALL_SEARCH,
+    *("--head", "zoom"),
+    *("-o", "dataset.points=133"),
+    *("-o", "strategy.epochs=3"),
+]
+
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -118,6 +125,10 @@ def test_an_evolution_in_two_processes_killed_twice(tmp_path: Path) -> None:
     compare(tmp_path, EVOLUTION, kills=2, seed=0)
     lines = (tmp_path / "undisturbed" / "journal.jsonl").read_text().splitlines()
     assert sum('"effect":"train and evaluate"' in line for line in lines) == 1 + 2 * 2
+
+
+def test_a_search_of_the_head_too_killed_twice(tmp_path: Path) -> None:
+    compare(tmp_path, WHOLE_BODIES, kills=2, seed=0)
 
 
 @pytest.mark.slow

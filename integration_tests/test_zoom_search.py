@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,8 @@ from posenas.learning.inference import recalibrate
 from posenas.networks.counting import Costs, measure, measure_parts
 from posenas.networks.output_change import measure_change
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
-from running import Answer
+from running import Answer, refusal
+from whole_body_files import write_whole_bodies
 
 Posenas = Callable[..., Answer]
 
@@ -41,13 +43,14 @@ PAIRS = pytest.mark.parametrize(
     [(*TINY, 20), (*HRNET, 2), pytest.param(*HRNET, 20, marks=pytest.mark.slow)],
     ids=["tiny", "hrnet", "hrnet-20"],
 )
-PLAIN = (
-    "--head", "zoom", "-o", "dataset.points=133", "-o", "dataset.train_images=24",
-    "-o", "dataset.val_images=8",
-    "-o", "head.input_size=64,64", "-o", "training.batch_size=8", "-o", "training.workers=0",
+QUICK = (
+    "--head", "zoom", "-o", "head.input_size=64,64",
+    "-o", "training.batch_size=8", "-o", "training.workers=0",
     "-o", "strategy.epochs=1", "-o", "strategy.candidates=2", "-o", "strategy.final_epochs=1",
 )  # fmt: skip
-SEARCH = ("--space", "ofa", "--strategy", "sandwich", *PLAIN, "-o", "strategy.calibration_people=8")
+PLAIN = (*QUICK, "-o", "dataset.points=133", "-o", "dataset.train_images=24", "-o", "dataset.val_images=8")
+SANDWICH = ("--space", "ofa", "--strategy", "sandwich", "-o", "strategy.calibration_people=8")
+SEARCH = (*SANDWICH, *PLAIN)
 
 
 def network_of(space: SearchSpace, head: ZoomHead, genotype: Genotype) -> PoseNetwork:
@@ -166,8 +169,7 @@ def test_other_strategies_train_heads_of_their_own(posenas: Posenas, strategy: s
 
 def test_ones_own_keypoints_are_refused_before_anything_is_trained(posenas: Posenas) -> None:
     answer = posenas("compose", "--head", "zoom", "--dry-run")
-    assert answer.status == 2
-    (line,) = answer.err.splitlines()
+    line = refusal(answer)
     assert "head zoom looks closely at regions face and hand" in line
     assert "dataset.points=133" in line
 
@@ -189,3 +191,46 @@ def test_published_costs(posenas: Posenas) -> None:
     assert parts["head.hand"] / 2 == pytest.approx(4.14, rel=0.01)
     alone = posenas("describe", "hrnet-w32-wholebody", "--json").json
     assert alone["paper_gflops"] == pytest.approx(16.04, rel=0.005)
+
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+
+def test_the_small_recipe_composes(posenas: Posenas) -> None:
+    answer = posenas("compose", "--recipe", str(RECIPES / "wholebody-mini.toml"), "--dry-run")
+    assert answer.status == 0, answer.err
+
+
+def test_zoomnass_recipe_composes(posenas: Posenas, tmp_path: Path) -> None:
+    write_whole_bodies(tmp_path)
+    words = (
+        "compose",
+        "--recipe",
+        str(RECIPES / "zoomnas.toml"),
+        "-o",
+        f"dataset.root={tmp_path}",
+        "--dry-run",
+    )
+    answer = posenas(*words, "--json")
+    assert answer.status == 0, answer.err
+    assert answer.json == {"fits": True}
+
+
+def test_photographs_train_and_evaluate(posenas: Posenas) -> None:
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("POSENAS_TEST_DATA", beside)) / "samples" / "coco"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}; set POSENAS_TEST_DATA to the folder of real data")
+    file = "test_coco_wholebody.json"
+    data = (
+        f"dataset.root={folder}",
+        f"dataset.train={file}",
+        f"dataset.val={file}",
+        "evaluation.held_out=0.5",
+    )
+    answer = posenas(
+        "compose", *SANDWICH, *QUICK, "--dataset", "cocowholebody", "--evaluator", "wholebody",
+        *(word for option in data for word in ("-o", option)), "--json",
+    )  # fmt: skip
+    assert answer.status == 0, answer.err
+    assert answer.last_json["best"]["metrics"]["wholebody.face.AP"] >= 0
