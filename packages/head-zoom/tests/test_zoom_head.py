@@ -35,7 +35,7 @@ ENCODINGS = pytest.mark.parametrize("encoding", ["gaussian", "udp", "dark"])
 
 
 def make_module(**options: object) -> ZoomModule:
-    head = ZoomHead(**{"sizes": (16,), **options})  # type: ignore[arg-type]
+    head = ZoomHead(**{"input_size": (128, 96), "sizes": (16,), **options})  # type: ignore[arg-type]
     torch.manual_seed(0)
     return head.build(head.select(LEVELS), COCO_WHOLEBODY_133)
 
@@ -396,3 +396,14 @@ def test_options_that_do_not_increase_are_refused(option: str) -> None:
 def test_parts_share_no_keypoint_and_miss_none() -> None:
     points = [point for part in parts_of(COCO_WHOLEBODY_133) for row in part.points for point in row]
     assert sorted(points) == list(range(133 + 15))
+
+
+def test_under_autocast_maps_are_in_float32_and_their_loss_is_about_the_same() -> None:
+    module = make_module()
+    targets = module.targets(person())
+    exact = module.loss(module(random_features(), targets), targets)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = module(random_features(), targets)
+    assert {each.maps.dtype for each in outputs.values()} == {torch.float32}
+    assert {each.boxes.dtype for each in outputs.values()} == {torch.float32}
+    torch.testing.assert_close(module.loss(outputs, targets), exact, rtol=1e-2, atol=0)

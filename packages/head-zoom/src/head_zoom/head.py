@@ -47,7 +47,7 @@ class ZoomHead:
     """The body in heat maps from one 1 x 1 convolution; face and hands by networks that look closely at the
     boxes found there. Networks, stages, expansions and sizes are searched."""
 
-    input_size: InputSizeOption = (128, 96)
+    input_size: InputSizeOption = (160, 128)
     encoding: EncodingOption = "udp"
     crop: CropOption = "auto"
     sigma: Annotated[
