@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
 import torch
 from head_zoom.head import ZoomHead
 from head_zoom.maps import MapsInBoxes
 from head_zoom.module import ZoomModule
 from head_zoom.parts import parts_of
+from numpy.typing import NDArray
 from posenas import (
     COCO_17,
     COCO_WHOLEBODY_133,
@@ -22,7 +24,9 @@ from posenas import (
     Evolvable,
     FlipTest,
     Level,
+    Person,
     PosenasError,
+    Sample,
     SearchableHead,
 )
 from posenas.heatmaps import cross_entropy_to_teacher, mean_squared_difference
@@ -407,3 +411,25 @@ def test_under_autocast_maps_are_in_float32_and_their_loss_is_about_the_same() -
     assert {each.maps.dtype for each in outputs.values()} == {torch.float32}
     assert {each.boxes.dtype for each in outputs.values()} == {torch.float32}
     torch.testing.assert_close(module.loss(outputs, targets), exact, rtol=1e-2, atol=0)
+
+
+class NoPixels:
+    """An image that is never read."""
+
+    def read(self) -> NDArray[np.uint8]:
+        raise AssertionError
+
+
+def test_regions_without_any_box_are_told_before_the_training() -> None:
+    keypoints = np.zeros((133, 3))
+    unlabelled = Person((0, 0, 50, 90), keypoints, 4500.0)
+    labelled = keypoints.copy()
+    labelled[list(COCO_WHOLEBODY_133.regions["face"])] = 2
+    boxes = {"left_hand": (1.0, 2.0, 3.0, 4.0)}
+    one = Sample(1, NoPixels(), 60, 100, (unlabelled, replace(unlabelled, keypoints=labelled)))
+    other = Sample(2, NoPixels(), 60, 100, (replace(unlabelled, regions=boxes),))
+    (warning,) = ZoomHead().foresee([one, other], COCO_WHOLEBODY_133)
+    assert warning.startswith("none of 3 people has a box of right_hand, ")
+    both = replace(unlabelled, regions={**boxes, "right_hand": (1.0, 2.0, 3.0, 4.0)})
+    assert not ZoomHead().foresee([one, replace(other, people=(both,))], COCO_WHOLEBODY_133)
+    assert not ZoomHead().foresee([], COCO_WHOLEBODY_133)

@@ -19,6 +19,7 @@ from posenas import (
     KeypointSet,
     Level,
     PosenasError,
+    Sample,
     View,
     check_genotype,
     deepest_within,
@@ -40,6 +41,7 @@ from head_zoom.families import FamilyName, RegionFamily, region_family
 from head_zoom.module import Zoom, ZoomModule
 from head_zoom.parts import ZOOMED, parts_of
 from head_zoom.targets import Coding
+from head_zoom.unknown_boxes import box_warning
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,11 @@ class ZoomHead:
     def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> ZoomModule:
         """Return the largest network's module."""
         return self.chosen(self.largest()).build(levels, keypoints)
+
+    def foresee(self, samples: Sequence[Sample], keypoints: KeypointSet) -> Sequence[str]:
+        """Return a warning where nobody has a box of some region."""
+        warning = box_warning(samples, keypoints)
+        return [] if warning is None else [warning]
 
     def _family(self) -> RegionFamily:
         return region_family(self.networks)
