@@ -377,6 +377,8 @@ def test_genotypes_of_the_head() -> None:
     assert set(head.dimensions()) >= {
         f"{part}.{name}" for part in ("face", "hand") for name in ("stage", "expansion", "size")
     }
+    assert [head.largest()[f"face.{name}"] for name in ("stage", "expansion", "size")] == [0, 1.5, 32]
+    assert [head.smallest()[f"face.{name}"] for name in ("stage", "expansion", "size")] == [1, 1.5, 16]
     rng = Random(0)
     genotype = head.ancestor()
     for _ in range(20):

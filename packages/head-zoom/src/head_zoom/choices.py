@@ -36,19 +36,26 @@ def choices(
 
 
 def largest(choices: Mapping[str, Choice]) -> dict[str, Any]:
-    """Return the dearest value of each choice, and the middle one of the expansions.
+    """Return the dearest value of each choice, the first stage and the middle expansion.
 
-    The last stage has seen most of the picture. A moderate expansion suits the teacher of all networks.
+    The first stage is ZoomNet's. A moderate expansion suits the teacher of all networks.
     """
-    return {
-        name: choice.values[len(choice.values) // 2 if name.endswith(EXPANSION) else -1]
-        for name, choice in choices.items()
-    }
+    return _picked(choices, stage=0, other=-1)
 
 
 def smallest(choices: Mapping[str, Choice]) -> dict[str, Any]:
-    """Return the first value of each choice."""
-    return {name: choice.values[0] for name, choice in choices.items()}
+    """Return the cheapest value of each choice, the last stage and the middle expansion."""
+    return _picked(choices, stage=-1, other=0)
+
+
+def _picked(choices: Mapping[str, Choice], *, stage: int, other: int) -> dict[str, Any]:
+    """Return the value of each choice at a place: at `stage`, in the middle of expansions, or at `other`."""
+    picked = {}
+    for name, choice in choices.items():
+        middle = len(choice.values) // 2
+        place = {STAGE: stage, EXPANSION: middle}.get(name.rpartition(".")[2], other)
+        picked[name] = choice.values[place]
+    return picked
 
 
 def of_part(genotype: Genotype, part: str) -> dict[str, Any]:

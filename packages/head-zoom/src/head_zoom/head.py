@@ -80,7 +80,7 @@ class ZoomHead:
         tuple[Annotated[float, Gt(0), Le(4)], ...],
         "times the sides of a found box that may be cropped; the paper's are from 1 to 2",
         MinLen(1),
-    ] = (1.0, 1.25, 1.5)
+    ] = (1.0, 1.5, 2.0)
     sizes: Annotated[
         tuple[Annotated[int, Ge(8), Le(512), MultipleOf(8)], ...],
         "sides of the maps of what is cropped, pixels; empty: those that the networks are made for",
@@ -117,11 +117,11 @@ class ZoomHead:
         return {name: each for name, each in values.items() if name in genotype}
 
     def largest(self) -> Genotype:
-        """Return the dearest values, the last stages and the middle expansions."""
+        """Return the dearest values, the first stages and the middle expansions."""
         return self._searched(largest(self._choices()))
 
     def smallest(self) -> Genotype:
-        """Return the first values."""
+        """Return the cheapest values, the last stages and the middle expansions."""
         return self._made_possible(self._searched(smallest(self._choices())))
 
     def ancestor(self) -> Genotype:
@@ -205,13 +205,14 @@ class ChosenZoom:
         """Return the levels of the chosen stages, and the deepest one at 1/4 or finer as the last.
 
         Raises:
-            PosenasError: where the backbone lacks one, or the view does not divide by the stride of every
-                level.
+            PosenasError: where the backbone lacks one, or one that another choice reads, or the view does not
+                divide by the stride of every level.
         """
         body = deepest_within(levels, QUARTER)
         check_input_size(self.options.input_size, levels, head="zoom")
         quarters = [level for level in levels if level.stride == QUARTER]
-        missing = [stage for stage in self._stages() if stage >= len(quarters)]
+        wanted = self.options.stages if self.options.searched else self._stages()
+        missing = [stage for stage in wanted if stage >= len(quarters)]
         if missing:
             offered = ", ".join(f"{number} {level.name}" for number, level in enumerate(quarters))
             raise PosenasError(
