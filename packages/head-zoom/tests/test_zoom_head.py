@@ -13,6 +13,7 @@ from head_zoom.head import ZoomHead
 from head_zoom.maps import MapsInBoxes
 from head_zoom.module import ZoomModule
 from head_zoom.parts import parts_of
+from head_zoom.targets import encode
 from numpy.typing import NDArray
 from posenas import (
     COCO_17,
@@ -30,6 +31,7 @@ from posenas import (
     SearchableHead,
 )
 from posenas.heatmaps import cross_entropy_to_teacher, mean_squared_difference
+from posenas.layers import ResizedMaps
 from posenas.standard.heads.heatmap import HeatmapHead
 from torch import Tensor
 
@@ -92,8 +94,6 @@ def perfect(
     module: ZoomModule, batch: Batch, *, boxes: Mapping[str, Tensor] | None = None
 ) -> dict[str, MapsInBoxes]:
     """Outputs that show the batch's points as well as maps can, in true boxes or in given ones."""
-    from head_zoom.targets import encode
-
     targets = module.targets(batch)
     size = {"body": (32, 24), "face": (16, 16), "hand": (16, 16)}
     outputs = {}
@@ -435,3 +435,43 @@ def test_regions_without_any_box_are_told_before_the_training() -> None:
     both = replace(unlabelled, regions={**boxes, "right_hand": (1.0, 2.0, 3.0, 4.0)})
     assert not ZoomHead().foresee([one, replace(other, people=(both,))], COCO_WHOLEBODY_133)
     assert not ZoomHead().foresee([], COCO_WHOLEBODY_133)
+
+
+def smaller_features() -> ResizedMaps:
+    """The maps of a network that looked at a copy of half the size."""
+    own = {name: value[..., ::2, ::2] for name, value in random_features().items()}
+    sizes = {level.name: (128 // level.stride, 96 // level.stride) for level in LEVELS}
+    return ResizedMaps(own, sizes)
+
+
+@ENCODINGS
+def test_a_network_with_a_smaller_input_has_smaller_maps_of_the_same_places(encoding: str) -> None:
+    module = make_module(encoding=encoding)
+    batch = person()
+    targets = module.targets(batch)
+    outputs = module(smaller_features(), targets)
+    assert outputs["body"].size == (16, 12)
+    assert outputs["face"].size == (16, 16)
+    loss = module.loss(outputs, targets)
+    assert torch.isfinite(loss)
+    part = module.parts["body"]
+    sigma = module._sigma_of("body", outputs["body"])
+    assert sigma == 0.5
+    maps = encode(targets, part, outputs["body"], coding=module.coding, sigma=sigma).maps().unsqueeze(1)
+    body = MapsInBoxes(maps.clamp(min=1e-12).log(), outputs["body"].boxes)
+    found = module.decode({**perfect(module, batch), "body": body}, batch).keypoints[:, :23]
+    limit = (
+        2.5 if encoding == "udp" else 4.0
+    )  # half a pixel of the maps, near whose border nothing is refined
+    assert (found - batch.keypoints[:, :23]).abs().max() <= limit
+
+
+@LOSSES
+def test_a_teacher_with_a_larger_input_teaches_smaller_maps(loss: str) -> None:
+    module = make_module(loss=loss)
+    teacher, learner = module(random_features()), module(smaller_features())
+    taught = module.distillation_loss(learner, teacher)
+    assert torch.isfinite(taught)
+    taught.backward()
+    assert module.body.weight.grad is not None
+    assert module.body.weight.grad.abs().sum() > 0
