@@ -128,7 +128,7 @@ def test_super_networks_and_networks_serve_each_other(command: Command) -> None:
     shared, final = trainings("search")
     assert ("initial" in shared["inputs"], "initial" in final["inputs"]) == (True, False)
     file = Path("search", "weights", shared["result"])
-    assert all(name.startswith("shared.holder.") for name in load_file(file))
+    assert all(name.startswith("shared.largest.") for name in load_file(file))
     served = command("train", "small.json", *TRAIN, "--run", "served", "--init", file)
     assert served.status == 0
     assert "100.0 % of the parameters taken from it" in served.err

@@ -341,7 +341,7 @@ def test_parameters_that_no_step_touches_stay_as_they_are(tmp_path: Path) -> Non
         updates.end(due=True)
     changed = {name for name, tensor in shared.state_dict().items() if not torch.equal(tensor, before[name])}
     assert {name for name in before if ".square." in name}.isdisjoint(changed)
-    assert "shared.holder.head.last.plain.weight" in changed
+    assert "shared.largest.head.last.plain.weight" in changed
     save_checkpoint(tmp_path / "state", network=shared, optimizers=optimizers, epoch=1, seed=0)
     _, other = shared_network()
     fresh = make_optimizers(other, TrainingSettings(weight_decay=0.1))

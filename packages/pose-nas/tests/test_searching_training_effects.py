@@ -209,7 +209,7 @@ def test_a_training_goes_on_with_shared_or_own_weights(tmp_path: Path) -> None:
     more = shared_training(resources, Training(Still(), 1, "fit", SILENT, shared))
     before, after = (load_file(resources.run.weights / file) for file in (shared.file, more.compute("other")))
     assert before.keys() == after.keys()
-    weight = "shared.holder.backbone.convolution.weight"
+    weight = "shared.largest.backbone.convolution.weight"
     assert torch.allclose(before[weight], after[weight], rtol=1e-3), "decay alone moves them"
     assert not torch.equal(before[weight], after[weight])
     begun = alone(resources, init=shared, epochs=1)

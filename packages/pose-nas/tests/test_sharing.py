@@ -66,7 +66,7 @@ def shared() -> SharedWeights:
 
 
 def first_gradient(shared: SharedWeights) -> Tensor | None:
-    return shared.get_parameter("holder.first.weight").grad
+    return shared.get_parameter("largest.first.weight").grad
 
 
 @pytest.fixture
@@ -233,12 +233,12 @@ def test_derived_network_is_independent(shared: SharedWeights, images: Tensor) -
     optimiser.step()
     assert all(parameter.grad is None for parameter in shared.parameters())
     torch.testing.assert_close(dict(shared.state_dict()), before, rtol=0, atol=0)
-    assert not torch.equal(network.first.weight, shared.get_parameter("holder.first.weight"))
+    assert not torch.equal(network.first.weight, shared.get_parameter("largest.first.weight"))
 
 
 def test_statistics_start_afresh_and_constants_are_sliced(shared: SharedWeights, images: Tensor) -> None:
     shared.holder(images)
-    shared.get_buffer("holder.scale")[2] = 7.0
+    shared.get_buffer("largest.scale")[2] = 7.0
     network = shared.activate(without_values(PARTS[1]))
     assert network.norm.num_batches_tracked == 0
     torch.testing.assert_close(network.norm.running_mean, torch.zeros(8, dtype=torch.float64))
@@ -251,11 +251,11 @@ def test_ordinary_network_and_frozen_parameters(shared: SharedWeights, images: T
     network.first.requires_grad_(False)
     shared.activate(network)(images).sum().backward()
     assert first_gradient(shared) is None
-    assert shared.get_parameter("holder.grouped.weight").grad is not None
+    assert shared.get_parameter("largest.grouped.weight").grad is not None
 
 
 def test_names_are_the_networks_own(shared: SharedWeights) -> None:
-    assert set(shared.state_dict()) == {f"holder.{name}" for name in elastic(LARGEST).state_dict()}
+    assert set(shared.state_dict()) == {f"largest.{name}" for name in elastic(LARGEST).state_dict()}
 
 
 def test_error_names_the_tensor_and_both_shapes(shared: SharedWeights) -> None:

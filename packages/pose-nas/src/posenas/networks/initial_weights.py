@@ -23,8 +23,8 @@ from posenas.networks.transfer import transfer
 from posenas.runs.checksums import read_result
 
 _KEYS = ("state_dict", "model", "network")
-_PREFIXES = ("module.", "shared.holder.", "shared.largest.")
-"""The prefixes of tensors' names in a parallel wrapper, and in super-networks of this version and of 0.1."""
+_PREFIXES = ("module.", "shared.largest.")
+"""The prefixes of tensors' names in a parallel wrapper, and in this project's super-networks."""
 
 # What torch raises for bytes that are no torch file, or a damaged one.
 _UNREADABLE = (

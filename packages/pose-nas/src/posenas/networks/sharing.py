@@ -109,7 +109,13 @@ class SharedWeights(nn.Module):
 
     def __init__(self, holder: nn.Module) -> None:
         super().__init__()
-        self.holder = holder
+        # Its name in files since 0.1: files are named by their content, and seeds derive from those names.
+        self.add_module("largest", holder)
+
+    @property
+    def holder(self) -> nn.Module:
+        """The network that has the shared weights."""
+        return self.get_submodule("largest")
 
     def activate(self, network: Network) -> Network:
         """Fill a network with copies of the shared weights; its gradients add up in the shared ones.
