@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 from head_kapao.anchors import ANCHORS
-from head_kapao.head import STRIDES, KapaoHead, KapaoModule
+from head_kapao.grids import STRIDES
+from head_kapao.head import KapaoHead
+from head_kapao.module import KapaoModule
 from head_kapao.sizes import published
 from posenas import COCO_17, Ablatable, Batch, Composition, Level, Trial
 from posenas.composing.compose import compose

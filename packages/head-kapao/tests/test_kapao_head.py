@@ -11,7 +11,9 @@ import torch
 from head_kapao.anchors import ANCHORS, scaled_anchors
 from head_kapao.decoding import Rows, join
 from head_kapao.detection import Detection
-from head_kapao.head import STRIDES, KapaoHead, KapaoModule, Looks
+from head_kapao.grids import STRIDES
+from head_kapao.head import KapaoHead
+from head_kapao.module import KapaoModule, Looks
 from head_kapao.sizes import published
 from head_kapao.space import YoloSpace
 from posenas import COCO_17, Batch, Distillable, FlipTest, Level, Look, PosenasError, ScaleTest

@@ -26,12 +26,13 @@ BALANCE: Mapping[int, float] = {8: 4.0, 16: 1.0, 32: 0.25, 64: 0.06}
 """The weight of a grid in the objectness loss, by stride."""
 
 
-def scaled_anchors(strides: Sequence[int], *, input_size: int) -> Tensor:
+def scaled_anchors(strides: Sequence[int], *, input_size: int, scale: float = 1.0) -> Tensor:
     """Return the anchors' widths and heights for an input size.
 
     Args:
         strides: those of the L grids.
         input_size: the longer side of the input, pixels.
+        scale: the anchors' size, relative to the published ones.
 
     Returns:
         (L, 3, 2) float32 pixels of the input.
@@ -44,4 +45,4 @@ def scaled_anchors(strides: Sequence[int], *, input_size: int) -> Tensor:
         known = ", ".join(map(str, ANCHORS))
         raise PosenasError(f"head kapao: no anchors for stride {missing[0]}; choose levels of stride {known}")
     anchors = torch.tensor([ANCHORS[stride] for stride in strides], dtype=torch.float32, device="cpu")
-    return anchors * (input_size / REFERENCE_SIZE)
+    return anchors * (scale * input_size / REFERENCE_SIZE)

@@ -5,44 +5,32 @@ Source: KAPAO, Keypoints And Poses As Objects (McNally, thesis, 2022, chapter 4)
 
 from __future__ import annotations
 
-import math
-import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from random import Random
+from typing import Annotated
 
-import torch
 from annotated_types import Ge, Gt, Le
 from posenas import (
     AFTER_TRAINING,
-    Batch,
+    Dimension,
+    Genotype,
     KeypointSet,
     Level,
-    Look,
     PosenasError,
-    Poses,
-    PosesWithout,
     Results,
     Sample,
     Section,
     View,
+    mutate,
+    sample_uniform,
 )
-from torch import Tensor, nn
 
-from head_kapao.anchors import ANCHORS, BALANCE, scaled_anchors
-from head_kapao.assignment import Assignment, assign
-from head_kapao.channels import Channels
-from head_kapao.decoding import Rows, decode, join
 from head_kapao.detection import Detection
-from head_kapao.distillation import distillation_loss
-from head_kapao.losses import Gains, LossRules, compute_losses, compute_means, scaled_gains
-from head_kapao.neck import Neck
-from head_kapao.objects import make_objects
+from head_kapao.grids import STRIDES, Grids, Searched, dimensions, grids_of, published
+from head_kapao.losses import Gains
+from head_kapao.module import KapaoModule, Settings
 from head_kapao.slots import slot_warning
-from head_kapao.tta import undo_mirror, undo_scale
-
-STRIDES = tuple(ANCHORS)
 
 
 @dataclass(frozen=True)
@@ -101,6 +89,10 @@ class KapaoHead:
     class_gain: Annotated[float, "weight of the classes' loss", Ge(0)] = 0.3
     keypoint_gain: Annotated[float, "weight of the keypoints' loss", Ge(0)] = 0.025
     confidence_gain: Annotated[float, "weight of the keypoint confidences' loss", Ge(0)] = 0.3
+    searched: Annotated[
+        tuple[Searched, ...],
+        "what a search chooses of the head: which of its four grids it has, how large its anchors are",
+    ] = ()
 
     def __post_init__(self) -> None:
         if any(side < STRIDES[-1] or side % STRIDES[-1] for side in self.input_size):
@@ -134,13 +126,83 @@ class KapaoHead:
         return [] if warning is None else [warning]
 
     def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> KapaoModule:
-        return KapaoModule(levels, keypoints, head=self)
+        return KapaoModule(levels, keypoints, settings=_settings(self, Grids()))
+
+    def dimensions(self) -> Mapping[str, Dimension]:
+        return dimensions(self.searched)
+
+    def sample(self, rng: Random) -> Genotype:
+        return sample_uniform(self.dimensions(), rng)
+
+    def largest(self) -> Genotype:
+        """Return the published grids and anchors; anchors of any size have the same tensors."""
+        return published(self.searched)
+
+    def smallest(self) -> Genotype:
+        """Return the coarsest grid alone, with the published anchors."""
+        cheapest = {"grids": f"{STRIDES[-1]}"} if "grids" in self.searched else {}
+        return {**published(self.searched), **cheapest}
+
+    def ancestor(self) -> Genotype:
+        """Return the published grids and anchors."""
+        return published(self.searched)
+
+    def mutate(self, genotype: Genotype, rng: Random) -> Genotype:
+        """Return a copy in which one dimension has another value."""
+        return mutate(genotype, self.dimensions(), rng)
+
+    def chosen(self, genotype: Genotype) -> ChosenKapao:
+        return ChosenKapao(self, grids_of(genotype))
+
+    def holder(self) -> ChosenKapao:
+        return ChosenKapao(self, Grids())
 
     def sections(self, results: Results) -> Sequence[Section]:
         """Return what fusion is worth, for the report."""
         from head_kapao.report.ablation import ablation_sections  # loads matplotlib
 
         return ablation_sections(results)
+
+
+@dataclass(frozen=True)
+class ChosenKapao:
+    """The head of one choice of grids and anchors."""
+
+    head: KapaoHead
+    grids: Grids
+
+    def view(self) -> View:
+        return self.head.view()
+
+    def select(self, levels: Sequence[Level]) -> Sequence[Level]:
+        """Return the levels for all four grids: which there are says how any of them is made."""
+        return self.head.select(levels)
+
+    def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> KapaoModule:
+        return KapaoModule(levels, keypoints, settings=_settings(self.head, self.grids))
+
+
+def _settings(head: KapaoHead, grids: Grids) -> Settings:
+    return Settings(
+        grids=grids,
+        input_size=head.input_size,
+        neck=head.neck,
+        confidence=head.keypoint_confidence,
+        keypoint_size=head.keypoint_size,
+        pose_threshold=head.pose_threshold,
+        keypoint_threshold=head.keypoint_threshold,
+        gains=Gains(
+            head.box_gain, head.objectness_gain, head.class_gain, head.keypoint_gain, head.confidence_gain
+        ),
+        detection=Detection(
+            pose_overlap=head.pose_overlap,
+            keypoint_overlap=head.keypoint_overlap,
+            limit=head.limit,
+            fusion=head.fusion,
+            fusion_confidence=head.fusion_confidence,
+            fusion_distance=head.fusion_distance,
+        ),
+    )
 
 
 def _finer_end(levels: Sequence[Level]) -> list[Level]:
@@ -152,189 +214,3 @@ def _finer_end(levels: Sequence[Level]) -> list[Level]:
     coarser = [place for place, level in enumerate(levels) if level.stride > last.stride]
     end = levels[max(coarser, default=-1) + 1 :]
     return [level for level in end if level.stride == last.stride] if last.stride < STRIDES[0] else []
-
-
-class Looks(NamedTuple):
-    """Several looks at the same views of one height and width."""
-
-    looks: tuple[Look, ...]
-    view: tuple[int, int]
-
-
-class KapaoModule(nn.Module):
-    """A head module whose outputs are (N, 3, H / s, W / s, C) for s = 8, 16, 32, 64, before the sigmoid.
-
-    The outputs are in a list; C is as of `Channels`.
-
-    Attributes:
-        seconds: the time that decoding took so far, by its stages.
-    """
-
-    def __init__(self, levels: Sequence[Level], keypoints: KeypointSet, *, head: KapaoHead) -> None:
-        super().__init__()
-        self._head = head
-        self._mirrored = keypoints.mirrored
-        self.channels = Channels(len(keypoints), head.keypoint_confidence)
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._names = [level.name for level in levels]
-        is_pyramid = [level.stride for level in levels] == list(STRIDES)
-        self.neck = None if is_pyramid else Neck(levels, strides=STRIDES, channels=head.neck)
-        widths = [level.channels for level in levels] if is_pyramid else [head.neck] * len(STRIDES)
-        count = len(next(iter(ANCHORS.values())))
-        self.outputs = nn.ModuleList(nn.Conv2d(width, count * self.channels.count, 1) for width in widths)
-        self._longest = max(head.input_size)
-        self._anchors = tuple(
-            tuple(map(tuple, sizes)) for sizes in scaled_anchors(STRIDES, input_size=self._longest).tolist()
-        )
-        self._balance = [BALANCE[stride] for stride in STRIDES]
-        self._gains = scaled_gains(
-            Gains(
-                head.box_gain, head.objectness_gain, head.class_gain, head.keypoint_gain, head.confidence_gain
-            ),
-            grids=len(STRIDES),
-            input_size=self._longest,
-            keypoints=len(keypoints),
-        )
-        self._detect = Detection(
-            pose_overlap=head.pose_overlap,
-            keypoint_overlap=head.keypoint_overlap,
-            limit=head.limit,
-            fusion=head.fusion,
-            fusion_confidence=head.fusion_confidence,
-            fusion_distance=head.fusion_distance,
-        )
-        self._expect_little()
-
-    def forward(self, features: Mapping[str, Tensor], targets: object = None) -> list[Tensor]:  # noqa: ARG002
-        maps = [features[name] for name in self._names] if self.neck is None else self.neck(features)
-        return [self._by_anchor(output(each)) for output, each in zip(self.outputs, maps, strict=True)]
-
-    def targets(self, batch: Batch) -> list[Assignment]:
-        """Return the targets of each grid."""
-        assert batch.views is not None
-        assert batch.boxes is not None
-        height, width = batch.images.shape[2:]
-        objects = make_objects(
-            batch.views,
-            batch.boxes,
-            keypoints=batch.keypoints,
-            visibility=batch.labelled,
-            view=(height, width),
-            keypoint_size=self._head.keypoint_size,
-        )
-        return [
-            assign(
-                objects,
-                anchors=batch.boxes.new_tensor(sizes),
-                stride=stride,
-                grid=(height // stride, width // stride),
-            )
-            for stride, sizes in zip(STRIDES, self._anchors, strict=True)
-        ]
-
-    def loss(self, outputs: list[Tensor], targets: list[Assignment]) -> Tensor:
-        """Return equation 4.9 as the mean over images, where the thesis takes their sum."""
-        return compute_losses(outputs, targets, **self._rules(outputs)).total / len(outputs[0])
-
-    def loss_means(self, outputs: list[Tensor], targets: list[Assignment]) -> tuple[Tensor, Tensor]:
-        """Return the means that make up the loss, and their counts.
-
-        Each grid has boxes, objectness, classes, keypoints and confidences.
-        """
-        return compute_means(outputs, targets, **self._rules(outputs))
-
-    def _rules(self, outputs: list[Tensor]) -> LossRules:
-        return {
-            "anchors": outputs[0].new_tensor(self._anchors, dtype=torch.float32),
-            "strides": STRIDES,
-            "balance": self._balance,
-            "channels": self.channels,
-            "gains": self._gains,
-        }
-
-    def distillation_loss(self, outputs: list[Tensor], teacher: list[Tensor]) -> Tensor:
-        """Return the loss against the teacher's probabilities, where it sees something."""
-        return distillation_loss(
-            outputs, teacher, balance=self._balance, channels=self.channels, gains=self._gains
-        )
-
-    def average_mirrored(self, outputs: list[Tensor], mirrored: list[Tensor]) -> Looks:
-        """Put both looks together: their objects are suppressed together, so that nothing is averaged."""
-        size = self._seen(outputs)
-        return Looks((Look(outputs, size, False), Look(mirrored, size, True)), size)
-
-    def combine(self, looks: Sequence[Look], view: tuple[int, int]) -> Looks:
-        """Put all looks together: their objects are suppressed together."""
-        return Looks(tuple(looks), view)
-
-    def decode(self, outputs: list[Tensor] | Looks, batch: Batch) -> Poses:
-        """Return everybody's pose.
-
-        Keypoint scores are those of the keypoint objects that took the keypoints' places. Elsewhere they are
-        0, or the keypoint's confidence if it is learnt.
-        """
-        assert batch.pitch is not None
-        return self._detect(self._timed_rows(outputs), pitch=batch.pitch, seconds=self.seconds)
-
-    def decode_ablated(
-        self, outputs: list[Tensor] | Looks, batch: Batch
-    ) -> tuple[Poses, Mapping[str, PosesWithout]]:
-        """Return the poses, and those without `fusion` unless the options leave it out."""
-        assert batch.pitch is not None
-        rows = self._timed_rows(outputs)
-        poses, unfused = self._detect.compare(rows, pitch=batch.pitch, seconds=self.seconds)
-        return poses, {"fusion": unfused} if self._head.fusion else {}
-
-    def _timed_rows(self, outputs: list[Tensor] | Looks) -> Rows:
-        started = time.perf_counter()
-        rows = self._rows(outputs)
-        self.seconds["decoding"] += time.perf_counter() - started
-        return rows
-
-    def _rows(self, outputs: list[Tensor] | Looks) -> Rows:
-        if not isinstance(outputs, Looks):
-            return self._of_grids(outputs)
-        parts = []
-        for look in outputs.looks:
-            rows = undo_scale(self._of_grids(look.outputs), scaled=look.size, view=outputs.view)
-            if look.mirrored:
-                rows = undo_mirror(rows, width=outputs.view[1], mirrored=self._mirrored)
-            parts.append(rows)
-        return join(parts)
-
-    def _of_grids(self, outputs: list[Tensor]) -> Rows:
-        return join(
-            [
-                decode(
-                    grid,
-                    anchors=grid.new_tensor(sizes, dtype=torch.float32),
-                    stride=stride,
-                    channels=self.channels,
-                    pose_threshold=self._head.pose_threshold,
-                    keypoint_threshold=self._head.keypoint_threshold,
-                )
-                for grid, sizes, stride in zip(outputs, self._anchors, STRIDES, strict=True)
-            ]
-        )
-
-    def _by_anchor(self, maps: Tensor) -> Tensor:
-        count, _, height, width = maps.shape
-        return maps.view(count, -1, self.channels.count, height, width).permute(0, 1, 3, 4, 2)
-
-    def _seen(self, outputs: list[Tensor]) -> tuple[int, int]:
-        rows, columns = outputs[0].shape[2:4]
-        return rows * STRIDES[0], columns * STRIDES[0]
-
-    def _expect_little(self) -> None:
-        """Set the biases as if few cells held an object.
-
-        That is about 8 in a picture of 640 pixels, as in RetinaNet's initialisation.
-        """
-        for output, stride in zip(self.outputs, STRIDES, strict=True):
-            bias = output.bias
-            assert isinstance(bias, Tensor)
-            with torch.no_grad():
-                by_anchor = bias.view(-1, self.channels.count)
-                by_anchor[:, self.channels.objectness] += math.log(8 / (640 / stride) ** 2)
-                classes = self.channels.keypoints + 1
-                by_anchor[:, self.channels.classes] += math.log(0.6 / (classes - 0.99))
