@@ -50,6 +50,15 @@ WHOLE_BODIES = [
     *("-o", "strategy.epochs=3"),
 ]
 
+GRIDS = [
+    *SMALL_SEARCH,
+    *("--space", "yolo"),
+    *("--head", "kapao"),
+    *("-o", "head.searched=grids,anchors"),
+    *("-o", "dataset.max_people=2"),
+    *("-o", "strategy.epochs=3"),
+]
+
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -127,8 +136,9 @@ def test_an_evolution_in_two_processes_killed_twice(tmp_path: Path) -> None:
     assert sum('"effect":"train and evaluate"' in line for line in lines) == 1 + 2 * 2
 
 
-def test_a_search_of_the_head_too_killed_twice(tmp_path: Path) -> None:
-    compare(tmp_path, WHOLE_BODIES, kills=2, seed=0)
+@pytest.mark.parametrize("search", [WHOLE_BODIES, GRIDS], ids=["zoom", "kapao"])
+def test_a_search_of_the_head_too_killed_twice(tmp_path: Path, search: Sequence[str]) -> None:
+    compare(tmp_path, search, kills=2, seed=0)
 
 
 @pytest.mark.slow
