@@ -201,6 +201,7 @@ def test_the_small_recipe_composes(posenas: Posenas) -> None:
     assert answer.status == 0, answer.err
 
 
+@pytest.mark.slow
 def test_zoomnass_recipe_composes(posenas: Posenas, tmp_path: Path) -> None:
     write_whole_bodies(tmp_path)
     words = (
