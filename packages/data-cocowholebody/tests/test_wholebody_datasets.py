@@ -106,20 +106,13 @@ def refused(root: Path, *annotations: Mapping[str, Any], kind: Any = WholeBodyDa
 
 def joined(fields: Mapping[str, Any]) -> list[list[float]]:
     """The 133 keypoints of an annotation, number by number."""
-    valid = {
-        "keypoints": True,
-        "foot_kpts": fields["foot_valid"],
-        "face_kpts": fields["face_valid"],
-        "lefthand_kpts": fields["lefthand_valid"],
-        "righthand_kpts": fields["righthand_valid"],
-    }
     rows = []
     for name, count in LENGTHS.items():
         for index in range(count):
             x, y, v = fields[name][3 * index : 3 * index + 3]
             if name != "keypoints" and 0 < v < 2:
                 v = 1
-            rows.append([x, y, v] if valid[name] else [0, 0, 0])
+            rows.append([x, y, v])
     return rows
 
 
@@ -153,7 +146,7 @@ def test_the_keypoints_are_those_of_the_whole_body(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["foot", "face", "lefthand", "righthand"])
-def test_a_part_that_is_not_valid_has_no_labels_and_no_region(tmp_path: Path, part: str) -> None:
+def test_a_part_that_is_not_valid_keeps_its_labels_and_has_no_region(tmp_path: Path, part: str) -> None:
     fields = changed(**{f"{part}_valid": False})
     root = write(tmp_path, content(fields, annotation(1)))
     dataset = WholeBodyDataset(root=str(root))

@@ -74,7 +74,7 @@ class ReadPart(NamedTuple):
     """A part of a person.
 
     Attributes:
-        pose: (K, 3) keypoints; all zero where the part is not valid.
+        pose: (K, 3) keypoints, labelled whether or not the part is valid.
         box: x, y, width and height in pixels; None where the part is not valid or has none.
         remarks: what is odd about it, each in words for several cases.
     """
@@ -113,7 +113,7 @@ def read_part(annotation: Entry, part: Part, image: Entry) -> ReadPart:
     valid = flag(annotation[part.valid], part.valid)
     labelled = bool((pose[:, 2] > 0).any())
     if not valid:
-        return ReadPart(np.zeros_like(pose), remarks=(_INVALID.format(part),) if labelled else ())
+        return ReadPart(pose, remarks=(_INVALID.format(part),) if labelled else ())
     remarks: tuple[str, ...] = () if labelled else (_UNLABELLED.format(part),)
     if not part.boxed:
         return ReadPart(pose, remarks=remarks)
@@ -128,8 +128,8 @@ def read_part(annotation: Entry, part: Part, image: Entry) -> ReadPart:
 
 
 _INVALID = (
-    "people have labelled keypoints in {0.values} but no {0.valid}; they count as not labelled here, though "
-    "not in COCO-WholeBody's own evaluation"
+    "people have labelled keypoints in {0.values} but no {0.valid}; they count, as in COCO-WholeBody's own "
+    "evaluation, but the part has no place"
 )
 _UNLABELLED = "people have {0.valid} but no labelled keypoint in {0.values}"
 _TURNED = "people have a {0.box} of negative width or height, which is read from its other corner"

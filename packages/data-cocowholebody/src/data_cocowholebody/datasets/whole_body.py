@@ -34,9 +34,9 @@ class WholeBodyDataset:
     """People with 133 keypoints in COCO-WholeBody's files.
 
     A person has COCO's 17 keypoints, then six of the feet, 68 of the face and 21 of each hand, and the
-    regions `face`, `left_hand` and `right_hand`. A part that the file calls not valid has no labelled
-    keypoint and no region. Images without people and crowds are kept: evaluation needs them. The field
-    `num_keypoints`, which counts the body's alone, is not read.
+    regions `face`, `left_hand` and `right_hand`. A part that the file calls not valid has no region;
+    its keypoints count as far as they are labelled. Images without people and crowds are kept: evaluation
+    needs them. The field `num_keypoints`, which counts the body's alone, is not read.
 
     Source: "Whole-body human pose estimation in the wild", ECCV 2020.
     """
