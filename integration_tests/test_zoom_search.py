@@ -174,6 +174,12 @@ def test_ones_own_keypoints_are_refused_before_anything_is_trained(posenas: Pose
     assert "dataset.points=133" in line
 
 
+def test_a_stage_that_the_backbone_lacks_is_refused_whichever_is_drawn(posenas: Posenas) -> None:
+    stages = ("-o", "dataset.points=133", "-o", "head.stages=0,1,2")
+    line = refusal(posenas("compose", "--space", "ofa", "--head", "zoom", *stages, "--dry-run"))
+    assert "stage 2 is no level at 1/4 of the backbone, which has 0 stem, 1 top; set head.stages" in line
+
+
 def test_the_head_without_a_search(posenas: Posenas) -> None:
     fixed = ("--space", "fixed", "--strategy", "random", "-o", "space.width=0.1", "-o", "head.searched=false")
     answer = posenas("compose", *fixed, *PLAIN, "--json")

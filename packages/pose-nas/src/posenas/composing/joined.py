@@ -52,14 +52,6 @@ def chosen_head(head: Head, genotype: Genotype) -> Head:
     return cast(SearchableHead, head).chosen(head_part(genotype)) if is_searched(head) else head
 
 
-def drawn_head(head: Head, rng: Random) -> Head:
-    """Return the head of a random choice; the head itself where it has no dimensions."""
-    if not is_searched(head):
-        return head
-    searchable = cast(SearchableHead, head)
-    return searchable.chosen(searchable.sample(rng))
-
-
 def holding_backbone(space: WeightSharing) -> Backbone:
     """Return the backbone that holds the shared tensors of all genotypes' backbones, with fresh weights."""
     return space.holder() if isinstance(space, Holding) else space.build(space.largest())

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 
 from posenas.composing.building import build_head, build_network, make
-from posenas.composing.joined import drawn_head, join
+from posenas.composing.joined import holding_head, join
 from posenas.composing.plugins import find_plugins
 from posenas.contract.components import Head, Relaxed, SearchSpace
 from posenas.contract.errors import PosenasError
@@ -120,7 +120,7 @@ def _fitting(
 
 
 def check_head(recipe: Recipe, space: SearchSpace, head: Head) -> None:
-    """Check that the head can read the levels of the space's networks.
+    """Check that the head, or every choice of a searched one, can read the levels of the space's networks.
 
     Args:
         recipe: names both.
@@ -133,7 +133,7 @@ def check_head(recipe: Recipe, space: SearchSpace, head: Head) -> None:
     with torch.device("meta"):
         backbone = space.build(space.sample(Random(0)))
     try:
-        drawn_head(head, Random(0)).select(backbone.levels)
+        holding_head(head).select(backbone.levels)
     except PosenasError as error:
         raise PosenasError(
             f"head {recipe.head.name!r} does not fit space {recipe.space.name!r}: {error}; "
@@ -145,7 +145,7 @@ def _fitting_heads(levels: Sequence[Level]) -> list[str]:
     fitting = []
     for plugin in find_plugins(("head",)):
         try:
-            drawn_head(make("head", ComponentChoice(plugin.name)), Random(0)).select(levels)
+            holding_head(make("head", ComponentChoice(plugin.name))).select(levels)
             fitting.append(plugin.name)
         except PosenasError:
             continue  # what does not load or fit is no suggestion
