@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,10 @@ class Parts:
     """How near the predicted keypoints are: of the whole, of arms and of tails."""
 
     def metrics(self):
-        return [Metric("near"), Metric("arm.near"), Metric("tail.near"), Metric("arm.error", "px", False)]
+        return [
+            Metric("near"), Metric("arm.near", part="arm"), Metric("tail.near", part="tail"),
+            Metric("arm.error", "px", False, part="arm"),
+        ]
 
     def evaluate(self, predictions, truth):
         names = list(truth.keypoints.names)
@@ -66,6 +70,9 @@ def test_a_limit_on_a_part_and_a_front_over_parts(posenas: Posenas, install: Ins
     assert "The final network has no figure for parts.tail.near&gt;=0.5 on val." in page
     assert "the limits on metrics are kept by 0" in page
     assert '<p class="notice">None of 3 candidates keeps all limits on metrics' in page
+    assert re.findall(r'<th scope="row">(parts[^<]*)</th>', page.partition("</table>")[0]) == [
+        "parts.near", "parts.arm.near", "parts.tail.near", "parts.arm.error",
+    ]  # fmt: skip
     trials = (run / "trials.json").read_bytes()
     candidates = json.loads(trials)[:-1]
     points = [(each["metrics"]["parts.arm.near"], each["metrics"]["parts.near"]) for each in candidates]

@@ -37,12 +37,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_report_has_a_row_for_each_part(run: Path) -> None:
     page = (run / "report" / "report.html").read_text()
-    table = page.partition("Body, feet, face and hands")[2].partition("</table>")[0]
-    rows = re.findall(r'<th scope="row">([^<]*)</th>\s*((?:<td>[^<]*</td>)+)', table)
+    table = page.partition("<h2>Score by part</h2>")[2].partition("</table>")[0]
+    rows = re.findall(r'<th scope="row">([^<]*)</th>((?:<td class="number">[^<]*</td>)+)', table)
     assert [name for name, _ in rows] == ["whole", "body", "foot", "face", "left hand", "right hand", "hand"]
     metrics = json.loads((run / "best" / "trial.json").read_text())["metrics"]
-    shown = re.findall(r"<td>([^<]*)</td>", rows[3][1])
-    assert shown[:2] == [f"{metrics['wholebody.face.AP']:.3f}", f"{metrics['wholebody.face.AP50']:.3f}"]
+    assert re.findall(r">([\d.]+)<", rows[3][1]) == [
+        f"{value:.3f}" for name, value in metrics.items() if name.startswith("wholebody.face.")
+    ]
+
+
+def test_the_reports_summary_has_the_metrics_of_the_whole_alone(run: Path) -> None:
+    summary = (run / "report" / "report.html").read_text().partition("<h2>Summary</h2>")[2]
+    names = re.findall(r'<th scope="row">(wholebody[^<]*)</th>', summary)
+    assert names[:2] == ["wholebody.AP", "wholebody.AP50"]
+    assert len(names) == 10
 
 
 @pytest.mark.parametrize(

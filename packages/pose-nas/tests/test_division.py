@@ -38,9 +38,9 @@ NAMES = ("body", "face", "hand", "rest of the head")
 METRICS = (
     Metric("whole.AP"),
     Metric("whole.AR"),
-    Metric("whole.face.AP"),
-    Metric("whole.face.AR"),
-    Metric("whole.left_hand.AP"),
+    Metric("whole.face.AP", part="face"),
+    Metric("whole.face.AR", part="face"),
+    Metric("whole.left_hand.AP", part="left_hand"),
 )
 
 

@@ -33,6 +33,7 @@ from posenas.reporting.report import ReportWriter, write_report
 from posenas.reporting.report.caveats import caveats
 from posenas.reporting.report.examples import Example, evenly_ranked, find_examples
 from posenas.reporting.report.poses import poses_picture
+from posenas.reporting.report.tables import metric_parts, metric_rows
 from posenas.reporting.results import front_against, make_results
 from posenas.runs.events import Events
 from posenas.runs.predictions_file import save_predictions
@@ -184,7 +185,37 @@ def test_page_tells_the_whole_run(finished: Path) -> None:
     assert "RuntimeError: 3 <b> 4" in text
     assert "seed = 11" in text
     assert "not finished" not in text
+    assert "Score by part" not in text
     assert "Not everything could be shown" not in text
+
+
+def test_figures_of_parts_stand_by_part_and_by_kind() -> None:
+    metrics = (
+        Metric("mine.AP"),
+        Metric("mine.people"),
+        Metric("mine.face.AP", part="face"),
+        Metric("mine.left_hand.AP", part="left_hand"),
+        Metric("mine.left_hand.EPE@0.5", "px", higher_is_better=False, part="left_hand"),
+    )
+    scored = replace(final(candidates()), metrics={"mine.AP": 0.5, "mine.face.AP": 0.25, "mine.people": 2.0})
+    tables = {
+        "maximize": ["mine.face.AP"],
+        "limits": ["mine.left_hand.AP>=0.1"],
+        "evaluator": {"name": "mine"},
+    }
+    results = make_results(recipe_from_tables(tables), metrics, (scored,), finished=True)
+    assert [row["name"] for row in metric_rows(scored, results)] == [
+        "mine.AP",
+        "mine.people",
+        "mine.face.AP",
+        "mine.left_hand.AP",
+    ]
+    assert metric_parts(scored, metrics) == {
+        "whole": {"AP": "0.500", "EPE@0.5": "–"},
+        "face": {"AP": "0.250", "EPE@0.5": "–"},
+        "left hand": {"AP": "not a number", "EPE@0.5": "not a number"},
+    }
+    assert metric_parts(scored, metrics[:2]) == {}
 
 
 def test_front_on_the_page_is_what_nothing_dominates(finished: Path) -> None:

@@ -26,7 +26,7 @@ from data_cocowholebody.evaluators.parts import PARTS, require_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from posenas import GroundTruth, KeypointSet, Predictions, Results, Section
+    from posenas import GroundTruth, KeypointSet, Predictions
 
 SHOWN = ("body", *PARTS, "hand")
 """The parts with metrics of their own, in their order; `hand` is the mean of the left and the right one."""
@@ -58,8 +58,8 @@ class WholebodyEvaluator:
 
     def metrics(self) -> Sequence[Metric]:
         """Return COCO's ten metrics of the whole, AP first, then the same of each part."""
-        of_parts = (f"{part}.{metric}" for part in SHOWN for metric in COCO_METRICS)
-        return [Metric(name) for name in (*COCO_METRICS, *of_parts)]
+        of_parts = [Metric(f"{part}.{name}", part=part) for part in SHOWN for name in COCO_METRICS]
+        return [*map(Metric, COCO_METRICS), *of_parts]
 
     def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
         """Measure the predictions.
@@ -85,12 +85,6 @@ class WholebodyEvaluator:
         found["hand"] = _mean(found["left_hand"], found["right_hand"])
         of_parts = {f"{part}.{name}": value for part in SHOWN for name, value in found[part].items()}
         return Evaluation({**found[""], **of_parts}, by_keypoint)
-
-    def sections(self, results: Results) -> Sequence[Section]:
-        """Return the metrics in a table with a row for each part, for the report."""
-        from data_cocowholebody.evaluators.table import part_sections  # loads matplotlib
-
-        return part_sections(results, ("", *SHOWN))
 
 
 def _parts(keypoints: KeypointSet) -> Mapping[str, NDArray[np.int64]]:

@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """A named figure, its unit ("" for a share or an average precision), and which way is better."""
+    """A named figure, its unit ("" for a share or an average precision), and which way is better.
+
+    Attributes:
+        part: the part of the body that it is of, with which the name begins: `face` of `face.AP`. Empty for
+            the whole. The report shows the figures of parts in a table with a row for each part.
+    """
 
     name: str
     unit: str = ""
     higher_is_better: bool = True
+    part: str = ""
 
     def text(self, value: float) -> str:
         """Return a figure as it is shown: with three digits behind the point, and the unit."""

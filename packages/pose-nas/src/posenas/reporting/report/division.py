@@ -126,10 +126,7 @@ def _metrics_of(parts: Sequence[str], results: Results) -> Sequence[Metric]:
         metric
         for metric in results.metrics
         if results.ranked
-        and (
-            metric.name in objectives
-            or (metric.name.rpartition(".")[2] in kinds and set(metric.name.split(".")[1:-1]) & set(parts))
-        )
+        and (metric.name in objectives or (metric.name.rpartition(".")[2] in kinds and metric.part in parts))
     ]
 
 

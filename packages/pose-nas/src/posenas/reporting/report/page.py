@@ -18,7 +18,14 @@ from posenas.reporting.report.checklist import checklist
 from posenas.reporting.report.genotype_table import genotype_table
 from posenas.reporting.report.render import render
 from posenas.reporting.report.sections import with_pictures
-from posenas.reporting.report.tables import cost_rows, front_rows, keypoint_parts, metric_rows, part_rows
+from posenas.reporting.report.tables import (
+    cost_rows,
+    front_rows,
+    keypoint_parts,
+    metric_parts,
+    metric_rows,
+    part_rows,
+)
 from posenas.runs.provenance import Accepted
 from posenas.runs.recipe import Recipe, recipe_text
 
@@ -74,7 +81,8 @@ def render_page(contents: Contents) -> str:
             kind: [with_pictures(section) for section in contents.sections.get(kind, ())]
             for kind in COMPONENT_KINDS
         },
-        metrics=[] if shown is None else metric_rows(shown, results.metrics),
+        metrics=[] if shown is None else metric_rows(shown, results),
+        metric_parts={} if shown is None else metric_parts(shown, results.metrics),
         costs=[] if shown is None else cost_rows(shown, contents.installed),
         cost_parts=[] if shown is None else part_rows(shown, contents.installed),
         unkept=unkept(results.metric_limits, results.candidates),

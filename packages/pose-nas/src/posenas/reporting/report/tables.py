@@ -13,18 +13,48 @@ from posenas.contract.trial import Trial
 from posenas.reporting.results import front_against
 
 
-def metric_rows(trial: Trial, metrics: Sequence[Metric]) -> Sequence[Mapping[str, str]]:
-    """Return a row for each metric, those without a figure too."""
+def metric_rows(trial: Trial, results: Results) -> Sequence[Mapping[str, str]]:
+    """Return a row for each metric, those without a figure too.
+
+    Metrics of a part of the body are left out, unless they are an objective or have a limit.
+    """
+    named = {objective.name for objective in results.objectives}
+    named |= {limit.metric for limit in results.metric_limits}
     return [
         {
             "name": metric.name,
-            "value": metric.text(trial.metrics[metric.name])
-            if metric.name in trial.metrics
-            else "not a number",
+            "value": _figure(trial, metric),
             "better": "higher" if metric.higher_is_better else "lower",
         }
-        for metric in metrics
+        for metric in results.metrics
+        if not metric.part or metric.name in named
     ]
+
+
+def metric_parts(trial: Trial, metrics: Sequence[Metric]) -> Mapping[str, Mapping[str, str]]:
+    """Return the figures of the whole and of each part by their kinds; nothing where no metric has a part.
+
+    A kind is the name without the evaluator's and the part's, such as `AP` of `wholebody.face.AP`. The kinds
+    of the parts are the columns of every row; a row has `–` where nothing of that kind is declared.
+
+    Args:
+        trial: whose figures they are.
+        metrics: by their qualified names.
+    """
+    kinds = list(dict.fromkeys(_kind(metric) for metric in metrics if metric.part))
+    shown = [metric for metric in metrics if _kind(metric) in kinds]
+    rows = {metric.part: dict.fromkeys(kinds, "–") for metric in shown}
+    for metric in shown:
+        rows[metric.part][_kind(metric)] = _figure(trial, metric)
+    return {part.replace("_", " ") or "whole": row for part, row in rows.items()}
+
+
+def _kind(metric: Metric) -> str:
+    return metric.name.partition(".")[2].removeprefix(f"{metric.part}.")
+
+
+def _figure(trial: Trial, metric: Metric) -> str:
+    return metric.text(trial.metrics[metric.name]) if metric.name in trial.metrics else "not a number"
 
 
 def _cost(name: str, value: float) -> str:
