@@ -69,7 +69,7 @@ REFUSED: dict[str, str] = (
         " ".join(each): f"strategy {strategy!r} needs Relaxed"
         for each in POSSIBLE
         for strategy in ("first-order", "second-order", "synchronous")
-        if strategy in each and "cnf" not in each
+        if strategy in each and not {"cnf", "autopose"} & set(each)
     }
     | {
         " ".join(each): "head zoom looks closely at regions face and hand"

@@ -34,6 +34,7 @@ KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
     ("evaluator", "nme"): "wholebody",
     ("evaluator", "wholebody"): "wholebody",
     ("head", "vector"): "cnf",
+    ("space", "autopose"): "autopose",
     ("space", "cnf"): "cnf",
     ("space", "evo"): "evo",
     ("space", "ofa"): "ofa",
