@@ -395,3 +395,19 @@ def test_real_annotations_are_joined_as_they_stand(tmp_path: Path, name: str) ->
     printed = {SAMPLE: (14, 4, 5, 5), EXAMPLE: (26, 13, 12, 13)}[name]
     assert (len(read), counts["face"], counts["left_hand"], counts["right_hand"]) == printed
     assert not WholeBodyDataset(**options).noticed("val")
+
+
+@pytest.mark.parametrize("kind", [WholeBodyDataset, FacesDataset, HandsDataset])
+def test_a_share_of_one_file_is_held_out(tmp_path: Path, kind: Any) -> None:
+    value = content(annotation(), annotation(1) | {"image_id": 3})
+    value["images"][1] |= {"width": 60, "height": 50}
+    root = write(tmp_path, value)
+    file = root / "annotations" / "coco_wholebody_val_v1.0.json"
+    file.rename(file.with_name("whole_bodies.json"))
+    dataset = kind(root=str(root), val_share=0.5)
+    found = {split: [sample.id for sample in dataset.split(split)] for split in ("train", "val")}
+    assert sorted([*found["train"], *found["val"]]) == [3, 5]
+    assert len(found["val"]) == 1
+    assert dataset.split("val")[0].people
+    with pytest.raises(PosenasError, match=r"dataset\.val_share=0\.2 holds out"):
+        kind(root=str(root)).split("val")

@@ -1,12 +1,13 @@
 """Annotation files in COCO's format: where they lie, and how a dataset with fields of its own reads them."""
 
-from posenas.data.coco.annotations import PeopleEntries, ReadPeople
-from posenas.data.coco.files import SPLITS, AnnotationFiles, check_split
-from posenas.data.coco.people import TURNED, has_negative_box, read_box, read_person, read_pose
-from posenas.data.coco.split import AnnotatedSplit, Reading, image_size, read_split
+from posenas.data.coco.annotations import PeopleEntries, PeopleRule, ReadPeople
+from posenas.data.coco.files import SPLITS, AnnotationFiles, FileOptions, annotation_files, check_split
+from posenas.data.coco.people import TURNED, has_negative_box, read_box, read_person, read_pose, with_margin
+from posenas.data.coco.split import AnnotatedSplit, Reading, divide, image_size, read_split
 from posenas.data.coco.values import flag, quoted
 from posenas.data.held_out import Together, hold_out
 from posenas.data.images.file_image import MOST_PIXELS
+from posenas.data.images.search import Located, files_below, locate, says
 
 __all__ = [
     "MOST_PIXELS",
@@ -14,18 +15,27 @@ __all__ = [
     "TURNED",
     "AnnotatedSplit",
     "AnnotationFiles",
+    "FileOptions",
+    "Located",
     "PeopleEntries",
+    "PeopleRule",
     "ReadPeople",
     "Reading",
     "Together",
+    "annotation_files",
     "check_split",
+    "divide",
+    "files_below",
     "flag",
     "has_negative_box",
     "hold_out",
     "image_size",
+    "locate",
     "quoted",
     "read_box",
     "read_person",
     "read_pose",
     "read_split",
+    "says",
+    "with_margin",
 ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
-from annotated_types import Ge
-from posenas.annotations import MOST_PIXELS, SPLITS, ReadPeople, check_split
+from annotated_types import Ge, Lt
+from posenas.annotations import MOST_PIXELS, SPLITS, ReadPeople, Together, check_split, divide
 
 from data_cocowholebody.datasets.keypoint_sets import HAND_21
 from data_cocowholebody.datasets.parts import LEFT_HAND, RIGHT_HAND, part_alone, read_part
@@ -35,11 +35,18 @@ class HandsDataset:
     val: Annotated[str, "annotation file below root; empty looks for the usual names"] = ""
     train_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
     val_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
+    val_share: Annotated[
+        float, "share of train's images held out as val, for one file without splits", Ge(0), Lt(1)
+    ] = 0.0
+    val_together: Annotated[
+        Together, "what val_share never splits; a video's images differ in the last number of their names"
+    ] = "image"
+    val_seed: Annotated[int, "chooses what val_share holds out", Ge(0)] = 0
     max_pixels: Annotated[int, "images with more are refused before they are decoded", Ge(1)] = MOST_PIXELS
     follow_links: Annotated[bool, "whether images may be links to files outside root"] = False
 
     def keypoints(self) -> KeypointSet:
-        return self._val.keypoints
+        return self._annotated("val").keypoints
 
     def splits(self) -> Sequence[str]:
         return SPLITS
@@ -61,7 +68,13 @@ class HandsDataset:
 
     def _annotated(self, split: str) -> AnnotatedSplit:
         check_split(split, dataset="wbh")
+        if self.val_share:
+            return self._divided[split]
         return self._val if split == "val" else self._train
+
+    @cached_property
+    def _divided(self) -> Mapping[str, AnnotatedSplit]:
+        return divide(self._train, self.val_share, seed=self.val_seed, together=self.val_together)
 
     # Both are kept, since they are asked for often and the training file takes minutes to read.
     @cached_property

@@ -5,41 +5,22 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from posenas import COCO_17, PosenasError
-from posenas.annotations import AnnotationFiles, PeopleEntries, Reading, ReadPeople, read_split
+from posenas.annotations import SPLITS, PeopleEntries, Reading, ReadPeople, annotation_files, read_split
 
 from data_cocowholebody.datasets.parts import PARTS
 
 if TYPE_CHECKING:
     from posenas import KeypointSet
-    from posenas.annotations import AnnotatedSplit
+    from posenas.annotations import AnnotatedSplit, FileOptions
 
 _PROJECT = "https://github.com/jin-s13/COCO-WholeBody"
 
 
-class Options(Protocol):
-    """The options that the datasets have in common, without their meanings."""
-
-    @property
-    def root(self) -> str: ...
-    @property
-    def train(self) -> str: ...
-    @property
-    def val(self) -> str: ...
-    @property
-    def train_images(self) -> str: ...
-    @property
-    def val_images(self) -> str: ...
-    @property
-    def max_pixels(self) -> int: ...
-    @property
-    def follow_links(self) -> bool: ...
-
-
 def read_annotated(
-    options: Options,
+    options: FileOptions,
     split: str,
     *,
     dataset: str,
@@ -67,17 +48,8 @@ def read_annotated(
         categories = tuple(each.id for each in chosen.categories)
         return Reading(replace(keypoints, categories=categories), read, who=who)
 
-    files = AnnotationFiles(
-        dataset=dataset,
-        split=split,
-        root=options.root,
-        annotations={"train": options.train, "val": options.val}[split],
-        usual_annotations=_usual_annotations(split),
-        images={"train": options.train_images, "val": options.val_images}[split],
-        instructions=instructions(),
-        max_pixels=options.max_pixels,
-        follow_links=options.follow_links,
-    )
+    usual = {each: _usual_annotations(each) for each in SPLITS}
+    files = annotation_files(options, split, dataset=dataset, usual=usual, instructions=instructions())
     return read_split(files, understand, shrink=_shrinking())
 
 

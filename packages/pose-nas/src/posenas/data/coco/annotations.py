@@ -27,10 +27,29 @@ class PeopleEntries(NamedTuple):
     left_out: dict[FileId, list[Mapping[str, Any]]]
 
 
+class PeopleRule(NamedTuple):
+    """The options that tell which annotations are people.
+
+    Attributes:
+        category: the name of their category; empty takes the categories that list keypoints.
+        unnamed: whether categories that list no keypoints will do, if their annotations have some.
+    """
+
+    category: str = ""
+    unnamed: bool = False
+
+
 def choose_people(
-    annotations: Sequence[Mapping[str, Any]], categories: Sequence[Mapping[str, Any]]
+    annotations: Sequence[Mapping[str, Any]],
+    categories: Sequence[Mapping[str, Any]],
+    rule: PeopleRule = PeopleRule(),  # noqa: B008
 ) -> PeopleEntries:
     """Part the annotations of people from the others.
+
+    Args:
+        annotations: all entries of `annotations`.
+        categories: all entries of `categories`.
+        rule: tells which are people.
 
     Raises:
         PosenasError: if no category, or more than one, tells what people's keypoints are.
@@ -42,7 +61,8 @@ def choose_people(
         except ValueError as error:
             raise PosenasError(f"{annotation_name(number, annotation)}: {error}; mend or remove it") from None
     named = Counter(ids)
-    chosen = people_categories(categories, named)
+    posed = Counter(value for value, each in zip(ids, annotations, strict=True) if each.get("keypoints"))
+    chosen = people_categories(categories, named, posed=posed, wanted=rule.category, unnamed=rule.unnamed)
     theirs = {value for value in named if any(category.holds(value) for category in chosen)}
     people = [(number, each) for number, each in enumerate(annotations) if ids[number] in theirs]
     left_out: dict[FileId, list[Mapping[str, Any]]] = {}

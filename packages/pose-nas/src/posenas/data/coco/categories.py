@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from posenas.contract.errors import PosenasError
+from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.file_ids import FileId, file_id, same_id
 from posenas.contract.finding import Finding, finding
-from posenas.contract.keypoint_sets import keypoint_set_from_names, known_set, parse_pairs
+from posenas.contract.keypoint_sets import KEYPOINT_SETS, keypoint_set_from_names, known_set, parse_pairs
 from posenas.data.coco.values import quoted
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Entry = Mapping[str, Any]
 _Limbs = Sequence[tuple[int, int]]
+Counts = Mapping[FileId | None, int]
 _NAMES_SHOWN = 100
+_EXACTLY_ONE = "exactly one entry of `categories` must list the names of its keypoints, or several the same"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,14 @@ def category_id(annotation: Entry) -> FileId | None:
         raise ValueError(f"its category_id {error}, not {quoted(value)}") from None
 
 
-def people_categories(categories: Sequence[Entry], named: Mapping[FileId | None, int]) -> list[Category]:
+def people_categories(
+    categories: Sequence[Entry],
+    named: Counts,
+    *,
+    posed: Counts,
+    wanted: str = "",
+    unnamed: bool = False,
+) -> list[Category]:
     """Return the categories with keypoints.
 
     If some of them are annotated, only these are returned, so that an empty group is passed over.
@@ -59,23 +68,44 @@ def people_categories(categories: Sequence[Entry], named: Mapping[FileId | None,
     Args:
         categories: the entries of `categories`.
         named: how many annotations have each category_id.
+        posed: how many of these have keypoints.
+        wanted: the name of the only one to return; empty for all.
+        unnamed: whether a category that lists no keypoints counts, if its annotations have some.
 
     Raises:
         PosenasError: if there is none, or they list different keypoints.
     """
-    found = [_counted(entry, named) for entry in categories if entry.get("keypoints")]
+    candidates = [entry for entry in categories if _is_called(entry, wanted)]
+    if wanted and not candidates:
+        known = [str(entry.get("name", entry.get("id", ""))) for entry in categories]
+        raise PosenasError(f"no category is called {wanted!r:.40}; {suggestion(wanted[:40], known):.200}")
+    found = [_counted(entry, named) for entry in candidates if entry.get("keypoints")]
     found = [each for each in found if each.annotations] or found
-    lists = [each.entry["keypoints"] for each in found]
-    if not found or any(names != lists[0] for names in lists):
-        names = ", ".join(each.name for each in found) or "none"
+    if not found and unnamed:
+        posing = [entry for entry in candidates if "id" in entry]
+        found = [each for each in (_counted(entry, posed) for entry in posing) if each.annotations]
+    lists = [each.entry.get("keypoints") for each in found]
+    if not found:
+        count = sum(posed.values())
+        remedy = (
+            f"; {count} annotations have keypoints: name them with dataset.keypoint_names, as a list or as a "
+            f"known set, one of {', '.join(KEYPOINT_SETS)}"
+        )
+        raise PosenasError(f"{_EXACTLY_ONE}; found: none{remedy if count and not unnamed else ''}")
+    if any(names != lists[0] for names in lists):
+        several = ", ".join(each.name for each in found)
         raise PosenasError(
-            "exactly one entry of `categories` must list the names of its keypoints, or several the same; "
-            f"found: {names[:_NAMES_SHOWN]}"
+            f"{_EXACTLY_ONE}; found: {several[:_NAMES_SHOWN]}; choose one with dataset.category"
         )
     return found
 
 
-def _counted(entry: Entry, named: Mapping[FileId | None, int]) -> Category:
+def _is_called(entry: Entry, name: str) -> bool:
+    """Return whether a category has this name; every one has the empty name."""
+    return not name or str(entry.get("name", entry.get("id", ""))) == name
+
+
+def _counted(entry: Entry, named: Counts) -> Category:
     if "id" not in entry:
         raise PosenasError("the category with keypoints has no id; give it one")
     try:
@@ -87,24 +117,34 @@ def _counted(entry: Entry, named: Mapping[FileId | None, int]) -> Category:
 
 
 def people_keypoints(
-    categories: Sequence[Category], *, sigmas: Sequence[float], pairs: Sequence[str], name: str, split: str
+    categories: Sequence[Category],
+    *,
+    given: Sequence[str] = (),
+    sigmas: Sequence[float],
+    pairs: Sequence[str],
+    name: str,
+    split: str,
 ) -> tuple[KeypointSet, list[Finding]]:
     """Return the keypoint set of all the categories, and what is wrong with the skeleton.
 
     Args:
         categories: the people's, at least one.
+        given: the dataset's option: names of the keypoints, or of a known set; empty to go by the file.
         sigmas: the dataset's option: K dimensionless OKS constants; empty to go by the names.
         pairs: the dataset's option: `LEFT:RIGHT` each; empty to go by the names.
         name: the set's name if the category has none.
         split: the split's name, for the findings.
 
     Raises:
-        PosenasError: if names repeat, or sigmas or pairs do not fit them.
+        PosenasError: if names repeat, are not as many as the file's, or sigmas or pairs do not fit them.
     """
     first = categories[0].entry
-    names = first["keypoints"]
+    names = first.get("keypoints") or []
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
         raise PosenasError(f"`keypoints` of its category must be a list of names, not {quoted(names)}")
+    renamed: list[Finding] = []
+    if given:
+        names, renamed = _given_names(given, names, split=split)
     limbs, wrong = _limbs(first.get("skeleton") or [], names, split=split)
     found = keypoint_set_from_names(
         names,
@@ -114,7 +154,33 @@ def people_keypoints(
         pairs=parse_pairs(pairs, names),
         categories=[each.id for each in categories],
     )
-    return found, [] if known_set(names) else wrong  # a known set has limbs of its own
+    return found, renamed + ([] if known_set(names) else wrong)  # a known set has limbs of its own
+
+
+def _given_names(
+    given: Sequence[str], names: Sequence[str], *, split: str
+) -> tuple[list[str], list[Finding]]:
+    """Return the names that the option gives, and the finding on names of the file that differ.
+
+    Args:
+        given: the option, a list or the name of a known set.
+        names: the file's; empty if it names none.
+        split: the split's name, for the finding.
+    """
+    if len(given) == 1 and given[0] not in KEYPOINT_SETS:
+        hint = suggestion(given[0][:40], KEYPOINT_SETS)
+        raise PosenasError(
+            f"dataset.keypoint_names: {given[0]!r:.40} is no known set of keypoints, and no list of at least "
+            f"two names; {hint}"
+        )
+    wanted = list(KEYPOINT_SETS[given[0]].names if len(given) == 1 else given)
+    if names and len(names) != len(wanted):
+        raise PosenasError(
+            f"dataset.keypoint_names names {len(wanted)} keypoints, but its category {len(names)}"
+        )
+    other = [f"{old} is {new}" for old, new in zip(names, wanted, strict=False) if old != new]
+    what = "keypoints have another name in the file than in dataset.keypoint_names, which counts"
+    return wanted, finding(what, other, split=split)
 
 
 def _limbs(skeleton: Any, names: Sequence[str], *, split: str) -> tuple[_Limbs, list[Finding]]:
@@ -151,23 +217,29 @@ def _whole(value: Any) -> int:
 def left_out_by_category(
     left_out: Mapping[FileId, Sequence[Entry]], categories: Sequence[Entry], *, split: str
 ) -> list[Finding]:
-    """Return findings on annotations of categories that list no keypoints, or that the file does not list.
+    """Return findings on annotations of categories that list no keypoints, or are not chosen or not listed.
 
     Args:
         left_out: the annotations by their category_id.
         categories: all entries of `categories`.
         split: the split's name, for the findings.
     """
-    names = [(file_id(each["id"]), str(each.get("name", ""))) for each in categories if _has_id(each)]
+    listed = [(file_id(each["id"]), each) for each in categories if _has_id(each)]
     found = []
     for value, others in left_out.items():
-        known = [name for identity, name in names if same_id(identity, value)]
-        why = f"{known[0]!r:.40} lists no keypoints" if known else "`categories` has no such entry"
+        known = [each for identity, each in listed if same_id(identity, value)]
+        why = _why_left_out(known[0]) if known else "`categories` has no such entry"
         labelled = sum(_labelled_values(annotation) for annotation in others)
         though = f", though {labelled} keypoints of theirs are labelled" if labelled else ""
         what = f"annotations of category_id {quoted(value)} are left out{though}: {why}"
         found.append(Finding(what, len(others), split=split))
     return found
+
+
+def _why_left_out(category: Entry) -> str:
+    name = str(category.get("name", ""))
+    reason = "is not the chosen category" if category.get("keypoints") else "lists no keypoints"
+    return f"{name!r:.40} {reason}"
 
 
 def _has_id(category: Entry) -> bool:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
-from annotated_types import Ge
+from annotated_types import Ge, Le, Lt
 
 from posenas.contract.errors import PosenasError
-from posenas.data.coco.annotations import PeopleEntries, ReadPeople
+from posenas.data.coco.annotations import PeopleEntries, PeopleRule, ReadPeople
 from posenas.data.coco.categories import people_keypoints
-from posenas.data.coco.files import SPLITS, AnnotationFiles, check_split
-from posenas.data.coco.people import TURNED, has_negative_box, read_person, read_pose
-from posenas.data.coco.split import AnnotatedSplit, Reading, read_split
+from posenas.data.coco.files import SPLITS, AnnotationFiles, annotation_files, check_split
+from posenas.data.coco.people import TURNED, has_negative_box, read_person, read_pose, with_margin
+from posenas.data.coco.split import AnnotatedSplit, Reading, divide, image_size, read_split
+from posenas.data.held_out import Together
 from posenas.data.images.file_image import MOST_PIXELS
 
 if TYPE_CHECKING:
@@ -41,6 +42,19 @@ class CocoDataset:
     val: Annotated[str, "annotation file below root; empty looks for the usual names"] = ""
     train_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
     val_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
+    val_share: Annotated[
+        float, "share of train's images held out as val, for one file without splits", Ge(0), Lt(1)
+    ] = 0.0
+    val_together: Annotated[
+        Together, "what val_share never splits; a video's images differ in the last number of their names"
+    ] = "image"
+    val_seed: Annotated[int, "chooses what val_share holds out", Ge(0)] = 0
+    category: Annotated[str, "name of the people's category; empty takes all that list keypoints"] = ""
+    keypoint_names: Annotated[
+        tuple[str, ...],
+        "names of the keypoints, or a known set such as coco-17, if the file names none or wrong ones",
+    ] = ()
+    box_margin: Annotated[float, "share of its size by which a box grows on each side", Ge(0), Le(1)] = 0.0
     sigmas: Annotated[tuple[float, ...], "OKS constants, one a keypoint; empty chooses by name"] = ()
     pairs: Annotated[
         tuple[str, ...],
@@ -50,7 +64,7 @@ class CocoDataset:
     follow_links: Annotated[bool, "whether images may be links to files outside root"] = False
 
     def keypoints(self) -> KeypointSet:
-        return self._val.keypoints
+        return self._annotated("val").keypoints
 
     def splits(self) -> Sequence[str]:
         return SPLITS
@@ -62,8 +76,8 @@ class CocoDataset:
             PosenasError: if a file is missing or malformed, holds nobody, or the splits' keypoints differ.
         """
         check_split(name, dataset="coco")
-        if name == "val":
-            return self._val.samples
+        if name == "val" or self.val_share:
+            return self._annotated(name).samples
         if self._train.keypoints.names != self.keypoints().names:
             train, val = self._train.keypoints.names, self.keypoints().names
             raise PosenasError(
@@ -75,15 +89,24 @@ class CocoDataset:
 
     def noticed(self, split: str) -> Sequence[Finding]:
         """Return findings on annotations left out by category, turned boxes and an undrawn skeleton."""
-        return (self._val if split == "val" else self._train).findings
+        return self._annotated(split).findings
 
     def instructions(self) -> str:
         return (
             "dataset.root is a folder with annotations in COCO's keypoint format and the images, as COCO's "
             "from https://cocodataset.org/#download: annotations/person_keypoints_train2017.json, "
             "images/train2017, and the same for val2017. Other names: dataset.train, .val, .train_images, "
-            ".val_images, below root."
+            ".val_images, below root. One file without splits: dataset.val_share=0.2."
         )
+
+    def _annotated(self, split: str) -> AnnotatedSplit:
+        if self.val_share:
+            return self._divided[split]
+        return self._val if split == "val" else self._train
+
+    @cached_property
+    def _divided(self) -> Mapping[str, AnnotatedSplit]:
+        return divide(self._train, self.val_share, seed=self.val_seed, together=self.val_together)
 
     # Both are kept, since they are asked for often and COCO's training file takes seconds to read.
     @cached_property
@@ -100,33 +123,27 @@ class CocoDataset:
         def understand(chosen: PeopleEntries) -> Reading:
             keypoints, findings = people_keypoints(
                 chosen.categories,
+                given=self.keypoint_names,
                 sigmas=self.sigmas,
                 pairs=self.pairs,
                 name=files.annotation_file().stem,
                 split=split,
             )
 
-            def read(annotation: Mapping[str, Any], _image: Mapping[str, Any]) -> ReadPeople:
+            def read(annotation: Mapping[str, Any], image: Mapping[str, Any]) -> ReadPeople:
                 pose = read_pose(annotation.get("keypoints"), len(keypoints))
                 person = read_person(annotation, pose)
+                if self.box_margin:
+                    person = with_margin(person, self.box_margin, size=image_size(image))
                 return ReadPeople((person,), (TURNED,) if has_negative_box(annotation) else ())
 
             return Reading(keypoints, read, findings)
 
-        return read_split(files, understand)
+        return read_split(files, understand, rule=PeopleRule(self.category, bool(self.keypoint_names)))
 
     def _files(self, split: str) -> AnnotationFiles:
-        return AnnotationFiles(
-            dataset="coco",
-            split=split,
-            root=self.root,
-            annotations={"train": self.train, "val": self.val}[split],
-            usual_annotations=_usual_annotations(split),
-            images={"train": self.train_images, "val": self.val_images}[split],
-            instructions=self.instructions(),
-            max_pixels=self.max_pixels,
-            follow_links=self.follow_links,
-        )
+        usual = {each: _usual_annotations(each) for each in SPLITS}
+        return annotation_files(self, split, dataset="coco", usual=usual, instructions=self.instructions())
 
 
 def _usual_annotations(split: str) -> tuple[str, ...]:

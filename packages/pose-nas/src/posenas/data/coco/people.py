@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +50,23 @@ def read_person(annotation: Mapping[str, Any], pose: NDArray[np.float64]) -> Per
         id=_id(annotation),
         regions=_regions(annotation),
     )
+
+
+def with_margin(person: Person, margin: float, *, size: tuple[int, int]) -> Person:
+    """Return the person with a larger box, within the image; the area stays. Crowds stay as they are.
+
+    Args:
+        person: somebody.
+        margin: by which share of its width or height the box grows on each side.
+        size: width and height of the image in pixels.
+    """
+    x, y, width, height = person.box
+    if person.crowd or min(width, height) <= 0:
+        return person
+    left, right = (min(max(0.0, end), size[0]) for end in (x - margin * width, x + width + margin * width))
+    top, bottom = (min(max(0.0, end), size[1]) for end in (y - margin * height, y + height + margin * height))
+    grown = min(x, left), min(y, top), max(x + width, right), max(y + height, bottom)
+    return replace(person, box=(*grown[:2], grown[2] - grown[0], grown[3] - grown[1]))
 
 
 def has_negative_box(annotation: Mapping[str, Any], key: str = "bbox") -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from posenas.contract.finding import Finding, finding
 from posenas.contract.samples import Person, Sample
 from posenas.data.coco.annotations import (
     PeopleEntries,
+    PeopleRule,
     PersonReader,
     choose_people,
     entries,
@@ -21,6 +23,7 @@ from posenas.data.coco.annotations import (
 )
 from posenas.data.coco.categories import left_out_by_category
 from posenas.data.coco.values import quoted
+from posenas.data.held_out import Together, hold_out
 from posenas.data.images.file_image import FileImage
 from posenas.runs.strict_json import read_json
 
@@ -59,6 +62,7 @@ def read_split(
     files: AnnotationFiles,
     understand: Callable[[PeopleEntries], Reading],
     *,
+    rule: PeopleRule = PeopleRule(),  # noqa: B008
     shrink: Callable[[dict[str, Any]], object] | None = None,
 ) -> AnnotatedSplit:
     """Return the images and the people of an annotation file.
@@ -68,6 +72,7 @@ def read_split(
     Args:
         files: where the split's files lie.
         understand: decides how people are read, from the annotations of the people's categories.
+        rule: tells which annotations are people.
         shrink: makes an object of the file smaller as soon as it is read, and returns what stands for it.
             Large files then need less memory.
 
@@ -79,20 +84,21 @@ def read_split(
     if not isinstance(content, dict):
         raise PosenasError(f"{path}: not COCO annotations: no object with images, annotations, categories")
     try:
-        return _understood(files, understand, content, path)
+        chosen = choose_people(entries(content, "annotations"), entries(content, "categories"), rule)
+        return _understood(files, understand(chosen), chosen, content=content, path=path)
     except PosenasError as error:
         raise PosenasError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
 
 
 def _understood(
     files: AnnotationFiles,
-    understand: Callable[[PeopleEntries], Reading],
+    reading: Reading,
+    chosen: PeopleEntries,
+    *,
     content: Mapping[str, Any],
     path: Path,
 ) -> AnnotatedSplit:
     categories = entries(content, "categories")
-    chosen = choose_people(entries(content, "annotations"), categories)
-    reading = understand(chosen)
     findings = [*reading.findings, *left_out_by_category(chosen.left_out, categories, split=files.split)]
     images = read_images(content)
     ids = [file_id(image["id"]) for image in images]
@@ -105,12 +111,35 @@ def _understood(
     for what, cases in remarks.items():
         findings += finding(what, cases, split=files.split)
     names = [str(image["file_name"]) for image in images]
-    paths = files.image_folder(names, path).paths(names, path)
+    paths, moved = files.image_paths(names, path)
+    findings += moved
     samples = (
         _sample(image, FileImage(paths[name], files.max_pixels), people.get(position, ()), number=number)
         for position, (number, image, name) in enumerate(zip(numbered(ids), images, names, strict=True))
     )
     return AnnotatedSplit(reading.keypoints, tuple(samples), tuple(findings))
+
+
+def divide(
+    whole: AnnotatedSplit, share: float, *, seed: int, together: Together
+) -> Mapping[str, AnnotatedSplit]:
+    """Return the splits `train` and `val` of one file; what was noticed about the file stands at `train`.
+
+    Args:
+        whole: what was read of the file.
+        share: between 0 and 1, of the images with people, for `val`.
+        seed: chooses the images.
+        together: what is never split.
+
+    Raises:
+        PosenasError: if people are in fewer than two groups that stay together.
+    """
+    train, val = hold_out(whole.samples, share, seed=seed, together=together)
+    findings = tuple(replace(each, split="") for each in whole.findings)
+    return {
+        "train": whole._replace(samples=train, findings=findings),
+        "val": whole._replace(samples=val, findings=()),
+    }
 
 
 def image_size(image: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,0 +1,103 @@
+"""Files that labelling tools write, unchanged, with the fewest options."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.data.coco.dataset import CocoDataset
+
+SHARED = Path(os.environ.get("POSENAS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")).parent
+EXPORTS, DRAWN = SHARED / "exports", SHARED / "faults" / "make_inputs.py"
+pytestmark = pytest.mark.skipif(
+    not (EXPORTS.is_dir() and DRAWN.is_file()), reason="no exports of tools beside POSENAS_TEST_DATA"
+)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders train, val and numbered, which has the pictures of train as 1.jpg to 12.jpg."""
+    spec = importlib.util.spec_from_file_location("make_inputs", DRAWN)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    root = tmp_path_factory.mktemp("pictures")
+    for split, number, first, seed in (("train", 12, 1, 0), ("val", 6, 101, 1)):
+        (root / split).mkdir()
+        for name, picture in module.base(number, first, seed)[1].items():
+            cv2.imwrite(str(root / split / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    (root / "numbered").mkdir()
+    for file in (root / "train").iterdir():
+        (root / "numbered" / f"{int(file.stem)}.jpg").hardlink_to(file)
+    return root
+
+
+def truth(split: str) -> dict[int, np.ndarray]:
+    """The labelled poses by the number of the picture."""
+    content = json.loads((EXPORTS / "source" / f"{split}.json").read_text())
+    return {each["image_id"]: np.reshape(each["keypoints"], (17, 3)) for each in content["annotations"]}
+
+
+LABEL_STUDIO = {"train": "coco_train/result.json", "val": "coco_val/result.json"}
+NAMED: dict[str, Any] = {"keypoint_names": ("coco-17",)}
+TOOLS: dict[str, tuple[str, dict[str, Any], float]] = {
+    "CVAT, one label of two": ("cvat_datumaro/second_label", {}, 0.01),
+    "CVAT, keypoints without names": ("cvat_datumaro/numbered_subsets", NAMED, 0.01),
+    "FiftyOne": ("fiftyone", NAMED, 1.0),
+    "Label Studio": ("label_studio", LABEL_STUDIO, 0.51),
+    "SLEAP": ("sleap_io/coco", {}, 0.01),
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_an_export_of_two_splits_is_read(pictures: Path, tool: str) -> None:
+    folder, options, tolerance = TOOLS[tool]
+    places = {f"{split}_images": str(pictures / split) for split in ("train", "val")}
+    dataset = CocoDataset(root=str(EXPORTS / folder), **places, **options)
+    assert dataset.keypoints().names == COCO_17.names
+    for split, count in (("train", 12), ("val", 6)):
+        samples, poses = dataset.split(split), truth(split)
+        assert len(samples) == count
+        for sample in samples:
+            number = int(Path(str(sample.source)).stem)
+            (person,) = sample.people
+            labelled = person.keypoints[:, 2] > 0
+            assert labelled.tolist() == (poses[number][:, 2] > 0).tolist()
+            assert np.abs(person.keypoints - poses[number])[labelled, :2].max() <= tolerance
+            assert sample.source.read().shape == (200, 160, 3)
+
+
+def test_an_export_of_one_file_is_divided(pictures: Path) -> None:
+    root = str(EXPORTS / "cvat_datumaro" / "names_1_to_12")
+    images = str(pictures / "numbered")
+    with pytest.raises(PosenasError, match=r"dataset\.val_share=0\.2 holds out a part of train"):
+        CocoDataset(root=root, train_images=images).split("val")
+    dataset = CocoDataset(root=root, train_images=images, val_share=0.25)
+    assert [len(dataset.split(name)) for name in ("train", "val")] == [9, 3]
+    poses = truth("train")
+    for sample in dataset.split("val"):
+        number = int(Path(str(sample.source)).stem)
+        assert np.abs(sample.people[0].keypoints[:, :2] - poses[number][:, :2])[:16].max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("folder", "says"),
+    [
+        ("label_studio", "2 files may hold val: coco_two_people_val/result.json, coco_val/result.json"),
+        ("fiftyone", "6 annotations have keypoints: name them with dataset.keypoint_names"),
+        ("source", "set dataset.train_images and dataset.val_images"),
+    ],
+)
+def test_an_export_that_lacks_something_says_what(folder: str, says: str) -> None:
+    with pytest.raises(PosenasError) as caught:
+        CocoDataset(root=str(EXPORTS / folder)).split("val")
+    assert says in str(caught.value)
