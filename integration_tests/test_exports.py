@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
+from posenas.data.checking.findings import find
 from posenas.data.coco.dataset import CocoDataset
 
 SHARED = Path(os.environ.get("POSENAS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")).parent
@@ -101,3 +102,30 @@ def test_an_export_that_lacks_something_says_what(folder: str, says: str) -> Non
     with pytest.raises(PosenasError) as caught:
         CocoDataset(root=str(EXPORTS / folder)).split("val")
     assert says in str(caught.value)
+
+
+def findings(pictures: Path, folder: str, **options: Any) -> list[str]:
+    places = {f"{split}_images": str(pictures / split) for split in ("train", "val")}
+    return [str(each) for each in find(CocoDataset(root=str(EXPORTS / folder), **places, **options))]
+
+
+def test_two_boxes_and_one_skeleton_are_told(pictures: Path) -> None:
+    files = {split: f"coco_two_people_{split}/result.json" for split in ("train", "val")}
+    two = [each for each in findings(pictures, "label_studio", **files) if "more boxes" in each]
+    assert [each.partition(" images")[0] for each in two] == ["train: 12", "val: 6"]
+    assert not any("more boxes" in each for each in findings(pictures, "label_studio", **LABEL_STUDIO))
+
+
+def test_boxes_that_a_tool_makes_of_keypoints_are_told_as_tight(pictures: Path) -> None:
+    found = findings(pictures, "sleap_io/coco")
+    assert [each.partition(" their")[0] for each in found] == [
+        f"{split} people have a box tight around" for split in ("train: 12", "val: 6")
+    ]
+    assert findings(pictures, "sleap_io/coco", box_margin=0.1) == []
+    assert findings(pictures, "source") == []
+
+
+def test_keypoints_named_in_another_order_are_told(pictures: Path) -> None:
+    backwards = COCO_17.names[::-1]
+    found = findings(pictures, "cvat_datumaro/numbered_subsets", keypoint_names=backwards)
+    assert sum("are the keypoints named in another order?" in each for each in found) == 2

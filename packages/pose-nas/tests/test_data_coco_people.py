@@ -115,3 +115,31 @@ def test_a_box_beyond_the_image_does_not_shrink_and_a_crowd_does_not_grow(tmp_pa
     person, crowd = write(tmp_path, each, box_margin=0.5).split("val")[0].people
     assert person.box == pytest.approx((-5, 0, 100, 54.5))
     assert crowd.box == (10, 11, 20, 29)
+
+
+BOX = [9, 10, 23, 32]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "told"),
+    [
+        ([BOX], 0),
+        ([BOX, [50, 10, 20, 30]], 1),
+        (
+            [[50, 10, 20, 30], [60, 10, 20, 30]],
+            0,
+        ),  # they are around no skeleton, so they are of something else
+        ([BOX, "wrong"], 0),
+        ([], 0),
+    ],
+)
+def test_more_boxes_of_people_than_skeletons(tmp_path: Path, boxes: list[Any], told: int) -> None:
+    each = content([{"id": 1, "name": "pose", "keypoints": SKELETONS["person"]}, {"id": 2, "name": "box"}], 1)
+    each["annotations"] += [
+        {"id": 10 + i, "image_id": 1, "category_id": 2, "bbox": box} for i, box in enumerate(boxes)
+    ]
+    says = [str(each) for each in write(tmp_path, each).noticed("val") if "more boxes" in str(each)]
+    assert len(says) == told
+    if told:
+        assert says[0].startswith("val: 1 images have more boxes of people than skeletons")
+        assert says[0].endswith("a.jpg: 2 boxes, 1 skeletons")

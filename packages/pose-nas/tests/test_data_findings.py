@@ -134,6 +134,72 @@ def test_each_wrong_is_told(change, says):
     assert any(finding.startswith(f"train: {says}") for finding in found(change)), found(change)
 
 
+def test_somebody_who_is_outside_is_one_finding() -> None:
+    outside = person(99, np.zeros((5, 3)), box=(0.0, 0.0, 0.0, 0.0), area=0.0)
+    first, *others = samples(1)
+    dataset = replace(
+        Memory((), samples(11)), train=(replace(first, people=(*first.people, outside)), *others)
+    )
+    (told,) = find(dataset)
+    assert told.count == 1
+    assert told.what.startswith("people have neither a box nor a labelled keypoint")
+    assert "person 99" in str(told)
+
+
+@pytest.mark.parametrize(("margin", "told"), [(0.0, True), (0.9, True), (2.0, False)])
+def test_boxes_tight_around_the_keypoints_are_told(margin: float, told: bool) -> None:
+    def change(each: Person) -> Person:
+        (left, top), (right, bottom) = each.keypoints[:, :2].min(axis=0), each.keypoints[:, :2].max(axis=0)
+        box = left - margin, top - margin, right - left + 2 * margin, bottom - top + 2 * margin
+        return replace(each, box=tuple(map(float, box)))
+
+    says = [each for each in found(change) if "tight around their labelled keypoints" in each]
+    assert [each[:14] for each in says] == (["train: 6 people"[:14]] if told else [])
+    if told:
+        assert "dataset.box_margin=0.1" in says[0]
+
+
+BODIES = SyntheticDataset(points=17, train_images=150, val_images=20)
+
+
+def renamed(order: Sequence[int]) -> list[str]:
+    """What is found if keypoint order[k] of a body is called as keypoint k."""
+
+    def change(each: Sample) -> Sample:
+        people = [replace(person, keypoints=person.keypoints[list(order)]) for person in each.people]
+        return replace(each, people=tuple(people))
+
+    train = tuple(map(change, BODIES.split("train")))
+    return [str(each) for each in find(Memory(train, (), BODIES.keypoints())) if "farther apart" in str(each)]
+
+
+def test_names_in_their_order_are_not_told() -> None:
+    assert renamed(range(17)) == []
+    assert renamed(BODIES.keypoints().mirrored) == []  # left and right exchanged are a body too
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_names_in_any_other_order_are_told(seed: int) -> None:
+    (told,) = renamed(np.random.default_rng(seed).permutation(17).tolist())
+    assert "are the keypoints named in another order?" in told
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        ([0, 1, 3, 5, 7, 9, 11, 13, 15, 2, 4, 6, 8, 10, 12, 14, 16], "farther apart"),
+        (sorted(range(17), key=lambda index: BODIES.keypoints().names[index]), "left eye and right eye"),
+        (list(range(17))[::-1], "left eye and right eye farther apart than left shoulder and left hip"),
+        ([*range(5), *range(11, 17), *range(5, 11)], "farther apart"),
+        ([*range(11), 15, 16, 13, 14, 11, 12], "left shoulder and left hip farther apart than left shoulder"),
+    ],
+    ids=["left before right", "by the alphabet", "backwards", "legs before arms", "legs from the ankle"],
+)
+def test_orders_of_other_tools_are_told(order: list[int], says: str) -> None:
+    (told,) = renamed(order)
+    assert says in told
+
+
 def test_labels_in_the_files_usual_forms_are_not_wrong():
     assert found(put(0, slice(None), (0, 0, 0))) == ["train: 1 keypoints are never labelled: nose"]
     assert found(put(slice(None), 2, 1)) == []

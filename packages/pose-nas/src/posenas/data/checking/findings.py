@@ -10,6 +10,7 @@ import numpy as np
 
 from posenas.contract.components import Noticing
 from posenas.contract.finding import Finding, finding
+from posenas.data.checking.body_findings import body_findings
 from posenas.data.checking.people_table import PeopleTable, people_table
 from posenas.data.checking.person_findings import beyond_image, box_findings, label_findings
 from posenas.data.checking.region_findings import region_findings
@@ -66,8 +67,17 @@ def split_findings(dataset: Dataset, name: str, samples: Sequence[Sample]) -> It
         split=name,
     )
     table = table.with_sizes_exchanged(exchanged)
+    nowhere = (table.boxes[:, 2:].max(axis=1, initial=0) <= 0) & ~table.labelled.any(axis=1)
+    if nowhere.any() and not nowhere.all():
+        yield from table.finding(
+            "people have neither a box nor a labelled keypoint, as tools write somebody who is outside the "
+            "image; they do not count",
+            nowhere,
+        )
+        table = table.only(~nowhere)
     yield from box_findings(table)
     yield from label_findings(table, keypoints, crowds_labelled=bool(crowds))
+    yield from body_findings(table, keypoints)
     yield from region_findings(table, keypoints)
 
 

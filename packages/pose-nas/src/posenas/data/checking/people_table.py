@@ -70,6 +70,21 @@ class PeopleTable:
         x, y = self.points[person, keypoint]
         return f"{name}, keypoint {keypoint + 1} ({x:.6g}, {y:.6g}, {self.visibility[person, keypoint]:.3g})"
 
+    def only(self, chosen: NDArray[np.bool_]) -> PeopleTable:
+        """Return the table of the chosen people, (T,)."""
+        return replace(
+            self,
+            images=self.images[chosen],
+            people=[person for person, kept in zip(self.people, chosen, strict=True) if kept],
+            boxes=self.boxes[chosen],
+            points=self.points[chosen],
+            visibility=self.visibility[chosen],
+            areas=self.areas[chosen],
+            sizes=self.sizes[chosen],
+            lowest=self.lowest[chosen],
+            highest=self.highest[chosen],
+        )
+
     def with_sizes_exchanged(self, images: NDArray[np.int64]) -> PeopleTable:
         """Return the table as if width and height of these images were exchanged."""
         theirs = np.isin(self.images, images)

@@ -21,7 +21,7 @@ from posenas.data.coco.annotations import (
     people_by_image,
     read_images,
 )
-from posenas.data.coco.categories import left_out_by_category
+from posenas.data.coco.left_out import left_out_by_category, more_boxes_than_skeletons
 from posenas.data.coco.values import quoted
 from posenas.data.held_out import Together, hold_out
 from posenas.data.images.file_image import FileImage
@@ -102,12 +102,14 @@ def _understood(
     findings = [*reading.findings, *left_out_by_category(chosen.left_out, categories, split=files.split)]
     images = read_images(content)
     ids = [file_id(image["id"]) for image in images]
-    people, remarks = people_by_image(chosen.annotations, images, IdIndex(ids), reading.read)
+    index = IdIndex(ids)
+    people, remarks = people_by_image(chosen.annotations, images, index, reading.read)
     if not people:
         instead = f": {findings[0]}" if findings else ""
         raise PosenasError(
             f"no {reading.who} is annotated{instead}; choose another file with dataset.{files.split}"
         )
+    findings += more_boxes_than_skeletons(chosen.left_out, people, images, index, split=files.split)
     for what, cases in remarks.items():
         findings += finding(what, cases, split=files.split)
     names = [str(image["file_name"]) for image in images]
