@@ -50,6 +50,7 @@ TRAINED = {
         *("-o", "head.pose_threshold=0", "-o", "head.limit=20"),
     ),
 }
+IDS = ("--ids-of", "ids.json")
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +70,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """The synthetic validation images, called by their ids."""
+    """The synthetic validation images, called by their ids, and ids.json that tells them."""
     folder = tmp_path / "images"
     folder.mkdir()
+    entries = [{"id": sample.id, "file_name": f"{sample.id:04}.png"} for sample in VAL]
+    (tmp_path / "ids.json").write_text(json.dumps({"images": entries}))
     for sample in VAL:
         cv2.imwrite(
             str(folder / f"{sample.id:04}.png"), cv2.cvtColor(sample.source.read(), cv2.COLOR_RGB2BGR)
@@ -124,7 +127,8 @@ def test_poses_are_those_that_were_scored(
     """The run's boxes are annotated ones, where every keypoint makes up the score and every pose stays."""
     as_annotated = ("-o", "evaluation.keypoint_threshold=0", "-o", "evaluation.oks_nms=1")
     boxes = ("--boxes", write_boxes(tmp_path / "boxes.json"), *as_annotated) if head == "heatmap" else ()
-    answer = posenas("predict", runs[head], images, *boxes, "--batch-size", "8", "--output", "out", "--json")
+    flags = (*IDS, *boxes, "--batch-size", "8", "--output", "out", "--json")
+    answer = posenas("predict", runs[head], images, *flags)
     assert answer.status == 0, answer.err
     told = answer.last_json
     trial = json.loads((runs[head] / "best" / "trial.json").read_text())
@@ -138,6 +142,42 @@ def test_poses_are_those_that_were_scored(
         assert row["keypoints"] == pytest.approx(other["keypoints"], abs=0.01)
         assert row["score"] == pytest.approx(other["score"], abs=1e-5)
     assert names_in(Path("out/drawn")) == names_in(images)
+
+
+def test_images_are_numbered_as_their_annotations_and_become_annotations(
+    posenas: Posenas, runs: Mapping[str, Path], images: Path, tmp_path: Path
+) -> None:
+    """As CVAT numbers 1.jpg, 10.jpg, 2.jpg, ...: in the order of the names, not by the numbers in them."""
+    names = sorted(f"{number}.png" for number in range(6, 6 + len(VAL)))
+    for file, number in zip(sorted(images.iterdir()), range(6, 6 + len(VAL)), strict=True):
+        file.rename(images / f"{number}.png")
+    ids = {name: number for number, name in enumerate(names, 1)}
+    category = {"id": 1, "name": "figure", "supercategory": "toy"}
+    entries = [{"id": 100 + ids[name], "file_name": f"somewhere/{name}"} for name in names]
+    (tmp_path / "task.json").write_text(json.dumps({"images": entries, "categories": [category]}))
+    answer = posenas("predict", runs["kapao"], images, "--output", "plain")
+    assert f"image_id: 1 to {len(VAL)}, in the order of the files' names; --ids-of FILE takes" in answer.out
+    plain = rows("plain/predictions.json")
+    assert {(row["image_id"], row["file_name"]) for row in plain} == {(ids[name], name) for name in names}
+    flags = ("--ids-of", "task.json", "--annotations", "labels.json", "--threshold")
+    answer = posenas("predict", runs["kapao"], images, "--output", "as", *flags, "0")
+    assert answer.status == 0, answer.err
+    assert "image_id: as in task.json" in answer.out
+    assert "annotations: labels.json" in answer.out
+    given = rows("as/predictions.json")
+    assert [row["image_id"] for row in given] == [100 + row["image_id"] for row in plain]
+    labels = json.loads(Path("labels.json").read_text())
+    assert [(each["id"], each["file_name"]) for each in labels["images"]] == [
+        (100 + number, name) for name, number in ids.items()
+    ]
+    assert [each["score"] for each in labels["annotations"]] == [row["score"] for row in given]
+    assert (labels["categories"][0]["name"], labels["categories"][0]["supercategory"]) == ("figure", "toy")
+    again = posenas("predict", runs["kapao"], images, "--output", "again", *flags, "0")
+    assert again.err == "posenas: labels.json: exists; choose another --annotations\n"
+    Path("labels.json").unlink()
+    high = posenas("predict", runs["kapao"], images, "--output", "high", *flags, "2")
+    assert json.loads(Path("labels.json").read_text())["annotations"] == []
+    assert f"{len(given)} poses are not in the annotations: they score below 2" in high.out
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -180,7 +220,7 @@ def test_batches_change_nothing(posenas: Posenas, runs: Mapping[str, Path], imag
         {row["image_id"]: row for row in reversed(each)} for each in results
     )  # each one's best
     assert list(alone) == list(together)
-    for image in (*(sample.id for sample in VAL), 100):
+    for image in range(1, len(VAL) + 2):
         assert alone[image]["score"] == pytest.approx(together[image]["score"], rel=1e-3)
         assert alone[image]["keypoints"] == pytest.approx(together[image]["keypoints"], abs=0.1)
 
@@ -275,7 +315,7 @@ def test_poses_in_a_detectors_boxes_are_those_that_were_scored(
         *("-o", "evaluation.boxes=boxes.json", "-o", "evaluation.keypoint_threshold=0.001", "--run", "run"),
     )
     assert posenas("train", "genotype.json", *flags).status == 0
-    answer = posenas("predict", "run", images, "--boxes", "boxes.json", "--output", "out")
+    answer = posenas("predict", "run", images, *IDS, "--boxes", "boxes.json", "--output", "out")
     assert answer.status == 0, answer.err
     trial = json.loads(Path("run/best/trial.json").read_text())
     scored, found = rows(Path("run/predictions") / trial["predictions"]), rows("out/predictions.json")
@@ -313,7 +353,7 @@ def test_a_frame_without_boxes_has_no_poses(
     box = {"image_id": VAL[1].id, "category_id": 1, "bbox": [10, 10, 50, 90], "score": 0.8}
     (tmp_path / "boxes.json").write_text(json.dumps([box, box | {"score": 0.1}]))
     flags = ("--boxes", "boxes.json", "-o", "evaluation.box_threshold=0.5", "--threshold", "2")
-    answer = posenas("predict", runs["heatmap"], images, *flags, "--output", "out")
+    answer = posenas("predict", runs["heatmap"], images, *IDS, *flags, "--output", "out")
     assert [row["image_id"] for row in rows("out/predictions.json")] == [VAL[1].id]
     assert "no pose is drawn" in answer.err
     for sample in VAL:
@@ -364,6 +404,8 @@ def test_unreadable_images_are_named(posenas: Posenas, runs: Mapping[str, Path],
         (("heatmap", "dot.png", "-o", "training.workers=0"), "predictions depend on options of the head"),
         (("heatmap", "dot.png", "-o", "evaluation.held_out=0"), "evaluation.box_threshold alone"),
         (("heatmap", "dot.png", "-o", "head.sigma=0"), "sigma"),
+        (("heatmap", "dot.png", "--ids-of", "absent.json"), "absent.json: cannot be read"),
+        (("heatmap", "dot.png", "--ids-of", "words.png"), "words.png: not JSON"),
         (("unfinished", "dot.png"), "this run has no result yet; `posenas resume"),
         (("missing", "dot.png"), "head 'gone'"),
         (("damaged", "dot.png"), "weights.safetensors: is damaged"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 from posenas.contract.errors import PosenasError
+from posenas.prediction.annotated_images import AnnotatedImages, read_annotated_images
 from posenas.prediction.frames import Frame, Source, batched
-from posenas.prediction.image_files import image_ids
 from posenas.prediction.sources import open_source
 from posenas.prediction.video import VideoWriter
 
@@ -46,7 +47,7 @@ def test_an_image_is_known_by_its_content(tmp_path):
     (tmp_path / "a.png").rename(tmp_path / "a.avi")
     source, said = opened(tmp_path / "a.avi")
     (frame,) = source.frames()
-    assert (frame.id, frame.file_name, source.total, source.rate) == (0, "a.avi", 1, None)
+    assert (frame.id, frame.file_name, source.total, source.rate) == (1, "a.avi", 1, None)
     assert frame.pixels.shape == (6, 8, 3)
     assert frame.pixels[0, 0].tolist() == [200, 100, 50]
     assert said == []
@@ -57,29 +58,77 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
         write_image(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no image")
     source, _ = opened(tmp_path)
-    assert [(frame.id, frame.file_name) for frame in source.frames()] == [(0, "a.JPG"), (1, "b.png")]
-    assert source.holds("b.png")
-    assert source.holds(1)
-    assert not source.holds(2)
-    assert not source.holds("c.png")
+    assert [(frame.id, frame.file_name) for frame in source.frames()] == [(1, "a.JPG"), (2, "b.png")]
+    assert [source.find(name) for name in ("b.png", "somewhere/b.png", "b", "c.png", "c")] == [
+        2,
+        2,
+        2,
+        None,
+        None,
+    ]
+    assert [source.find(number) for number in (0, 1, 2)] == [None] * 3  # nobody told which image that is
     limited, _ = opened(tmp_path, limit=1)
     assert [frame.file_name for frame in limited.frames()] == ["a.JPG"]
     assert limited.total == 1
 
 
+def test_a_detector_may_call_an_image_by_its_name_without_ending(tmp_path):
+    for name in ("000007.jpg", "12.jpg", "clip_1.jpg"):
+        write_image(tmp_path / name)
+    source, _ = opened(tmp_path)
+    calls = (7, "7", "000007", 12, "clip_1", "clip_1.jpg", 1, "8")
+    assert [source.find(call) for call in calls] == [1, 1, 1, 2, 3, 3, None, None]
+
+
+def annotation_file(path: Path, images: dict[str, object]) -> AnnotatedImages:
+    entries = [{"id": identity, "file_name": name} for name, identity in images.items()]
+    path.write_text(json.dumps({"images": entries, "categories": [{"id": 3, "name": "diver"}]}))
+    return read_annotated_images(path)
+
+
+def test_images_have_the_ids_of_an_annotation_file(tmp_path):
+    for name in ("1.jpg", "10.jpg", "2.jpg"):
+        write_image(tmp_path / "images" / name)
+    given = {"a/1.jpg": 10, "C:\\b\\2.jpg": "x-7", "00ab12ef-10.jpg": 2**70, "3.jpg": 1}
+    annotated = annotation_file(tmp_path / "a.json", given)
+    source = open_source(tmp_path / "images", limit=None, warn=pytest.fail, annotated=annotated)
+    frames = list(source.frames())
+    assert [(frame.file_name, frame.written_id) for frame in frames] == [
+        ("1.jpg", 10),
+        ("10.jpg", 2**70),
+        ("2.jpg", "x-7"),
+    ]
+    assert len({frame.id for frame in frames}) == 3
+    found = [source.find(call) for call in (10, "10", "x-7", 2**70, "2.jpg")]
+    assert found == [frames[index].id for index in (0, 0, 2, 1, 2)]
+    assert [source.find(call) for call in (1, 2, "1", "2")] == [None] * 4
+    assert annotated.category("3") == {"id": 3, "name": "diver"}
+    assert annotated.category(1) is None
+
+
 @pytest.mark.parametrize(
-    ("names", "ids"),
+    ("images", "says"),
     [
-        (["000000000139.jpg", "000000000285.png"], [139, 285]),
-        (["139.jpg", "a.jpg"], [0, 1]),
-        (["1.jpg", "01.jpg"], [0, 1]),
-        (["²3.jpg"], [0]),
-        (["1" * 19 + ".jpg"], [0]),
-        (["1" * 18 + ".jpg"], [int("1" * 18)]),
+        ({"1.jpg": 1}, "1 of 2 images are not in its `images`: 2.jpg; choose"),
+        ({}, "2 of 2 images are not in its `images`: 1.jpg, ..."),
+        ({"1.jpg": 1, "a/2.jpg": 2, "b/2.jpg": 3}, "several of its images are called 2.jpg"),
+        ({"1.jpg": 1, "2.jpg": 1}, "two images have the id 1"),
+        ({"1.jpg": 1, "2.jpg": 1.5}, "id must be a whole number or text"),
     ],
 )
-def test_ids_are_the_numbers_in_names_where_all_have_one(names, ids):
-    assert image_ids([Path(name) for name in names]) == ids
+def test_ids_that_are_not_told_are_refused(tmp_path, images, says):
+    for name in ("1.jpg", "2.jpg"):
+        write_image(tmp_path / "images" / name)
+    with pytest.raises(PosenasError, match=says) as caught:
+        annotation_file(tmp_path / "a.json", images).ids_of(sorted((tmp_path / "images").iterdir()))
+    assert str(tmp_path / "a.json") in str(caught.value)
+
+
+def test_a_video_has_no_ids_of_images(tmp_path):
+    write_video(tmp_path / "a.avi", 2)
+    annotated = annotation_file(tmp_path / "a.json", {})
+    with pytest.raises(PosenasError, match="frames of a video are numbered from 0; leave --ids-of out"):
+        open_source(tmp_path / "a.avi", limit=None, warn=pytest.fail, annotated=annotated)
 
 
 def test_unreadable_images_of_a_folder_are_named_and_passed_over(tmp_path):
@@ -153,9 +202,9 @@ def test_a_video_gives_its_frames_by_number(tmp_path):
     assert (source.total, source.rate, frames[0].file_name) == (7, 12.5, "")
     # Compressed, but in the right channels.
     assert np.abs(frames[3].pixels[..., ::-1].mean((0, 1)) - noise(3).mean((0, 1))).max() < 4
-    assert not source.holds(7)
-    assert source.holds(6)
-    assert not source.holds("v.avi")
+    assert source.find(7) is None
+    assert source.find(6) == 6
+    assert source.find("v.avi") is None
     limited, limited_said = opened(tmp_path / "v.avi", limit=3)
     assert (limited.total, len(list(limited.frames()))) == (3, 3)
     assert said + limited_said == []

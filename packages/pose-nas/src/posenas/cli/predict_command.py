@@ -47,6 +47,18 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
     "[default: the whole frame is one box]",
 )
 @click.option(
+    "--ids-of",
+    type=click.Path(path_type=Path),
+    help="An annotation file that tells the ids of the images, by their names.  "
+    "[default: 1, 2, ... in the order of the names]",
+)
+@click.option(
+    "--annotations",
+    type=click.Path(path_type=Path),
+    help="A new file for the poses of images as annotations that labelling tools load; those below "
+    "--threshold are left out.",
+)
+@click.option(
     "--threshold",
     type=float,
     callback=_number,
@@ -73,6 +85,8 @@ def predict(
     source: Path,
     output: Path | None,
     boxes: Path | None,
+    ids_of: Path | None,
+    annotations: Path | None,
     threshold: float,
     frames: int | None,
     batch_size: int,
@@ -84,8 +98,10 @@ def predict(
     """Find poses in INPUT, an image, a folder of images or a video, with the network of a finished RUN."""
     with _display() as display:
         from posenas.networks.devices import keep_freed_memory, use_threads
+        from posenas.prediction.annotated_images import read_annotated_images
         from posenas.prediction.output import check_unused
         from posenas.prediction.pose_predictor import make_pose_predictor
+        from posenas.prediction.pre_labels import PreLabels, check_new
         from posenas.prediction.predict import predict_source
         from posenas.prediction.sources import open_source
         from posenas.prediction.trained import load_trained
@@ -93,17 +109,29 @@ def predict(
 
         output = output or unused_path(Path("predictions"), source.resolve().stem)
         check_unused(output)
+        if annotations is not None:
+            check_new(annotations)
         use_threads(0)
         keep_freed_memory()
-        opened = open_source(source, limit=frames, warn=display.warned, most_pixels=max_pixels)
+        annotated = None if ids_of is None else read_annotated_images(ids_of)
+        opened = open_source(
+            source, limit=frames, warn=display.warned, annotated=annotated, most_pixels=max_pixels
+        )
+        if annotations is not None and opened.rate is not None:
+            raise PosenasError(f"{source}: --annotations is for images, and this is a video; leave it out")
         trained = load_trained(run, assignments=assignments, flags={"device": device})
         predictor = make_pose_predictor(trained, opened, boxes=boxes, warn=display.warned)
+        pre_labels = None
+        if annotations is not None:
+            category = annotated.category(trained.keypoints.categories[0]) if annotated else None
+            pre_labels = PreLabels(annotations, trained.keypoints, threshold=threshold, category=category)
         tally, folder = predict_source(
             predictor,
             opened,
             output,
             threshold=threshold,
             batch_size=batch_size,
+            pre_labels=pre_labels,
             advanced=display.advanced,
         )
         if predictor.boxes.beside:
@@ -112,6 +140,8 @@ def predict(
             )
     if tally.stopped:
         raise PosenasError(_stopped(tally, opened.total, folder))
+    if opened.rate is None:
+        say(_numbering(ids_of, opened.total), err=as_json)
     _tell(tally, folder, threshold=threshold, as_json=as_json)
 
 
@@ -136,6 +166,12 @@ def _display() -> Iterator[FrameBar | FrameLines]:
             display.close()
 
 
+def _numbering(ids_of: Path | None, images: int | None) -> str:
+    if ids_of is not None:
+        return f"image_id: as in {ids_of}"
+    return f"image_id: 1 to {images}, in the order of the files' names; --ids-of FILE takes those of FILE"
+
+
 def _stopped(tally: Tally, total: int | None, folder: OutputFolder) -> str:
     if not tally.frames:
         return "stopped before the first frame; nothing was written"
@@ -154,7 +190,13 @@ def _tell(tally: Tally, folder: OutputFolder, *, threshold: float, as_json: bool
     result = tally.as_dict()
     for stage, milliseconds in result["milliseconds"].items():
         say(f"  {stage:<14}{milliseconds:9.2f}", err=as_json)
-    say(f"results: {folder.results}\ndrawn: {folder.drawn}", err=as_json)
+    paths = {"results": str(folder.results), "drawn": str(folder.drawn)}
+    if folder.pre_labels is not None:
+        paths["annotations"] = str(folder.pre_labels.path)
+    for what, path in paths.items():
+        say(f"{what}: {path}", err=as_json)
+    if folder.pre_labels is not None and folder.pre_labels.poses < tally.poses:
+        left_out = tally.poses - folder.pre_labels.poses
+        say(f"{left_out} poses are not in the annotations: they score below {threshold:g}", err=as_json)
     if as_json:
-        paths = {"results": str(folder.results), "drawn": str(folder.drawn)}
         click.echo(json.dumps(paths | result))

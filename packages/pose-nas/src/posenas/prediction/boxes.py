@@ -25,19 +25,18 @@ class Boxes:
         beside: how many did not meet the frames that they were asked for.
     """
 
-    def __init__(self, found: Mapping[int | str, Sequence[PersonBox]]) -> None:
+    def __init__(self, found: Mapping[int, Sequence[PersonBox]]) -> None:
         """Take in the boxes.
 
         Args:
-            found: by the id or the file name of their frame.
+            found: by the number of their frame.
         """
         self._found = found
         self.beside = 0
 
     def of(self, frame: Frame) -> Sequence[PersonBox]:
         """Return the boxes that show a part of the frame."""
-        by_name = self._found.get(frame.file_name, ()) if frame.file_name else ()
-        named = [*self._found.get(frame.id, ()), *by_name]
+        named = self._found.get(frame.id, ())
         meeting = [each for each in named if _meets(each, frame)]
         self.beside += len(named) - len(meeting)
         return meeting
@@ -64,7 +63,7 @@ def read_boxes(
 ) -> Boxes:
     """Return the boxes of people from a file in COCO's results format.
 
-    A box may name its image by `file_name` in place of `image_id`.
+    A box may name its image by `file_name` in place of `image_id`; `Source.find` tells what else it may be.
 
     Args:
         path: a detector's results file.
@@ -76,17 +75,18 @@ def read_boxes(
     Raises:
         PosenasError: if the file is missing or malformed, or no box is in a frame of the source.
     """
-    found: dict[int | str, list[PersonBox]] = {}
+    found: dict[int, list[PersonBox]] = {}
     people, rows = read_detections(path, image=_image, categories=categories)
     wanted = [detection for detection in people if detection.score >= threshold]
     for detection in wanted:
-        if source.holds(detection.image):
-            found.setdefault(detection.image, []).append(detection)
+        frame = source.find(detection.image)
+        if frame is not None:
+            found.setdefault(frame, []).append(detection)
     if not found:
         raise PosenasError(
             f"{path}: none of its {rows} boxes is of category {in_words(categories)}, scores at least "
-            f"{threshold} and has a frame's file_name or image_id; choose another file or a lower "
-            "evaluation.box_threshold"
+            f"{threshold} and has a frame's file_name or image_id; choose another file, a lower "
+            "evaluation.box_threshold, or --ids-of"
         )
     lost = len(wanted) - sum(map(len, found.values()))
     if lost:

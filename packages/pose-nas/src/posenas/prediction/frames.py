@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
+from posenas.contract.samples import Sample
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from posenas.contract.file_ids import FileId
 
 
 @dataclass(frozen=True)
@@ -17,14 +21,26 @@ class Frame:
     """One picture. It is its own `ImageSource`.
 
     Attributes:
-        id: `image_id` in the results.
+        id: a number of its own.
         pixels: (H, W, 3) RGB.
         file_name: empty for a frame of a video.
+        file_id: `image_id` in the results, if that is another one than `id`.
     """
 
     id: int
     pixels: NDArray[np.uint8]
     file_name: str = ""
+    file_id: FileId | None = None
+
+    @property
+    def written_id(self) -> FileId:
+        """The `image_id` in the results."""
+        return self.id if self.file_id is None else self.file_id
+
+    def as_sample(self) -> Sample:
+        """Return the frame as an image that nobody is annotated in."""
+        height, width = self.pixels.shape[:2]
+        return Sample(self.id, self, width, height, (), file_id=self.file_id)
 
     def read(self) -> NDArray[np.uint8]:
         """Return the pixels, which are in memory."""
@@ -47,8 +63,8 @@ class Source(Protocol):
         """The frames per second of a video; None for images."""
         ...
 
-    def holds(self, image: int | str) -> bool:
-        """Return whether a frame of this id or file name is to be expected."""
+    def find(self, image: int | str) -> int | None:
+        """Return the number of the frame that a detector calls so, by id or file name; None for no frame."""
         ...
 
     def frames(self) -> Iterator[Frame]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.scores import Predictions
     from posenas.prediction.frames import Frame, Source
+    from posenas.prediction.pre_labels import PreLabels
 
 RESULTS = "predictions.json"
 _WRITTEN = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -43,17 +44,22 @@ class OutputFolder:
     Attributes:
         results: the file of the results.
         drawn: the folder of the drawn pictures, or the drawn video.
+        pre_labels: the file of annotations; None if there is none.
     """
 
-    def __init__(self, path: Path, source: Source, *, keypoints: KeypointSet) -> None:
+    def __init__(
+        self, path: Path, source: Source, *, keypoints: KeypointSet, pre_labels: PreLabels | None = None
+    ) -> None:
         """Prepare the folder; nothing is written yet.
 
         Args:
             path: the folder.
             source: its rate decides between pictures and a video.
             keypoints: the keypoint set of the poses.
+            pre_labels: a file of annotations that the poses are written to as well.
         """
         self.path = path
+        self.pre_labels = pre_labels
         self._keypoints = keypoints
         self.results = path / RESULTS
         self.drawn = path / ("drawn" if source.rate is None else "drawn.avi")
@@ -76,7 +82,10 @@ class OutputFolder:
             self._canvases = _Pictures(self.drawn) if self._rate is None else _Film(self.drawn, self._rate)
         assert self._canvases is not None
         about = {"file_name": frame.file_name} if frame.file_name else {}
-        self._results.add(result | about for result in as_results(predictions, keypoints=self._keypoints))
+        results = as_results(predictions, keypoints=self._keypoints, samples=[frame.as_sample()])
+        self._results.add(result | about for result in results)
+        if self.pre_labels is not None:
+            self.pre_labels.add(frame, predictions)
         self._canvases.add(frame, canvas)
 
     def __enter__(self) -> OutputFolder:
@@ -88,6 +97,8 @@ class OutputFolder:
                 self._canvases.close()
             if self._results is not None:
                 self._results.close()
+                if self.pre_labels is not None:
+                    self.pre_labels.close()
 
 
 def check_unused(path: Path) -> None:

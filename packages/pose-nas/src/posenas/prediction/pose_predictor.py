@@ -13,7 +13,6 @@ import torch
 from posenas.contract.batches import Batch, Poses
 from posenas.contract.components import HeadModule, Timed
 from posenas.contract.errors import PosenasError
-from posenas.contract.samples import Sample
 from posenas.contract.scores import Predictions
 from posenas.data.crops import load_crops
 from posenas.data.views import EvaluatedViews
@@ -51,9 +50,7 @@ class PosePredictor:
     def _views(self, frames: Sequence[Frame]) -> EvaluatedViews | None:
         """Return the views of the frames; None if there is no box to look at."""
         trained = self.trained
-        samples = [
-            Sample(frame.id, frame, frame.pixels.shape[1], frame.pixels.shape[0], ()) for frame in frames
-        ]
+        samples = [frame.as_sample() for frame in frames]
         if trained.view.kind == "image":
             rectangular = trained.settings.rectangular
             return EvaluatedImages(

@@ -50,9 +50,11 @@ class Video:
         known = [number for number in (self.announced, self.limit) if number is not None]
         return min(known, default=None)
 
-    def holds(self, image: int | str) -> bool:
-        """Return whether a frame of this number is to be expected."""
-        return isinstance(image, int) and image >= 0 and (self.total is None or image < self.total)
+    def find(self, image: int | str) -> int | None:
+        """Return the number if a frame of it is to be expected, else None."""
+        if isinstance(image, str) or image < 0 or (self.total is not None and image >= self.total):
+            return None
+        return image
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames in their order."""

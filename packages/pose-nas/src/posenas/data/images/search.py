@@ -77,13 +77,17 @@ def _by_last_part(files: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _fitting(name: str, files: Mapping[str, list[str]], words: Iterable[str]) -> list[str]:
+def last_parts(name: str) -> list[str]:
+    """Return the last part of a name, and after it what it was called before Label Studio renamed it."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     last = parts[-1] if parts else ""
-    found = files.get(last, [])
     upload = _UPLOAD.fullmatch(last)
-    if not found and upload:
-        found = files.get(upload[1], [])
+    return [last, *([upload[1]] if upload else [])]
+
+
+def _fitting(name: str, files: Mapping[str, list[str]], words: Iterable[str]) -> list[str]:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    found = next((files[last] for last in last_parts(name) if last in files), [])
     if len(found) > 1:
         shared = [_shared(parts[:-1], PurePosixPath(file).parent.parts) for file in found]
         found = [file for file, count in zip(found, shared, strict=True) if count == max(shared)]
