@@ -241,6 +241,13 @@ def test_an_epoch_noted_twice_with_other_figures_is_told(tmp_path: Path) -> None
     assert read_notes(Run(tmp_path)) == {"controller": {1: {"reward": 0.5}}}
 
 
+def test_a_strategy_warns_the_user(tmp_path: Path) -> None:
+    heard = Heard()
+    problem_in(tmp_path, heard).warn("the reward is always the same")
+    assert heard.warnings == ["the reward is always the same"]
+    assert effects_of(tmp_path) == []
+
+
 def test_trained_networks_are_evaluated_and_resumed_without_a_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,6 +255,13 @@ class Problem(Protocol):
         """
         ...
 
+    def warn(self, message: str) -> None:
+        """Tell the user in one line of something wrong that the search goes on in spite of.
+
+        A resumed run tells it again where the strategy comes to it again.
+        """
+        ...
+
     def train_shared(
         self,
         step: Step,

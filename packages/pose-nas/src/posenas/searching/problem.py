@@ -162,6 +162,9 @@ class JournaledProblem:
                 "notes each epoch once"
             )
 
+    def warn(self, message: str) -> None:
+        self._events.warn(message)
+
     def within_limits(self, genotype: Genotype) -> bool:
         return within(genotype, self._composition.limits, self.cost_by_name)
 
