@@ -68,8 +68,18 @@ REFUSED: dict[str, str] = (
     | {
         " ".join(each): f"strategy {strategy!r} needs Relaxed"
         for each in POSSIBLE
-        for strategy in ("first-order", "second-order", "synchronous")
+        for strategy in ("first-order", "second-order", "synchronous", "gumbel")
         if strategy in each and not {"cnf", "autopose"} & set(each)
+    }
+    | {
+        " ".join(each): "strategy 'bilevel' needs "
+        for each in POSSIBLE
+        if "bilevel" in each and "autopose" not in each
+    }
+    | {
+        " ".join(each): "a controller decides discrete dimensions, and the space has none"
+        for each in POSSIBLE
+        if "reinforce" in each and {"cnf", "fixed"} & set(each) and "zoom" not in each
     }
     | {
         " ".join(each): "head zoom looks closely at regions face and hand"

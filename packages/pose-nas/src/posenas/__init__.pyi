@@ -101,6 +101,7 @@ from .contract.levels import (
 )
 from .contract.problem import (
     Candidate as Candidate,
+    Demanding as Demanding,
     Learning as Learning,
     Problem as Problem,
     Relaxation as Relaxation,

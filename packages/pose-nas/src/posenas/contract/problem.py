@@ -427,3 +427,19 @@ class Strategy(Protocol):
         weights, ends with an error.
         """
         ...
+
+
+@runtime_checkable
+class Demanding(Strategy, Protocol):
+    """A strategy that cannot search every space that has the capabilities which it requires."""
+
+    def check_space(self, space: SearchSpace) -> None:
+        """Refuse a space that cannot be searched, before anything is trained.
+
+        Args:
+            space: the one to search; joined with the head's dimensions where the head has some.
+
+        Raises:
+            PosenasError: in one line, what the space lacks.
+        """
+        ...

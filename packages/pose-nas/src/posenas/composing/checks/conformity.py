@@ -44,13 +44,13 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, Real, check_genotype, genotype_id
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.kinds import PROTOCOLS
-from posenas.contract.problem import Step, Strategy
+from posenas.contract.problem import Demanding, Step, Strategy
 from posenas.contract.samples import Sample
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
 
 _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
     "space": (WeightSharing, Holding, Conditional, Evolvable, Relaxed, Derivable, Reporting),
-    "strategy": (Reporting,),
+    "strategy": (Demanding, Reporting),
     "head": (SearchableHead, Conditional, Evolvable, Foreseeing, Reporting),
     "dataset": (Noticing, Reporting),
     "evaluator": (Reporting,),

@@ -17,7 +17,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Real
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
-from posenas.contract.problem import Strategy
+from posenas.contract.problem import Demanding, Strategy
 from posenas.networks.reach import reached
 from posenas.runs.recipe import ComponentChoice, Recipe
 
@@ -38,7 +38,8 @@ def check_strategy(
         keypoints: what the head finds.
 
     Raises:
-        PosenasError: where one is missing, or nothing can be learnt that the strategy learns.
+        PosenasError: where one is missing, the strategy refuses the space, or nothing can be learnt that it
+            learns.
     """
     missing = [need for need in strategy.requires() if not offers(need, space, head, keypoints)]
     if missing:
@@ -50,6 +51,8 @@ def check_strategy(
             f"heads for it: {fitting('head', strategy, space, None)}; "
             f"strategies for them: {fitting('strategy', None, space, head)}"
         )
+    if isinstance(strategy, Demanding):
+        strategy.check_space(join(space, head))
     if Relaxed in strategy.requires():
         _check_learnable(recipe, space, head, keypoints)
 
@@ -113,6 +116,8 @@ def _fitting(
             component = make(kind, ComponentChoice(plugin.name))
             trio = (strategy or component, space or component, head or component)
             if all(offers(need, trio[1], trio[2], keypoints) for need in trio[0].requires()):
+                if isinstance(trio[0], Demanding):
+                    trio[0].check_space(join(trio[1], trio[2]))
                 names.append(plugin.name)
         except PosenasError:
             continue  # what does not load, or does not fit otherwise, is no suggestion

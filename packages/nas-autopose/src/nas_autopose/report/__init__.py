@@ -1,0 +1,1 @@
+"""What the report shows of searches with a controller and with Gumbel-softmax."""
