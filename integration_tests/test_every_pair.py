@@ -79,7 +79,7 @@ REFUSED: dict[str, str] = (
     | {
         " ".join(each): "a controller decides discrete dimensions, and the space has none"
         for each in POSSIBLE
-        if "reinforce" in each and {"cnf", "fixed"} & set(each) and "zoom" not in each
+        if "reinforce" in each and "cnf" in each and "zoom" not in each
     }
     | {
         " ".join(each): "head zoom looks closely at regions face and hand"

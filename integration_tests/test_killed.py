@@ -59,6 +59,21 @@ GRIDS = [
     *("-o", "strategy.epochs=3"),
 ]
 
+CONTROLLER = [
+    *SMALL,
+    *("--space", "autopose"),
+    *("--strategy", "bilevel"),
+    *("-o", "space.channels=2"),
+    *("-o", "space.scales=2"),
+    *("-o", "space.stages=2"),
+    *("-o", "strategy.epochs=2"),
+    *("-o", "strategy.controller_from=1"),
+    *("-o", "strategy.updates=3"),
+    *("-o", "strategy.candidates=2"),
+    *("-o", "strategy.calibration_people=16"),
+    *("-o", "strategy.final_epochs=1"),
+]
+
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -139,6 +154,24 @@ def test_an_evolution_in_two_processes_killed_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("search", [WHOLE_BODIES, GRIDS], ids=["zoom", "kapao"])
 def test_a_search_of_the_head_too_killed_twice(tmp_path: Path, search: Sequence[str]) -> None:
     compare(tmp_path, search, kills=2, seed=0)
+
+
+@pytest.mark.slow
+def test_a_controller_killed_between_its_updates(tmp_path: Path) -> None:
+    """After three of its draws were scored: one update is done and another one is not."""
+    finish(start(tmp_path, "compose", *CONTROLLER, "--run", "undisturbed"))
+    process = start(tmp_path, "compose", *CONTROLLER, "--run", "run")
+    journal = tmp_path / "run" / "journal.jsonl"
+    deadline = time.monotonic() + 300
+    while not journal.exists() or journal.read_text().count('"effect":"evaluate"') < 3:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert '"effect":"note"' not in journal.read_text()
+    finish(start(tmp_path, "resume", "run"))
+    assert contents(tmp_path / "run") == contents(tmp_path / "undisturbed")
 
 
 @pytest.mark.slow

@@ -65,8 +65,10 @@ class Bilevel:
     first_temperature: FirstTemperature = 5.0
     last_temperature: LastTemperature = 0.5
     networks: Annotated[
-        int, "draws of the controller that the batches of an epoch are trained with (ours)", Gt(0)
-    ] = 16
+        int,
+        "draws of the controller that an epoch's batches are trained with; up to 4 stay built (ours)",
+        Gt(0),
+    ] = 4
     controller_from: Annotated[
         int, "epoch after which the controller first learns (paper's: the 5th of 50)", Gt(0)
     ] = 3
