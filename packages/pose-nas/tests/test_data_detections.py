@@ -69,6 +69,54 @@ def test_images_are_named_as_in_their_file(tmp_path):
     assert [crop.sample for crop in crops] == [1, 1, 1, 0, 0]
 
 
+def test_images_may_be_named_by_their_files(tmp_path):
+    names = ("a/clip_7.jpg", "a/41.jpg", "b/twice.jpg", "c/twice.jpg")
+    samples = [
+        Sample(number, FileImage(Path(name)), 100, 100, ()) for number, name in enumerate(names, start=40)
+    ]
+    calls: list[dict[str, Any]] = [
+        {"file_name": "clip_7.jpg", "image_id": 41},  # the name counts before the number
+        {"file_name": "elsewhere\\41.jpg"},
+        {"image_id": "clip_7"},
+        {"image_id": 41},
+        {"file_name": "another.jpg", "image_id": 42},
+        {"file_name": "twice.jpg"},
+        {"file_name": "twice.jpg", "image_id": "twice"},
+    ]
+    rows = [
+        {"category_id": 1, "bbox": [1, 2, 30, 40], "score": 1 - number / 10} | call
+        for number, call in enumerate(calls)
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(rows))
+    crops = detection_crops(tmp_path / "boxes.json", samples, keypoints=COCO_17)
+    assert [(round(10 - 10 * crop.score), crop.sample) for crop in crops] == [
+        (0, 0),
+        (1, 1),
+        (2, 0),
+        (3, 1),
+        (4, 2),
+    ]
+
+
+EXPORTED = (
+    Path(os.environ.get("POSENAS_TEST_DATA", Path(__file__).parents[4] / "shared" / "data")).parent
+    / "exports"
+)
+
+
+@pytest.mark.skipif(not EXPORTED.is_dir(), reason="no exports of tools beside POSENAS_TEST_DATA")
+@pytest.mark.parametrize("dropped", ["file_name", "image_id"])
+def test_boxes_of_ultralytics_whose_ids_are_text(tmp_path, dropped):
+    rows = json.loads((EXPORTED / "ultralytics" / "predictions_text_ids.json").read_text())
+    names = sorted({row["file_name"] for row in rows})
+    for row in rows:
+        del row[dropped]
+    (tmp_path / "boxes.json").write_text(json.dumps(rows))
+    samples = [Sample(number, FileImage(Path(name)), 160, 200, ()) for number, name in enumerate(names)]
+    crops = detection_crops(tmp_path / "boxes.json", samples, keypoints=COCO_17)
+    assert len(crops) == len(rows) > 0
+
+
 @pytest.mark.parametrize(
     ("rows", "says"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from posenas.contract.errors import PosenasError
 from posenas.contract.file_ids import FileId, IdIndex, file_id, same_id
 from posenas.data.coco.values import quoted
+from posenas.data.images.search import last_parts
 from posenas.data.person_crop import PersonCrop
 from posenas.runs.strict_json import read_json
 
@@ -45,7 +48,8 @@ def detection_crops(
 ) -> list[PersonCrop]:
     """Return a crop for each detected box in the samples' images.
 
-    Boxes of other images, of other categories and of no size are left out.
+    Boxes of other images, of other categories and of no size are left out. A box may name its image by
+    `file_name` too, which counts before `image_id`, and by the file's name without its ending as `image_id`.
 
     Args:
         path: JSON, a list of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}.
@@ -56,14 +60,13 @@ def detection_crops(
     Raises:
         PosenasError: if the file is missing or malformed, or no box is left.
     """
-    images = IdIndex([sample.written_id for sample in samples])
+    images = _Images(samples)
     unlabelled = np.zeros((len(keypoints), 3))
-    found, number = read_detections(path, image=image_id, categories=keypoints.categories)
-    placed = [(images.find(each.image), each) for each in found if each.score >= threshold]
+    found, number = read_detections(path, image=images.find, categories=keypoints.categories)
     crops = [
-        PersonCrop(position, each.box, unlabelled, each.score)
-        for position, each in placed
-        if position is not None
+        PersonCrop(each.image, each.box, unlabelled, each.score)
+        for each in found
+        if each.score >= threshold and each.image is not None
     ]
     if not crops:
         raise PosenasError(
@@ -72,6 +75,36 @@ def detection_crops(
             "a lower threshold"
         )
     return crops
+
+
+class _Images:
+    """The samples of a split by what a detector calls their images."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        names = [PurePath(str(sample.source)) for sample in samples]
+        self._ids = IdIndex([sample.written_id for sample in samples])
+        self._names = _once([name.name for name in names])
+        self._stems = _once([name.stem for name in names])
+
+    def find(self, row: Mapping[str, Any]) -> int | None:
+        """Return the position of the sample that a row of a results file names; None for another image.
+
+        Raises:
+            KeyError: if the row has neither `file_name` nor `image_id`.
+            ValueError: if `image_id` is neither a whole number nor text.
+        """
+        named = self._names.get(last_parts(str(row["file_name"]))[0]) if "file_name" in row else None
+        if named is not None or ("file_name" in row and "image_id" not in row):
+            return named
+        identity = image_id(row)
+        position = self._ids.find(identity)
+        return self._stems.get(str(identity)) if position is None and isinstance(identity, str) else position
+
+
+def _once(names: Sequence[str]) -> dict[str, int]:
+    """Return the positions of the names that are there once."""
+    count = Counter(names)
+    return {name: position for position, name in enumerate(names) if count[name] == 1}
 
 
 def in_words(categories: Sequence[FileId]) -> str:
