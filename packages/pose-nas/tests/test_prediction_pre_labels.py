@@ -89,6 +89,12 @@ def test_the_category_keeps_its_name_and_skeleton(tmp_path: Path) -> None:
     assert category["keypoints"] == ["nose", "tail"]
 
 
+@pytest.mark.parametrize("skeleton", [None, 3, [], [3], [[1]], [["a", "b"]], [[1.5, float("nan")]]])
+def test_a_skeleton_that_is_none_is_replaced(tmp_path: Path, skeleton: Any) -> None:
+    (category,) = written(tmp_path / "labels.json", category={"id": 7, "skeleton": skeleton})["categories"]
+    assert (category["name"], category["skeleton"]) == ("person", [[1, 2]])
+
+
 def test_pycocotools_and_this_project_read_them(tmp_path: Path) -> None:
     poses = np.random.default_rng(0).uniform(5, 50, (3, 34))
     labels = PreLabels(tmp_path / "val.json", COCO_17, threshold=0.0)

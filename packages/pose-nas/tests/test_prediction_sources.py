@@ -124,6 +124,25 @@ def test_ids_that_are_not_told_are_refused(tmp_path, images, says):
     assert str(tmp_path / "a.json") in str(caught.value)
 
 
+def test_two_files_of_one_image_are_refused(tmp_path):
+    files = [tmp_path / "00ab12ef-a.jpg", tmp_path / "a.jpg"]
+    annotated = annotation_file(tmp_path / "a.json", {"00ab12ef-a.jpg": 5})
+    assert annotated.ids_of(files[1:]) == [5]
+    with pytest.raises(PosenasError, match="2 files are image 5; rename or remove one"):
+        annotated.ids_of(files)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [[], 3, {"images": 3}, {"images": [], "categories": [{"id": []}]}, {"images": [], "categories": [{}]}],
+)
+def test_other_files_of_ids_are_refused(tmp_path, content):
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(PosenasError) as caught:
+        read_annotated_images(tmp_path / "a.json")
+    assert str(caught.value).startswith(str(tmp_path / "a.json"))
+
+
 def test_a_video_has_no_ids_of_images(tmp_path):
     write_video(tmp_path / "a.avi", 2)
     annotated = annotation_file(tmp_path / "a.json", {})

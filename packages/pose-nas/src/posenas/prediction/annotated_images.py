@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +48,14 @@ class AnnotatedImages:
             name = files[found.index(None)].name
             raise PosenasError(f"{self.path}: several of its images are called {name}; predict in one folder")
         ids = [each for each in found if each is not None]
-        if len(set(ids)) < len(ids):
-            again = next(each for each in ids if ids.count(each) > 1)
-            raise PosenasError(f"{self.path}: several files are image {quoted(again)}; predict in one folder")
+        (again, count), *_ = Counter(ids).most_common(1)
+        if count > 1:
+            raise PosenasError(f"{self.path}: {count} files are image {quoted(again)}; rename or remove one")
         return ids
 
     def category(self, identity: FileId) -> Mapping[str, Any] | None:
         """Return the entry of a category; None if the file lists none of this id."""
-        listed = (each for each in self.categories if "id" in each)
-        return next((each for each in listed if same_id(file_id(each["id"]), identity)), None)
+        return next((each for each in self.categories if same_id(file_id(each["id"]), identity)), None)
 
 
 def read_annotated_images(path: Path) -> AnnotatedImages:
@@ -68,6 +68,10 @@ def read_annotated_images(path: Path) -> AnnotatedImages:
     try:
         images = read_images(content if isinstance(content, dict) else {})
         categories = entries(content, "categories") if "categories" in content else []
+        for entry in categories:
+            file_id(entry.get("id"))
+    except ValueError as error:
+        raise PosenasError(f"{path}: the id of a category {error}") from None
     except PosenasError as error:
         raise PosenasError(f"{path}: {error}") from None
     ids: dict[str, FileId | None] = {}

@@ -97,11 +97,18 @@ def category_entry(keypoints: KeypointSet, known: Mapping[str, Any] | None) -> d
     skeleton = [[first + 1, second + 1] for first, second in keypoints.limbs]
     return {
         "id": keypoints.categories[0],
-        "name": known.get("name", "person"),
-        "supercategory": known.get("supercategory") or "",
+        "name": str(known.get("name", "person")),
+        "supercategory": str(known.get("supercategory") or ""),
         "keypoints": list(keypoints.names),
-        "skeleton": known.get("skeleton") or skeleton,
+        "skeleton": _lines(known.get("skeleton")) or skeleton,
     }
+
+
+def _lines(skeleton: object) -> list[list[int]]:
+    """Return those lines of a skeleton that are pairs of whole numbers."""
+    lines = skeleton if isinstance(skeleton, list) else []
+    pairs = (line for line in lines if isinstance(line, list) and len(line) == 2)
+    return [line for line in pairs if all(type(end) is int for end in line)]
 
 
 def _annotation(points: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
