@@ -159,6 +159,19 @@ def test_boxes_tight_around_the_keypoints_are_told(margin: float, told: bool) ->
         assert "dataset.box_margin=0.1" in says[0]
 
 
+@pytest.mark.parametrize(("part", "told"), [("face", 0), ("all", 2)])
+def test_boxes_of_one_part_of_a_body_may_be_tight(part: str, told: int) -> None:
+    keypoints = replace(KEYPOINTS, parts={part: tuple(range(5))})
+    low, high = POSE[:, :2].min(axis=0), POSE[:, :2].max(axis=0)
+    box = (*low.tolist(), *(high - low).tolist())
+    people = tuple(sample(number, person(number, box=box)) for number in range(3))
+    others = tuple(
+        sample(number, person(number, POSE + np.array([1, 0, 0]), box=box)) for number in range(3, 6)
+    )
+    dataset = Memory(people, others, keypoint_set=keypoints)
+    assert sum("tight around" in str(each) for each in find(dataset)) == told
+
+
 BODIES = SyntheticDataset(points=17, train_images=150, val_images=20)
 
 

@@ -49,6 +49,8 @@ def body_findings(table: PeopleTable, keypoints: KeypointSet) -> Iterator[Findin
         keypoints: the keypoint set of the dataset.
     """
     yield from _order_findings(table, keypoints)
+    if _is_one_part(keypoints):  # boxes of faces and hands are made of their keypoints, a detector's too
+        return
     tight = _tight(table)
     judged = int(np.count_nonzero(table.labelled.sum(axis=1) >= _FEWEST))
     if np.count_nonzero(tight) >= max(_FEWEST, _MOST * judged):
@@ -57,6 +59,11 @@ def body_findings(table: PeopleTable, keypoints: KeypointSet) -> Iterator[Findin
             "dataset.box_margin=0.1 makes such boxes larger, where the dataset has it",
             tight,
         )
+
+
+def _is_one_part(keypoints: KeypointSet) -> bool:
+    """Return whether the keypoints are those of one part of a body, such as a face."""
+    return len(keypoints.parts) == 1 and "all" not in keypoints.parts
 
 
 def _order_findings(table: PeopleTable, keypoints: KeypointSet) -> Iterator[Finding]:
