@@ -51,6 +51,41 @@ def test_dimensions_are_alpha_of_a_fabric_and_beta_of_its_cells() -> None:
     assert longer.dimensions() == {"part1.alpha": Real((1, 4)), "part1.beta": Real((9, 3))}
 
 
+def test_tied_parts_are_parts_with_equal_values() -> None:
+    tied, apart = CnfSpace(parts=3, tied=True), CnfSpace(parts=3)
+    genotype = tied.sample(Random(0))
+    assert set(genotype) == {"part1.alpha", "part1.beta"}
+    equal = {
+        f"part{number}.{name}": genotype[f"part1.{name}"]
+        for number in (1, 2, 3)
+        for name in ("alpha", "beta")
+    }
+    torch.manual_seed(0)
+    shared = tied.build(genotype)
+    torch.manual_seed(0)
+    reference = apart.build(equal)
+    images = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(shared(images), reference(images))
+    assert {name for name in shared.state_dict() if name.endswith(("alpha", "beta"))} == set(genotype)
+
+
+def test_all_tied_parts_teach_their_architecture() -> None:
+    space = CnfSpace(parts=3, tied=True)
+    network = space.build(space.sample(Random(0)))
+    alpha = space.relax(network)["part1.alpha"]
+    outputs = network(torch.randn(2, 3, 64, 64))
+    gradients = [
+        torch.autograd.grad(outputs[f"part{number}"].square().sum(), alpha, retain_graph=True)[0]
+        for number in (1, 2, 3)
+    ]
+    assert all(gradient.abs().sum() > 0 for gradient in gradients)
+
+
+def test_one_tied_part_is_refused() -> None:
+    with pytest.raises(PosenasError, match="tied is for two parts or more, and parts is 1"):
+        made(tied=True)
+
+
 def test_samples_are_standard_normal_and_the_ancestor_is_uniform() -> None:
     space = CnfSpace(parts=8, hidden=4)
     rng = Random(0)

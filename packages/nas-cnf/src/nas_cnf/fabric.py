@@ -65,10 +65,18 @@ class Fabric(nn.Module):
         self._known: tuple[tuple[Tensor, int], tuple[Tensor, int], Mixture] | None = None
         _initialise(self)
 
-    def forward(self, inputs: Tensor | Sequence[Tensor | None]) -> list[Tensor | None]:
-        """Return the last layer's maps, None for each cell that is left out."""
-        mixture = self._mixture()
-        needed = self._needed(mixture)
+    def forward(
+        self, inputs: Tensor | Sequence[Tensor | None], leader: Fabric | None = None
+    ) -> list[Tensor | None]:
+        """Return the last layer's maps, None for each cell that is left out.
+
+        Args:
+            inputs: what the entrance takes.
+            leader: a fabric of the same layout whose alpha and beta count; None for this one's own.
+        """
+        leader = leader or self
+        mixture = leader._mixture()
+        needed = self._needed(mixture, given=not (leader.is_relaxed or leader.beta.is_meta))
         features: list[Tensor | None] = self.entrance(inputs)
         weights = iter(mixture.sources)
         for layer, needs in zip(self._cells(), needed, strict=True):
@@ -104,6 +112,10 @@ class Fabric(nn.Module):
         if isinstance(self.entrance, Adapters):
             self.entrance.leave_out(needed[0])
 
+    def give_up_architecture(self) -> None:
+        """Delete alpha and beta: this fabric has those of a leader from now on."""
+        del self.alpha, self.beta
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without what is known of the values: those of a copy count their versions anew."""
         return self.__dict__ | {"_known": None}
@@ -113,12 +125,12 @@ class Fabric(nn.Module):
         """Whether the architecture is learnt."""
         return "alpha" in self._parameters
 
-    def _needed(self, mixture: Mixture) -> list[list[bool]]:
+    def _needed(self, mixture: Mixture, *, given: bool) -> list[list[bool]]:
         present = [
             [str(scale) in layer for scale in range(cells)]
             for layer, cells in zip(self._cells(), self._layers, strict=True)
         ]
-        if self.is_relaxed or self.beta.is_meta:
+        if not given:
             return present
         needed = needed_cells(self._layers, self._incoming, _numbers(mixture.sources))[1:]
         return [

@@ -58,6 +58,9 @@ class CnfSpace:
         Le(8),
     ] = None
     parts: Annotated[int, "fabrics after the backbone, one for each part; 0: the backbone alone", Ge(0)] = 1
+    tied: Annotated[bool, "one alpha and beta for all parts, called part1's; each keeps its own weights"] = (
+        False
+    )
     layers: Annotated[int, "of a part's fabric: the last ones of a whole fabric", Ge(2), Le(16)] = 3
     coarsest: Annotated[Literal[16, 32], "stride of the smallest scale of all fabrics"] = 32
     channels: Annotated[int, "C of a part's fabric: at 1/s of the image it has C x s channels", Ge(1)] = 4
@@ -76,6 +79,8 @@ class CnfSpace:
                 raise ValueError(f"{name} names an operation twice: {', '.join(operations)}")
             if set(operations) == {"zero"}:
                 raise ValueError(f"{name} is zero alone, which lets nothing through: add another operation")
+        if self.tied and self.parts < 2:
+            raise ValueError(f"tied is for two parts or more, and parts is {self.parts}: leave it out")
         if self.parts and self.layers < self._scales - 1:
             raise ValueError(
                 f"layers is {self.layers}: the first of so few layers does not hear 1/{self.coarsest}; "
@@ -90,7 +95,7 @@ class CnfSpace:
         else:
             dimensions = {}
         layers = last_layers(self.layers, self._scales)
-        for name in self._parts:
+        for name in self._leaders:
             dimensions |= _dimensions(name, self.hidden, layers, self.operations)
         return dimensions
 
@@ -111,7 +116,7 @@ class CnfSpace:
         heard = self._heard(genotype)
         backbone, pyramid = self._backbone(heard)
         parts = {name: self._part(pyramid) for name in self._parts}
-        network = FabricNetwork(backbone, pyramid, parts=parts, channels=self.channels)
+        network = FabricNetwork(backbone, pyramid, parts=parts, channels=self.channels, tied=self.tied)
         self._leave_out(network, genotype, heard)
         self.set_values(network, genotype)
         return network
@@ -189,7 +194,7 @@ class CnfSpace:
                 operations=self.backbone_operations,
                 heard=self._heard(genotype),
             )
-        for name in self._parts:
+        for name in self._leaders:
             figures[name] = fabric_figure(
                 name,
                 genotype[f"{name}.alpha"],
@@ -222,16 +227,18 @@ class CnfSpace:
         layers = last_layers(self.layers, self._scales)
         by_part = [
             needed_cells(layers, self._scales, shares_in_networks(genotype[f"{name}.beta"]))[0]
-            for name in self._parts
+            for name in self._leaders
         ]
         return [any(needs) for needs in zip(*by_part, strict=True)]
 
     def _leave_out(self, network: nn.Module, genotype: Genotype, heard: Sequence[bool]) -> None:
-        fabrics = {name.rpartition(".")[0] for name in self.dimensions()}
-        for name in fabrics:
+        leaders = {name: self._leaders[0] if self.tied else name for name in self._parts}
+        if self.backbone in FABRICS:
+            leaders["backbone"] = "backbone"
+        for name, leader in leaders.items():
             fabric = cast(Fabric, network.get_submodule(name))
             alpha, beta = (
-                torch.tensor(genotype[f"{name}.{each}"], device="cpu") for each in ("alpha", "beta")
+                torch.tensor(genotype[f"{leader}.{each}"], device="cpu") for each in ("alpha", "beta")
             )
             fabric.leave_out(alpha, beta, heard if name == "backbone" else None)
 
@@ -242,6 +249,11 @@ class CnfSpace:
     @property
     def _parts(self) -> list[str]:
         return [f"part{number}" for number in range(1, self.parts + 1)]
+
+    @property
+    def _leaders(self) -> list[str]:
+        """The parts that have alpha and beta."""
+        return self._parts[:1] if self.tied else self._parts
 
     def _backbone(self, heard: Sequence[bool]) -> tuple[nn.Module, list[int]]:
         """Return the backbone, and the channels of all maps of its pyramid, heard or not."""
