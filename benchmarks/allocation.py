@@ -86,13 +86,13 @@ def proportional() -> tuple[str, ...]:
 
 def drawn(seed: int, limits: Sequence[str]) -> list[Genotype]:
     """Different genotypes within the limits, by walks from random ones."""
-    composition = composed(seed, limits)
+    composition = composed(0, limits)
     known: dict[str, Mapping[str, float]] = {}
 
     def cost(genotype: Genotype, name: str) -> float:
         key = genotype_id(genotype)
         if key not in known:
-            known[key] = costs_of(composition, genotype)
+            known[key] = composition.costs.bound[0].measure(genotype)
         return known[key][name]
 
     rng = Random(seed)
