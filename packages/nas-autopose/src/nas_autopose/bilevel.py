@@ -59,7 +59,7 @@ class Bilevel:
     operations alone and the present weights. In the end its best draw is trained anew.
     """
 
-    epochs: SearchEpochs = 10
+    epochs: SearchEpochs = 6
     architecture_rate: ArchitectureRate = 0.03
     estimator: EstimatorOption = "auto"
     first_temperature: FirstTemperature = 5.0
@@ -71,7 +71,7 @@ class Bilevel:
     ] = 4
     controller_from: Annotated[
         int, "epoch after which the controller first learns (paper's: the 5th of 50)", Gt(0)
-    ] = 3
+    ] = 2
     updates: Annotated[int, "updates of the controller after each epoch (the paper's)", Ge(0)] = 10
     controller_batch: ControllerBatch = 2
     controller_rate: ControllerRate = 1e-3
@@ -87,7 +87,7 @@ class Bilevel:
     def __post_init__(self) -> None:
         if self.updates and self.controller_from > self.epochs:
             raise ValueError(
-                f"controller_from is {self.controller_from} and there are {self.epochs} epochs, so the "
+                f"controller_from is {self.controller_from} and epochs is {self.epochs}, so the "
                 "controller would never learn; lower it, or set updates=0 for draws that stay random"
             )
 
