@@ -61,7 +61,8 @@ def test_what_cannot_be_compared_is_refused(posenas: Posenas) -> None:
 
 
 def test_seeds_are_repeated_summed_up_and_resumed(posenas: Posenas, tmp_path: Path) -> None:
-    answer = posenas("compose", *SEARCH, "--seed", "3", "--seeds", "2", "--run", "runs", "--json")
+    short = ("-o", "strategy.candidates=2", "-o", "strategy.epochs=1")
+    answer = posenas("compose", *SEARCH, *short, "--seed", "3", "--seeds", "2", "--run", "runs", "--json")
     assert answer.status == 0, answer.err
     said = answer.last_json
     assert said["seeds"] == [3, 4]
@@ -85,8 +86,8 @@ def test_each_strategy_searches_with_shared_weights_and_from_scratch(
     for weights in ("auto", "scratch"):
         answer = posenas(
             "compose", *SEARCH, "--strategy", strategy, "-o", "strategy.candidates=3", "-o",
-            f"strategy.weights={weights}", *more.get(strategy, ()), "--maximize", "oks.AR", "--minimize",
-            "parameters", "--run", weights, "--json",
+            "strategy.epochs=1", "-o", f"strategy.weights={weights}", *more.get(strategy, ()), "--maximize",
+            "oks.AR", "--minimize", "parameters", "--run", weights, "--json",
         )  # fmt: skip
         assert answer.status == 0, answer.err
         trials = json.loads((tmp_path / weights / "trials.json").read_text())

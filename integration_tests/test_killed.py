@@ -151,7 +151,10 @@ def test_an_evolution_in_two_processes_killed_twice(tmp_path: Path) -> None:
     assert sum('"effect":"train and evaluate"' in line for line in lines) == 1 + 2 * 2
 
 
-@pytest.mark.parametrize("search", [WHOLE_BODIES, GRIDS], ids=["zoom", "kapao"])
+@pytest.mark.parametrize(
+    "search",
+    [pytest.param(WHOLE_BODIES, id="zoom"), pytest.param(GRIDS, id="kapao", marks=pytest.mark.slow)],
+)
 def test_a_search_of_the_head_too_killed_twice(tmp_path: Path, search: Sequence[str]) -> None:
     compare(tmp_path, search, kills=2, seed=0)
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from posenas.composing.building import make_pair, network_costs, outline_network
+from posenas.composing.building import make_pair, outline_network
 from posenas.composing.plugins import find_plugins, load_entry, remedy
-from posenas.contract.components import Backbone, SearchSpace
+from posenas.contract.components import Backbone
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import Genotype, Real, check_genotype, genotype_id, middle
 from posenas.contract.keypoint_sets import COCO_17, KEYPOINT_SETS
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.messages import message
 from posenas.contract.zoo import ZooEntry, zoo_problem
-from posenas.networks.counting import measure_parts
+from posenas.networks.counting import measure, measure_parts
+from posenas.networks.multiplications import KnownCalls
 from posenas.runs.checksums import read_result
 from posenas.runs.keypoint_files import keypoints_from
 from posenas.runs.recipe import (
@@ -95,12 +96,13 @@ def find_network(name: str, *, space: str | None = None) -> NamedNetwork:
 def describe_zoo() -> list[dict[str, Any]]:
     """Describe every usable entry of the zoo, and name every other one with its `problem`."""
     found = []
+    known: KnownCalls = {}
     for plugin in sorted(find_plugins(("zoo",)), key=lambda plugin: plugin.name):
         if plugin.status != "ok":
             found.append({"name": plugin.name, "problem": f"{plugin} is {plugin.status}: {plugin.problem}"})
             continue
         try:
-            found.append(describe_network(_of_zoo(plugin.name)))
+            found.append(describe_network(_of_zoo(plugin.name), known=known))
         except PosenasError as error:
             found.append({"name": plugin.name, "problem": str(error)})
         except Exception as error:  # whatever a stranger's entry or space does, it must harm no other
@@ -192,18 +194,27 @@ def _of_run(path: Path) -> NamedNetwork:
     return NamedNetwork(found.name, recipe.space, found.genotype, recipe.head, keypoints, recipe=recipe)
 
 
-def describe_network(network: NamedNetwork) -> dict[str, Any]:
-    """Return costs and levels, without running the network: one object of `posenas zoo --json`."""
+def describe_network(network: NamedNetwork, *, known: KnownCalls | None = None) -> dict[str, Any]:
+    """Return costs and levels, without running the network: one object of `posenas zoo --json`.
+
+    Args:
+        network: the one to describe.
+        known: calls that were counted before, and will be for the next networks.
+    """
     space, head = make_pair(network.space, network.head)
     check_genotype(network.genotype, space.dimensions())
-    costs = network_costs(space, network.genotype, head=head, keypoints=network.keypoints)
+    outline = outline_network(space, network.genotype, head=head, keypoints=network.keypoints)
+    costs = measure(outline, (head.view().height, head.view().width), known=known)
     return {
         "name": network.name,
         "space": network.space.name,
         "genotype": dict(network.genotype),
         "input_size": [head.view().height, head.view().width],
         "keypoints": len(network.keypoints),
-        "levels": _levels(space, network.genotype),
+        "levels": [
+            {"name": level.name, "stride": level.stride, "channels": level.channels}
+            for level in cast(Backbone, outline.backbone).levels
+        ],
         **costs.as_dict(),
         "published": dict(network.published),
         "source": network.source,
@@ -216,13 +227,3 @@ def describe_parts(network: NamedNetwork) -> dict[str, dict[str, float]]:
     outline = outline_network(space, network.genotype, head=head, keypoints=network.keypoints)
     parts = measure_parts(outline, (head.view().height, head.view().width))
     return {part: dict(costs.as_dict()) for part, costs in parts.items()}
-
-
-def _levels(space: SearchSpace, genotype: Genotype) -> list[dict[str, Any]]:
-    import torch
-
-    with torch.device("meta"):
-        backbone = space.build(genotype)
-    return [
-        {"name": level.name, "stride": level.stride, "channels": level.channels} for level in backbone.levels
-    ]

@@ -8,9 +8,10 @@ figures only.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
@@ -117,18 +118,17 @@ def measure_parts(
     multiplications = Multiplications()
     with _summary(network) as products, _followed(network, multiplications) as followed:
         _run(network, input_size, multiplications, known)
-    counted = [
-        (name, Counted(parameters=parameter.numel())) for name, parameter in network.named_parameters()
-    ]
-    counted += [(name, Counted(statistics=size)) for name, size in _statistics(network)]
-    counted += [(name, Counted(products=size)) for name, size in products]
-    counted += [(name, Counted(macs=macs, elements=elements)) for name, macs, elements in followed]
-    tallies = {part: Counted() for part in _parts(network)}
-    for name, tally in counted:
+    counted = [("parameters", name, parameter.numel()) for name, parameter in network.named_parameters()]
+    counted += [("statistics", name, size) for name, size in _statistics(network)]
+    counted += [("products", name, size) for name, size in products]
+    for name, macs, elements in followed:
+        counted += [("macs", name, macs), ("elements", name, elements)]
+    tallies: dict[str, Counter[str]] = {part: Counter() for part in _parts(network)}
+    for what, name, number in counted:
         first, _, rest = name.partition(".")
-        for part in {first, f"{first}.{rest.partition('.')[0]}"} & set(tallies):
-            tallies[part] = _sum(tallies[part], tally)
-    return {part: tally.costs() for part, tally in tallies.items()}
+        for part in {first, f"{first}.{rest.partition('.')[0]}"} & tallies.keys():
+            tallies[part][what] += number
+    return {part: Counted(**tally).costs() for part, tally in tallies.items()}
 
 
 def _parts(network: nn.Module) -> Iterator[str]:
@@ -136,10 +136,6 @@ def _parts(network: nn.Module) -> Iterator[str]:
     for name, module in network.named_children():
         yield name
         yield from (f"{name}.{inner}" for inner, _ in module.named_children())
-
-
-def _sum(one: Counted, other: Counted) -> Counted:
-    return Counted(*(mine + its for mine, its in zip(astuple(one), astuple(other), strict=True)))
 
 
 def _run(

@@ -8,13 +8,14 @@ from random import Random
 from typing import cast
 
 import torch
+from torch import nn
 
-from posenas.composing.building import build_head, build_network, make
+from posenas.composing.building import build_head, make, outline_network
 from posenas.composing.joined import holding_head, join
 from posenas.composing.plugins import find_plugins
 from posenas.contract.components import Head, Relaxed, SearchSpace
 from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Real
+from posenas.contract.genotype import Genotype, Real
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
 from posenas.contract.problem import Demanding, Strategy
@@ -73,19 +74,34 @@ def _check_learnable(recipe: Recipe, space: SearchSpace, head: Head, keypoints: 
 
 
 def _unreached(space: SearchSpace, head: Head, keypoints: KeypointSet) -> list[str]:
-    """Return the dimensions that have no effect in any of some networks: one may lack what another has."""
+    """Return the dimensions that have no effect in any of some networks: one may lack what another has.
+
+    Networks of the same choices and tensors are asked once: real values do not exist on the meta device.
+    """
     rng = Random(0)
     unreached: dict[str, None] = {}
     effective: set[str] = set()
+    asked = set()
     for _ in range(_NETWORKS_TO_REACH):
+        genotype = space.sample(rng)
+        network = outline_network(space, genotype, head=head, keypoints=keypoints)
+        kind = _choices_and_tensors(space, genotype, network)
+        if kind in asked:
+            continue
+        asked.add(kind)
         with torch.device("meta"):
-            network = build_network(space, space.sample(rng), head=head, keypoints=keypoints)
             values = cast(Relaxed, space).relax(network.backbone)
         effective |= reached(network, values, (head.view().height, head.view().width))
         unreached = {name: None for name in (*unreached, *values) if name not in effective}
         if not unreached:
             break
     return list(unreached)
+
+
+def _choices_and_tensors(space: SearchSpace, genotype: Genotype, network: nn.Module) -> str:
+    real = {name for name, dimension in space.dimensions().items() if isinstance(dimension, Real)}
+    choices = {name: value for name, value in genotype.items() if name not in real}
+    return repr((choices, {name: tensor.shape for name, tensor in network.state_dict().items()}))
 
 
 def offers(capability: type, space: SearchSpace, head: Head, keypoints: KeypointSet) -> bool:
