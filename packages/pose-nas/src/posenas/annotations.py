@@ -3,7 +3,7 @@
 from posenas.data.coco.annotations import PeopleEntries, PeopleRule, ReadPeople
 from posenas.data.coco.files import SPLITS, AnnotationFiles, FileOptions, annotation_files, check_split
 from posenas.data.coco.people import TURNED, has_negative_box, read_box, read_person, read_pose, with_margin
-from posenas.data.coco.split import AnnotatedSplit, Reading, divide, image_size, read_split
+from posenas.data.coco.split import AnnotatedSplit, Reading, divide, image_size, read_split, reads_once
 from posenas.data.coco.values import flag, quoted
 from posenas.data.held_out import Together, hold_out
 from posenas.data.images.file_image import MOST_PIXELS
@@ -36,6 +36,7 @@ __all__ = [
     "read_person",
     "read_pose",
     "read_split",
+    "reads_once",
     "says",
     "with_margin",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Lt
-from posenas.annotations import MOST_PIXELS, SPLITS, ReadPeople, Together, check_split, divide
+from posenas.annotations import MOST_PIXELS, SPLITS, ReadPeople, Together, reads_once
 
 from data_cocowholebody.datasets.keypoint_sets import HAND_21
 from data_cocowholebody.datasets.parts import LEFT_HAND, RIGHT_HAND, part_alone, read_part
@@ -66,27 +66,10 @@ class HandsDataset:
     def instructions(self) -> str:
         return instructions()
 
-    def _annotated(self, split: str) -> AnnotatedSplit:
-        check_split(split, dataset="wbh")
-        if self.val_share:
-            return self._divided[split]
-        return self._val if split == "val" else self._train
-
     @cached_property
-    def _divided(self) -> Mapping[str, AnnotatedSplit]:
-        return divide(self._train, self.val_share, seed=self.val_seed, together=self.val_together)
-
-    # Both are kept, since they are asked for often and the training file takes minutes to read.
-    @cached_property
-    def _train(self) -> AnnotatedSplit:
-        return self._read("train")
-
-    @cached_property
-    def _val(self) -> AnnotatedSplit:
-        return self._read("val")
-
-    def _read(self, split: str) -> AnnotatedSplit:
-        return read_annotated(self, split, dataset="wbh", keypoints=HAND_21, read=_hands, who="hand")
+    def _annotated(self) -> Callable[[str], AnnotatedSplit]:
+        read = partial(read_annotated, self, dataset="wbh", keypoints=HAND_21, read=_hands, who="hand")
+        return reads_once(self, read, dataset="wbh")
 
 
 def _hands(annotation: Mapping[str, Any], image: Mapping[str, Any]) -> ReadPeople:

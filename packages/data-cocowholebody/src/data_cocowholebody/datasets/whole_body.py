@@ -16,11 +16,10 @@ from posenas.annotations import (
     TURNED,
     ReadPeople,
     Together,
-    check_split,
-    divide,
     has_negative_box,
     read_person,
     read_pose,
+    reads_once,
 )
 
 from data_cocowholebody.datasets.parts import PARTS, read_part, unpacked
@@ -79,24 +78,9 @@ class WholeBodyDataset:
     def instructions(self) -> str:
         return instructions()
 
-    def _annotated(self, split: str) -> AnnotatedSplit:
-        check_split(split, dataset="cocowholebody")
-        if self.val_share:
-            return self._divided[split]
-        return self._val if split == "val" else self._train
-
     @cached_property
-    def _divided(self) -> Mapping[str, AnnotatedSplit]:
-        return divide(self._train, self.val_share, seed=self.val_seed, together=self.val_together)
-
-    # Both are kept, since they are asked for often and the training file takes minutes to read.
-    @cached_property
-    def _train(self) -> AnnotatedSplit:
-        return self._read("train")
-
-    @cached_property
-    def _val(self) -> AnnotatedSplit:
-        return self._read("val")
+    def _annotated(self) -> Callable[[str], AnnotatedSplit]:
+        return reads_once(self, self._read, dataset="cocowholebody")
 
     def _read(self, split: str) -> AnnotatedSplit:
         found = read_annotated(

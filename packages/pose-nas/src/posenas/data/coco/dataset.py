@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,9 +12,9 @@ from annotated_types import Ge, Le, Lt
 from posenas.contract.errors import PosenasError
 from posenas.data.coco.annotations import PeopleEntries, PeopleRule, ReadPeople
 from posenas.data.coco.categories import people_keypoints
-from posenas.data.coco.files import SPLITS, AnnotationFiles, annotation_files, check_split
+from posenas.data.coco.files import SPLITS, AnnotationFiles, annotation_files
 from posenas.data.coco.people import TURNED, has_negative_box, read_person, read_pose, with_margin
-from posenas.data.coco.split import AnnotatedSplit, Reading, divide, image_size, read_split
+from posenas.data.coco.split import AnnotatedSplit, Reading, image_size, read_split, reads_once
 from posenas.data.held_out import Together
 from posenas.data.images.file_image import MOST_PIXELS
 
@@ -75,17 +75,15 @@ class CocoDataset:
         Raises:
             PosenasError: if a file is missing or malformed, holds nobody, or the splits' keypoints differ.
         """
-        check_split(name, dataset="coco")
-        if name == "val" or self.val_share:
-            return self._annotated(name).samples
-        if self._train.keypoints.names != self.keypoints().names:
-            train, val = self._train.keypoints.names, self.keypoints().names
+        found = self._annotated(name)
+        if found.keypoints.names != self.keypoints().names:
+            train, val = found.keypoints.names, self.keypoints().names
             raise PosenasError(
                 f"{self._files('train').annotation_file()} and {self._files('val').annotation_file()} "
                 f"name different keypoints: {', '.join(train):.100} and {', '.join(val):.100}; give both the "
                 "same, in the same order"
             )
-        return self._train.samples
+        return found.samples
 
     def noticed(self, split: str) -> Sequence[Finding]:
         """Return findings on annotations left out by category, turned boxes and an undrawn skeleton."""
@@ -99,23 +97,9 @@ class CocoDataset:
             ".val_images, below root. One file without splits: dataset.val_share=0.2."
         )
 
-    def _annotated(self, split: str) -> AnnotatedSplit:
-        if self.val_share:
-            return self._divided[split]
-        return self._val if split == "val" else self._train
-
     @cached_property
-    def _divided(self) -> Mapping[str, AnnotatedSplit]:
-        return divide(self._train, self.val_share, seed=self.val_seed, together=self.val_together)
-
-    # Both are kept, since they are asked for often and COCO's training file takes seconds to read.
-    @cached_property
-    def _train(self) -> AnnotatedSplit:
-        return self._read("train")
-
-    @cached_property
-    def _val(self) -> AnnotatedSplit:
-        return self._read("val")
+    def _annotated(self) -> Callable[[str], AnnotatedSplit]:
+        return reads_once(self, self._read, dataset="coco")
 
     def _read(self, split: str) -> AnnotatedSplit:
         files = self._files(split)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from posenas.data.coco.annotations import (
     people_by_image,
     read_images,
 )
+from posenas.data.coco.files import check_split
 from posenas.data.coco.left_out import left_out_by_category, more_boxes_than_skeletons
 from posenas.data.coco.values import quoted
 from posenas.data.held_out import Together, hold_out
@@ -29,7 +31,7 @@ from posenas.runs.strict_json import read_json
 
 if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
-    from posenas.data.coco.files import AnnotationFiles
+    from posenas.data.coco.files import AnnotationFiles, FileOptions
 
 _LONGEST_SIDE = 2**31 - 1
 
@@ -120,6 +122,33 @@ def _understood(
         for position, (number, image, name) in enumerate(zip(numbered(ids), images, names, strict=True))
     )
     return AnnotatedSplit(reading.keypoints, tuple(samples), tuple(findings))
+
+
+def reads_once(
+    options: FileOptions, read: Callable[[str], AnnotatedSplit], *, dataset: str
+) -> Callable[[str], AnnotatedSplit]:
+    """Return a function that gives a split by its name and reads each file once.
+
+    Datasets are asked for their splits often, and a large file takes minutes to read. With `val_share` both
+    splits are of the training file.
+
+    Args:
+        options: the dataset's.
+        read: gives all that is in the file of `train` or `val`.
+        dataset: its name, for messages.
+    """
+    whole = cache(read)
+
+    @cache
+    def divided() -> Mapping[str, AnnotatedSplit]:
+        train = whole("train")
+        return divide(train, options.val_share, seed=options.val_seed, together=options.val_together)
+
+    def annotated(split: str) -> AnnotatedSplit:
+        check_split(split, dataset=dataset)
+        return divided()[split] if options.val_share else whole(split)
+
+    return annotated
 
 
 def divide(
