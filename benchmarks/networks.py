@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, TypeAlias
 
 import torch
-from nas_ofa_elastic.space import ElasticSpace
 from posenas.composing.building import build_network
 from posenas.contract.batches import Batch
+from posenas.contract.components import WeightSharing
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.standard.heads.heatmap import HeatmapHead
@@ -17,13 +18,12 @@ Size: TypeAlias = tuple[int, int]
 Backbone: TypeAlias = Literal["tiny", "resnet50", "mobilenetv3", "hrnet-w32"]
 
 
-def super_network(space: ElasticSpace, size: Size) -> SharedPoseNetwork:
+def super_network(space: WeightSharing, size: Size) -> SharedPoseNetwork:
     """With the heat-map head of 17 keypoints; `size` is the view's height and width."""
     torch.manual_seed(0)
     head = HeatmapHead(input_size=size)
-    return SharedPoseNetwork(
-        lambda genotype: build_network(space, genotype, head=head, keypoints=COCO_17), space.largest()
-    )
+    build = partial(build_network, space, head=head, keypoints=COCO_17)
+    return SharedPoseNetwork(build, build(space.largest()))
 
 
 def make_batch(people: int, size: Size) -> Batch:

@@ -71,7 +71,7 @@ class Task:
             return build_network(self.space, genotype, head=self.head, keypoints=keypoints, compute=compute)
 
         torch.manual_seed(0)
-        return SharedPoseNetwork(build, self.space.largest())
+        return SharedPoseNetwork(build, build(self.space.largest()))
 
     def score(self, predictions: Predictions) -> float:
         return OksEvaluator().evaluate(predictions, self.truth).metrics["AP"]

@@ -16,6 +16,9 @@ class Updates:
 
     Between two updates a group's gradients are kept as (sum of people x gradient) / people of the last batch,
     so that each batch may just add its own, and those of equal batches need no scaling until the update.
+
+    An update leaves no gradients. A parameter that gets none before the next one, such as that of a branch
+    that is off, has no step: Adam's momentum and weight decay leave it as it is.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class Updates:
         if groups:
             self._move(groups)
         for name in groups:
-            self._optimizers[name].zero_grad(set_to_none=False)
+            self._optimizers[name].zero_grad(set_to_none=True)
 
     def _move(self, groups: Sequence[str]) -> None:
         """Make means of gradients that have been added up, clip them together, and take a step."""

@@ -102,9 +102,9 @@ class ActiveNetwork(Generic[Network]):
 class SharedWeights(nn.Module):
     """The weights of one network, the holder, from which any network that nests in it takes its own.
 
-    Train it by passing `parameters()` to an optimiser and by backward passes through activated networks;
-    `zero_grad(set_to_none=False)` keeps the gradient buffers. A parameter that no activated network has got a
-    gradient for has none, and optimisers leave it as it is.
+    Train it by passing `parameters()` to an optimiser and by backward passes through activated networks.
+    After `zero_grad(set_to_none=True)` a parameter that no activated network has got a gradient for has none,
+    and optimisers leave it as it is.
     """
 
     def __init__(self, holder: nn.Module) -> None:

@@ -23,7 +23,6 @@ _NETWORK = "network."
 _BEST = "best."
 _BEST_LOSS = "best_loss"
 _NOTES = "notes"
-_IDLE = "idle"
 _SEED = "seed"
 _CHECKSUM = "checksum"
 
@@ -118,16 +117,10 @@ def save_checkpoint(
         notes: plain data that was noted after each epoch, kept beside the tensors.
     """
     tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
-    idle = []
-    for number, parameter, optimizer in _numbered(optimizers):
-        slots = optimizer.state.get(parameter, {})
+    for number, slots in _slots(optimizers):
         tensors |= {f"{_OPTIMIZER}{number}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
-        if slots and parameter.grad is None:
-            idle.append(number)
     tensors["epoch"] = torch.tensor(epoch)
     tensors[_SEED] = torch.tensor(seed)
-    if idle:
-        tensors[_IDLE] = torch.tensor(idle)
     if best is not None:
         tensors |= {_BEST + name: tensor for name, tensor in best.weights.items()}
         tensors[_BEST_LOSS] = torch.tensor(best.loss, dtype=torch.float64)  # reads back as the same float
@@ -219,15 +212,13 @@ def _checked(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _numbered(
-    optimizers: Mapping[str, torch.optim.Optimizer],
-) -> Iterator[tuple[int, nn.Parameter, torch.optim.Optimizer]]:
-    """Yield every parameter with its optimiser and its number among all of them."""
+def _slots(optimizers: Mapping[str, torch.optim.Optimizer]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the number of every parameter among all of them, and its state, empty before its first step."""
     number = 0
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                yield number, parameter, optimizer
+                yield number, optimizer.state.get(parameter, {})
                 number += 1
 
 
@@ -243,11 +234,6 @@ def _restore(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mapping[s
         own = {number - first: slots[number] for number in range(first, first + count) if number in slots}
         optimizer.load_state_dict({"state": own, "param_groups": state["param_groups"]})
         first += count
-    idle = set(tensors[_IDLE].tolist()) if _IDLE in tensors else set()
-    for number, parameter, optimizer in _numbered(optimizers):
-        if parameter in optimizer.state and number not in idle:
-            # As an update leaves it: a parameter without a gradient would be passed over.
-            parameter.grad = torch.zeros_like(parameter)
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> bytes:
