@@ -12,7 +12,7 @@ from posenas.layers import made
 from torch import Tensor, nn
 
 from nas_autopose.mixture import Edges, Terms
-from nas_autopose.operations import make_operation
+from nas_autopose.operations import make_convolutions, outputs
 
 INDIVIDUAL_NODES = 4
 AGGREGATION_NODES = 2
@@ -44,9 +44,7 @@ class Cell(nn.Module):
         super().__init__()
         self._ends = tuple(edge_ends(inputs, nodes))
         self._inputs = inputs
-        self.edges = nn.ModuleList(
-            nn.ModuleDict({name: make_operation(name, channels) for name in names}) for names in edges
-        )
+        self.edges = nn.ModuleList(make_convolutions(names, channels) for names in edges)
         self.output = nn.Sequential(
             made(nn.Conv2d, nodes * channels, channels, 1, bias=False), made(nn.BatchNorm2d, channels)
         )
@@ -59,9 +57,9 @@ class Cell(nn.Module):
             terms: what is computed on each edge.
         """
         nodes = list(maps)
-        for (begin, end), operations, weights in zip(self._ends, self.edges, terms, strict=True):
-            assert isinstance(operations, nn.ModuleDict)
-            mixed = _mixed(nodes[begin], operations, weights)
+        for (begin, end), convolutions, weights in zip(self._ends, self.edges, terms, strict=True):
+            assert isinstance(convolutions, nn.ModuleDict)
+            mixed = _mixed(nodes[begin], weights, convolutions)
             if end < len(nodes):
                 nodes[end] = nodes[end] + mixed
             else:
@@ -70,11 +68,11 @@ class Cell(nn.Module):
         return output
 
 
-def _mixed(features: Tensor, operations: nn.ModuleDict, terms: Terms) -> Tensor:
+def _mixed(features: Tensor, terms: Terms, convolutions: nn.ModuleDict) -> Tensor:
     """Return the weighted sum of operations, equation 4; a sole operation without a weight as it is."""
     weighted = [
-        operations[name](features) * weight if isinstance(weight, Tensor) else operations[name](features)
-        for name, weight in terms.items()
+        output * weight if isinstance(weight, Tensor) else output
+        for output, weight in zip(outputs(features, terms, convolutions), terms.values(), strict=True)
     ]
     total: Tensor = sum(weighted[1:], weighted[0])
     return total
