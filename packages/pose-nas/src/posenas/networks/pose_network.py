@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
@@ -76,7 +78,8 @@ class SharedPoseNetwork(nn.Module):
         key = canonical_json(dict(genotype))
         active = self._active.pop(key, None)
         if active is None or active.is_stranded:
-            active = self.shared.bind(self._without_values(genotype))
+            with _without_collection():
+                active = self.shared.bind(self._without_values(genotype))
         else:
             active.refresh()
         self._active[key] = active
@@ -103,3 +106,18 @@ class SharedPoseNetwork(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without active networks, which would send a copy's gradients to this one."""
         return self.__dict__ | {"_active": {}}
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause Python's garbage collector while a network of thousands of small objects is made.
+
+    None of them is garbage yet, and looking for some would take more time than all the rest.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -234,6 +234,8 @@ def _add_gradient(shared: nn.Parameter, slices: Slices, copy: Tensor) -> None:
         shared.grad[slices].add_(gradient)
     elif gradient.shape == shared.shape and gradient.stride() == shared.stride():
         shared.grad = gradient  # nobody else holds it
+    elif gradient.shape == shared.shape:
+        shared.grad = torch.empty_like(shared).copy_(gradient)
     else:
         shared.grad = torch.zeros_like(shared)
         shared.grad[slices] = gradient
