@@ -15,6 +15,7 @@ import io
 import json
 import math
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from label_files import write_labels
 from posenas.cli import main
 from posenas.composing.named_networks import find_network
 from posenas.composing.plugins import find_plugins, load
@@ -205,6 +207,18 @@ def changed_bytes(content: bytes, rng: random.Random, *, within: int | None = No
     return bytes(data)
 
 
+def changed_text(text: bytes, rng: random.Random) -> bytes:
+    """The text with one word replaced by another value, or with changed bytes."""
+    if rng.random() < 0.4:
+        return changed_bytes(text, rng)
+    words = re.split(rb"([\s,\[\]:{}]+)", text)
+    place = rng.randrange(len(words))
+    value = rng.choice([*_VALUES, "nan", "1e999", "-0.5", "240", "!!python/name:os.system", "&a [*a]", "- x"])
+    new = _RAW.get(value, value) if isinstance(value, str) else json.dumps(value)
+    words[place] = new.encode("utf-8", "surrogatepass")
+    return b"".join(words)
+
+
 def annotations(images: int = 4) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     return {
@@ -279,6 +293,28 @@ class Fuzzer:
             *("data", "check", name, "-o", f"dataset.root={root}", "--samples", "2"),
             *("--out", self._folder / "check.png"),
         )
+
+    def labels(self) -> Outcome:
+        """By `data check`, with a changed `data.yaml` or a changed label file."""
+        root = self._folder / "labelled"
+        if not root.exists():
+            root.mkdir()
+            write_labels(root, train_images=2, val_images=2)
+        kept = {
+            path: path.read_bytes()
+            for path in (root / "data.yaml", *sorted((root / "labels").rglob("*.txt")))
+        }
+        path = self._rng.choice([root / "data.yaml", *kept])
+        path.write_bytes(changed_text(kept[path], self._rng))
+        try:
+            return judged(
+                "label files",
+                lambda: load("dataset", "yolo")(root=str(root)).split("val"),
+                *("data", "check", "yolo", "-o", f"dataset.root={root}", "--samples", "2"),
+                *("--out", self._folder / "check.png"),
+            )
+        finally:
+            path.write_bytes(kept[path])
 
     def boxes(self) -> Outcome:
         rows = [
@@ -420,7 +456,7 @@ class Fuzzer:
     def kinds(self, run: Path | None) -> Sequence[Callable[[], Outcome]]:
         kinds = [
             *(self.coco, self.boxes, self.genotype, self.weights, self.assignment, self.recipe),
-            *(self.image, self.latency, self.whole_bodies),
+            *(self.image, self.latency, self.whole_bodies, self.labels),
         ]
         return kinds if run is None else [*kinds, lambda: self.run_file(run)]
 

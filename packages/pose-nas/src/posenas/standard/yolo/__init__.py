@@ -1,0 +1,1 @@
+"""The dataset `yolo`: people in ultralytics' text files."""
