@@ -96,7 +96,10 @@ REFUSED: dict[str, str] = (
 )
 """Combinations that cannot work, by their names joined with spaces, and what the refusal says."""
 
-COMBINATIONS = covering(sorted(POSSIBLE, key=lambda each: " ".join(each) in REFUSED))
+SMALLER: dict[str, dict[str, int]] = {"autopose": {"stages": 1}}
+"""Options of spaces whose networks take seconds to compose."""
+
+COMBINATIONS = covering(sorted(POSSIBLE, key=lambda each: (" ".join(each) in REFUSED, each[0] in SMALLER)))
 
 QUICK = (
     "-o", "head.input_size=64,64", "-o", "training.batch_size=8", "-o", "training.workers=0",
@@ -163,7 +166,7 @@ def _annotations(samples: Sequence[Sample], names: tuple[str, ...]) -> dict[str,
 
 def small_genotype(space: str) -> str:
     """As a value of `-o strategy.genotype`."""
-    component = load("space", space)()
+    component = load("space", space)(**SMALLER.get(space, {}))
     small = component.smallest() if isinstance(component, WeightSharing) else component.sample(Random(0))
     return "{" + ", ".join(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in small.items()) + "}"
 
@@ -172,6 +175,8 @@ def flags(combination: tuple[str, ...], roots: Mapping[str, Path]) -> list[str]:
     """Those that name the five, and the options without which one of them cannot work at all."""
     chosen = dict(zip(COMPONENT_KINDS, combination, strict=True))
     words = [word for kind, name in chosen.items() for word in (f"--{kind}", name)]
+    for name, value in SMALLER.get(chosen["space"], {}).items():
+        words += ["-o", f"space.{name}={value}"]
     if chosen["strategy"] == "single":
         words += ["-o", f"strategy.genotype={small_genotype(chosen['space'])}"]
         words += ["-o", "head.searched=false"] if chosen["head"] == "zoom" else []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,24 @@ def reached(network: nn.Module, values: Mapping[str, Tensor], input_size: tuple[
         input_size: height and width of the images in pixels.
     """
     outputs = network(torch.empty(2, 3, *input_size, device="meta"))
-    leaves = [leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor) and leaf.requires_grad]
-    gradients = torch.autograd.grad([leaf.sum() for leaf in leaves], list(values.values()), allow_unused=True)
-    return {name for name, gradient in zip(values, gradients, strict=True) if gradient is not None}
+    known = _leaves_of([leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)])
+    return {name for name, value in values.items() if id(value) in known}
+
+
+def _leaves_of(outputs: Sequence[Tensor]) -> set[int]:
+    """Return the ids of the parameters that tensors depend on.
+
+    Only the graph is read: no gradient is computed, which is slow on the meta device.
+    """
+    found = {id(output) for output in outputs if output.requires_grad}
+    waiting: list[Any] = [output.grad_fn for output in outputs]
+    seen: set[Any] = {None}
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            found.add(id(node.variable))
+        waiting += [before for before, _ in node.next_functions]
+    return found
