@@ -218,7 +218,7 @@ def test_stopped_after_an_epoch_it_continues_to_the_same_bytes(composed: Compose
 
 def test_a_space_that_cannot_be_relaxed_is_refused_with_those_that_can() -> None:
     recipe = Recipe(space=ComponentChoice("fixed"), strategy=ComponentChoice("synchronous"))
-    with pytest.raises(PosenasError, match=r"'synchronous' needs Relaxed.*spaces for it: cnf"):
+    with pytest.raises(PosenasError, match=r"'synchronous' needs Relaxed.*spaces for it: [^;]*cnf"):
         compose(recipe)
 
 

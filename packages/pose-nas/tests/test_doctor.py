@@ -480,7 +480,7 @@ def test_the_data_of_a_recipe_or_of_flags_is_checked(puppets: Path) -> None:
         (lambda folder: (folder / "val.json").unlink(), "split val: .*no annotations for val"),
         (lambda folder: (folder / "val.json").write_text("{"), "split val: .*not JSON at line 1"),
         (lambda folder: (folder / "a.png").write_bytes(b"x"), "split val: its first image cannot be read"),
-        (lambda folder: (folder / "a.png").unlink(), "split val: .*none of its first images"),
+        (lambda folder: (folder / "a.png").unlink(), "split val: .*none of its images"),
     ],
     ids=["no annotations", "no JSON", "no image", "no file"],
 )
