@@ -145,6 +145,7 @@ def test_killed_three_times(tmp_path: Path) -> None:
     compare(tmp_path, kills=3, seed=0)
 
 
+@pytest.mark.slow
 def test_an_evolution_in_two_processes_killed_twice(tmp_path: Path) -> None:
     compare(tmp_path, EVOLUTION, kills=2, seed=0)
     lines = (tmp_path / "undisturbed" / "journal.jsonl").read_text().splitlines()
