@@ -22,7 +22,8 @@ the beginning, then kernel, then depth. All others open together in the end."""
 @dataclass(frozen=True)
 class Sandwich:
     """Trains the super-network; ranks random genotypes and the space's two ends, as far as they are within
-    the limits, on its weights; cuts the best one out and trains it on."""
+    the limits, on its weights; cuts the best one out and trains it on. Where a space derives another network
+    from it, that one is trained anew."""
 
     epochs: Annotated[int, "passes over the people in training the super-network", Gt(0)] = 2
     random_networks: Annotated[
@@ -57,8 +58,10 @@ class Sandwich:
         ):
             trials.append(trial)
             yield trial
-        genotype = problem.derived(problem.best(trials).genotype)
-        weights = problem.train(genotype, epochs=self.final_epochs, init=shared)
+        found = problem.best(trials).genotype
+        genotype = problem.derived(found)
+        init = shared if genotype == found else None  # another network does not nest in the shared weights
+        weights = problem.train(genotype, epochs=self.final_epochs, init=init)
         yield problem.evaluate(genotype, weights, stage="final")
 
     def _train(self, problem: Problem, space: WeightSharing) -> Weights:
