@@ -108,6 +108,14 @@ def test_every_component_and_option_is_on_its_packages_page(kind: str, name: str
         assert f"`{cost_table(name) if kind == 'cost' else kind}.{option.name}`" in page
 
 
+def test_the_readme_installs_every_package() -> None:
+    readme = (ROOT / "README.md").read_text()
+    (command,) = [line for line in readme.splitlines() if "pip install -c constraints.txt" in line]
+    for folder in (ROOT / "packages").iterdir():
+        assert f"-e packages/{folder.name}" in command
+        assert f"](packages/{folder.name})" in readme
+
+
 TABLES = [*SETTINGS_TABLES.items(), ("augmentation", AUGMENTATIONS["image"])]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from nas_ofa_elastic.sandwich import Sandwich, shrinking_phases
 from nas_ofa_elastic.space import ElasticSpace
-from posenas import COCO_17, Batch, Genotype, Span
+from posenas import COCO_17, Batch, Genotype, Span, Trial
 from posenas.composing.building import build_network
 from posenas.networks.sharing import sub_slices
 from posenas.standard.heads.heatmap import HeatmapHead, HeatmapModule
@@ -132,3 +132,40 @@ def test_without_shrinking_it_is_one_training() -> None:
 
     Sandwich(epochs=5)._train(Recorder(), SPACE)  # type: ignore[arg-type]
     assert asked == [{"epochs": 5, "init": None, "span": None}]
+
+
+@pytest.mark.parametrize(("derived", "init"), [("largest", "shared"), ("smallest", None)])
+def test_another_network_that_the_space_derives_is_trained_anew(derived: str, init: str | None) -> None:
+    inits: list[object] = []
+    ends = {"largest": SPACE.largest(), "smallest": SPACE.smallest()}
+
+    class Recorder:
+        space = SPACE
+
+        def train_shared(self, _step: SandwichStep, **_options: object) -> str:
+            return "shared"
+
+        def draw(self, *_arguments: object, **_options: object) -> list[Genotype]:
+            return []
+
+        def evaluate_many(self, *_arguments: object, **_options: object) -> list[Trial]:
+            return []
+
+        def best(self, _trials: object) -> Trial:
+            return Trial(ends["largest"], "candidate", "ranking", {}, {})
+
+        def derived(self, _genotype: Genotype) -> Genotype:
+            return ends[derived]
+
+        def train(self, genotype: Genotype, *, epochs: int, init: object) -> str:  # noqa: ARG002
+            assert genotype == ends[derived]
+            inits.append(init)
+            return "own"
+
+        def evaluate(self, genotype: Genotype, weights: str, *, stage: str) -> Trial:
+            assert weights == "own"
+            return Trial(genotype, stage, "val", {}, {})
+
+    (trial,) = Sandwich().search(Recorder())  # type: ignore[arg-type]
+    assert trial.genotype == ends[derived]
+    assert inits == [init]

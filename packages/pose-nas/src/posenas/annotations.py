@@ -5,6 +5,17 @@ from posenas.data.coco.files import SPLITS, AnnotationFiles, FileOptions, annota
 from posenas.data.coco.people import TURNED, has_negative_box, read_box, read_person, read_pose, with_margin
 from posenas.data.coco.split import AnnotatedSplit, Reading, divide, image_size, read_split, reads_once
 from posenas.data.coco.values import flag, quoted
+from posenas.data.file_options import (
+    AnnotationsOption,
+    BoxMarginOption,
+    FollowLinksOption,
+    ImagesOption,
+    MaxPixelsOption,
+    RootOption,
+    ValSeedOption,
+    ValShareOption,
+    ValTogetherOption,
+)
 from posenas.data.held_out import Together, hold_out
 from posenas.data.images.file_image import MOST_PIXELS
 from posenas.data.images.search import Located, files_below, locate, says
@@ -15,13 +26,22 @@ __all__ = [
     "TURNED",
     "AnnotatedSplit",
     "AnnotationFiles",
+    "AnnotationsOption",
+    "BoxMarginOption",
     "FileOptions",
+    "FollowLinksOption",
+    "ImagesOption",
     "Located",
+    "MaxPixelsOption",
     "PeopleEntries",
     "PeopleRule",
     "ReadPeople",
     "Reading",
+    "RootOption",
     "Together",
+    "ValSeedOption",
+    "ValShareOption",
+    "ValTogetherOption",
     "annotation_files",
     "check_split",
     "divide",

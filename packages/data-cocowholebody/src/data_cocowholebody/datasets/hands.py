@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from annotated_types import Ge, Lt
-from posenas.annotations import MOST_PIXELS, SPLITS, ReadPeople, Together, reads_once
+from posenas.annotations import (
+    MOST_PIXELS,
+    SPLITS,
+    AnnotationsOption,
+    FollowLinksOption,
+    ImagesOption,
+    MaxPixelsOption,
+    ReadPeople,
+    RootOption,
+    ValSeedOption,
+    ValShareOption,
+    ValTogetherOption,
+    reads_once,
+)
 
 from data_cocowholebody.datasets.keypoint_sets import HAND_21
 from data_cocowholebody.datasets.parts import LEFT_HAND, RIGHT_HAND, part_alone, read_part
@@ -30,20 +42,16 @@ class HandsDataset:
     Source: "Whole-body human pose estimation in the wild", ECCV 2020.
     """
 
-    root: Annotated[str, "folder with the annotations and the images"] = ""
-    train: Annotated[str, "annotation file below root; empty looks for the usual names"] = ""
-    val: Annotated[str, "annotation file below root; empty looks for the usual names"] = ""
-    train_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
-    val_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
-    val_share: Annotated[
-        float, "share of train's images held out as val, for one file without splits", Ge(0), Lt(1)
-    ] = 0.0
-    val_together: Annotated[
-        Together, "what val_share never splits; a video's images differ in the last number of their names"
-    ] = "image"
-    val_seed: Annotated[int, "chooses what val_share holds out", Ge(0)] = 0
-    max_pixels: Annotated[int, "images with more are refused before they are decoded", Ge(1)] = MOST_PIXELS
-    follow_links: Annotated[bool, "whether images may be links to files outside root"] = False
+    root: RootOption = ""
+    train: AnnotationsOption = ""
+    val: AnnotationsOption = ""
+    train_images: ImagesOption = ""
+    val_images: ImagesOption = ""
+    val_share: ValShareOption = 0.0
+    val_together: ValTogetherOption = "image"
+    val_seed: ValSeedOption = 0
+    max_pixels: MaxPixelsOption = MOST_PIXELS
+    follow_links: FollowLinksOption = False
 
     def keypoints(self) -> KeypointSet:
         return self._annotated("val").keypoints

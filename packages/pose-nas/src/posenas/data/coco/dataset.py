@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
-from annotated_types import Ge, Le, Lt
-
 from posenas.contract.errors import PosenasError
 from posenas.data.coco.annotations import PeopleEntries, PeopleRule, ReadPeople
 from posenas.data.coco.categories import people_keypoints
 from posenas.data.coco.files import SPLITS, AnnotationFiles, annotation_files
 from posenas.data.coco.people import TURNED, has_negative_box, read_person, read_pose, with_margin
 from posenas.data.coco.split import AnnotatedSplit, Reading, image_size, read_split, reads_once
-from posenas.data.held_out import Together
+from posenas.data.file_options import (
+    AnnotationsOption,
+    BoxMarginOption,
+    FollowLinksOption,
+    ImagesOption,
+    MaxPixelsOption,
+    RootOption,
+    ValSeedOption,
+    ValShareOption,
+    ValTogetherOption,
+)
 from posenas.data.images.file_image import MOST_PIXELS
 
 if TYPE_CHECKING:
@@ -37,31 +45,27 @@ class CocoDataset:
     with the same keypoints are one set of people; annotations of other categories are left out, and noticed.
     """
 
-    root: Annotated[str, "folder with the annotations and the images"] = ""
-    train: Annotated[str, "annotation file below root; empty looks for the usual names"] = ""
-    val: Annotated[str, "annotation file below root; empty looks for the usual names"] = ""
-    train_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
-    val_images: Annotated[str, "image folder below root; empty looks for the usual ones"] = ""
-    val_share: Annotated[
-        float, "share of train's images held out as val, for one file without splits", Ge(0), Lt(1)
-    ] = 0.0
-    val_together: Annotated[
-        Together, "what val_share never splits; a video's images differ in the last number of their names"
-    ] = "image"
-    val_seed: Annotated[int, "chooses what val_share holds out", Ge(0)] = 0
+    root: RootOption = ""
+    train: AnnotationsOption = ""
+    val: AnnotationsOption = ""
+    train_images: ImagesOption = ""
+    val_images: ImagesOption = ""
+    val_share: ValShareOption = 0.0
+    val_together: ValTogetherOption = "image"
+    val_seed: ValSeedOption = 0
     category: Annotated[str, "name of the people's category; empty takes all that list keypoints"] = ""
     keypoint_names: Annotated[
         tuple[str, ...],
         "names of the keypoints, or a known set such as coco-17, if the file names none or wrong ones",
     ] = ()
-    box_margin: Annotated[float, "share of its size by which a box grows on each side", Ge(0), Le(1)] = 0.0
+    box_margin: BoxMarginOption = 0.0
     sigmas: Annotated[tuple[float, ...], "OKS constants, one a keypoint; empty chooses by name"] = ()
     pairs: Annotated[
         tuple[str, ...],
         "left and right keypoints, LEFT:RIGHT,LEFT:RIGHT; none says there are none; empty goes by the names",
     ] = ()
-    max_pixels: Annotated[int, "images with more are refused before they are decoded", Ge(1)] = MOST_PIXELS
-    follow_links: Annotated[bool, "whether images may be links to files outside root"] = False
+    max_pixels: MaxPixelsOption = MOST_PIXELS
+    follow_links: FollowLinksOption = False
 
     def keypoints(self) -> KeypointSet:
         return self._annotated("val").keypoints

@@ -8,12 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge, Le, Lt
-
 from posenas.contract.errors import PosenasError
 from posenas.data.coco.files import SPLITS, check_split
 from posenas.data.coco.split import AnnotatedSplit, divide
-from posenas.data.held_out import Together
+from posenas.data.file_options import (
+    BoxMarginOption,
+    FollowLinksOption,
+    MaxPixelsOption,
+    ValSeedOption,
+    ValShareOption,
+    ValTogetherOption,
+)
 from posenas.data.images.file_image import MOST_PIXELS
 from posenas.standard.yolo.description import Description, find_description
 from posenas.standard.yolo.keypoints import keypoint_set
@@ -42,19 +47,15 @@ class YoloDataset:
     val: Annotated[str, "folder of pictures or labels, or list of pictures; empty goes by data.yaml"] = ""
     train_images: Annotated[str, "folder of the pictures, if they lie elsewhere than data.yaml says"] = ""
     val_images: Annotated[str, "folder of the pictures, if they lie elsewhere than data.yaml says"] = ""
-    val_share: Annotated[
-        float, "share of train's pictures held out as val, for data without a val", Ge(0), Lt(1)
-    ] = 0.0
-    val_together: Annotated[
-        Together, "what val_share never splits; a video's images differ in the last number of their names"
-    ] = "image"
-    val_seed: Annotated[int, "chooses what val_share holds out", Ge(0)] = 0
+    val_share: ValShareOption = 0.0
+    val_together: ValTogetherOption = "image"
+    val_seed: ValSeedOption = 0
     category: Annotated[str, "name of the people's class; empty takes every class"] = ""
     keypoint_names: Annotated[
         tuple[str, ...],
         "names of the keypoints, or a known set such as coco-17, if data.yaml names none or wrong ones",
     ] = ()
-    box_margin: Annotated[float, "share of its size by which a box grows on each side", Ge(0), Le(1)] = 0.0
+    box_margin: BoxMarginOption = 0.0
     sigmas: Annotated[
         tuple[float, ...], "OKS constants, one a keypoint; empty goes by data.yaml, else by name"
     ] = ()
@@ -62,8 +63,8 @@ class YoloDataset:
         tuple[str, ...],
         "left and right keypoints, LEFT:RIGHT,LEFT:RIGHT; none says there are none; empty goes by flip_idx",
     ] = ()
-    max_pixels: Annotated[int, "images with more are refused before they are decoded", Ge(1)] = MOST_PIXELS
-    follow_links: Annotated[bool, "whether images may be links to files outside root"] = False
+    max_pixels: MaxPixelsOption = MOST_PIXELS
+    follow_links: FollowLinksOption = False
 
     def keypoints(self) -> KeypointSet:
         return self._annotated("val").keypoints
