@@ -152,10 +152,8 @@ def test_an_evolution_in_two_processes_killed_twice(tmp_path: Path) -> None:
     assert sum('"effect":"train and evaluate"' in line for line in lines) == 1 + 2 * 2
 
 
-@pytest.mark.parametrize(
-    "search",
-    [pytest.param(WHOLE_BODIES, id="zoom"), pytest.param(GRIDS, id="kapao", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("search", [pytest.param(WHOLE_BODIES, id="zoom"), pytest.param(GRIDS, id="kapao")])
 def test_a_search_of_the_head_too_killed_twice(tmp_path: Path, search: Sequence[str]) -> None:
     compare(tmp_path, search, kills=2, seed=0)
 
@@ -197,7 +195,12 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 2), (signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)]
+    ("number", "status"),
+    [
+        (signal.SIGINT, 2),
+        (signal.SIGTERM, 128 + 15),
+        pytest.param(signal.SIGHUP, 128 + 1, marks=pytest.mark.slow),
+    ],
 )
 def test_a_stop_says_how_to_resume_and_loses_nothing(tmp_path: Path, number: int, status: int) -> None:
     process = start(tmp_path, "compose", *SEARCH, "-o", "strategy.epochs=200", "--run", "run")
@@ -230,6 +233,7 @@ def test_a_stop_of_the_whole_group_of_processes_is_a_stop(tmp_path: Path) -> Non
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_processes_of_an_evolution_without_another_word(tmp_path: Path) -> None:
     process = start(tmp_path, "compose", *EVOLUTION, "-o", "strategy.child_epochs=200", "--run", "run")
     checkpoints = tmp_path / "run" / "checkpoints"

@@ -112,6 +112,7 @@ def test_bilevel_strategies_say_what_leaving_out_changes(
     assert anew["inputs"]["init"] is None
 
 
+@pytest.mark.slow
 def test_sparsity_lowers_the_entropy(composed: Compose, tmp_path: Path) -> None:
     entropies = []
     for sparsity in (0.0, 3.0):
