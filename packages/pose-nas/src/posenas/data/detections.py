@@ -12,8 +12,8 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.file_ids import FileId, IdIndex, file_id, same_id
 from posenas.data.coco.values import quoted
 from posenas.data.images.search import last_parts
+from posenas.data.other_formats import read_coco_json
 from posenas.data.person_crop import PersonCrop
-from posenas.runs.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -139,7 +139,7 @@ def read_detections(
     Raises:
         PosenasError: if the file is missing or malformed.
     """
-    rows = read_json(path, finite=False)
+    rows = read_coco_json(path)
     if not isinstance(rows, list):
         raise PosenasError(f"{path}: not a detector's result, which is a JSON list of boxes with scores")
     found = []

@@ -13,7 +13,7 @@ from posenas.contract.file_ids import FileId, file_id, same_id
 from posenas.data.coco.annotations import entries, read_images
 from posenas.data.coco.values import quoted
 from posenas.data.images.search import last_parts
-from posenas.runs.strict_json import read_json
+from posenas.data.other_formats import read_coco_json
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_annotated_images(path: Path) -> AnnotatedImages:
     Raises:
         PosenasError: if it cannot be read, or is not of COCO's form.
     """
-    content = read_json(path, finite=False)
+    content = read_coco_json(path)
     try:
         images = read_images(content if isinstance(content, dict) else {})
         categories = entries(content, "categories") if "categories" in content else []

@@ -16,8 +16,8 @@ from posenas.data.held_out import Together
 from posenas.data.images.file_image import MOST_PIXELS
 from posenas.data.images.paths import ImageFolder, find_folder
 from posenas.data.images.search import Located, files_below, locate, says
+from posenas.data.other_formats import first_other_format, no_folder, other_format, read_coco_json
 from posenas.runs.files import is_file
-from posenas.runs.strict_json import read_json
 
 SPLITS = ("train", "val")
 _WORDS = MappingProxyType(
@@ -143,11 +143,14 @@ class AnnotationFiles:
         option = f"dataset.{self.split}"
         if self.annotations:
             raise _NotFoundError(f"{root}: there is no {self.annotations}", option)
-        below = files_below(root, deepest=_DEEPEST_ANNOTATIONS)
+        below = list(files_below(root, deepest=_DEEPEST_ANNOTATIONS))
         files = [name for name in below if name.lower().endswith(".json")]
         found = _of_split(files, self.split, whole=self.whole)
         if len(found) == 1:
             return root / found[0]
+        other = first_other_format(root, found or below, dataset="coco")
+        if other and not any(_is_coco(root / name) for name in (found or files)[:_NAMES_SHOWN]):
+            raise _NotFoundError(f"{root}: no annotations for {self.split}: {other}", "")
         shown = ", ".join([*(found or files)[:_NAMES_SHOWN], *(["..."] if len(files) > _NAMES_SHOWN else [])])
         if found:
             raise _NotFoundError(f"{root}: {len(found)} files may hold {self.split}: {shown}", option)
@@ -159,6 +162,8 @@ class AnnotationFiles:
         root = self._root()
         folders = (self.images,) if self.images else _usual_folders(self.split)
         folder = find_folder(root, folders, names)
+        if not names:
+            return FoundImages({})
         if folder is not None:
             return FoundImages(self._folder(root, folder).paths(names, annotations))
         folder = root / self.images
@@ -190,12 +195,15 @@ class AnnotationFiles:
         root = Path(self.root).expanduser()
         if not root.is_dir():
             raise PosenasError(
-                f"dataset {self.dataset}: dataset.root = {root.absolute()} is no folder. {self.instructions}"
+                f"dataset {self.dataset}: dataset.root = {root.absolute()} is "
+                f"{no_folder(root, dataset='coco')}. {self.instructions}"
             )
         return root
 
     def _with_remedy(self, error: _NotFoundError) -> str:
         """Return the message, and behind it every option that this split and the other one need."""
+        if not error.option:
+            return str(error)
         options = sorted([error.option, *(self.other._needed() if self.other else [])])
         held = f"; or {_HOLD_OUT}" if "dataset.val" in options and not self.whole else ""
         return f"{error}; set {' and '.join(options)}{held}"
@@ -204,7 +212,7 @@ class AnnotationFiles:
         """Return the option that the split needs, if its files are not found."""
         try:
             path = self._annotation_file()
-            content = read_json(path, finite=False)
+            content = read_coco_json(path)
             images = read_images(content if isinstance(content, dict) else {})
             self._image_paths([str(image["file_name"]) for image in images], path)
         except _NotFoundError as error:
@@ -215,7 +223,7 @@ class AnnotationFiles:
 
 
 class _NotFoundError(PosenasError):
-    """An error for files that are not found, with the option that names them."""
+    """An error for files that are not found, with the option that names them; empty if the words say all."""
 
     def __init__(self, words: str, option: str) -> None:
         super().__init__(words)
@@ -292,6 +300,11 @@ def _of_split(files: Sequence[str], split: str, *, whole: bool) -> list[str]:
         found = [name for name in files if not any(says(name, words) for words in _WORDS.values())]
     named = [name for name in found if "keypoints" in name.rpartition("/")[2].lower()]
     return named if len(named) == 1 else found
+
+
+def _is_coco(path: Path) -> bool:
+    """Return whether a JSON file may be of COCO's form."""
+    return other_format(path, dataset="coco") is None
 
 
 def _in_words(located: Located) -> str:

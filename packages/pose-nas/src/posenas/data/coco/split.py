@@ -27,7 +27,7 @@ from posenas.data.coco.left_out import left_out_by_category, more_boxes_than_ske
 from posenas.data.coco.values import quoted
 from posenas.data.held_out import Together, hold_out
 from posenas.data.images.file_image import FileImage
-from posenas.runs.strict_json import read_json
+from posenas.data.other_formats import read_coco_json
 
 if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
@@ -82,7 +82,7 @@ def read_split(
         PosenasError: if a file is missing or malformed, or holds nobody.
     """
     path = files.annotation_file()
-    content = read_json(path, finite=False, shrink=shrink)
+    content = read_coco_json(path, shrink=shrink)
     if not isinstance(content, dict):
         raise PosenasError(f"{path}: not COCO annotations: no object with images, annotations, categories")
     try:

@@ -20,6 +20,8 @@ from posenas.data.file_options import (
     ValTogetherOption,
 )
 from posenas.data.images.file_image import MOST_PIXELS
+from posenas.data.images.search import files_below
+from posenas.data.other_formats import first_other_format, no_folder
 from posenas.standard.yolo.description import Description, find_description
 from posenas.standard.yolo.keypoints import keypoint_set
 from posenas.standard.yolo.places import Places
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from posenas.contract.finding import Finding
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.samples import Sample
+
+_DEEPEST_LABELS = 3
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,13 @@ class YoloDataset:
 
     @cached_property
     def _described(self) -> Description:
-        return find_description(self._root(), self.description)
+        root = self._root()
+        described = find_description(root, self.description)
+        names = list(files_below(root, deepest=_DEEPEST_LABELS)) if described.file is None else []
+        other = first_other_format(root, names, dataset="yolo")
+        if other and not any(name.endswith(".txt") for name in names):
+            raise PosenasError(f"{root}: no label files: {other}")
+        return described
 
     def _read(self, split: str) -> AnnotatedSplit:
         classes = choose_classes(self._described, self.category)
@@ -160,6 +170,7 @@ class YoloDataset:
         root = Path(self.root).expanduser()
         if not root.is_dir():
             raise PosenasError(
-                f"dataset yolo: dataset.root = {root.absolute()} is no folder. {self.instructions()}"
+                f"dataset yolo: dataset.root = {root.absolute()} is {no_folder(root, dataset='yolo')}. "
+                f"{self.instructions()}"
             )
         return root

@@ -12,6 +12,7 @@ import yaml  # type: ignore[import-untyped]
 
 from posenas.contract.errors import PosenasError
 from posenas.data.coco.values import quoted
+from posenas.data.other_formats import check_content, check_format
 from posenas.runs.files import is_file
 
 _USUAL = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
@@ -78,6 +79,7 @@ def read_description(file: Path) -> Description:
     Raises:
         PosenasError: if it cannot be read, or says something that no data set has.
     """
+    check_format(file, dataset="yolo")
     content = _content(file)
     try:
         keypoints, values = _shape(_given(content, "kpt_shape"))
@@ -126,6 +128,7 @@ def _content(file: Path) -> Mapping[str, Any]:
         raise PosenasError(f"{file}: no YAML{line}: {problem or 'unreadable'}") from None
     if not isinstance(content, dict):
         raise PosenasError(f"{file}: no description of a data set: it has no names and no kpt_shape")
+    check_content(content, file, dataset="yolo")
     return content
 
 
