@@ -30,6 +30,7 @@ from posenas.prediction.image_files import ImageFiles
 from posenas.prediction.pose_predictor import make_pose_predictor
 from posenas.prediction.trained import load_trained
 from posenas.standard.synthetic.dataset import SyntheticDataset
+from posenas.standard.yolo.dataset import YoloDataset
 from running import SMALL, Answer
 
 Posenas = Callable[..., Answer]
@@ -178,6 +179,31 @@ def test_images_are_numbered_as_their_annotations_and_become_annotations(
     high = posenas("predict", runs["kapao"], images, "--output", "high", *flags, "2")
     assert json.loads(Path("labels.json").read_text())["annotations"] == []
     assert f"{len(given)} poses are not in the annotations: they score below 2" in high.out
+
+
+def test_images_become_ultralytics_labels_which_the_dataset_reads(
+    posenas: Posenas, runs: Mapping[str, Path], images: Path
+) -> None:
+    flags = ("--annotations", "labels", "--format", "yolo", "--threshold", "0", "--json")
+    answer = posenas("predict", runs["kapao"], images, "--output", "out", *flags)
+    assert answer.status == 0, answer.err
+    assert answer.last_json["annotations"] == "labels"
+    assert "the pictures belong into labels/images; scores are in labels/scores.csv" in answer.err
+    images.rename("labels/images")
+    people = [each for sample in YoloDataset(root="labels").split("train") for each in sample.people]
+    found = rows("out/predictions.json")
+    places = [np.reshape(row["keypoints"], (-1, 3))[:, :2] for row in found]
+    inside = [((each >= 0) & (each <= (320, 240))).all(axis=1) for each in places]
+    kept = [number for number, each in enumerate(inside) if each.any()]
+    assert f"{len(found) - len(kept)} poses are not in the annotations: none of their keypoints" in answer.err
+    scores = Path("labels/scores.csv").read_text().splitlines()[1:]
+    assert [float(line.rpartition(",")[2]) for line in scores] == [found[number]["score"] for number in kept]
+    assert len(people) == len(kept) > 0
+    for person, number in zip(people, kept, strict=True):
+        assert (person.keypoints[:, 2] > 0).tolist() == inside[number].tolist()
+        assert np.abs(person.keypoints[:, :2] - places[number])[inside[number]].max() < 1e-6
+    alone = posenas("predict", runs["kapao"], "labels/images", "--output", "again", "--format", "yolo")
+    assert alone.err == "posenas: --format yolo is of --annotations; add --annotations FOLDER\n"
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -17,8 +17,9 @@ from posenas.contract.scores import Predictions
 from posenas.data.coco.dataset import CocoDataset
 from posenas.prediction.frames import Frame
 from posenas.prediction.image_files import ImageFiles
+from posenas.prediction.labelling import check_new
 from posenas.prediction.output import OutputFolder
-from posenas.prediction.pre_labels import PreLabels, check_new
+from posenas.prediction.pre_labels import PreLabels
 from pycocotools.coco import COCO
 
 PAIR = replace(keypoint_set_from_names(["nose", "tail"], limbs=[(0, 1)]), categories=(7, 8))
@@ -42,7 +43,7 @@ def written(path: Path, keypoints: KeypointSet = PAIR, **options: Any) -> dict[s
     poses = [(10.1234, 5, 30, 25.5), (1, 2, 3, 4), (np.nan, np.nan, 6, 7)]
     labels.add(frame(1, "a.jpg", "x"), predictions(1, *poses, scores=(0.9, 0.2, 0.3)))
     labels.add(frame(2, "b.jpg"), predictions(2, scores=()))
-    assert labels.poses == 2
+    assert labels.told() == ["1 poses are not in the annotations: they score below 0.3"]
     assert not path.exists()
     labels.close()
     content: dict[str, Any] = json.loads(path.read_text())
@@ -126,10 +127,10 @@ def test_they_are_whole_however_writing_ends(tmp_path: Path) -> None:
 
 
 def test_a_file_is_not_overwritten(tmp_path: Path) -> None:
-    check_new(tmp_path / "labels.json")
+    check_new(tmp_path / "labels.json", "coco")
     (tmp_path / "labels.json").touch()
     with pytest.raises(PosenasError, match=r"labels\.json: exists; choose another --annotations"):
-        check_new(tmp_path / "labels.json")
+        check_new(tmp_path / "labels.json", "coco")
 
 
 DATA = Path(os.environ.get("POSENAS_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))

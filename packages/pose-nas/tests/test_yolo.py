@@ -77,6 +77,11 @@ def test_reads_pictures_people_and_keypoints(tmp_path):
     assert told(dataset) == told(dataset, "val") == []
 
 
+def test_a_root_in_a_folder_called_labels_is_read(tmp_path):
+    dataset = write(tmp_path / "labels")
+    assert str(dataset.split("train")[0].source) == str(tmp_path / "labels/images/train/1.png")
+
+
 EXPORTS = (
     Path(os.environ.get("POSENAS_TEST_DATA", Path(__file__).parents[4] / "shared" / "data")).parent
     / "exports"

@@ -17,6 +17,7 @@ from posenas.contract.errors import PosenasError
 
 if TYPE_CHECKING:
     from posenas.prediction.display import FrameBar, FrameLines
+    from posenas.prediction.labelling import LabelForm
     from posenas.prediction.output import OutputFolder
     from posenas.prediction.predict import Tally
 
@@ -59,6 +60,14 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
     "--threshold are left out.",
 )
 @click.option(
+    "--format",
+    "form",
+    type=click.Choice(("coco", "yolo")),
+    default="coco",
+    show_default=True,
+    help="The form of --annotations: coco is a JSON file, yolo a folder of ultralytics' text files.",
+)
+@click.option(
     "--threshold",
     type=float,
     callback=_number,
@@ -87,6 +96,7 @@ def predict(
     boxes: Path | None,
     ids_of: Path | None,
     annotations: Path | None,
+    form: LabelForm,
     threshold: float,
     frames: int | None,
     batch_size: int,
@@ -99,9 +109,9 @@ def predict(
     with _display() as display:
         from posenas.networks.devices import keep_freed_memory, use_threads
         from posenas.prediction.annotated_images import read_annotated_images
+        from posenas.prediction.labelling import check_new, check_source, make_labels
         from posenas.prediction.output import check_unused
         from posenas.prediction.pose_predictor import make_pose_predictor
-        from posenas.prediction.pre_labels import PreLabels, check_new
         from posenas.prediction.predict import predict_source
         from posenas.prediction.sources import open_source
         from posenas.prediction.trained import load_trained
@@ -110,21 +120,25 @@ def predict(
         output = output or unused_path(Path("predictions"), source.resolve().stem)
         check_unused(output)
         if annotations is not None:
-            check_new(annotations)
+            check_new(annotations, form)
+        elif form != "coco":
+            raise PosenasError(f"--format {form} is of --annotations; add --annotations FOLDER")
         use_threads(0)
         keep_freed_memory()
         annotated = None if ids_of is None else read_annotated_images(ids_of)
         opened = open_source(
             source, limit=frames, warn=display.warned, annotated=annotated, most_pixels=max_pixels
         )
-        if annotations is not None and opened.rate is not None:
-            raise PosenasError(f"{source}: --annotations is for images, and this is a video; leave it out")
+        if annotations is not None:
+            check_source(opened, source, form)
         trained = load_trained(run, assignments=assignments, flags={"device": device})
         predictor = make_pose_predictor(trained, opened, boxes=boxes, warn=display.warned)
         pre_labels = None
         if annotations is not None:
             category = annotated.category(trained.keypoints.categories[0]) if annotated else None
-            pre_labels = PreLabels(annotations, trained.keypoints, threshold=threshold, category=category)
+            pre_labels = make_labels(
+                annotations, form, keypoints=trained.keypoints, threshold=threshold, category=category
+            )
         tally, folder = predict_source(
             predictor,
             opened,
@@ -195,8 +209,7 @@ def _tell(tally: Tally, folder: OutputFolder, *, threshold: float, as_json: bool
         paths["annotations"] = str(folder.pre_labels.path)
     for what, path in paths.items():
         say(f"{what}: {path}", err=as_json)
-    if folder.pre_labels is not None and folder.pre_labels.poses < tally.poses:
-        left_out = tally.poses - folder.pre_labels.poses
-        say(f"{left_out} poses are not in the annotations: they score below {threshold:g}", err=as_json)
+    for line in folder.pre_labels.told() if folder.pre_labels is not None else ():
+        say(line, err=as_json)
     if as_json:
         click.echo(json.dumps(paths | result))

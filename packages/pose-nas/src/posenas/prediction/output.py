@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.scores import Predictions
     from posenas.prediction.frames import Frame, Source
-    from posenas.prediction.pre_labels import PreLabels
+    from posenas.prediction.labelling import Labels
 
 RESULTS = "predictions.json"
 _WRITTEN = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -44,11 +44,11 @@ class OutputFolder:
     Attributes:
         results: the file of the results.
         drawn: the folder of the drawn pictures, or the drawn video.
-        pre_labels: the file of annotations; None if there is none.
+        pre_labels: the annotations; None if there are none.
     """
 
     def __init__(
-        self, path: Path, source: Source, *, keypoints: KeypointSet, pre_labels: PreLabels | None = None
+        self, path: Path, source: Source, *, keypoints: KeypointSet, pre_labels: Labels | None = None
     ) -> None:
         """Prepare the folder; nothing is written yet.
 
@@ -56,7 +56,7 @@ class OutputFolder:
             path: the folder.
             source: its rate decides between pictures and a video.
             keypoints: the keypoint set of the poses.
-            pre_labels: a file of annotations that the poses are written to as well.
+            pre_labels: annotations that the poses are written to as well.
         """
         self.path = path
         self.pre_labels = pre_labels

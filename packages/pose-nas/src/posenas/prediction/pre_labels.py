@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from posenas.contract.errors import PosenasError
 from posenas.contract.file_ids import FileId
 from posenas.runs.files import write_atomically
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.scores import Predictions
     from posenas.prediction.frames import Frame
 
-_VISIBLE = 2
+Points: TypeAlias = "NDArray[np.float64]"
+VISIBLE = 2
+"""The visibility of every predicted keypoint."""
 
 
 class PreLabels:
@@ -52,6 +55,7 @@ class PreLabels:
         self._entry = category_entry(keypoints, category)
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
+        self._left_out = 0
 
     def add(self, frame: Frame, predictions: Predictions) -> None:
         """Add an image and its poses."""
@@ -59,16 +63,16 @@ class PreLabels:
         self._images.append(
             {"id": frame.written_id, "file_name": frame.file_name, "width": width, "height": height}
         )
-        for points, score in zip(predictions.keypoints, predictions.scores.tolist(), strict=True):
-            if score >= self._threshold and np.isfinite(points).all(axis=1).any():
-                number = len(self._annotations) + 1
-                pose = {"id": number, "image_id": frame.written_id, "category_id": self._category}
-                self._annotations.append(pose | _annotation(points) | _scored(score))
+        for points, score in chosen_poses(predictions, self._threshold):
+            number = len(self._annotations) + 1
+            pose = {"id": number, "image_id": frame.written_id, "category_id": self._category}
+            self._annotations.append(pose | _annotation(points) | _scored(score))
+        self._left_out += int((predictions.scores < self._threshold).sum())
 
-    @property
-    def poses(self) -> int:
-        """The number of poses so far."""
-        return len(self._annotations)
+    def told(self) -> list[str]:
+        """Return how many poses were left out."""
+        words = f"poses are not in the annotations: they score below {self._threshold:g}"
+        return [f"{self._left_out} {words}"] if self._left_out else []
 
     def close(self) -> None:
         """Write the file."""
@@ -76,14 +80,16 @@ class PreLabels:
         write_atomically(self.path, json.dumps(content).encode())
 
 
-def check_new(path: Path) -> None:
-    """Check that no file would be overwritten.
+def chosen_poses(predictions: Predictions, threshold: float) -> Iterator[tuple[Points, float]]:
+    """Yield the (K, 2) points and the score of poses that score enough and have a place.
 
-    Raises:
-        PosenasError: if something lies at the path.
+    Args:
+        predictions: poses in one image.
+        threshold: poses of a lower score are left out.
     """
-    if path.exists():
-        raise PosenasError(f"{path}: exists; choose another --annotations")
+    for points, score in zip(predictions.keypoints, predictions.scores.tolist(), strict=True):
+        if score >= threshold and np.isfinite(points).all(axis=1).any():
+            yield points, score
 
 
 def category_entry(keypoints: KeypointSet, known: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -111,10 +117,10 @@ def _lines(skeleton: object) -> list[list[int]]:
     return [line for line in pairs if all(type(end) is int for end in line)]
 
 
-def _annotation(points: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+def _annotation(points: Points) -> dict[str, Any]:
     """Return keypoints, box and area of (K, 2) points; those that are no numbers are not labelled."""
-    finite = np.isfinite(points).all(axis=1)
-    rows = np.column_stack([np.where(finite[:, None], points, 0).round(3), _VISIBLE * finite])
+    finite: NDArray[np.bool_] = np.all(np.isfinite(points), axis=1)
+    rows = np.column_stack([np.where(finite[:, None], points, 0).round(3), VISIBLE * finite])
     first, last = points[finite].min(axis=0).round(3), points[finite].max(axis=0).round(3)
     width, height = (last - first).round(3).tolist()
     values = [int(value) if place % 3 == 2 else value for place, value in enumerate(rows.ravel().tolist())]

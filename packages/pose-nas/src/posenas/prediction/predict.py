@@ -10,9 +10,9 @@ from typing import Any
 
 from posenas.prediction.drawn import draw_poses
 from posenas.prediction.frames import Source, batched
+from posenas.prediction.labelling import Labels
 from posenas.prediction.output import OutputFolder
 from posenas.prediction.pose_predictor import PosePredictor
-from posenas.prediction.pre_labels import PreLabels
 from posenas.runs.stopping import interrupts_deferred
 
 
@@ -70,7 +70,7 @@ def predict_source(
     *,
     threshold: float,
     batch_size: int,
-    pre_labels: PreLabels | None = None,
+    pre_labels: Labels | None = None,
     advanced: Callable[[int, int | None], None],
 ) -> tuple[Tally, OutputFolder]:
     """Read, predict, draw and write, one batch after the other, until the frames end or Ctrl-C.
@@ -81,7 +81,7 @@ def predict_source(
         output: a folder that is not there yet, or empty.
         threshold: poses of a lower score are in the results, and not drawn.
         batch_size: frames at once.
-        pre_labels: a file of annotations that the poses are written to as well.
+        pre_labels: annotations that the poses are written to as well.
         advanced: told how many frames are done and how many there are; None if nobody knows.
 
     Returns:

@@ -175,7 +175,8 @@ class Places:
             (each for each in _label_folders(place) if next(_files(each, {".txt"}), None)),
             _label_folders(place)[0],
         )
-        images = self.root / self.images if self.images else _exchanged(place, "labels", "images")
+        below = Path(os.path.relpath(place, self.root))  # root itself may lie in a folder called labels
+        images = self.root / (self.images or _exchanged(below, "labels", "images"))
         if not images.is_dir():
             raise PosenasError(
                 f"{images}: there is no such folder of pictures; set dataset.{self.split}_images"
