@@ -21,6 +21,7 @@ from posenas.contract.keypoint_sets import (
     POSETRACK_17,
     keypoint_set_from_names,
     parse_pairs,
+    told_pairs,
 )
 from posenas.contract.keypoints import KeypointSet
 
@@ -244,3 +245,11 @@ def test_wrong_pairs_are_one_line(texts: list[str], says: str) -> None:
     with pytest.raises(PosenasError, match=says) as caught:
         parse_pairs(texts, ["1", "2", "4"])
     assert len(str(caught.value)) <= 400
+
+
+def test_pairs_that_a_file_tells_have_the_persons_left_first_as_far_as_names_know():
+    names = ("right_ear", "left_ear", "tail", "fin")
+    assert told_pairs([(0, 1)], names) == (((1, 0),), [])
+    assert told_pairs([(3, 2), (1, 0)], names) == (((1, 0), (2, 3)), ["tail and fin"])
+    assert told_pairs([(1, 2)], names) == (((1, 2),), ["left_ear and right_ear", "left_ear and tail"])
+    assert told_pairs([(2, 0)], ("a", "b", "c")) == (((0, 2),), [])

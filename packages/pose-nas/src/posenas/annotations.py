@@ -1,7 +1,15 @@
 """Annotation files in COCO's format: where they lie, and how a dataset with fields of its own reads them."""
 
+from posenas.contract.keypoint_sets import parse_pairs, told_pairs
 from posenas.data.coco.annotations import PeopleEntries, PeopleRule, ReadPeople
-from posenas.data.coco.files import SPLITS, AnnotationFiles, FileOptions, annotation_files, check_split
+from posenas.data.coco.files import (
+    SPLIT_WORDS,
+    SPLITS,
+    AnnotationFiles,
+    FileOptions,
+    annotation_files,
+    check_split,
+)
 from posenas.data.coco.people import TURNED, has_negative_box, read_box, read_person, read_pose, with_margin
 from posenas.data.coco.split import AnnotatedSplit, Reading, divide, image_size, read_split, reads_once
 from posenas.data.coco.values import flag, quoted
@@ -17,17 +25,21 @@ from posenas.data.file_options import (
     ValTogetherOption,
 )
 from posenas.data.held_out import Together, hold_out
-from posenas.data.images.file_image import MOST_PIXELS
+from posenas.data.images.file_image import MOST_PIXELS, FileImage
+from posenas.data.images.headers import image_size as encoded_size
 from posenas.data.images.search import Located, files_below, locate, says
+from posenas.data.images.upright import upright_size
 
 __all__ = [
     "MOST_PIXELS",
     "SPLITS",
+    "SPLIT_WORDS",
     "TURNED",
     "AnnotatedSplit",
     "AnnotationFiles",
     "AnnotationsOption",
     "BoxMarginOption",
+    "FileImage",
     "FileOptions",
     "FollowLinksOption",
     "ImagesOption",
@@ -45,12 +57,14 @@ __all__ = [
     "annotation_files",
     "check_split",
     "divide",
+    "encoded_size",
     "files_below",
     "flag",
     "has_negative_box",
     "hold_out",
     "image_size",
     "locate",
+    "parse_pairs",
     "quoted",
     "read_box",
     "read_person",
@@ -58,5 +72,7 @@ __all__ = [
     "read_split",
     "reads_once",
     "says",
+    "told_pairs",
+    "upright_size",
     "with_margin",
 ]

@@ -135,6 +135,27 @@ def parse_pairs(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[int, 
     return pairs
 
 
+def told_pairs(
+    told: Sequence[tuple[int, int]], names: Sequence[str]
+) -> tuple[tuple[tuple[int, int], ...], list[str]]:
+    """Return the flip pairs that a file tells, the person's left first as far as the names know it.
+
+    Args:
+        told: pairs of indices in any order.
+        names: K keypoint names.
+
+    Returns:
+        The pairs, and in words the pairs about which the file and the names differ.
+    """
+    by_names = keypoint_set_from_names(names).flip_pairs
+    ordered = [(min(pair), max(pair)) for pair in told]
+    known = [pair for pair in by_names if (min(pair), max(pair)) in ordered]
+    others = [pair for pair in ordered if pair not in {(min(each), max(each)) for each in known}]
+    against = [f"{names[left]} and {names[right]}" for left, right in by_names if (left, right) not in known]
+    against += [f"{names[left]} and {names[right]}" for left, right in others if by_names]
+    return (*known, *others), against
+
+
 def _parse_pair(text: str, names: list[str]) -> tuple[int, int]:
     parts = text.split(":")
     for split in range(1, len(parts)):  # a name may hold a colon itself

@@ -20,7 +20,7 @@ from posenas.data.other_formats import first_other_format, no_folder, other_form
 from posenas.runs.files import is_file
 
 SPLITS = ("train", "val")
-_WORDS = MappingProxyType(
+SPLIT_WORDS = MappingProxyType(
     {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 )
 """How tools call a split in the names of files and folders, in lower case."""
@@ -167,7 +167,7 @@ class AnnotationFiles:
         if folder is not None:
             return FoundImages(self._folder(root, folder).paths(names, annotations))
         folder = root / self.images
-        located = locate(folder, names, words=_WORDS[self.split])
+        located = locate(folder, names, words=SPLIT_WORDS[self.split])
         option = f"dataset.{self.split}_images"
         if located.doubtful:
             raise _NotFoundError(f"{annotations}: {_in_words(located)}", option)
@@ -295,9 +295,9 @@ def _of_split(files: Sequence[str], split: str, *, whole: bool) -> list[str]:
         split: `train` or `val`.
         whole: whether a file that tells no split will do too.
     """
-    found = [name for name in files if says(name, _WORDS[split])]
+    found = [name for name in files if says(name, SPLIT_WORDS[split])]
     if not found and whole:
-        found = [name for name in files if not any(says(name, words) for words in _WORDS.values())]
+        found = [name for name in files if not any(says(name, words) for words in SPLIT_WORDS.values())]
     named = [name for name in found if "keypoints" in name.rpartition("/")[2].lower()]
     return named if len(named) == 1 else found
 

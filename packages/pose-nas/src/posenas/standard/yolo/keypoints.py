@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.finding import Finding, finding
-from posenas.contract.keypoint_sets import COCO_17, KEYPOINT_SETS, keypoint_set_from_names, parse_pairs
+from posenas.contract.keypoint_sets import (
+    COCO_17,
+    KEYPOINT_SETS,
+    keypoint_set_from_names,
+    parse_pairs,
+    told_pairs,
+)
 
 if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
@@ -118,10 +124,5 @@ def _pairs(
     chosen = parse_pairs(option, names)
     if chosen is not None or description.mirrored is None:
         return chosen, []
-    by_names = keypoint_set_from_names(names).flip_pairs
     told = [(index, image) for index, image in enumerate(description.mirrored) if index < image]
-    known = [pair for pair in by_names if tuple(sorted(pair)) in told]
-    others = [pair for pair in told if pair not in {tuple(sorted(pair)) for pair in known}]
-    against = [f"{names[left]} and {names[right]}" for left, right in by_names if (left, right) not in known]
-    against += [f"{names[left]} and {names[right]}" for left, right in others if by_names]
-    return (*known, *others), against
+    return told_pairs(told, names)
