@@ -1,4 +1,4 @@
-"""Drawn people as files of ultralytics' form: `data.yaml`, pictures, and a text file of labels for each."""
+"""Drawn people as text files: of ultralytics' form, and as DeepLabCut's table for many pictures."""
 
 from __future__ import annotations
 
@@ -46,3 +46,28 @@ def lines(sample: Sample) -> Iterator[str]:
         for across, down, seen in person.keypoints:
             values += [across / width, down / height, seen] if seen else [0, 0, 0]
         yield "0 " + " ".join(f"{value:.6g}" for value in values)
+
+
+def write_collected(root: Path, *, images: int = 4) -> Path:
+    """Writes a project of DeepLabCut with a folder of pictures and its label file, which is returned."""
+    drawn = SyntheticDataset(train_images=images)
+    samples = drawn.split("train")
+    folder = root / "labeled-data" / "drawn"
+    folder.mkdir(parents=True)
+    most = max(len(sample.people) for sample in samples)
+    columns = [(who, name, axis) for who in range(most) for name in drawn.keypoints().names for axis in "xy"]
+    lines = [
+        ["scorer", *["drawn"] * len(columns)],
+        ["individuals", *[f"person{who}" for who, _, _ in columns]],
+        ["bodyparts", *[name for _, name, _ in columns]],
+        ["coords", *[axis for _, _, axis in columns]],
+    ]
+    for sample in samples:
+        name = f"img{sample.id:03}.png"
+        cv2.imwrite(str(folder / name), cv2.cvtColor(sample.source.read(), cv2.COLOR_RGB2BGR))
+        points = [point for person in sample.people for point in person.keypoints]
+        cells = [repr(float(value)) if seen else "" for *place, seen in points for value in place]
+        lines.append([f"labeled-data/drawn/{name}", *cells, *[""] * (len(columns) - len(cells))])
+    file = folder / "CollectedData_drawn.csv"
+    file.write_text("\n".join(map(",".join, lines)) + "\n")
+    return file

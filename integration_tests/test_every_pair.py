@@ -10,7 +10,7 @@ from random import Random
 
 import cv2
 import pytest
-from label_files import write_labels
+from label_files import write_collected, write_labels
 from posenas.composing.plugins import find_plugins, load
 from posenas.contract.components import WeightSharing
 from posenas.contract.kinds import COMPONENT_KINDS
@@ -46,6 +46,7 @@ ZOOMING = ("zoom",)
 
 NOT_FOR: dict[str, tuple[str, ...]] = {
     "coco": OF_FACES_AND_HANDS,
+    "sleap": (*OF_FACES_AND_HANDS, "pckh"),
     "yolo": (*OF_FACES_AND_HANDS, "pckh"),
     "synthetic": ("pckh",),
     "cocowholebody": ("pckh",),
@@ -86,7 +87,7 @@ REFUSED: dict[str, str] = (
     | {
         " ".join(each): "head zoom looks closely at regions face and hand"
         for each in POSSIBLE
-        if "zoom" in each and each[-2] in ("coco", "wbf", "wbh", "yolo")
+        if "zoom" in each and each[-2] in ("coco", "sleap", "wbf", "wbh", "yolo")
     }
     | {
         " ".join(each): "space 'yolo': no level at 1/4 of the image or finer"
@@ -117,7 +118,11 @@ def roots(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, 
     write_whole_bodies(whole_bodies)
     yolo = tmp_path_factory.mktemp("yolo")
     write_labels(yolo, train_images=16, val_images=6)
-    return {"coco": coco, "yolo": yolo} | dict.fromkeys(("cocowholebody", "wbf", "wbh"), whole_bodies)
+    sleap = tmp_path_factory.mktemp("sleap")
+    write_collected(sleap, images=16)
+    return {"coco": coco, "sleap": sleap, "yolo": yolo} | dict.fromkeys(
+        ("cocowholebody", "wbf", "wbh"), whole_bodies
+    )
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +187,8 @@ def flags(combination: tuple[str, ...], roots: Mapping[str, Path]) -> list[str]:
         words += ["-o", "head.searched=false"] if chosen["head"] == "zoom" else []
     if chosen["dataset"] in roots:
         words += ["-o", f"dataset.root={roots[chosen['dataset']]}"]
+    if chosen["dataset"] == "sleap":
+        words += ["-o", "dataset.val_share=0.3"]
     if (chosen["space"], chosen["head"]) == ("cnf", "zoom"):
         words += ["-o", "head.stages=0"]
     if chosen["dataset"] == "synthetic":

@@ -28,6 +28,7 @@ KINDS = (*CLASS_KINDS, "zoo", "hooks")
 
 KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
     ("dataset", "cocowholebody"): "wholebody",
+    ("dataset", "sleap"): "sleap",
     ("dataset", "wbf"): "wholebody",
     ("dataset", "wbh"): "wholebody",
     ("evaluator", "hand"): "wholebody",
