@@ -96,8 +96,15 @@ class Mixture(nn.Module):
 
 def present(alpha: Sequence[Sequence[float]]) -> Edges:
     """Return the operations on each edge whose share is not exactly 0 in the networks' precision."""
-    shares = torch.tensor(alpha, dtype=torch.float32, device="cpu").softmax(1).tolist()
-    return tuple(tuple(name for name, share in zip(OPERATIONS, row, strict=True) if share) for row in shares)
+    return tuple(
+        tuple(name for name, share in zip(OPERATIONS, row, strict=True) if share) for row in shares(alpha)
+    )
+
+
+def shares(alpha: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return how much each operation weighs on each edge, in the networks' precision."""
+    weights: list[list[float]] = torch.tensor(alpha, dtype=torch.float32, device="cpu").softmax(1).tolist()
+    return weights
 
 
 def only(operation: Operation) -> list[float]:

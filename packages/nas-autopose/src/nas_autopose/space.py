@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, cast
 
 from annotated_types import Ge, Le
-from posenas import Choice, Dimension, Genotype, Real, check_genotype, mutate, sample_uniform
+from posenas import (
+    Choice,
+    Dimension,
+    Genotype,
+    Real,
+    Results,
+    Section,
+    check_genotype,
+    mutate,
+    sample_uniform,
+)
 from torch import Tensor, nn
 
 from nas_autopose.cell import AGGREGATION_NODES, INDIVIDUAL_NODES, edge_ends
@@ -102,6 +112,28 @@ class AutoPoseSpace:
         """Return the discrete genotype of twice the width, as in section 4.2."""
         return {**self.discrete(genotype), _WIDTH: _DERIVED}
 
+    def sections(self, results: Results) -> Sequence[Section]:
+        """Return the pictures of the shown network for the report."""
+        # loads matplotlib, which training does not need
+        from nas_autopose.report.architecture import Architecture, architecture_sections
+
+        if results.shown is None:
+            return []
+        genotype = results.shown.genotype
+        learnt = results.courses[-1][-1] if results.courses else {}
+        architecture = Architecture(
+            active=self._gates().active(genotype),
+            channels=self._channels(genotype),
+            modules=self.modules,
+            cells=self._by_kind(genotype),
+            learnt=self._by_kind(learnt),
+        )
+        return architecture_sections(results.shown.id, architecture)
+
+    def _by_kind(self, genotype: Genotype) -> dict[str, Any]:
+        """Return the alphas of a genotype that has them by the kinds of cells."""
+        return {_kind(name): genotype[name] for name in self._alphas() if name in genotype}
+
     def _searched(self) -> dict[str, Dimension]:
         """Return all dimensions but the width, which no search chooses."""
         return {**self._gates().dimensions(), **self._alphas()}
@@ -119,9 +151,8 @@ class AutoPoseSpace:
         return {**searched, _WIDTH: _SEARCHED}
 
     def _build(self, genotype: Genotype, active: tuple[tuple[int, ...], ...]) -> AutoPoseNetwork:
-        finest = self.channels * genotype[_WIDTH]
         cells = Cells(
-            channels=tuple(finest << scale for scale in range(self.scales)),
+            channels=self._channels(genotype),
             individual=present(genotype[_INDIVIDUAL]),
             aggregation=present(genotype[_AGGREGATION]) if self.aggregation else None,
         )
@@ -129,8 +160,17 @@ class AutoPoseSpace:
         self.set_values(network, genotype)
         return network
 
+    def _channels(self, genotype: Genotype) -> tuple[int, ...]:
+        """Return the channels of each scale, from fine to coarse."""
+        return tuple(self.channels * genotype[_WIDTH] << scale for scale in range(self.scales))
+
     def _mixture(self, backbone: Any, name: str) -> Mixture:
-        return cast(Mixture, backbone.get_submodule(name.rpartition(".")[0]))
+        return cast(Mixture, backbone.get_submodule(_kind(name)))
+
+
+def _kind(name: str) -> str:
+    """Return the kind of the cells that a dimension is the alpha of."""
+    return name.removesuffix(".alpha")
 
 
 def _last(dimension: Dimension) -> Any:
