@@ -28,6 +28,7 @@ class Thrift:
     def search(self, problem):
         (genotype,) = problem.draw(1)
         problem.note("purse", 1, {"coins": 3.5})
+        problem.note("debts", 1, {"coins": 0.5})
         trial = problem.evaluate(genotype, problem.train(genotype, epochs=1), stage="final")
         yield replace(trial, notes={**trial.notes, "thrift": {"draws": 1, "by": "<me>"}})
 
@@ -45,7 +46,7 @@ class Thrift:
             coins=results.series["purse"][1]["coins"],
             people=results.scored_on,
         )
-        return [Section("Thrift", html, {"thrift.png": png(figure)})]
+        return [Section("Thrift", html, {"thrift.png": png(figure)}, series=("debts",))]
 
 
 @dataclass(frozen=True)
@@ -96,5 +97,7 @@ def test_a_strangers_section_is_shown_and_one_that_fails_is_told(
     assert (run / "report" / "thrift.png").read_bytes().startswith(b"\x89PNG")
     assert 'src="thrift.png"' not in page
     assert "<figcaption>purse: what the strategy noted after each epoch.</figcaption>" in page
+    assert "debts: what the strategy noted" not in page
     assert (run / "report" / "curves-1.png").read_bytes().startswith(b"\x89PNG")
+    assert not (run / "report" / "curves-2.png").exists()
     assert ">count.poses</th>" in page

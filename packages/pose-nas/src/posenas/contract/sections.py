@@ -27,11 +27,13 @@ class Section:
             picture by its file name, such as `<img src="family.png" alt="The family tree.">`.
         pictures: PNG or SVG files by their names, such as `family.png`. The report puts them into the page,
             and also beside it. A name is letters, digits, `.`, `_` and `-`.
+        series: the names of the noted series that it shows. The report draws the curves of the others only.
     """
 
     title: str
     html: str
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    series: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,9 @@ def write_report(run: Path) -> Path:
     names = {kind: getattr(recipe, kind).name for kind in COMPONENT_KINDS}
     taken = (*OWN_PICTURES, *picture_names(results.series))
     asked, left_out = ask_sections(components, results, names=names, taken=taken)
-    own = (*division_sections(results), *curve_sections(results.series))
+    shown = {name for each in asked.values() for section in each for name in section.series}
+    series = {name: figures for name, figures in results.series.items() if name not in shown}
+    own = (*division_sections(results), *curve_sections(series))
     sections = {**asked, "strategy": [*asked.get("strategy", ()), *own]}
     contents = Contents(
         recipe,
