@@ -147,8 +147,12 @@ def test_a_run_keeps_its_pairs_category_and_ids(posenas: Posenas, tmp_path: Path
     assert kept == {"names": list(NUMBERS), "pairs": ["2:3", "4:5"], "categories": [0]}
 
     box = {"category_id": 0, "bbox": [30, 15, 40, 65], "score": 1}
-    (tmp_path / "val_boxes.json").write_text(json.dumps([box | {"image_id": str(huge + 11)}]))
-    assert posenas("evaluate", "run", "-o", "evaluation.boxes=val_boxes.json").status == 0
+    images = (str(huge + 11), 7)
+    (tmp_path / "val_boxes.json").write_text(json.dumps([box | {"image_id": each} for each in images]))
+    evaluated = posenas("evaluate", "run", "-o", "evaluation.boxes=val_boxes.json")
+    assert evaluated.status == 0
+    says = "1 of 2 boxes in val_boxes.json are of other images than val's 6 and are left out: image_id 7"
+    assert warnings(evaluated) == [says]
     (tmp_path / "boxes.json").write_text(json.dumps([box | {"file_name": "11.png"}]))
     image = tmp_path / "data" / "11.png"
     assert posenas("predict", "run", image, "--boxes", "boxes.json", "--output", "found").status == 0

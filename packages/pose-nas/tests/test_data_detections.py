@@ -13,7 +13,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.contract.samples import Sample
 from posenas.data.coco.dataset import CocoDataset
-from posenas.data.detections import detection_crops
+from posenas.data.detections import boxes_of_other_images, detection_crops
 from posenas.data.images.file_image import FileImage
 from posenas.data.person_crop import PersonCrop
 
@@ -43,6 +43,27 @@ def test_boxes_of_people_in_the_split_are_kept(tmp_path):
     assert crops[0].box == (1, 2, 30, 40)
     assert crops[0].keypoints.shape == (17, 3)
     assert not crops[0].keypoints.any()
+
+
+def test_boxes_of_other_images_are_told(tmp_path):
+    rows = [
+        *(box(image_id=each) for each in (41, 99, 98, "x", 97)),
+        box(image_id=99, score=0.9),
+        box(image_id=98, score=0.1),
+        box(image_id=98, category_id=2),
+        box(file_name="c/other.jpg"),
+    ]
+    crops = read(tmp_path / "boxes.json", rows, threshold=0.2)
+    assert len(crops) == 2  # the last one has an image_id of the split too
+    path = tmp_path / "boxes.json"
+    (told,) = boxes_of_other_images(path, SAMPLES, keypoints=COCO_17, threshold=0.2)
+    says = f"5 of 9 boxes in {path} are of other images than val's 2 and are left out"
+    assert str(told) == f"{says}: image_id 99; image_id 98; image_id 'x'; ..."
+    path.write_text(json.dumps([box(), box(file_name="c/other.jpg", image_id=7)]))
+    (told,) = boxes_of_other_images(path, SAMPLES, keypoints=COCO_17)
+    assert told.examples == ("file_name 'c/other.jpg'",)
+    path.write_text(json.dumps([box()]))
+    assert boxes_of_other_images(path, SAMPLES, keypoints=COCO_17) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from posenas.composing.building import build_holder, build_network, derived
 from posenas.composing.goals.costs import CompositionCosts
@@ -15,6 +16,7 @@ from posenas.contract.keypoints import KeypointSet
 from posenas.contract.problem import Strategy
 from posenas.data.augment import Augmentation
 from posenas.data.checking.findings import find
+from posenas.data.detections import boxes_of_other_images
 from posenas.data.mosaic import ImageAugmentation
 from posenas.learning.inference import EvaluationSettings
 from posenas.learning.settings import TrainingSettings
@@ -77,5 +79,13 @@ class Composition:
         return derived(self.space, genotype)
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return what is wrong or left out in the dataset's annotations, to be told before training."""
-        return find(self.dataset)
+        """Return what is wrong or left out in the annotations and in a detector's boxes."""
+        if not self.evaluation.boxes:
+            return find(self.dataset)
+        boxes = boxes_of_other_images(
+            Path(self.evaluation.boxes),
+            self.dataset.split("val"),
+            keypoints=self.keypoints,
+            threshold=self.evaluation.box_threshold,
+        )
+        return (*find(self.dataset), *boxes)

@@ -10,6 +10,7 @@ import numpy as np
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.file_ids import FileId, IdIndex, file_id, same_id
+from posenas.contract.finding import Finding, first_cases
 from posenas.data.coco.values import quoted
 from posenas.data.images.search import last_parts
 from posenas.data.other_formats import read_coco_json
@@ -75,6 +76,32 @@ def detection_crops(
             "a lower threshold"
         )
     return crops
+
+
+def boxes_of_other_images(
+    path: Path, samples: Sequence[Sample], *, keypoints: KeypointSet, threshold: float = 0.0
+) -> list[Finding]:
+    """Return a finding on the boxes that `detection_crops` leaves out since their image is no sample's.
+
+    Args:
+        path: as for `detection_crops`.
+        samples: the images of the split that is evaluated.
+        keypoints: its categories are those of people.
+        threshold: boxes with a lower score do not count.
+
+    Raises:
+        PosenasError: if the file is missing or malformed.
+    """
+    images = _Images(samples)
+
+    def other(row: Mapping[str, Any]) -> str | None:
+        named = "file_name" if "file_name" in row else "image_id"
+        return f"{named} {quoted(row[named])}" if images.find(row) is None else None
+
+    found, number = read_detections(path, image=other, categories=keypoints.categories)
+    names = [each.image for each in found if each.image is not None and each.score >= threshold]
+    what = f"of {number} boxes in {path} are of other images than val's {len(samples)} and are left out"
+    return first_cases(what, len(names), list(dict.fromkeys(names)))
 
 
 class _Images:
