@@ -113,9 +113,8 @@ def test_the_description_tells_keypoints_and_mirror_images(tmp_path: Path, known
     keypoints = replace(keypoint_set_from_names(["ä: 1", "no"], pairs=pairs), categories=(7,))
     write(tmp_path, {"a.png": predictions(np.ones((1, 2, 2)), [0.5])}, keypoints, category={"name": "mouse"})
     assert yaml.safe_load((tmp_path / "data.yaml").read_text()) == {
-        "path": ".",
-        "train": "images",
-        "val": "images",
+        "train": "./images",
+        "val": "./images",
         "kpt_shape": [2, 3],
         **({"flip_idx": [1, 0]} if known else {}),
         "names": {0: "mouse"},

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from posenas.contract.scores import Predictions
     from posenas.prediction.frames import Frame
 
+_IMAGES = "./images"
+"""Tools that look for labels beside the pictures replace `/images` by `/labels`, with the stroke."""
+
 
 class YoloLabels:
     """A folder of ultralytics' form without the pictures, which is written at the end.
@@ -87,9 +90,8 @@ class YoloLabels:
         """Return the text of `data.yaml`, in which both splits are the one folder."""
         names = self._keypoints.names
         told: dict[str, Any] = {
-            "path": ".",
-            "train": "images",
-            "val": "images",
+            "train": _IMAGES,
+            "val": _IMAGES,
             "kpt_shape": [len(names), 3],
             **({} if self._keypoints.unpaired else {"flip_idx": list(self._keypoints.mirrored)}),
             "names": {0: self._category},
