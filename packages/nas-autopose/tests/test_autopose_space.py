@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from nas_autopose.capabilities import Discrete, SinglePath
+from nas_autopose.mixture import NOTHING, present
 from nas_autopose.network import AutoPoseNetwork
 from nas_autopose.space import AutoPoseSpace
 from posenas import (
@@ -21,10 +22,14 @@ from posenas import (
     WeightSharing,
     check_genotype,
 )
+from posenas.composing.named_networks import NamedNetwork, describe_choices
 from posenas.composing.options import make_component
+from posenas.contract.keypoint_sets import COCO_17
 from posenas.networks.folding import fold_normalisations
 from posenas.networks.sharing import SharedWeights
 from posenas.networks.without_values import WithoutValues
+from posenas.reporting.report.genotype_table import genotype_table
+from posenas.runs.recipe import ComponentChoice
 
 RESTRICTIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -215,3 +220,23 @@ def test_the_derived_network_is_folded() -> None:
     assert fold_normalisations(network) == convolutions
     for name, features in network(images).items():
         torch.testing.assert_close(features, before[name], rtol=1e-3, atol=1e-3)
+
+
+def test_people_are_shown_the_names_of_operations() -> None:
+    genotype = {
+        **SMALL.derived(SMALL.sample(Random(0))),
+        "aggregation.alpha": [[0.0, 0.0] + [NOTHING] * 4] * 7,
+    }
+    individual = [row[0] for row in present(genotype["individual.alpha"])]
+    table = genotype_table(genotype, SMALL)
+    assert table["named"]
+    alpha = table["columns"].index("alpha")
+    shown = {row: cells[alpha] for row, cells in table["rows"]}
+    assert shown["individual"] == individual
+    assert shown["aggregation"] == ["conv5 50, conv3 50"] * 7
+    choice = ComponentChoice("autopose", {"channels": 2, "scales": 3, "stages": 2})
+    network = NamedNetwork("found", choice, genotype, ComponentChoice("heatmap"), COCO_17)
+    assert describe_choices(network) == {
+        "individual.alpha": individual,
+        "aggregation.alpha": shown["aggregation"],
+    }

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from posenas.composing.variation import mutate
 from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Choice, Real, canonical_json, check_genotype, middle, sample_uniform
+from posenas.contract.genotype import (
+    Choice,
+    Real,
+    canonical_json,
+    check_genotype,
+    choice_texts,
+    middle,
+    sample_uniform,
+)
 from posenas.standard.strategies.score_predictor import encode
 
 DIMENSIONS = {"kernel": Choice((3, 5, 7)), "alpha": Real((3, 4)), "scale": Real(())}
@@ -67,3 +75,16 @@ def test_real_numbers_are_features_as_they_are() -> None:
     features = encode([genotype], DIMENSIONS)[0]
     expected = [0, 1, 0, 0.5, 1, 2, 3, 4, 5, 5, 5, 5, 6, 6, 6, 6, -1.5]
     np.testing.assert_array_equal(features, np.array(expected, dtype=np.float32))
+
+
+def test_named_alternatives_are_told_by_their_shares_from_the_greatest_on() -> None:
+    real = Real((2, 2, 3), ("left", "on", "right"))
+    even, third = [0.0, 0.0, 0.0], [0.0, np.log(2), np.log(3)]
+    value = [[even, third], [[-1000.0, -1000.0, 0.0], [0.0, -4.0, -8.0]]]
+    assert choice_texts(real, value) == [
+        "left 33, on 33, right 33", "right 50, on 33, left 17", "right", "left 98, on 2",
+    ]  # fmt: skip
+    assert real == Real((2, 2, 3)), "names are for people and change no dimension"
+    for shape in ((2, 4), ()):
+        with pytest.raises(ValueError, match="3 names of alternatives for numbers of shape"):
+            Real(shape, ("left", "on", "right"))

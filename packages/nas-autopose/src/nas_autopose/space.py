@@ -142,7 +142,7 @@ class AutoPoseSpace:
         edges = {_INDIVIDUAL: len(edge_ends(1, INDIVIDUAL_NODES))}
         if self.aggregation:
             edges[_AGGREGATION] = len(edge_ends(self.scales, AGGREGATION_NODES))
-        return {name: Real((number, len(OPERATIONS))) for name, number in edges.items()}
+        return {name: Real((number, len(OPERATIONS)), OPERATIONS) for name, number in edges.items()}
 
     def _gates(self) -> Gates:
         return Gates(self.branches, stages=self.stages, scales=self.scales)

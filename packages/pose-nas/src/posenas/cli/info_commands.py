@@ -108,6 +108,7 @@ def describe(network: str, space: str | None, assignments: tuple[str, ...], as_j
     """Show what NETWORK costs and its levels: a zoo entry, a genotype's JSON file or a run's folder."""
     from posenas.composing.named_networks import (
         changed,
+        describe_choices,
         describe_network,
         describe_parts,
         find_network,
@@ -126,6 +127,8 @@ def describe(network: str, space: str | None, assignments: tuple[str, ...], as_j
         )
     )
     click.echo("genotype: " + json.dumps(described["genotype"]))
+    for name, choices in describe_choices(found).items():
+        say(f"{name}: " + "; ".join(choices))
     for name, value in described["published"].items():
         say(f"published {name}: {value}")
     _print_parts(parts)
@@ -152,13 +155,13 @@ def zoo(as_json: bool) -> None:
 
 def _print_networks(described: Sequence[Mapping[str, Any]]) -> None:
     say(
-        f"{'name':<26}{'space':<8}{'input':<10}{'points':>6}{'parameters':>13}{'with BN stats':>15}"
+        f"{'name':<26}{'space':<10}{'input':<10}{'points':>6}{'parameters':>13}{'with BN stats':>15}"
         f"{'GMACs':>9}{'papers GFLOPs':>15}{'thesis GFLOPs':>15}"
     )
     for network in described:
         size = "x".join(str(side) for side in network["input_size"])
         say(
-            f"{network['name']:<26}{network['space']:<8}{size:<10}{network['keypoints']:>6}"
+            f"{network['name']:<26}{network['space']:<10}{size:<10}{network['keypoints']:>6}"
             f"{network['parameters']:>13,}{network['parameters_with_statistics']:>15,}"
             f"{network['macs'] / 1e9:>9.3f}{network['paper_gflops']:>15.3f}"
             f"{network['thesis_gflops']:>15.3f}"

@@ -11,7 +11,14 @@ from posenas.composing.building import make_pair, outline_network
 from posenas.composing.plugins import find_plugins, load_entry, remedy
 from posenas.contract.components import Backbone
 from posenas.contract.errors import PosenasError, suggestion
-from posenas.contract.genotype import Genotype, Real, check_genotype, genotype_id, middle
+from posenas.contract.genotype import (
+    Genotype,
+    Real,
+    check_genotype,
+    choice_texts,
+    genotype_id,
+    middle,
+)
 from posenas.contract.keypoint_sets import COCO_17, KEYPOINT_SETS
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.messages import message
@@ -218,6 +225,16 @@ def describe_network(network: NamedNetwork, *, known: KnownCalls | None = None) 
         **costs.as_dict(),
         "published": dict(network.published),
         "source": network.source,
+    }
+
+
+def describe_choices(network: NamedNetwork) -> dict[str, list[str]]:
+    """Return what each row of the dimensions chooses whose alternatives have names, by dimension."""
+    space, _ = make_pair(network.space, network.head)
+    return {
+        name: choice_texts(dimension, network.genotype[name])
+        for name, dimension in space.dimensions().items()
+        if isinstance(dimension, Real) and dimension.alternatives
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeAlias
 
@@ -25,9 +25,22 @@ class Choice:
 
 @dataclass(frozen=True)
 class Real:
-    """A dimension of real numbers; its value is nested lists of this shape."""
+    """A dimension of real numbers; its value is nested lists of this shape.
+
+    Attributes:
+        shape: of the value.
+        alternatives: the names of what the numbers along the last axis weigh by their softmax, for people to
+            read; empty where they have none.
+    """
 
     shape: tuple[int, ...]
+    alternatives: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if self.alternatives and self.shape[-1:] != (len(self.alternatives),):
+            raise ValueError(
+                f"{len(self.alternatives)} names of alternatives for numbers of shape {self.shape}"
+            )
 
     def fill(self, number: Callable[[], float]) -> Any:
         """Return a value, each of its numbers made by a call of `number`."""
@@ -56,6 +69,26 @@ def value_text(genotype: Genotype, name: str) -> str:
         return ""
     value = genotype[name]
     return value if isinstance(value, str) else canonical_json(value)
+
+
+def choice_texts(real: Real, value: object) -> list[str]:
+    """Return what each row of named alternatives chooses, such as `conv3`, or `conv3 62, skip 38`.
+
+    The alternative that weighs all is named alone. Of several there are the shares in percent, the greatest
+    first, without those that are rounded to 0.
+    """
+    numbers, width = real.numbers(value), len(real.alternatives)
+    rows = (numbers[start : start + width] for start in range(0, len(numbers), width))
+    return [_choice_text(row, real.alternatives) for row in rows]
+
+
+def _choice_text(row: Sequence[float], names: Sequence[str]) -> str:
+    weights = [math.exp(number - max(row)) for number in row]
+    shares = {name: weight / sum(weights) for name, weight in zip(names, weights, strict=True)}
+    ordered = sorted(shares, key=lambda name: -shares[name])
+    if shares[ordered[0]] == 1:
+        return ordered[0]
+    return ", ".join(f"{name} {100 * shares[name]:.0f}" for name in ordered if shares[name] >= 0.005)
 
 
 def genotype_id(genotype: Genotype) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from posenas.contract.components import Relaxed, SearchSpace
-from posenas.contract.genotype import Genotype, Real, value_text
+from posenas.contract.genotype import Genotype, Real, choice_texts, value_text
 
 _FIGURE_SPACE = "\u2007"
 """As wide as a digit, so that numbers stand under each other."""
@@ -26,11 +26,12 @@ def genotype_table(genotype: Genotype, space: SearchSpace | None) -> Mapping[str
     dimensions = {} if space is None else space.dimensions()
     relaxed = isinstance(space, Relaxed)
     cells: dict[str, dict[str, Sequence[str]]] = {}
-    in_percent = False
+    in_percent = named = False
     for name in genotype:
         dimension = dimensions.get(name)
         shares = relaxed and _is_choice(dimension)
         in_percent |= shares
+        named |= shares and isinstance(dimension, Real) and bool(dimension.alternatives)
         row, dot, column = name.rpartition(".")
         lines = (
             _number_lines(genotype[name], dimension, shares=shares)
@@ -43,6 +44,7 @@ def genotype_table(genotype: Genotype, space: SearchSpace | None) -> Mapping[str
         "columns": columns,
         "rows": [(row, [values.get(column, [""]) for column in columns]) for row, values in cells.items()],
         "in_percent": in_percent,
+        "named": named,
     }
 
 
@@ -52,6 +54,8 @@ def _is_choice(dimension: object) -> bool:
 
 def _number_lines(value: object, real: Real, *, shares: bool) -> Sequence[str]:
     """Return a line for each row along the last axis: its softmax in percent, or its numbers."""
+    if shares and real.alternatives:
+        return choice_texts(real, value)
     numbers = torch.tensor(real.numbers(value), dtype=torch.float64)
     rows = numbers.reshape(-1, real.shape[-1] if real.shape else 1)
     if shares:
