@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from exported import EXPORTS, LACKING, are_there, draw, truth
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.data.checking.findings import find
 from posenas.data.coco.dataset import CocoDataset
 
-SHARED = Path(os.environ.get("POSENAS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")).parent
-EXPORTS, DRAWN = SHARED / "exports", SHARED / "faults" / "make_inputs.py"
-pytestmark = pytest.mark.skipif(
-    not (EXPORTS.is_dir() and DRAWN.is_file()), reason="no exports of tools beside POSENAS_TEST_DATA"
-)
+pytestmark = pytest.mark.skipif(not are_there(), reason=LACKING)
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders train, val and numbered, which has the pictures of train as 1.jpg to 12.jpg."""
-    spec = importlib.util.spec_from_file_location("make_inputs", DRAWN)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    root = tmp_path_factory.mktemp("pictures")
-    for split, number, first, seed in (("train", 12, 1, 0), ("val", 6, 101, 1)):
-        (root / split).mkdir()
-        for name, picture in module.base(number, first, seed)[1].items():
-            cv2.imwrite(str(root / split / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
-    (root / "numbered").mkdir()
-    for file in (root / "train").iterdir():
-        (root / "numbered" / f"{int(file.stem)}.jpg").hardlink_to(file)
-    return root
-
-
-def truth(split: str) -> dict[int, np.ndarray]:
-    """The labelled poses by the number of the picture."""
-    content = json.loads((EXPORTS / "source" / f"{split}.json").read_text())
-    return {each["image_id"]: np.reshape(each["keypoints"], (17, 3)) for each in content["annotations"]}
+    return draw(tmp_path_factory.mktemp("pictures"))
 
 
 LABEL_STUDIO = {"train": "coco_train/result.json", "val": "coco_val/result.json"}
