@@ -22,8 +22,8 @@ from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables
 PAGE = (Path(__file__).parents[1] / "docs" / "your-data.md").read_text()
 TABLE = [
     [cell.strip() for cell in line.strip("|").split("|")]
-    for line in PAGE.splitlines()
-    if line.startswith("| ")
+    for line in PAGE.partition("\n## ")[0].splitlines()
+    if line.startswith("|")
 ]
 ROWS = {tool: cells for tool, *cells in TABLE[2:]}
 SCRIPT = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
