@@ -219,7 +219,7 @@ def test_damaged_videos_and_frames_beyond_the_end_are_told(tmp_path, film_labels
         VideoFrame(path, 3).read()
 
 
-def test_pictures_of_any_size_with_and_inside_the_file(tmp_path):
+def test_pictures_of_any_size_with_and_inside_the_file(tmp_path, monkeypatch):
     sizes = {"a 1.png": (40, 24), "b.png": (30, 50), "c.png": (64, 32)}
     for name, (width, height) in sizes.items():
         picture = np.random.default_rng(width).integers(0, 256, (height, width, 3)).astype(np.uint8)
@@ -234,6 +234,9 @@ def test_pictures_of_any_size_with_and_inside_the_file(tmp_path):
         assert (one.width, one.height) == (other.width, other.height) == sizes[str(one.written_id)]
         np.testing.assert_array_equal(one.source.read(), other.source.read())
     assert str(packed.split("train")[0].source) == f"{tmp_path / 'a.pkg.slp'}/a 1.png"
+    monkeypatch.chdir(tmp_path.parent)
+    relative = SleapDataset(root=f"{tmp_path.name}/a.pkg.slp", val="a.pkg.slp")
+    assert [told(each) for each in (plain, packed, relative)] == [[], [], []]
 
 
 def test_files_are_found_by_their_splits(tmp_path):

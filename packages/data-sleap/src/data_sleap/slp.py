@@ -64,7 +64,7 @@ def _load(file: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on fields that are not read here
-            return load_slp(str(file), open_videos=False)
+            return load_slp(str(file.absolute()), open_videos=False)
     except DAMAGED as error:
         raise PosenasError(f"{file}: no label file of SLEAP, or damaged ({in_words(error)})") from None
 
