@@ -88,8 +88,9 @@ def deeplabcut(root: Path, pictures: Path) -> None:
 def sleap(root: Path, pictures: Path) -> None:
     import sleap_io
 
-    labels = sleap_io.load_file(str(EXPORTS / "sleap_io" / "coco" / "train.json"), format="coco")
-    labels.replace_filenames(prefix_map={".": str(pictures / "train")})
+    labels = sleap_io.load_file(
+        str(EXPORTS / "sleap_io" / "coco" / "train.json"), format="coco", dataset_root=str(pictures / "train")
+    )
     labels.save(str(root / "labels.pkg.slp"), embed="user", verbose=False)
 
 
