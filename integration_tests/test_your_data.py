@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from exported import EXPORTS, LACKING, are_there, draw, truth
 from posenas.composing.building import make
 from posenas.contract.components import Dataset
 from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.scores import Predictions
 from posenas.data.checking.findings import find
+from posenas.prediction.frames import Frame
+from posenas.prediction.labelling import make_labels
 from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables
 
 PAGE = (Path(__file__).parents[1] / "docs" / "your-data.md").read_text()
@@ -26,7 +30,8 @@ TABLE = [
     if line.startswith("|")
 ]
 ROWS = {tool: cells for tool, *cells in TABLE[2:]}
-SCRIPT = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+LABEL_STUDIO, LABELME = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+"""The page's scripts."""
 
 pytestmark = pytest.mark.skipif(not are_there(), reason=LACKING)
 
@@ -105,7 +110,7 @@ def labelme(root: Path, pictures: Path) -> None:
         content = {"version": "7.9.1", "flags": {}, "shapes": shapes, "imagePath": name, "imageData": None}
         size = {"imageHeight": 200, "imageWidth": 160}
         (root / name).with_suffix(".json").write_text(json.dumps({**content, **size}))
-    exec(re.sub(r"^NAMES = .*$", f"NAMES = {list(COCO_17.names)}", SCRIPT[0], flags=re.MULTILINE), {})
+    exec(re.sub(r"^NAMES = .*$", f"NAMES = {list(COCO_17.names)}", LABELME, flags=re.MULTILINE), {})
 
 
 SPLITS = {"images/Train": "train", "images/Validation": "val"}
@@ -210,6 +215,39 @@ def test_the_row_reads_what_was_labelled(
         assert np.abs(keypoints - pose)[seen, :2].max() <= TOLERANCES.get(tool, 0.01)
         assert sample.source.read().shape == (200, 160, 3)
     assert not [str(each) for each in find(dataset) if "eyes farther apart" in str(each)]
+
+
+def test_label_studio_gets_names_places_and_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = make_labels(Path("labels.json"), "coco", keypoints=COCO_17, threshold=0)
+    poses = np.random.default_rng(0).uniform(0, 200, (3, 17, 2)).round(3)
+    poses[1, 4] = np.nan
+    for number, (name, places) in enumerate(
+        {"a.jpg": poses[:2], "b.jpg": poses[2:], "c.jpg": poses[:0]}.items()
+    ):
+        scores = np.array([0.75, 0.5, 1][: len(places)])
+        found = Predictions(np.full(len(places), number), places, np.ones(places.shape[:2]), scores)
+        labels.add(Frame(number, np.zeros((200, 400, 3), np.uint8), name), found)
+    labels.close()
+    exec(LABEL_STUDIO, {})
+    config = ElementTree.parse("config.xml")
+    (named,) = config.iter("KeyPointLabels")
+    assert [each.attrib["value"] for each in named] == list(COCO_17.names)
+    tasks = json.loads(Path("tasks.json").read_text())
+    assert [task["data"]["image"].rpartition("/")[2] for task in tasks] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert [[each["score"] for each in task["predictions"]] for task in tasks] == [[0.5], [0.75], []]
+    regions = [region for task in tasks for each in task["predictions"] for region in each["result"]]
+    people = {region["id"]: region for region in regions if region["type"] == "rectanglelabels"}
+    assert [each["score"] for each in people.values()] == [0.75, 0.5, 0.75]
+    for pose, (person, box) in zip(poses, people.items(), strict=True):
+        points = [region["value"] for region in regions if region.get("parentID") == person]
+        seen = np.isfinite(pose[:, 0])
+        assert [each["keypointlabels"] for each in points] == [
+            [name] for name in np.array(COCO_17.names)[seen]
+        ]
+        np.testing.assert_allclose([(each["x"] * 4, each["y"] * 2) for each in points], pose[seen])
+        corner = box["value"]["x"] * 4, box["value"]["y"] * 2
+        assert corner == pytest.approx(tuple(np.nanmin(pose, axis=0)))
 
 
 def test_the_commands_that_write_poses_are_those_of_the_command_line() -> None:
