@@ -175,7 +175,7 @@ def test_the_answer_shows_how_much_its_operations_weighed_when_the_search_ended(
     row = shares(learnt["individual.alpha"])[0]
     edge = f"input to node 1 {OPERATIONS[row.index(max(row))]}"
     assert f"{edge} {100 * max(row):.0f} %;" in section.html
-    assert "its share of all six when the search ended" in section.html
+    assert "its share of all six in what the search learnt last" in section.html
     other = {
         **learnt,
         "individual.alpha": [[-number for number in row] for row in learnt["individual.alpha"]],
