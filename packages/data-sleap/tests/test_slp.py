@@ -199,7 +199,13 @@ def test_missing_videos_are_refused_with_the_option_that_helps(tmp_path):
     with pytest.raises(PosenasError, match="2 names lead to one file"):
         SleapDataset(root=str(file), val="a.slp").split("train")
     (data / "second.avi").rename(data / "second" / "film.avi")
-    samples = SleapDataset(root=str(file), val="a.slp").split("train")
+    (tmp_path / "labels").mkdir()
+    moved = file.rename(tmp_path / "labels" / "b.slp")
+    with pytest.raises(PosenasError, match=r"none of its images .* set dataset\.train_images"):
+        SleapDataset(root=str(moved), val="b.slp").split("train")
+    samples = SleapDataset(root=str(moved), val="b.slp", train_images=str(data), val_images="../data").split(
+        "val"
+    )
     for sample, path in zip(samples, ("one/film.avi", "second/film.avi", "other.avi"), strict=True):
         np.testing.assert_array_equal(sample.source.read(), decoded(data / path)[2])
 
@@ -317,10 +323,21 @@ def test_truncated_and_damaged_files_are_refused_in_one_line(film_labels):
     assert sum("no label file of SLEAP, or damaged" in line for line in lines) >= 20
 
 
-def test_sleap_io_is_loaded_only_where_a_file_is_opened():
-    code = "import data_sleap.dataset, sys; print({'sleap_io', 'h5py', 'pandas'} & set(sys.modules))"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "set()"
+def test_sleap_io_is_loaded_only_where_a_file_of_sleap_is_opened(tmp_path):
+    file = tmp_path / "CollectedData_A.csv"
+    file.write_text("scorer,A,A\nbodyparts,nose,nose\ncoords,x,y\na.png,1,2\nb.png,3,4\n")
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((9, 9, 3), np.uint8))
+    code = """if True:
+        import sys
+        from data_sleap.dataset import SleapDataset
+        samples = SleapDataset(root=sys.argv[1], val_share=0.5).split("val")
+        print(samples[0].source.read().shape, {"sleap_io", "h5py", "pandas"} & set(sys.modules))
+    """
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "(9, 9, 3) set()"
 
 
 def drawn(root: Path, split: str) -> Path:
