@@ -218,6 +218,9 @@ def test_damaged_videos_and_frames_beyond_the_end_are_told(tmp_path, film_labels
         "train: 1 pictures or frames are missing or cannot be read and are left out: "
         f"{path}/11: there is no such frame"
     ]
+    small = SleapDataset(root=str(film_labels), val="labels.slp", max_pixels=40 * 24 - 1)
+    with pytest.raises(PosenasError, match=r"7: 40 x 24 pixels are more than dataset\.max_pixels"):
+        small.split("train")
     path.write_bytes(b"no film")
     with pytest.raises(PosenasError, match=r"film\.avi: cannot be read as a video"):
         SleapDataset(root=str(film_labels), val="labels.slp").split("train")
@@ -297,6 +300,9 @@ def test_nobody_and_frames_labelled_twice_are_refused(tmp_path):
     empty = save(tmp_path / "empty.slp", [labelled(video, 1, ABSENT)])
     with pytest.raises(PosenasError, match=r"nobody is labelled; 1 people have no labelled keypoint"):
         SleapDataset(root=str(empty), val_share=0.5).split("train")
+    twice = save(tmp_path / "twice.slp", [labelled(video, 1, POSE), labelled(video, 1, POSE)])
+    with pytest.raises(PosenasError, match=r"1 frames are labelled more than once, such as .*film\.avi/1"):
+        SleapDataset(root=str(twice), val_share=0.5).split("train")
     far = save(tmp_path / "far.slp", [labelled(video, 1, np.multiply(POSE, 1e7))])
     with pytest.raises(PosenasError, match="1 frames have keypoints more than 1,000,000 pixels away"):
         SleapDataset(root=str(far), val_share=0.5).split("train")
