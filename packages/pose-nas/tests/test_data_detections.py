@@ -152,7 +152,10 @@ def test_boxes_of_ultralytics_whose_ids_are_text(tmp_path, dropped):
         ([box(category_id=[1])], "entry 0"),
         ([box(image_id=[[]] * 999)], "entry 0 .* is no whole number or text"),
         ([3], "entry 0"),
-        ([box(image_id=7)], "none of its 1 boxes"),
+        (
+            [box(image_id=7)],
+            r"none of its 1 boxes .* \(the first is of image_id 7, category 1, and scores 0.5\)",
+        ),
         ([], "none of its 0 boxes"),
     ],
 )

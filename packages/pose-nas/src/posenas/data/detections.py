@@ -63,17 +63,17 @@ def detection_crops(
     """
     images = _Images(samples)
     unlabelled = np.zeros((len(keypoints), 3))
-    found, number = read_detections(path, image=images.find, categories=keypoints.categories)
+    read = read_detections(path, image=images.find, categories=keypoints.categories)
     crops = [
         PersonCrop(each.image, each.box, unlabelled, each.score)
-        for each in found
+        for each in read.people
         if each.score >= threshold and each.image is not None
     ]
     if not crops:
         raise PosenasError(
-            f"{path}: none of its {number} boxes is of category {in_words(keypoints.categories)}, scores at "
-            f"least {threshold} and lies in one of the split's {len(samples)} images; choose another file or "
-            "a lower threshold"
+            f"{path}: none of its {read.number} boxes is of category {in_words(keypoints.categories)}, scores"
+            f" at least {threshold} and lies in one of the split's {len(samples)} images{read.example}; "
+            "choose another file or a lower threshold"
         )
     return crops
 
@@ -95,12 +95,11 @@ def boxes_of_other_images(
     images = _Images(samples)
 
     def other(row: Mapping[str, Any]) -> str | None:
-        named = "file_name" if "file_name" in row else "image_id"
-        return f"{named} {quoted(row[named])}" if images.find(row) is None else None
+        return _image_name(row) if images.find(row) is None else None
 
-    found, number = read_detections(path, image=other, categories=keypoints.categories)
-    names = [each.image for each in found if each.image is not None and each.score >= threshold]
-    what = f"of {number} boxes in {path} are of other images than val's {len(samples)} and are left out"
+    read = read_detections(path, image=other, categories=keypoints.categories)
+    names = [each.image for each in read.people if each.image is not None and each.score >= threshold]
+    what = f"of {read.number} boxes in {path} are of other images than val's {len(samples)} and are left out"
     return first_cases(what, len(names), list(dict.fromkeys(names)))
 
 
@@ -153,10 +152,34 @@ def image_id(row: Mapping[str, Any]) -> FileId:
         raise ValueError(f"image_id {quoted(value)} is no whole number or text") from None
 
 
+def _image_name(row: Mapping[str, Any]) -> str:
+    named = "file_name" if "file_name" in row else "image_id"
+    return f"{named} {quoted(row[named])}"
+
+
+def _example(row: Mapping[str, Any]) -> str:
+    category, score = row["category_id"], float(row["score"])
+    return f" (the first is of {_image_name(row)}, category {quoted(category)}, and scores {score:.3g})"
+
+
+class ReadDetections(NamedTuple, Generic[Image]):
+    """The boxes of a file.
+
+    Attributes:
+        people: those of people, without those of no size.
+        number: of all boxes.
+        example: the first box in words for a message; empty if there is none.
+    """
+
+    people: list[Detection[Image]]
+    number: int
+    example: str
+
+
 def read_detections(
     path: Path, *, image: Callable[[Mapping[str, Any]], Image], categories: Sequence[FileId] = (1,)
-) -> tuple[list[Detection[Image]], int]:
-    """Return the boxes of people, without those of no size, and how many boxes the file holds in all.
+) -> ReadDetections[Image]:
+    """Return the boxes of people in a file of a detector's results.
 
     Args:
         path: a detector's results file.
@@ -186,4 +209,4 @@ def read_detections(
             person[category] = any(same_id(category, each) for each in categories)
         if person[category] and min(width, height) > 0:
             found.append(Detection(shown, (x, y, width, height), score))
-    return found, len(rows)
+    return ReadDetections(found, len(rows), _example(rows[0]) if rows else "")

@@ -76,17 +76,17 @@ def read_boxes(
         PosenasError: if the file is missing or malformed, or no box is in a frame of the source.
     """
     found: dict[int, list[PersonBox]] = {}
-    people, rows = read_detections(path, image=_image, categories=categories)
-    wanted = [detection for detection in people if detection.score >= threshold]
+    read = read_detections(path, image=_image, categories=categories)
+    wanted = [detection for detection in read.people if detection.score >= threshold]
     for detection in wanted:
         frame = source.find(detection.image)
         if frame is not None:
             found.setdefault(frame, []).append(detection)
     if not found:
         raise PosenasError(
-            f"{path}: none of its {rows} boxes is of category {in_words(categories)}, scores at least "
-            f"{threshold} and has a frame's file_name or image_id; choose another file, a lower "
-            "evaluation.box_threshold, or --ids-of"
+            f"{path}: none of its {read.number} boxes is of category {in_words(categories)}, scores at least "
+            f"{threshold} and has a frame's file_name or image_id{read.example}; choose another file, "
+            "a lower evaluation.box_threshold, or --ids-of"
         )
     lost = len(wanted) - sum(map(len, found.values()))
     if lost:
