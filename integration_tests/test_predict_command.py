@@ -400,7 +400,8 @@ def test_boxes_that_cannot_be_used_are_told(
     assert answer.last_json["poses"] == 2
     warnings = [line for line in answer.err.splitlines() if "warning" in line]
     assert warnings == [
-        f"warning: boxes.json: 1 of 4 boxes name none of the {len(VAL)} frames; they are left out",
+        f"warning: boxes.json: 1 of 4 boxes name none of the {len(VAL)} frames, such as 77; "
+        "they are left out",
         "warning: boxes.json: 1 boxes lie beside their frames; they are left out",
     ]
 

@@ -11,6 +11,7 @@ import numpy as np
 from posenas.contract.errors import PosenasError
 from posenas.contract.file_ids import FileId, as_number
 from posenas.contract.keypoints import KeypointSet
+from posenas.data.coco.values import quoted
 from posenas.data.detections import Detection, image_id, in_words, read_detections
 from posenas.data.person_crop import PersonCrop
 from posenas.prediction.frames import Frame, Source
@@ -78,9 +79,12 @@ def read_boxes(
     found: dict[int, list[PersonBox]] = {}
     read = read_detections(path, image=_image, categories=categories)
     wanted = [detection for detection in read.people if detection.score >= threshold]
+    lost: list[int | str] = []
     for detection in wanted:
         frame = source.find(detection.image)
-        if frame is not None:
+        if frame is None:
+            lost.append(detection.image)
+        else:
             found.setdefault(frame, []).append(detection)
     if not found:
         raise PosenasError(
@@ -88,10 +92,12 @@ def read_boxes(
             f"{threshold} and has a frame's file_name or image_id{read.example}; choose another file, "
             "a lower evaluation.box_threshold, or --ids-of"
         )
-    lost = len(wanted) - sum(map(len, found.values()))
     if lost:
         frames = "" if source.total is None else f"{source.total} "
-        warn(f"{path}: {lost} of {len(wanted)} boxes name none of the {frames}frames; they are left out")
+        warn(
+            f"{path}: {len(lost)} of {len(wanted)} boxes name none of the {frames}frames, such as "
+            f"{quoted(lost[0])}; they are left out"
+        )
     return Boxes(found)
 
 
