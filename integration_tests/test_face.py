@@ -13,7 +13,7 @@ import posenas
 import pytest
 
 PACKAGES = Path(__file__).parents[1] / "packages"
-PAGES = ("annotations", "charts", "geometry", "heatmaps", "layers", "scoring", "training")
+PAGES = ("annotations", "charts", "geometry", "heatmaps", "layers", "scoring", "testing", "training")
 PUBLIC = {"posenas", *(f"posenas.{page}" for page in PAGES)}
 
 

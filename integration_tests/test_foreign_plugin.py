@@ -49,7 +49,7 @@ def rows(posenas: Posenas) -> dict[tuple[str, str, str], tuple[str, str]]:
 
 
 def test_the_tutorials_space_is_two_files_and_under_40_lines_of_code() -> None:
-    assert len(FILES) == 8
+    assert len(FILES) == 9
     lines = FILES["plain-space/plain_space.py"].splitlines()
     assert len([line for line in lines if line.strip()]) < 40
     assert FILES["plain-space/pyproject.toml"].count("plain_space:") == 1
@@ -59,7 +59,7 @@ def test_the_tutorials_commands_work_as_printed(posenas: Posenas, install: Insta
     for package in ("plain-space", "patient-search", "memory-cost", "trial-table"):
         install(**from_tutorial(package))
     names = [command[0] for command in COMMANDS]
-    assert names == ["plugins", "show", "compose", "compose", "show", "compose"]
+    assert names == ["plugins", "show", "compose", "compose", "show", "compose", "check", "check"]
     for number, command in enumerate(COMMANDS):
         answer = posenas(*command, *(("--dry-run",) if command[0] == "compose" else ()))
         assert answer.status == 0, answer.err

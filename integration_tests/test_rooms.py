@@ -25,6 +25,7 @@ ROOMS = (
     "searching",
     "reporting",
     "prediction",
+    "kit",
     "standard",
     "cli",
 )
@@ -33,7 +34,7 @@ ROOMS = (
 SHELF = "standard"
 """Built-in components: reached by entry points, and imported by nobody."""
 
-PAGES = {"annotations", "api", "charts", "geometry", "heatmaps", "layers", "scoring", "training"}
+PAGES = {"annotations", "api", "charts", "geometry", "heatmaps", "layers", "scoring", "testing", "training"}
 """Modules at the core's top: the public face, which may import every room, and which no room imports."""
 
 

@@ -7,6 +7,7 @@ import sys
 import click
 
 from posenas import __version__
+from posenas.cli.check_command import check
 from posenas.cli.comparison_command import compare
 from posenas.cli.data_commands import data
 from posenas.cli.doctor_command import doctor
@@ -44,6 +45,7 @@ for _command in (
     plugins,
     show,
     describe,
+    check,
     zoo,
     data,
     doctor,
@@ -56,7 +58,7 @@ def main() -> None:
     """Run the command `posenas`, and end the process with its status.
 
     The status is 0 for success; 2 for what the user can mend, told in one line; 128 and the number of a
-    signal that stopped it; 1 for a bug.
+    signal that stopped it; 1 for a bug, and where `posenas check` found a failure.
     """
     with stop_requests() as stopped:
         try:
@@ -72,7 +74,7 @@ def main() -> None:
 def _run() -> int:
     try:
         _check_arguments()
-        posenas.main(standalone_mode=False)
+        return int(posenas.main(standalone_mode=False) or 0)
     except click.ClickException as error:
         return _misused(error)
     except click.Abort:
@@ -88,7 +90,6 @@ def _run() -> int:
             raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         return _failed(f"out of memory ({reason:.120}); {_SMALLER}")
-    return 0
 
 
 def _check_arguments() -> None:

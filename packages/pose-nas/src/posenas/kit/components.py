@@ -1,0 +1,111 @@
+"""The components that a package offers, made and with the checks that apply to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from posenas.composing.options import describe_options, make_component
+from posenas.composing.plugins import Plugin, find_plugins, load_class
+from posenas.contract.errors import PosenasError
+from posenas.contract.kinds import CLASS_KINDS
+from posenas.kit.check import Check
+from posenas.kit.kinds import checks_for
+
+
+@dataclass(frozen=True)
+class ComponentCheck:
+    """A check with the component that it asks.
+
+    Attributes:
+        plugin: the entry point that the component was made from.
+        component: an instance.
+        check: what it is asked.
+    """
+
+    plugin: Plugin
+    component: Any
+    check: Check
+
+    def __str__(self) -> str:
+        return f"{self.plugin.kind}-{self.plugin.name}-{self.check}"
+
+    def __call__(self) -> None:
+        """Ask the component.
+
+        Raises:
+            PosenasError: the plugin with its version, what is wrong, and the remedy, in one line.
+        """
+        try:
+            self.check(self.component)
+        except PosenasError as error:
+            raise PosenasError(f"{self.plugin}: {self.check}: {error}") from error
+
+
+def checks_of(name: str, *, options: Mapping[str, Any] | None = None) -> list[ComponentCheck]:
+    """Return every check of every component that a package offers, for `pytest.mark.parametrize`.
+
+    Args:
+        name: of the distribution; or `KIND:NAME` for one component, such as `space:plain`.
+        options: values by table and key, such as `{"dataset.root": "tests/data"}`; each goes to the
+            components that have such an option.
+
+    Raises:
+        PosenasError: where nothing is offered, or a component cannot be made.
+    """
+    return [each for plugin in plugins_of(name) for each in checks_of_plugin(plugin, options or {})]
+
+
+def checks_of_plugin(plugin: Plugin, options: Mapping[str, Any]) -> Iterator[ComponentCheck]:
+    """Make a plugin's component, and yield the checks that apply to it.
+
+    Args:
+        plugin: one of a kind that is a class.
+        options: as in `checks_of`.
+
+    Raises:
+        PosenasError: where the component cannot be made.
+    """
+    component = _made(plugin, options)
+    for check in checks_for(plugin.kind, component):
+        yield ComponentCheck(plugin, component, check)
+
+
+def plugins_of(name: str) -> list[Plugin]:
+    """Return the installed plugins of a distribution, or the one of `KIND:NAME`.
+
+    Raises:
+        PosenasError: where there is none.
+    """
+    kind, colon, component = name.partition(":")
+    plugins = [each for each in find_plugins(CLASS_KINDS) if _is_named(each, name, kind, component, colon)]
+    if not plugins:
+        raise PosenasError(
+            f"{name} offers no component: name an installed package, or KIND:NAME such as space:fixed; "
+            "`posenas plugins` lists both"
+        )
+    return plugins
+
+
+def _is_named(plugin: Plugin, name: str, kind: str, component: str, colon: str) -> bool:
+    if colon:
+        return (plugin.kind, plugin.name) == (kind, component)
+    return canonicalize_name(plugin.distribution) == canonicalize_name(name)
+
+
+def missing_options(plugin: Plugin, options: Mapping[str, Any]) -> list[str]:
+    """Return the options without a default that are not given, such as `strategy.genotype`."""
+    named = [
+        f"{plugin.kind}.{option.name}" for option in describe_options(load_class(plugin)) if option.required
+    ]
+    return [name for name in named if name not in options]
+
+
+def _made(plugin: Plugin, options: Mapping[str, Any]) -> Any:
+    kind = load_class(plugin)
+    known = {f"{plugin.kind}.{option.name}": option.name for option in describe_options(kind)}
+    values = {known[path]: value for path, value in options.items() if path in known}
+    return make_component(kind, values, where=f"{plugin.kind} {plugin.name}")

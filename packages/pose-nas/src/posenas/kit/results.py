@@ -1,0 +1,68 @@
+"""What the checks of a package found, one result each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from posenas.composing.plugins import Plugin
+from posenas.contract.errors import PosenasError
+from posenas.kit.components import ComponentCheck, checks_of_plugin, missing_options, plugins_of
+
+Status = Literal["ok", "FAILED", "not run"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found.
+
+    Attributes:
+        plugin: whose component was asked.
+        check: the check's name; `is_made` where there is no component to ask.
+        status: `not run` where the component needs an option or files that are not given.
+        words: what is checked, or what is wrong and the remedy.
+        seconds: how long it took.
+    """
+
+    plugin: Plugin
+    check: str
+    status: Status
+    words: str
+    seconds: float = 0.0
+
+
+def results_of(name: str, options: Mapping[str, Any]) -> Iterator[Result]:
+    """Run every check of what a package offers, and yield the results one by one.
+
+    Args:
+        name: of the distribution, or `KIND:NAME`.
+        options: values by table and key, such as `{"dataset.root": "data"}`.
+
+    Raises:
+        PosenasError: where nothing is offered.
+    """
+    for plugin in plugins_of(name):
+        try:
+            missing = missing_options(plugin, options)
+            if missing:
+                words = f"give {', '.join(f'-o {option}=...' for option in missing)}"
+                yield Result(plugin, "is_made", "not run", words)
+                continue
+            checks = list(checks_of_plugin(plugin, options))
+        except PosenasError as error:
+            yield Result(plugin, "is_made", "FAILED", str(error))
+            continue
+        yield from map(_result, checks)
+
+
+def _result(check: ComponentCheck) -> Result:
+    began = time.perf_counter()
+    status: Status = "ok"
+    words = check.check.sentence
+    try:
+        check.check(check.component)
+    except PosenasError as error:
+        status, words = "FAILED", str(error)
+    return Result(check.plugin, check.check.name, status, words, time.perf_counter() - began)

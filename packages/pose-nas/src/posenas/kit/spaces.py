@@ -1,0 +1,149 @@
+"""Checks of every space."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from posenas.composing.checks.rehearsal import rehearse_backbone
+from posenas.composing.plugins import Owner
+from posenas.contract.batches import View
+from posenas.contract.components import SearchSpace
+from posenas.contract.genotype import canonical_json, check_genotype
+from posenas.kit.check import Check, require
+from posenas.kit.networks_of_spaces import cheapest, fresh, pictures, samples, seeded, weighted_sum
+
+_VIEWS = (View("person", 128, 192), View("person", 256, 128))
+_STEPS = 12
+_LEARNING_RATE = 0.01
+_FALL = 0.95
+"""The share of the first loss that the last one must be below."""
+
+
+def genotypes_are_json(space: SearchSpace) -> None:
+    """Check that genotypes are plain JSON data: written and read again they are the same."""
+    for genotype in samples(space):
+        require(
+            isinstance(genotype, Mapping) and json.loads(canonical_json(dict(genotype))) == dict(genotype),
+            f"sample gives {genotype!r:.120}, which JSON reads back as something else",
+        )
+
+
+def samples_lie_inside(space: SearchSpace) -> None:
+    """Check that samples have one value of each dimension and nothing else."""
+    for genotype in samples(space):
+        check_genotype(genotype, space.dimensions())
+
+
+def samples_depend_on_the_rng_alone(space: SearchSpace) -> None:
+    """Check that the same rng draws the same genotype, whatever other generators did before."""
+    drawn = []
+    for seed in (1, 2):
+        with _other_generators(seed):
+            drawn.append([dict(genotype) for genotype in samples(space)])
+    require(drawn[0] == drawn[1], "sample draws different genotypes from two generators of the same seed")
+
+
+@contextmanager
+def _other_generators(seed: int) -> Iterator[None]:
+    """Seed the generators of Python, numpy and torch within, and put them back as they were."""
+    python, numpy = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        with seeded(seed):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def levels_are_true(space: SearchSpace) -> None:
+    """Check that levels have the strides and channels of the real feature maps, at two input sizes."""
+    owner = Owner("space", type(space).__name__)
+    for genotype in (cheapest(space), space.sample(Random(1))):
+        for view in _VIEWS:
+            rehearse_backbone(space, genotype, view, owner=owner)
+
+
+def weights_come_from_torchs_generator(space: SearchSpace) -> None:
+    """Check that the same seed of torch gives a network the same fresh weights."""
+    genotype = cheapest(space)
+    first, second = (fresh(space, genotype).state_dict() for _ in range(2))
+    wrong = [name for name, tensor in first.items() if not torch.equal(tensor, second[name])]
+    require(not wrong, f"{', '.join(wrong[:3])} differ between two networks built under one seed")
+
+
+def every_parameter_gets_a_gradient(space: SearchSpace) -> None:
+    """Check that each parameter of a network changes some of its feature maps."""
+    network = fresh(space, cheapest(space)).train()
+    weighted_sum(network(pictures())).backward()  # type: ignore[no-untyped-call]
+    parameters = [(name, each) for name, each in network.named_parameters() if each.requires_grad]
+    without = [name for name, each in parameters if each.grad is None]
+    require(
+        not without, f"{len(without)} of {len(parameters)} get no gradient, such as {', '.join(without[:3])}"
+    )
+    wrong = [name for name, each in parameters if not torch.isfinite(each.grad).all()]
+    require(not wrong, f"the gradient of {', '.join(wrong[:3])} is not finite")
+
+
+def the_loss_falls_on_eight_pictures(space: SearchSpace) -> None:
+    """Check that a network learns to give the colours of eight pictures in a few steps of Adam."""
+    network, images = fresh(space, cheapest(space)).train(), pictures()
+    readers = _readers(network)
+    optimizer = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
+    losses = []
+    for _ in range(_STEPS):
+        loss = _distance(network(images), images, readers)
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    require(
+        losses[-1] < _FALL * losses[0],
+        f"the loss goes from {losses[0]:.3g} to {losses[-1]:.3g} in {_STEPS} steps, expected a fall",
+    )
+
+
+def _readers(network: Any) -> dict[str, Tensor]:
+    """Return fixed random (3, C) weights that read colours from each level's channels."""
+    generator = torch.Generator().manual_seed(1)
+    return {
+        level.name: torch.randn(3, level.channels, generator=generator) / level.channels**0.5
+        for level in network.levels
+    }
+
+
+def _distance(features: Mapping[str, Tensor], images: Tensor, readers: Mapping[str, Tensor]) -> Tensor:
+    """Return the mean squared difference of the colours that are read and those of the picture, by level."""
+    terms = []
+    for name, reader in readers.items():
+        read = torch.einsum("oc,nchw->nohw", reader, features[name])
+        colours = nn.functional.adaptive_avg_pool2d(images, (read.shape[2], read.shape[3]))
+        terms.append((read - colours).square().mean())
+    return torch.stack(terms).mean()
+
+
+SPACE_CHECKS = (
+    Check(genotypes_are_json, "use numbers, words and lists for values, no tuples and no objects"),
+    Check(samples_lie_inside, "draw with posenas.sample_uniform, or let dimensions name every value"),
+    Check(samples_depend_on_the_rng_alone, "draw everything from the rng that sample is given"),
+    Check(levels_are_true, "give each Level the stride and channels of its map, for any input size"),
+    Check(
+        weights_come_from_torchs_generator,
+        "initialise weights by torch.nn.init, with no generator of your own",
+    ),
+    Check(every_parameter_gets_a_gradient, "leave out modules that forward does not use, and detach nothing"),
+    Check(
+        the_loss_falls_on_eight_pictures,
+        "look for a layer that stops or turns gradients, or for huge outputs",
+    ),
+)
