@@ -32,7 +32,7 @@ from torch import nn
 
 SIZE = (128, 96)
 PEOPLE = 16
-SPACE = AutoPoseSpace()
+SPACE = AutoPoseSpace(scales=4, stages=3)
 BRANCHES = (1, 4)
 """The finest branch and the coarsest one."""
 

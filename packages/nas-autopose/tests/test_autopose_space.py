@@ -54,11 +54,11 @@ def test_the_space_has_its_capabilities() -> None:
 
 def test_dimensions() -> None:
     gate = Choice((False, True))
-    alphas = {"individual.alpha": Real((10, 6)), "aggregation.alpha": Real((9, 6))}
+    alphas = {"individual.alpha": Real((10, 6)), "aggregation.alpha": Real((7, 6))}
     width = {"width": Choice((1, 2))}
-    gates = {f"stage{stage}.branch{branch}": gate for stage in (1, 2, 3) for branch in (1, 2, 3, 4)}
+    gates = {f"stage{stage}.branch{branch}": gate for stage in (1, 2) for branch in (1, 2, 3)}
     assert AutoPoseSpace().dimensions() == gates | alphas | width
-    one = {f"stage{stage}.branch": Choice((0, 1, 2, 3, 4), ordered=False) for stage in (1, 2, 3)}
+    one = {f"stage{stage}.branch": Choice((0, 1, 2, 3), ordered=False) for stage in (1, 2)}
     assert AutoPoseSpace(branches="one").dimensions() == one | alphas | width
     assert AutoPoseSpace(branches="all").dimensions() == alphas | width
     assert AutoPoseSpace(branches="all", aggregation=False).dimensions() == {
@@ -115,7 +115,7 @@ def branches_of(network: AutoPoseNetwork) -> set[tuple[str, ...]]:
 
 
 def test_what_is_off_is_absent_by_name() -> None:
-    space = AutoPoseSpace(modules=2)
+    space = AutoPoseSpace(scales=4, stages=3, modules=2)
     genotype = space.sample(Random(3))
     on = {
         (str(stage), module, str(branch - 1))
@@ -129,13 +129,13 @@ def test_what_is_off_is_absent_by_name() -> None:
 
 
 def test_at_most_one_branch_is_on_where_one_is_asked_for() -> None:
-    space = AutoPoseSpace(branches="one")
+    space = AutoPoseSpace(scales=4, stages=3, branches="one")
     genotype = {**space.largest(), "stage1.branch": 2, "stage2.branch": 0, "stage3.branch": 4}
     assert branches_of(without_values(space, genotype)) == {("1", "0", "1"), ("3", "0", "3")}
 
 
 def test_all_branches_are_on_where_all_are_asked_for() -> None:
-    space = AutoPoseSpace(branches="all", stages=2)
+    space = AutoPoseSpace(branches="all", scales=4)
     everywhere = {(stage, "0", branch) for stage in "12" for branch in "0123"}
     assert branches_of(without_values(space, space.sample(Random(0)))) == everywhere
 

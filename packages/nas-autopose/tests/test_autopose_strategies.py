@@ -176,7 +176,7 @@ def test_slices_give_the_weights_of_one_training(tmp_path: Path) -> None:
 
 
 def test_a_controller_that_could_never_learn_is_refused() -> None:
-    with pytest.raises(ValueError, match="controller_from is 2 and epochs is 1"):
+    with pytest.raises(ValueError, match="controller_from is 4 and epochs is 1"):
         Bilevel(epochs=1)
     assert Bilevel(epochs=1, updates=0)
 

@@ -59,7 +59,7 @@ class Bilevel:
     operations alone and the present weights. In the end its best draw is trained anew.
     """
 
-    epochs: SearchEpochs = 6
+    epochs: SearchEpochs = 8
     architecture_rate: ArchitectureRate = 0.03
     estimator: EstimatorOption = "auto"
     first_temperature: FirstTemperature = 5.0
@@ -71,10 +71,10 @@ class Bilevel:
     ] = 4
     controller_from: Annotated[
         int, "epoch after which the controller first learns (paper's: the 5th of 50)", Gt(0)
-    ] = 2
+    ] = 4
     updates: Annotated[int, "updates of the controller after each epoch (the paper's)", Ge(0)] = 10
     controller_batch: ControllerBatch = 2
-    controller_rate: ControllerRate = 1e-3
+    controller_rate: ControllerRate = 2e-3
     controller_size: ControllerSize = 100
     entropy_weight: EntropyWeight = 1e-3
     baseline_decay: BaselineDecay = 0.9
@@ -82,7 +82,7 @@ class Bilevel:
         int, "draws of the controller that the answer is chosen among (the paper's)", Gt(0)
     ] = 10
     calibration_people: CalibrationPeople = 128
-    final_epochs: FinalEpochs = 8
+    final_epochs: FinalEpochs = 6
 
     def __post_init__(self) -> None:
         if self.updates and self.controller_from > self.epochs:

@@ -45,8 +45,8 @@ class AutoPoseSpace:
         "trained in the end twice as many again; the paper's is 16",
         Ge(1),
     ] = 4
-    scales: Annotated[int, "branches of a stage, at 1/4, 1/8 and so on; the paper's is 4", Ge(1), Le(4)] = 4
-    stages: Annotated[int, "stages, each with branches of its own choice; the paper's is 3", Ge(1), Le(8)] = 3
+    scales: Annotated[int, "branches of a stage, at 1/4, 1/8 and so on; the paper's is 4", Ge(1), Le(4)] = 3
+    stages: Annotated[int, "stages, each with branches of its own choice; the paper's is 3", Ge(1), Le(8)] = 2
     modules: Annotated[int, "multi-scale modules in a stage; the paper's is 2", Ge(1), Le(8)] = 1
     branches: Annotated[
         Restriction, "searched: any may be on; one: at most one in a stage; all: all are on"
