@@ -104,6 +104,18 @@ def missing_options(plugin: Plugin, options: Mapping[str, Any]) -> list[str]:
     return [name for name in named if name not in options]
 
 
+def unread_files(plugin: Plugin, component: Any) -> str:
+    """Return why a dataset's training people cannot be read, such as a missing folder; or nothing."""
+    if plugin.kind == "dataset":
+        try:
+            component.split("train")
+        except PosenasError as error:
+            return str(error)
+        except Exception:  # a bug, which the dataset's checks find and tell
+            return ""
+    return ""
+
+
 def _made(plugin: Plugin, options: Mapping[str, Any]) -> Any:
     kind = load_class(plugin)
     known = {f"{plugin.kind}.{option.name}": option.name for option in describe_options(kind)}

@@ -29,5 +29,17 @@ def _checks_of(kind: str) -> tuple[Check, ...]:
             from posenas.kit.variation import VARIATION_CHECKS
 
             return (method_check(kind), *SPACE_CHECKS, *VARIATION_CHECKS, *NESTING_CHECKS, *RELAXING_CHECKS)
+        case "head":
+            from posenas.kit.heads import HEAD_CHECKS
+
+            return (method_check(kind), *HEAD_CHECKS)
+        case "evaluator":
+            from posenas.kit.evaluators import EVALUATOR_CHECKS
+
+            return (method_check(kind), *EVALUATOR_CHECKS)
+        case "dataset":
+            from posenas.kit.datasets import DATASET_CHECKS
+
+            return (method_check(kind), *DATASET_CHECKS)
         case _:
             return (method_check(kind),)

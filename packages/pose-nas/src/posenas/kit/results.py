@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from posenas.composing.plugins import Plugin
 from posenas.contract.errors import PosenasError
-from posenas.kit.components import ComponentCheck, checks_of_plugin, missing_options, plugins_of
+from posenas.kit.components import ComponentCheck, checks_of_plugin, missing_options, plugins_of, unread_files
 
 Status = Literal["ok", "FAILED", "not run"]
 
@@ -51,6 +51,10 @@ def results_of(name: str, options: Mapping[str, Any]) -> Iterator[Result]:
                 yield Result(plugin, "is_made", "not run", words)
                 continue
             checks = list(checks_of_plugin(plugin, options))
+            unread = unread_files(plugin, checks[0].component)
+            if unread:
+                yield Result(plugin, "is_made", "not run", f"{unread}; give its files by -o")
+                continue
         except PosenasError as error:
             yield Result(plugin, "is_made", "FAILED", str(error))
             continue

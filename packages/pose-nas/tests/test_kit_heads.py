@@ -1,0 +1,134 @@
+"""Each check of heads finds the one head that is wrong in what it asks, and no other check does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from posenas.contract.batches import Batch, Poses
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.levels import Level
+from posenas.networks.heatmaps.encoding import HeatmapTargets
+from posenas.standard.heads.heatmap import HeatmapHead, HeatmapModule
+from posenas.testing import checks_for
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Toy(HeatmapHead):
+    module: type[Any] = HeatmapModule
+
+    def build(self, levels: Sequence[Level], keypoints: KeypointSet) -> Any:
+        (level,) = levels
+        return self.module(level, keypoints, encoding=self.encoding, sigma=self.sigma, loss=self.loss)
+
+
+class Misspelt(HeatmapHead):
+    def forsee(self, samples: object, keypoints: object) -> Sequence[str]:  # noqa: ARG002
+        return ()
+
+
+class Inventive(HeatmapHead):
+    def select(self, levels: Sequence[Level]) -> Sequence[Level]:
+        (level,) = super().select(levels)
+        return [replace(level, name="mine")]
+
+
+class NobodyIsNaN(HeatmapModule):
+    def loss(self, outputs: Tensor, targets: HeatmapTargets) -> Tensor:
+        return super().loss(outputs, targets) * (targets.weights.sum() / targets.weights.sum())
+
+
+class Unused(HeatmapModule):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.more = nn.Linear(2, 2)
+
+
+class Turned(torch.autograd.Function):
+    """The identity, with gradients of the other sign."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:  # noqa: ARG004
+        return values.clone()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+        return -gradient
+
+
+class Unlearning(HeatmapModule):
+    def forward(self, features: Mapping[str, Tensor], targets: object = None) -> Tensor:
+        return Turned.apply(super().forward(features, targets))  # type: ignore[no-any-return]
+
+
+class Shifted(HeatmapModule):
+    """It decodes maps of half the resolution that they have."""
+
+    def decode(self, outputs: Tensor, batch: Batch) -> Poses:
+        poses = super().decode(outputs, batch)
+        return replace(poses, keypoints=poses.keypoints + 4.0)
+
+
+class ShyOfTheBorder(HeatmapModule):
+    def decode(self, outputs: Tensor, batch: Batch) -> Poses:
+        poses = super().decode(outputs, batch)
+        return replace(poses, keypoints=poses.keypoints.clamp(min=3.0))
+
+
+class CountsAll(HeatmapModule):
+    def targets(self, batch: Batch) -> HeatmapTargets:
+        targets = super().targets(batch)
+        return replace(targets, weights=torch.ones_like(targets.weights))
+
+
+class SidesUnchanged(HeatmapModule):
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
+        return (outputs + 2 * mirrored.flip(3)) / 3
+
+
+SMALL = (64, 64)
+BROKEN: dict[str, Any] = {
+    "methods_are_the_contracts": Misspelt(SMALL),
+    "selected_levels_are_offered": Inventive(SMALL),
+    "nobody_is_no_error": Toy(SMALL, module=NobodyIsNaN),
+    "every_parameter_gets_a_gradient": Toy(SMALL, module=Unused),
+    "the_loss_falls_on_eight_pictures": Toy(SMALL, module=Unlearning),
+    "truth_is_decoded": Toy(SMALL, module=Shifted),
+    "people_at_the_border_are_decoded": Toy(SMALL, module=ShyOfTheBorder),
+    "unlabelled_keypoints_do_not_count": Toy(SMALL, module=CountsAll),
+    "mirrored_outputs_are_undone": Toy(SMALL, module=SidesUnchanged),
+}
+
+
+def failures(component: Any) -> list[str]:
+    """The names of the checks that fail."""
+    found = []
+    for check in checks_for("head", component):
+        try:
+            check(component)
+        except PosenasError:
+            found.append(check.name)
+    return found
+
+
+def test_the_heat_map_head_passes() -> None:
+    assert failures(HeatmapHead(SMALL)) == []
+    assert {check.name for check in checks_for("head", HeatmapHead())} == set(BROKEN)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_check_finds_what_is_wrong(name: str) -> None:
+    (check,) = (each for each in checks_for("head", BROKEN[name]) if each.name == name)
+    with pytest.raises(PosenasError):
+        check(BROKEN[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BROKEN)
+def test_no_other_check_finds_it(name: str) -> None:
+    assert failures(BROKEN[name]) == [name]
