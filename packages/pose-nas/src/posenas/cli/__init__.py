@@ -72,6 +72,23 @@ def main() -> None:
 
 
 def _run() -> int:
+    """Return the status; a bug is told with the plugin that it passes through before Python's traceback."""
+    try:
+        return _answered()
+    except Exception as error:
+        _name_plugin(error)
+        raise
+
+
+def _name_plugin(error: Exception) -> None:
+    from posenas.composing.culprit import plugin_in
+
+    culprit = plugin_in(error.__traceback__)
+    if culprit:
+        tell(f"posenas: a bug in {culprit}: {type(error).__name__}: {error}; tell its authors", err=True)
+
+
+def _answered() -> int:
     try:
         _check_arguments()
         return int(posenas.main(standalone_mode=False) or 0)
