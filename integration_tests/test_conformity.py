@@ -324,6 +324,20 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
         ('return Network(genotype["width"])', 'return Network(genotype["height"])'),
         "build failed: KeyError: 'height'",
     ),
+    "a sample that does not depend on the rng alone": (
+        "space",
+        (
+            "def sample(self, rng): return sample_uniform(self.dimensions(), rng)",
+            "count = iter(range(99))\n"
+            "    def sample(self, rng): return {'width': (4, 8)[next(self.count) % 2]}",
+        ),
+        "sample draws another genotype from a generator of the same seed",
+    ),
+    "genotypes that JSON cannot hold": (
+        "space",
+        ("Choice((4, 8))", "Choice(((4, 4), (8, 8)))"),
+        "sample gives {'width': (8, 8)}, which JSON reads back as something else",
+    ),
     "a genotype of another space": (
         "space",
         ('def largest(self): return {"width": 8}', 'def largest(self): return {"width": 16}'),

@@ -5,6 +5,7 @@ Each refusal is one line that names the plugin and its version. What only looks 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -41,7 +42,7 @@ from posenas.contract.components import (
 )
 from posenas.contract.costs import Conditioned, Divisible, Explained, Meter
 from posenas.contract.errors import PosenasError
-from posenas.contract.genotype import Choice, Genotype, Real, check_genotype, genotype_id
+from posenas.contract.genotype import Choice, Genotype, Real, canonical_json, check_genotype, genotype_id
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.kinds import PROTOCOLS
 from posenas.contract.problem import Demanding, Step, Strategy
@@ -187,7 +188,18 @@ def check_genotypes(space: SearchSpace | SearchableHead, *, owner: Owner) -> dic
                 check_genotype(genotype, dimensions)
         except PosenasError as error:
             refuse(owner, f"{name} gives no genotype of its {owner.kind}: {error}")
+        refuse(owner, _not_json(name, genotype))
+    with blamed(owner, "sample"):
+        again = space.sample(Random(0))
+    if canonical_json(dict(again)) != canonical_json(dict(genotypes["sample"])):
+        refuse(owner, "sample draws another genotype from a generator of the same seed")
     return genotypes
+
+
+def _not_json(name: str, genotype: Genotype) -> str:
+    if json.loads(canonical_json(dict(genotype))) == dict(genotype):
+        return ""
+    return f"{name} gives {genotype!r:.80}, which JSON reads back as something else"
 
 
 def _genotypes(space: SearchSpace | SearchableHead, *, owner: Owner) -> Iterator[tuple[str, Genotype]]:
