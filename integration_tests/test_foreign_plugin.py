@@ -302,6 +302,7 @@ def bad_neighbours(install: Install) -> None:
         LISTENERS,
         entry_points={"posenas.hooks": {"listener": "bad_listener", "absent": "bad_absent"}},
     )
+    install("bad-group", EVALUATOR, entry_points={"posenas.evaluators": {"lost": "bad_group:Always"}})
     install("good", EVALUATOR, entry_points={"posenas.evaluator": {"always": "good:Always"}})
 
 
@@ -313,11 +314,15 @@ def test_bad_plugins_are_rows_with_reasons(posenas: Posenas) -> None:
     assert "it imports absent_module, which is not installed" in why
     assert found["evaluator", "outdated", "bad-outdated"] == (
         "outdated",
-        "needs pose-nas>=99,<99.1, this is 0.2.0: pip install --upgrade bad-outdated",
+        "needs pose-nas>=99,<99.1, this is 0.2.0: pip install --upgrade 'pose-nas>=99,<99.1'",
     )
     assert found["evaluator", "twice", "bad-one"] == (
         "doubled",
-        "also offered by bad-two 1.0: pip uninstall all but one",
+        "also offered by bad-two 1.0: choose bad-one:twice, or set POSENAS_DISABLE=bad-two",
+    )
+    assert found["posenas.evaluators", "lost", "bad-group"] == (
+        "broken",
+        "no group is called posenas.evaluators: did you mean 'posenas.evaluator'?",
     )
     assert found["hooks", "absent", "bad-listener"] == ("broken", "there is no module bad_absent")
     ours = {path.name for path in PACKAGES.iterdir()} | {"good"}
@@ -326,6 +331,10 @@ def test_bad_plugins_are_rows_with_reasons(posenas: Posenas) -> None:
     assert set(own.values()) == {("ok", "")}
     listed = posenas("plugins").out.splitlines()
     assert len(listed) == len(found)
+    assert any(
+        line.endswith("bad_absent; try pip install --upgrade bad-listener, or tell its authors")
+        for line in listed
+    )
 
 
 @pytest.mark.usefixtures("bad_neighbours")
@@ -343,6 +352,17 @@ def test_bad_plugins_are_rows_with_reasons(posenas: Posenas) -> None:
 def test_choosing_a_bad_plugin_is_one_line(posenas: Posenas, name: str, says: str) -> None:
     for words in (("compose", "--dry-run", *SMALL, "--evaluator", name), ("show", "evaluator", name)):
         assert says in refusal(posenas(*words))
+
+
+@pytest.mark.usefixtures("bad_neighbours")
+def test_one_of_two_is_chosen_by_its_distribution(posenas: Posenas, tmp_path: Path) -> None:
+    assert posenas("show", "evaluator", "bad-two:twice").out.startswith(
+        "evaluator bad-two:twice, of bad-two 1.0 (bad_two:Always)"
+    )
+    words = (*SMALL_PLAIN, "--maximize", "twice.one", "--evaluator", "bad-two:twice")
+    answer = posenas("compose", *words, "--dry-run", "--save", "saved.toml")
+    assert answer.status == 0, answer.err
+    assert 'name = "bad-two:twice"' in (tmp_path / "saved.toml").read_text()
 
 
 @pytest.mark.usefixtures("bad_neighbours")

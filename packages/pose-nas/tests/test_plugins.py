@@ -6,13 +6,26 @@ import importlib
 import itertools
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import posenas
 import pytest
-from posenas.composing.plugins import KINDS, KNOWN_EXTRAS, Plugin, find_plugins, load, load_entry
+from posenas.composing.plugins import (
+    KINDS,
+    KNOWN_EXTRAS,
+    Owner,
+    Plugin,
+    find_misplaced,
+    find_plugins,
+    load,
+    load_entry,
+    offering,
+)
+from posenas.composing.slow_imports import named_while_slow
 from posenas.contract.errors import PosenasError
+from posenas.runs.events import Events, hookimpl
 
 GOOD = """
 from __future__ import annotations
@@ -169,14 +182,21 @@ def test_unreadable_metadata_is_one_line(distribute: Distribute, damage: Callabl
 def test_undecodable_entry_points_harm_nothing(distribute: Distribute) -> None:
     info = distribute("foreign-bad", "")
     (info / "entry_points.txt").write_bytes(b"[posenas.evaluator]\nbad = \xff\xfe:Good\n")
-    assert evaluators("bad") == []
+    assert only("bad").problem == "malformed entry point '��:Good', expected module:object"
 
 
 @pytest.mark.parametrize(
-    ("specifier", "wording"), [(">=99.3,<99.4", ">=99.3,<99.4"), ("<0.0.1", "<0.0.1"), ("==77", "==77")]
+    ("specifier", "upgrade"),
+    [
+        (">=99.3,<99.4", "'pose-nas>=99.3,<99.4'"),
+        ("<0.0.1", "foreign-old"),
+        ("==77", "'pose-nas==77'"),
+        ("==77.*", "'pose-nas==77.*'"),
+        ("~=0.0.1", "foreign-old"),
+    ],
 )
 def test_an_outdated_plugin_names_the_range_and_the_remedy(
-    distribute: Distribute, specifier: str, wording: str
+    distribute: Distribute, specifier: str, upgrade: str
 ) -> None:
     distribute(
         "foreign-old",
@@ -185,7 +205,7 @@ def test_an_outdated_plugin_names_the_range_and_the_remedy(
         requires=(f"Pose_NAS{specifier}",),
     )
     plugin = only("old")
-    needs = f"needs pose-nas{wording}, this is {posenas.__version__}: pip install --upgrade foreign-old"
+    needs = f"needs pose-nas{specifier}, this is {posenas.__version__}: pip install --upgrade {upgrade}"
     assert (plugin.status, plugin.problem) == ("outdated", needs)
     with pytest.raises(PosenasError, match=r"evaluator old of foreign-old 1.0 is outdated: needs pose-nas"):
         load("evaluator", "old")
@@ -225,11 +245,108 @@ def test_doubly_offered_plugins_name_each_other(distribute: Distribute) -> None:
         )
     first, second = evaluators("twice")
     assert first.status == second.status == "doubled"
-    assert first.problem == "also offered by foreign-2 1.0: pip uninstall all but one"
-    assert second.problem == "also offered by foreign-1 1.0: pip uninstall all but one"
+    for plugin, other in ((first, "foreign-2"), (second, "foreign-1")):
+        choice = f"choose {plugin.distribution}:twice, or set POSENAS_DISABLE={other}"
+        assert plugin.problem == f"also offered by {other} 1.0: {choice}"
     assert only("once1").status == only("once2").status == "ok"
     with pytest.raises(PosenasError, match=r"is doubled: also offered by foreign-2 1.0"):
         load("evaluator", "twice")
+    assert load("evaluator", "foreign-2:twice") is sys.modules["foreign_2"].Good
+    assert load("evaluator", "Foreign.1:twice") is sys.modules["foreign_1"].Good
+    assert str(Owner("evaluator", "foreign-2:twice")) == "evaluator twice of foreign-2 1.0"
+    assert offering("evaluator", "foreign-2:twice").distribution == "foreign-2"
+    with pytest.raises(PosenasError, match=r"did you mean 'foreign-1:once1'\?"):
+        load("evaluator", "foreign-1:once")
+
+
+def test_one_of_two_is_left_out_by_the_environment(
+    distribute: Distribute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        distribute(
+            f"foreign-{number}",
+            f"[posenas.evaluator]\ntwice = foreign_{number}:Good",
+            modules={f"foreign_{number}": GOOD},
+        )
+    monkeypatch.setenv("POSENAS_DISABLE", " Foreign_1,")
+    assert [plugin.status for plugin in evaluators("twice")] == ["ok", "disabled"]
+    assert load("evaluator", "twice") is sys.modules["foreign_2"].Good
+    with pytest.raises(PosenasError, match=r"foreign-1 1.0 is disabled: POSENAS_DISABLE names foreign-1"):
+        load("evaluator", "foreign-1:twice")
+
+
+@pytest.mark.parametrize(("name", "why"), [("foreign-9", "is not installed"), ("pose_nas", "is the core")])
+def test_what_cannot_be_left_out_is_told(name: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSENAS_DISABLE", name)
+    with pytest.raises(PosenasError, match=f"POSENAS_DISABLE names '?{name}'?, which {why}"):
+        find_plugins()
+
+
+def test_two_at_fault_stay_so_when_chosen(distribute: Distribute) -> None:
+    line = "[posenas.evaluator]\ntwice = foreign_2:Good"
+    distribute("foreign-1", f"{line}\ntwice = foreign_2:Good", modules={"foreign_2": GOOD})
+    distribute("foreign-2", line, requires=("absent-one",))
+    with pytest.raises(PosenasError, match=r"is doubled: also offered by foreign-1 1.0"):
+        load("evaluator", "foreign-1:twice")
+    with pytest.raises(PosenasError, match=r"is broken: needs absent-one"):
+        load("evaluator", "foreign-2:twice")
+
+
+@pytest.mark.parametrize(
+    ("group", "nearest"),
+    [("posenas.spaces", "space"), ("PoseNAS.head", "head"), ("posnas.cost", "cost"), ("posenas.x", "")],
+)
+def test_a_misspelt_group_is_a_row(distribute: Distribute, group: str, nearest: str) -> None:
+    distribute("foreign-good", f"[{group}]\nmine = foreign_good:Good\n[pose.spaces]\nmine = a:b")
+    (row,) = find_misplaced()
+    assert (row.kind, row.name, row.distribution, row.status) == (group, "mine", "foreign-good", "broken")
+    assert row.problem.startswith(f"no group is called {group}: ")
+    assert row.problem.endswith(f"did you mean 'posenas.{nearest}'?") or not nearest
+
+
+def test_our_groups_are_spelt_well() -> None:
+    assert find_misplaced() == ()
+
+
+def test_a_misspelt_listener_is_a_row(distribute: Distribute) -> None:
+    heard = "from posenas import hookimpl\n@hookimpl\ndef run_started(run): ...\n"
+    distribute(
+        "foreign-ears",
+        "[posenas.hooks]\nfew = foreign_few\nodd = foreign_odd:EARS\n",
+        modules={
+            "foreign_few": heard + "def run_start(): ...\n",
+            "foreign_odd": heard
+            + "class Ears:\n    @hookimpl\n    def run_start(self): ...\nEARS = Ears()\n",
+        },
+    )
+    few, odd = (plugin for plugin in find_plugins(("hooks",)) if plugin.distribution == "foreign-ears")
+    assert few.status == "ok"
+    assert (odd.status, odd.problem) == (
+        "broken",
+        "no event is called run_start: did you mean 'run_started'?",
+    )
+
+
+def test_listeners_of_one_name_are_both_heard(distribute: Distribute) -> None:
+    for number in (1, 2):
+        lines = f"[posenas.hooks]\nears = foreign_{number}\n"
+        distribute(f"foreign-{number}", lines, modules={f"foreign_{number}": ""})
+    found = [plugin.status for plugin in find_plugins(("hooks",)) if plugin.name == "ears"]
+    assert found == ["ok", "ok"]
+
+
+def test_a_long_import_is_named_while_it_lasts(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = ""
+    with named_while_slow("space slow of foreign-slow 1.0", patience=0.01):
+        until = time.monotonic() + 5
+        while not printed and time.monotonic() < until:
+            time.sleep(0.01)
+            printed = capsys.readouterr().err
+    assert printed == "posenas: still importing space slow of foreign-slow 1.0, after 0.01 s\n"
+    with named_while_slow("space quick of foreign-quick 1.0", patience=0.05):
+        pass
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
 
 
 def test_one_distribution_found_twice_is_not_doubled(distribute: Distribute) -> None:
@@ -346,3 +463,14 @@ def test_finding_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_listener_to_no_event_is_left_out_with_a_word() -> None:
+    class Ears:
+        @hookimpl
+        def run_start(self) -> None: ...
+
+    told: list[str] = []
+    Events({"odd": Ears()}, complain=told.append)
+    (line,) = told
+    assert line.startswith("listener 'odd' is left out: unknown hook 'run_start' in plugin ")

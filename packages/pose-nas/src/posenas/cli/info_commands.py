@@ -17,16 +17,17 @@ from posenas.contract.errors import PosenasError, suggestion
 @json_option
 def plugins(as_json: bool) -> None:
     """List what is installed, broken plugins included."""
-    from posenas.composing.plugins import find_plugins
+    from posenas.composing.plugins import find_misplaced, find_plugins, remedy
 
-    found = find_plugins()
+    found = (*find_plugins(), *find_misplaced())
     if as_json:
         keys = ("kind", "name", "distribution", "version", "status", "problem")
         click.echo(json.dumps([{key: getattr(plugin, key) for key in keys} for plugin in found], indent=1))
         return
     for plugin in found:
         origin = f"{plugin.distribution} {plugin.version}"
-        tell(f"{plugin.kind:<11}{plugin.name:<26}{origin:<26}{plugin.status:<9}{plugin.problem}".rstrip())
+        why = f"{plugin.problem}; {remedy(plugin)}" if plugin.status == "broken" else plugin.problem
+        tell(f"{plugin.kind:<11}{plugin.name:<26}{origin:<26}{plugin.status:<9}{why}".rstrip())
 
 
 @click.command()
@@ -77,7 +78,7 @@ def show(kind: str, name: str, as_json: bool) -> None:
 
 def _component(kind: str, name: str) -> tuple[type[Any], str]:
     """Return the class whose options are shown, and where it comes from."""
-    from posenas.composing.plugins import find_plugins, load
+    from posenas.composing.plugins import find_plugins, load, offering
     from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
     from posenas.contract.kinds import CLASS_KINDS
 
@@ -95,7 +96,7 @@ def _component(kind: str, name: str) -> tuple[type[Any], str]:
         names = ", ".join(plugin.name for plugin in find_plugins((kind,)))
         raise PosenasError(f"show which {kind}? installed: {names}")
     component = load(kind, name)
-    plugin = next(plugin for plugin in find_plugins((kind,)) if plugin.name == name)
+    plugin = offering(kind, name)
     return component, f"of {plugin.distribution} {plugin.version} ({plugin.entry_point})"
 
 

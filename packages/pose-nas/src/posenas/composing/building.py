@@ -44,7 +44,7 @@ def make_pair(space: ComponentChoice, head: ComponentChoice) -> tuple[SearchSpac
 
 def qualified(recipe: Recipe, metric: str) -> str:
     """Return a metric's name with its evaluator's, such as `oks.AP`."""
-    return f"{recipe.evaluator.name}.{metric}"
+    return f"{recipe.evaluator.own_name}.{metric}"
 
 
 def build_network(

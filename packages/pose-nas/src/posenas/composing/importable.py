@@ -22,10 +22,12 @@ class SourceLook:
     Attributes:
         problem: why the import would fail; empty if nothing speaks against it.
         names: those bound at module level; None if the source does not tell.
+        marked: functions under a plain `@hookimpl`, which listen to the event of their name.
     """
 
     problem: str
     names: frozenset[str] | None = None
+    marked: frozenset[str] = frozenset()
 
 
 def look_at(module: str) -> SourceLook:
@@ -85,7 +87,18 @@ def _look_at_source(spec: ModuleSpec) -> SourceLook:
         if problem:
             return SourceLook(f"{spec.origin}, line {statement.lineno}: {problem}")
     names = frozenset(_bound_names(tree))
-    return SourceLook("", None if names & {"*", "__getattr__"} else names)
+    return SourceLook("", None if names & {"*", "__getattr__"} else names, frozenset(_marked(tree)))
+
+
+def _marked(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and any(map(_is_hookimpl, node.decorator_list)):
+            yield node.name
+
+
+def _is_hookimpl(decorator: ast.expr) -> bool:
+    name = decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
+    return name == "hookimpl"
 
 
 def _unconditional(body: list[ast.stmt]) -> Iterator[ast.stmt]:

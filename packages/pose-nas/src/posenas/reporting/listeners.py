@@ -18,6 +18,8 @@ def make_events(display: Bars | Lines) -> Events:
     """Return the events of a run; a plugin's listener that cannot be loaded is told and left out."""
     listeners: dict[str, object] = {"display": display, "report": ReportWriter()}
     for plugin in find_plugins(("hooks",)):
+        if plugin.status == "disabled":
+            continue
         try:
             listeners[f"{plugin.distribution}: {plugin.name}"] = load_entry(plugin)
         except PosenasError as error:

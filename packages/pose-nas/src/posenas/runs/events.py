@@ -103,4 +103,5 @@ def _manager_of(listener: object) -> pluggy.PluginManager:
     manager = pluggy.PluginManager("posenas")
     manager.add_hookspecs(RunEvents)
     manager.register(listener)
+    manager.check_pending()  # a function whose name is no event's is refused
     return manager

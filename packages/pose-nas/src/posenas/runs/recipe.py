@@ -53,6 +53,11 @@ class ComponentChoice:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def own_name(self) -> str:
+        """The name without its distribution's: `evo` of `nas-evo:evo`, which is chosen where two offer it."""
+        return self.name.rpartition(":")[2]
+
 
 @dataclass(frozen=True)
 class Recipe:

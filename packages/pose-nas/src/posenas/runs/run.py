@@ -217,7 +217,8 @@ def locked(run: Run) -> Iterator[None]:
 
 def new_path(recipe: Recipe) -> Path:
     """Return an unused folder in `runs` for a new run, named after space, strategy and dataset."""
-    return unused_path(Path("runs"), "-".join((recipe.space.name, recipe.strategy.name, recipe.dataset.name)))
+    chosen = (recipe.space, recipe.strategy, recipe.dataset)
+    return unused_path(Path("runs"), "-".join(choice.own_name for choice in chosen))
 
 
 def unused_path(parent: Path, stem: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posenas.cli.doctor.finding import Finding
-from posenas.composing.plugins import find_plugins, load, load_entry, remedy
+from posenas.composing.plugins import find_misplaced, find_plugins, load, load_entry, remedy
 from posenas.contract.errors import PosenasError
 from posenas.contract.kinds import CLASS_KINDS
 from posenas.contract.zoo import zoo_problem
@@ -16,11 +16,11 @@ AREA = "plugins"
 def check_listed() -> Iterator[Finding]:
     """Yield broken, outdated and doubly offered plugins with their reasons, and the usable ones by kind."""
     plugins = find_plugins()
-    for plugin in plugins:
+    for plugin in (*plugins, *find_misplaced()):
         if plugin.status == "broken":
             remedy = f"pip install --upgrade {plugin.distribution}, or pip uninstall {plugin.distribution}"
             yield Finding(AREA, "mend", f"{plugin} is broken: {plugin.problem}", remedy)
-        elif plugin.status != "ok":  # the problem says what to do
+        elif plugin.status not in ("ok", "disabled"):  # the problem says what to do
             yield Finding(AREA, "mend", f"{plugin} is {plugin.status}: {plugin.problem}")
     for kind in CLASS_KINDS:
         names = [plugin.name for plugin in plugins if plugin.kind == kind and plugin.status == "ok"]

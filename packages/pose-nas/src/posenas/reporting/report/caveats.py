@@ -61,7 +61,7 @@ def caveats(
     if view == "person":
         yield "Boxes", _boxes(settings)
     yield "Cost", _cost(results, recipe, settings=settings, installed=installed)
-    if recipe.dataset.name == "synthetic":
+    if recipe.dataset.own_name == "synthetic":
         yield "Data", "The people are drawn by a program. The scores say nothing about photographs."
 
 
