@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,10 @@ from posenas.contract.errors import PosenasError
 Network = TypeVar("Network", bound=nn.Module)
 SharedTensor = TypeVar("SharedTensor", bound=Tensor)
 Slices: TypeAlias = tuple[slice, ...]
-Connect: TypeAlias = Callable[[nn.Parameter, nn.Parameter, Slices], None]
+Place: TypeAlias = Slices | None
+"""Where a sub-network's tensor lies in the shared one; None where it is all of it."""
+
+Connect: TypeAlias = Callable[[nn.Parameter, nn.Parameter, Place], None]
 
 
 def sub_slices(full: Sequence[int], part: Sequence[int]) -> Slices:
@@ -58,16 +61,15 @@ _known_slices = lru_cache(maxsize=4096)(sub_slices)
 """The slices of pairs of shapes: a space has a few hundred, which come again in every network."""
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """A tensor of a network, and the place in the shared tensor where its values are."""
 
     copy: Tensor
     shared: Tensor
-    slices: Slices
+    place: Place
 
     def refresh(self) -> None:
-        self.copy.copy_(self.shared[self.slices])
+        self.copy.copy_(_at(self.place, self.shared))
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ class ActiveNetwork(Generic[Network]):
     """A network that holds copies of shared weights and can be filled anew after they have changed."""
 
     network: Network
-    _parts: Sequence[_Part]
+    _modules: Sequence[nn.Module]
     _normalisations: Sequence[nn.modules.batchnorm._BatchNorm]
+    _parts: Sequence[_Part]
 
     @property
     def is_stranded(self) -> bool:
@@ -96,7 +99,8 @@ class ActiveNetwork(Generic[Network]):
             part.refresh()
         for normalisation in self._normalisations:
             normalisation.reset_running_stats()
-        self.network.train()
+        if not all(module.training for module in self._modules):
+            self.network.train()
 
 
 class SharedWeights(nn.Module):
@@ -143,59 +147,61 @@ class SharedWeights(nn.Module):
 
     @torch.no_grad()
     def _fill(self, network: Network, connect: Connect) -> ActiveNetwork[Network]:
+        modules: list[nn.Module] = []
+        normalisations: list[nn.modules.batchnorm._BatchNorm] = []
         parts: list[_Part] = []
-        normalisations = []
-        for path, module, full in _side_by_side(network, self.holder, ""):
+        for path, module, full in _side_by_side(network, self.holder):
+            modules.append(module)
             parts += _fill_parameters(module, full, path, connect)
+            constants = _fill_buffers(module, full, path)
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                _renew_statistics(module, full, path)
+                module.reset_running_stats()
                 normalisations.append(module)
             else:
-                parts += _fill_constants(module, full, path)
-        return ActiveNetwork(network, parts, normalisations)
+                parts += constants
+        return ActiveNetwork(network, modules, normalisations, parts)
 
 
 def _side_by_side(
-    network: nn.Module, holder: nn.Module | None, path: str
+    network: nn.Module, holder: nn.Module
 ) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
     """Yield each module's path, the module, and the one in its place in the holder."""
-    yield path, network, holder
-    for name, module in network._modules.items():
-        if module is not None:
-            full = holder._modules.get(name) if holder else None
-            yield from _side_by_side(module, full, f"{path}{name}.")
+    waiting: list[tuple[str, nn.Module, nn.Module | None]] = [("", network, holder)]
+    while waiting:
+        path, module, full = waiting.pop()
+        yield path, module, full
+        others = full._modules if full is not None else {}
+        waiting += [
+            (f"{path}{name}.", part, others.get(name))
+            for name, part in module._modules.items()
+            if part is not None
+        ]
 
 
 def _fill_parameters(
     module: nn.Module, holder: nn.Module | None, path: str, connect: Connect
-) -> Iterator[_Part]:
+) -> list[_Part]:
+    parts = []
     for name, parameter in module._parameters.items():
         if parameter is not None:
             full = _find(name, path, holder._parameters if holder else {})
-            slices = _locate(path + name, parameter, full)
-            copy = nn.Parameter(full[slices].clone(), parameter.requires_grad and full.requires_grad)
-            connect(copy, full, slices)
+            place = _locate(path + name, parameter, full)
+            copy = nn.Parameter(_at(place, full).clone(), parameter.requires_grad and full.requires_grad)
+            connect(copy, full, place)
             module._parameters[name] = copy
-            yield _Part(copy, full, slices)
+            parts.append(_Part(copy, full, place))
+    return parts
 
 
-def _renew_statistics(
-    normalisation: nn.modules.batchnorm._BatchNorm, holder: nn.Module | None, path: str
-) -> None:
-    for name, buffer in normalisation._buffers.items():
-        if buffer is not None:
-            full = _find(name, path, holder._buffers if holder else {})
-            normalisation._buffers[name] = full.new_empty(buffer.shape)
-    normalisation.reset_running_stats()
-
-
-def _fill_constants(module: nn.Module, holder: nn.Module | None, path: str) -> Iterator[_Part]:
+def _fill_buffers(module: nn.Module, holder: nn.Module | None, path: str) -> list[_Part]:
+    parts = []
     for name, buffer in module._buffers.items():
         if buffer is not None:
             full = _find(name, path, holder._buffers if holder else {})
-            slices = _locate(path + name, buffer, full)
-            module._buffers[name] = copy = full[slices].clone()
-            yield _Part(copy, full, slices)
+            place = _locate(path + name, buffer, full)
+            module._buffers[name] = copy = _at(place, full).clone()
+            parts.append(_Part(copy, full, place))
+    return parts
 
 
 def _find(name: str, path: str, shared: Mapping[str, SharedTensor | None]) -> SharedTensor:
@@ -207,9 +213,9 @@ def _find(name: str, path: str, shared: Mapping[str, SharedTensor | None]) -> Sh
     return full
 
 
-def _locate(name: str, part: Tensor, full: Tensor) -> Slices:
+def _locate(name: str, part: Tensor, full: Tensor) -> Place:
     try:
-        return _known_slices(full.shape, part.shape)
+        return None if part.shape == full.shape else _known_slices(full.shape, part.shape)
     except ValueError as error:
         raise PosenasError(
             f"weight sharing: {name} of shape {tuple(part.shape)} is no slice of shape {tuple(full.shape)} "
@@ -217,25 +223,38 @@ def _locate(name: str, part: Tensor, full: Tensor) -> Slices:
         ) from None
 
 
-def _keep_gradient(_copy: nn.Parameter, _shared: nn.Parameter, _slices: Slices) -> None:
+def _at(place: Place, shared: Tensor) -> Tensor:
+    """Return what lies in a shared tensor at a place, as a view; of the whole one no view is made."""
+    return shared if place is None else shared[place]
+
+
+def _keep_gradient(_copy: nn.Parameter, _shared: nn.Parameter, _place: Place) -> None:
     pass
 
 
-def _send_gradient_to(copy: nn.Parameter, shared: nn.Parameter, slices: Slices) -> None:
+def _send_gradient_to(copy: nn.Parameter, shared: nn.Parameter, place: Place) -> None:
     if copy.requires_grad:
-        hook = partial(_add_gradient, shared, slices)
+        hook = partial(_add_gradient, shared, place)
         copy.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
 
 
-def _add_gradient(shared: nn.Parameter, slices: Slices, copy: Tensor) -> None:
+def _add_gradient(shared: nn.Parameter, place: Place, copy: Tensor) -> None:
     gradient, copy.grad = copy.grad, None
     assert gradient is not None
     if shared.grad is not None:
-        shared.grad[slices].add_(gradient)
-    elif gradient.shape == shared.shape and gradient.stride() == shared.stride():
-        shared.grad = gradient  # nobody else holds it
-    elif gradient.shape == shared.shape:
-        shared.grad = torch.empty_like(shared).copy_(gradient)
-    else:
+        _at(place, shared.grad).add_(gradient)
+    elif place is not None:
         shared.grad = torch.zeros_like(shared)
-        shared.grad[slices] = gradient
+        shared.grad[place] = gradient
+    elif _is_laid_out_alike(gradient, shared):
+        shared.grad = gradient  # nobody else holds it
+    else:
+        shared.grad = torch.empty_like(shared).copy_(gradient)
+
+
+def _is_laid_out_alike(one: Tensor, other: Tensor) -> bool:
+    """Return whether two tensors of one shape have their entries in the same order in memory.
+
+    The stride of an axis of one entry, as of a 1x1 kernel, can be anything.
+    """
+    return (one.is_contiguous() and other.is_contiguous()) or one.stride() == other.stride()
