@@ -162,9 +162,7 @@ class SharedWeights(nn.Module):
         return ActiveNetwork(network, modules, normalisations, parts)
 
 
-def _side_by_side(
-    network: nn.Module, holder: nn.Module
-) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
+def _side_by_side(network: nn.Module, holder: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
     """Yield each module's path, the module, and the one in its place in the holder."""
     waiting: list[tuple[str, nn.Module, nn.Module | None]] = [("", network, holder)]
     while waiting:
@@ -178,9 +176,7 @@ def _side_by_side(
         ]
 
 
-def _fill_parameters(
-    module: nn.Module, holder: nn.Module | None, path: str, connect: Connect
-) -> list[_Part]:
+def _fill_parameters(module: nn.Module, holder: nn.Module | None, path: str, connect: Connect) -> list[_Part]:
     parts = []
     for name, parameter in module._parameters.items():
         if parameter is not None:
