@@ -52,14 +52,22 @@ class Mixture(nn.Module):
         """Fill alpha in place."""
         self.alpha.copy_(torch.tensor(alpha))
 
-    def give(self, weights: Tensor | None) -> None:
-        """Take these (edges, operations) weights in the place of alpha's softmax; None takes alpha again.
+    def give(self, weights: Tensor, numbers: Sequence[Sequence[float]]) -> None:
+        """Take these (edges, operations) weights in the place of alpha's softmax.
+
+        Args:
+            weights: on the network's device.
+            numbers: the same as numbers, which say what need not be computed.
 
         Raises:
             PosenasError: where the weights have another shape, or an operation that is not there weighs
                 something.
         """
-        self._given = None if weights is None else self._chosen(weights)
+        self._given = self._chosen(weights, numbers)
+
+    def take_back(self) -> None:
+        """Weigh by alpha's softmax again."""
+        self._given = None
 
     def terms(self) -> Sequence[Terms]:
         """Return what is computed on each edge.
@@ -74,15 +82,15 @@ class Mixture(nn.Module):
         rows = [dict(zip(OPERATIONS, row.unbind(), strict=True)) for row in self.alpha.softmax(1).unbind()]
         return [{name: row[name] for name in names} for names, row in zip(self._edges, rows, strict=True)]
 
-    def _chosen(self, weights: Tensor) -> list[Terms]:
+    def _chosen(self, weights: Tensor, numbers: Sequence[Sequence[float]]) -> list[Terms]:
         if weights.shape != self.alpha.shape:
             raise PosenasError(
                 f"weights of operations have shape {tuple(weights.shape)}, expected {tuple(self.alpha.shape)}"
             )
         chosen: list[Terms] = []
-        rows = zip(self._edges, weights.detach().tolist(), weights.unbind(), strict=True)
-        for edge, (names, numbers, row) in enumerate(rows):
-            heavy = [name for name, number in zip(OPERATIONS, numbers, strict=True) if number]
+        rows = zip(self._edges, numbers, weights.unbind(), strict=True)
+        for edge, (names, shares, row) in enumerate(rows):
+            heavy = [name for name, share in zip(OPERATIONS, shares, strict=True) if share]
             missing = [name for name in heavy if name not in names]
             if missing:
                 raise PosenasError(
@@ -92,6 +100,16 @@ class Mixture(nn.Module):
             by_name = dict(zip(OPERATIONS, row.unbind(), strict=True))
             chosen.append({name: by_name[name] for name in computed})
         return chosen
+
+
+def numbers_of(weights: Mapping[str, Tensor]) -> Mapping[str, list[list[float]]]:
+    """Return tensors of rows as numbers; all are read from their device at once."""
+    if not weights:
+        return {}
+    tensors = [each.detach() for each in weights.values()]
+    read = torch.cat([each.flatten() for each in tensors]).cpu()
+    parts = zip(weights, tensors, torch.split(read, [each.numel() for each in tensors]), strict=True)
+    return {name: part.reshape(tensor.shape).tolist() for name, tensor, part in parts}
 
 
 def present(alpha: Sequence[Sequence[float]]) -> Edges:

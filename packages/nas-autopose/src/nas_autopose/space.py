@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from nas_autopose.cell import AGGREGATION_NODES, INDIVIDUAL_NODES, edge_ends
 from nas_autopose.gates import Gates, Restriction
-from nas_autopose.mixture import Mixture, heaviest, only, present
+from nas_autopose.mixture import Mixture, heaviest, numbers_of, only, present
 from nas_autopose.multi_scale import Cells
 from nas_autopose.network import AutoPoseNetwork, Plan
 from nas_autopose.operations import OPERATIONS
@@ -100,8 +100,13 @@ class AutoPoseSpace:
 
     def weigh(self, backbone: Any, weights: Mapping[str, Tensor]) -> None:
         """Put weights in the place of the softmax of the alphas, as `SinglePath` says."""
+        numbers = numbers_of(weights)
         for name in self._alphas():
-            self._mixture(backbone, name).give(weights.get(name))
+            mixture = self._mixture(backbone, name)
+            if name in weights:
+                mixture.give(weights[name], numbers[name])
+            else:
+                mixture.take_back()
 
     def discrete(self, genotype: Genotype) -> Genotype:
         """Return the genotype with the heaviest operation alone on each edge, the first of equals."""
