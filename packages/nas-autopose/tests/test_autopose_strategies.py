@@ -25,6 +25,7 @@ from posenas.runs.journal import Journal
 from posenas.runs.notes import read_notes
 from posenas.runs.run import Run
 from posenas.searching.problem import JournaledProblem
+from posenas.standard.strategies.random_search import RandomSearch
 from safetensors.torch import load_file
 from toy_search import METRIC, Heard, MixedSpace, ToySpace, effects_of, problem_in
 
@@ -216,8 +217,11 @@ def test_reinforce_trains_each_draw_where_weights_are_not_shared(tmp_path: Path)
     assert effects["train"] == 1
 
 
-def test_a_derived_network_of_another_width_begins_anew(tmp_path: Path) -> None:
-    trials = searched(tmp_path, SHORT)
+@pytest.mark.parametrize(
+    "strategy", [SHORT, RandomSearch(candidates=2, epochs=1, calibration_people=4, final_epochs=1)]
+)
+def test_a_derived_network_of_another_width_begins_anew(tmp_path: Path, strategy: Any) -> None:
+    trials = searched(tmp_path, strategy)
     assert trials[-1].genotype["times"] == 2
     records = Journal(Run(tmp_path).journal_file).records
     assert [each["inputs"]["init"] for each in records if each["effect"] == "train"] == [None, None]

@@ -96,10 +96,13 @@ class Candidates:
     def finish(self, trials: Sequence[Trial]) -> Trial:
         """Return the trial of the winner, trained with all training people and scored on `val`.
 
-        Its training continues from the shared weights where there are any, and begins anew otherwise.
+        Its training continues from the shared weights where there are any, and begins anew otherwise. Where
+        the space derives another network from the winner, that one is trained anew.
         """
-        genotype = self.problem.derived(self.problem.best(trials).genotype)
-        weights = self.problem.train(genotype, epochs=self.options.final_epochs, init=self.shared)
+        found = self.problem.best(trials).genotype
+        genotype = self.problem.derived(found)
+        init = self.shared if genotype == found else None  # another network does not nest in shared weights
+        weights = self.problem.train(genotype, epochs=self.options.final_epochs, init=init)
         return self.problem.evaluate(genotype, weights, stage="final")
 
 
