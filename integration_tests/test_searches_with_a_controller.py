@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import SMALL, Answer
+from running import SMALL, Answer, refusal
 
 Posenas = Callable[..., Answer]
 
@@ -50,6 +50,19 @@ def test_a_search_ends_with_a_trained_network_and_shows_how_it_went(
     assert "course.png" in pictures
     if "autopose" in name:
         assert {"branches.png", "individual-cell.png", "aggregation-cell.png"} <= pictures
+
+
+@pytest.mark.slow
+def test_a_comparison_with_random_genotypes_is_refused_where_cells_learnt_with_the_weights(
+    posenas: Posenas, tmp_path: Path
+) -> None:
+    """Their cells have not learnt. Nothing is scored or trained before the refusal."""
+    searched = posenas("compose", *SEARCHES["bilevel on autopose"], *QUICK, "--run", "run")
+    assert searched.status == 0, searched.err
+    before = (tmp_path / "run" / "journal.jsonl").read_bytes()
+    line = refusal(posenas("compare", "run"))
+    assert "weights that learnt together with real values" in line
+    assert (tmp_path / "run" / "journal.jsonl").read_bytes() == before
 
 
 def test_a_space_without_choices_is_refused_before_any_training(posenas: Posenas, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from posenas.contract.problem import Weights
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.reporting.comparison.equal_cost import draw_equal_cost
-from posenas.reporting.comparison.origins import PastTraining, calibration_of, training_of
+from posenas.reporting.comparison.origins import PastTraining, calibration_of, is_relaxed, training_of
 from posenas.reporting.comparison.record import FILE, TRIALS, Comparison, read_comparison
 from posenas.reporting.results import read_results
 from posenas.runs.events import Events
@@ -71,6 +71,12 @@ def compare(
         )
         results = read_results(run, composition.recipe)
         winner = winner_of(run, results)
+        if is_relaxed(journal, winner.weights):
+            raise PosenasError(
+                f"{run.path}: its candidates were scored with weights that learnt together with real values, "
+                "which random genotypes do not have, so there is no fair comparison with them; train the "
+                "winner and another network alone with `posenas train`"
+            )
         assert results.answer is not None
         problem = JournaledProblem(composition, run, journal, events=events)
         parts: dict[str, list[Trial]] = {name: [] for name in TRIALS}

@@ -46,6 +46,14 @@ def training_of(journal: Journal, file: str | None) -> PastTraining:
     raise PosenasError(f"the run's journal holds no training of the weights {file}")
 
 
+def is_relaxed(journal: Journal, file: str | None) -> bool:
+    """Tell whether these weights learnt together with real values of a genotype."""
+    return any(
+        record.get("effect") == "train relaxed" and _weights_of(record["result"]) == file
+        for record in journal.records
+    )
+
+
 def _weights_of(result: Any) -> str:
     """Return the weights file of a training; slices have their state beside it."""
     return str(result if isinstance(result, str) else result["weights"])
