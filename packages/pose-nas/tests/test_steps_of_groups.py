@@ -251,6 +251,14 @@ def test_what_a_step_leaves_is_accumulated_as_ever(tmp_path: Path) -> None:
     assert_same(found, by_hand(move, accumulate=2))
 
 
+def test_accumulating_for_a_step_that_moves_all_groups_is_refused_before_an_epoch_ends(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(PosenasError, match=r"moves all parameters in each batch, so training\.accumulate"):
+        trained(tmp_path / "c", Alternating(), settings=replace(SETTINGS, accumulate=2))
+    assert not (tmp_path / "c").exists()
+
+
 @dataclass(frozen=True)
 class Lost:
     """Moves a group that there is not."""

@@ -66,7 +66,15 @@ class Updates:
 
         Args:
             due: whether enough batches have been accumulated.
+
+        Raises:
+            PosenasError: where more batches are to be accumulated, and the step has moved all groups already.
         """
+        if not due and self._moved == self._optimizers.keys():
+            raise PosenasError(
+                "this training moves all parameters in each batch, so training.accumulate would have no "
+                "effect; start a new run with training.accumulate=1"
+            )
         for group in self._moved:
             self._optimizers[group].zero_grad(set_to_none=True)
         self._moved.clear()
