@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from posenas.contract.batches import Batch
+from posenas.contract.errors import PosenasError
 from posenas.contract.samples import Sample, UnreadableImageError
 from posenas.data.augment import Augmentation
 from posenas.learning.inference import EvaluationSettings
@@ -127,6 +128,15 @@ def test_halves_share_no_image_and_come_in_pairs() -> None:
         seconds |= set(order[4:])
     assert (len(firsts), len(seconds)) == (6, 6)
     assert not firsts & seconds
+
+
+def test_an_empty_half_is_refused_before_anything_is_read() -> None:
+    people = people_of(bright(1), held_out=0.0)
+    with (
+        pytest.raises(PosenasError, match=r"at least 2 images of `train`.*and 1 shows somebody"),
+        people.training("halves", seed=0),
+    ):
+        pass
 
 
 def test_training_batches_depend_on_seed_and_epoch_alone() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from posenas.composing.composition import Composition
 from posenas.contract.batches import Batch
+from posenas.contract.errors import PosenasError
 from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.contract.samples import Sample
 from posenas.contract.scores import GroundTruth
@@ -218,6 +219,11 @@ class Splits:
             (sample for sample in self._train if person_crops([sample])),
             key=lambda sample: derive_seed(seed, HALVES, sample.id),
         )
+        if len(shown) < 2:
+            raise PosenasError(
+                "this training needs at least 2 images of `train`, one for each half of a batch, and "
+                f"{len(shown)} shows somebody with a labelled keypoint"
+            )
         return shown[: len(shown) // 2], shown[len(shown) // 2 :]
 
     @cached_property
