@@ -10,6 +10,7 @@ from typing import Any, Literal
 from posenas.composing.plugins import Plugin
 from posenas.contract.errors import PosenasError
 from posenas.kit.components import ComponentCheck, checks_of_plugin, missing_options, plugins_of, unread_files
+from posenas.kit.kinds import refusal_of
 
 Status = Literal["ok", "FAILED", "not run"]
 
@@ -20,8 +21,10 @@ class Result:
 
     Attributes:
         plugin: whose component was asked.
-        check: the check's name; `is_made` where there is no component to ask.
-        status: `not run` where the component needs an option or files that are not given.
+        check: the check's name; `is_made` where there is no component to ask, `works_with_a_toy` where
+            it is asked for its methods alone.
+        status: `not run` where the component needs an option or files that are not given, or cannot
+            work with the kit's toy.
         words: what is checked, or what is wrong and the remedy.
         seconds: how long it took.
     """
@@ -59,6 +62,9 @@ def results_of(name: str, options: Mapping[str, Any]) -> Iterator[Result]:
             yield Result(plugin, "is_made", "FAILED", str(error))
             continue
         yield from map(_result, checks)
+        refusal = refusal_of(plugin.kind, checks[0].component)
+        if refusal:
+            yield Result(plugin, "works_with_a_toy", "not run", refusal)
 
 
 def _result(check: ComponentCheck) -> Result:
