@@ -44,7 +44,7 @@ class Drawn:
         yield from self.finish(problem, trials)
 
     def candidates(self, problem: Problem) -> list[Genotype]:
-        return problem.draw(25)
+        return problem.draw(14)
 
     def finish(self, problem: Problem, trials: list[Trial]) -> Iterator[Trial]:
         best = self.best(problem, trials).genotype

@@ -74,7 +74,7 @@ def refusal_of_cost(cost: Cost) -> str:
 
 
 def figures_are_declared(cost: Cost) -> None:
-    """Check that each declared figure has a name of its own, and that every network has it."""
+    """Check that each declared figure has a name of its own, and a network has it."""
     names = [figure.name for figure in cost.figures()]
     require(bool(names), "figures declares nothing")
     require(
@@ -105,7 +105,7 @@ def figures_stay_the_same(cost: Cost) -> None:
 
 
 def parts_add_up(cost: Cost) -> None:
-    """Check that figures which are divisible have parts, and that the first level's add up to the whole."""
+    """Check that divisible figures have parts, and those of backbone and head add up to the whole."""
     meter = cost.bind(toy_networks())
     divisible = [figure.name for figure in cost.figures() if figure.divisible]
     if not divisible:
