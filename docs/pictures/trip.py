@@ -21,6 +21,7 @@ LANES = (
     "cli",
     PLUGIN,
     "standard",
+    "kit",
     "prediction",
     "reporting",
     "searching",
