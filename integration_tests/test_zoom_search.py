@@ -143,6 +143,7 @@ def test_smaller_regions_and_smaller_inputs_cost_less() -> None:
     assert scaled["head.face"] == full["head.face"]
 
 
+@pytest.mark.slow
 def test_a_search_of_everything_at_once(posenas: Posenas, tmp_path: Path) -> None:
     limits = ("--limit", "gmacs.head.face<=0.02", "--limit", "gmacs<=0.06")
     answer = posenas("compose", *SEARCH, *limits, "--run", "run", "--json")

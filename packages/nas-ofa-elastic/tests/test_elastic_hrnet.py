@@ -271,6 +271,7 @@ def images() -> Tensor:
     return torch.randn(2, 3, 64, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.slow
 def test_thirty_active_networks_are_the_dynamic_and_the_derived_ones(
     shared: SharedWeights, images: Tensor
 ) -> None:
