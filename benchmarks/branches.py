@@ -33,7 +33,7 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
 PAPER = {"searched": 73.6, "one branch": 63.9, "no aggregation": 70.8, "all on": 71.8}
 """AP on COCO's validation people."""
 CELLS = {"epochs": 6, "final_epochs": 8}
-CONTROLLER = {"updates": 5, "controller_rate": 3.5e-3}
+CONTROLLER = {"controller_from": 2, "updates": 5, "controller_rate": 3.5e-3}
 
 
 def composed(arm: str, seed: int) -> Composition:
