@@ -283,6 +283,14 @@ def test_options_that_do_not_fit_are_refused(film_labels, options, says):
     assert says in str(caught.value)
 
 
+def test_files_of_other_tools_are_named(tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_text('{"images": [], "annotations": []}')
+    for root, says in ((tmp_path, "labels.json is COCO's JSON"), (path, "labels.json: this is COCO's JSON")):
+        with pytest.raises(PosenasError, match=f"{says}; dataset coco reads its folder"):
+            SleapDataset(root=str(root)).keypoints()
+
+
 def test_splits_with_different_keypoints_are_refused(tmp_path, film_labels):
     video = video_of(tmp_path / "film.avi")
     other = sleap_io.Skeleton([*NAMES[1:], "tail"], name="rat")

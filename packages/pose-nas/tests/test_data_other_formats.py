@@ -149,3 +149,10 @@ def test_what_is_unknown_is_not_named(tmp_path: Path, content: str) -> None:
 def test_long_beginnings_are_read_at_once(tmp_path: Path, start: str) -> None:
     (tmp_path / "a.txt").write_text(start + "{x")
     other_format(tmp_path / "a.txt", dataset="coco")  # a pattern that tries every division would take minutes
+
+
+def test_a_list_of_results_does_not_hide_another_format(tmp_path: Path) -> None:
+    write(tmp_path, "data.yaml")
+    (tmp_path / "predictions.json").write_text(json.dumps([{"image_id": 1, "keypoints": [1, 2, 2]}]))
+    with pytest.raises(PosenasError, match=r"data\.yaml is ultralytics' data\.yaml; dataset yolo"):
+        CocoDataset(root=str(tmp_path)).split("val")

@@ -7,12 +7,19 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from posenas import PosenasError
-from posenas.annotations import SPLIT_WORDS, AnnotationFiles, files_below, says
+from posenas.annotations import (
+    SPLIT_WORDS,
+    AnnotationFiles,
+    files_below,
+    first_other_format,
+    other_format,
+    says,
+)
 
 if TYPE_CHECKING:
     from posenas.annotations import FileOptions
 
-ENDINGS = (".slp", ".csv")
+_ENDINGS = (".slp", ".csv")
 _DEEPEST = 3
 _SHOWN = 5
 _LABELLED = "CollectedData"
@@ -42,11 +49,28 @@ def label_files(options: FileOptions, split: str, *, instructions: str) -> tuple
         return (_existing(folder, given[split], option=f"dataset.{split}"),)
     root = Path(options.root).expanduser()
     if root.is_file():
+        check_ending(root)
         if split == "train":
             return (root,)
         raise PosenasError(f"{root}: one label file and no val; set dataset.val, or {_HOLD_OUT}")
-    below = [name for name in files_below(folder, deepest=_DEEPEST) if _is_label_file(name)]
-    return tuple(folder / name for name in _chosen(below, options, split, folder=folder))
+    below = list(files_below(folder, deepest=_DEEPEST))
+    names = [name for name in below if _is_label_file(name)]
+    other = None if names else first_other_format(folder, below, dataset="sleap")
+    if other:
+        raise PosenasError(f"{folder}: no label file for {split}: {other}")
+    return tuple(folder / name for name in _chosen(names, options, split, folder=folder))
+
+
+def check_ending(file: Path) -> None:
+    """Check that a file is called as label files are.
+
+    Raises:
+        PosenasError: if not; a file of a known other format is named.
+    """
+    if file.suffix.lower() not in _ENDINGS:
+        other = other_format(file, dataset="sleap")
+        known = "no label file of SLEAP (.slp, .pkg.slp) or DeepLabCut (.csv); choose another file"
+        raise PosenasError(f"{file}: {f'this is {other}' if other else known}")
 
 
 def data_folder(options: FileOptions, *, instructions: str) -> Path:
@@ -99,7 +123,7 @@ def _existing(folder: Path, name: str, *, option: str) -> Path:
 
 def _is_label_file(name: str) -> bool:
     path = PurePosixPath(name)
-    return path.suffix.lower() in ENDINGS and (path.suffix.lower() != ".csv" or _is_collected(name))
+    return path.suffix.lower() in _ENDINGS and (path.suffix.lower() != ".csv" or _is_collected(name))
 
 
 def _is_collected(name: str) -> bool:

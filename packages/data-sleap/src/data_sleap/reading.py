@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posenas import PosenasError
-
 from data_sleap.deeplabcut import read_csv
 from data_sleap.labels import Labels
-from data_sleap.places import ENDINGS
+from data_sleap.places import check_ending
 from data_sleap.slp import read_slp
 
 
@@ -18,9 +16,5 @@ def read_labels(file: Path) -> Labels:
     Raises:
         PosenasError: if it is no label file, or malformed.
     """
-    ending = file.suffix.lower()
-    if ending not in ENDINGS:
-        raise PosenasError(
-            f"{file}: no label file of SLEAP (.slp, .pkg.slp) or DeepLabCut (.csv); choose another file"
-        )
-    return read_csv(file) if ending == ".csv" else read_slp(file)
+    check_ending(file)
+    return read_csv(file) if file.suffix.lower() == ".csv" else read_slp(file)

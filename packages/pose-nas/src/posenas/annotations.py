@@ -29,6 +29,7 @@ from posenas.data.images.file_image import MOST_PIXELS, FileImage
 from posenas.data.images.headers import image_size as encoded_size
 from posenas.data.images.search import Located, files_below, locate, says
 from posenas.data.images.upright import upright_size
+from posenas.data.other_formats import first_other_format, other_format
 
 __all__ = [
     "MOST_PIXELS",
@@ -59,11 +60,13 @@ __all__ = [
     "divide",
     "encoded_size",
     "files_below",
+    "first_other_format",
     "flag",
     "has_negative_box",
     "hold_out",
     "image_size",
     "locate",
+    "other_format",
     "parse_pairs",
     "quoted",
     "read_box",

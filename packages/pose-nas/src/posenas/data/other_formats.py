@@ -135,6 +135,12 @@ def check_content(content: object, path: Path, *, dataset: str) -> None:
         raise PosenasError(f"{path}: this is {other}")
 
 
+def may_be_coco(path: Path) -> bool:
+    """Return whether a JSON file holds COCO's annotations, as far as a file that is soon read tells."""
+    content = _content_of(path)
+    return content is None or bool(_has("images", "annotations")(content))
+
+
 def other_format(path: Path, *, dataset: str) -> str | None:
     """Return what a file of a known format is and what to do with it.
 
@@ -144,13 +150,7 @@ def other_format(path: Path, *, dataset: str) -> str | None:
     """
     if not is_file(path):
         return None
-    found = _by_beginning(path, dataset)
-    try:
-        if found or path.suffix.lower() != ".json" or path.stat().st_size > _LARGEST_JSON:
-            return found
-        return _among(_JSON, parse_json(path.read_bytes(), finite=False), dataset)
-    except (OSError, ValueError):
-        return None
+    return _by_beginning(path, dataset) or _among(_JSON, _content_of(path), dataset)
 
 
 def first_other_format(root: Path, names: Iterable[str], *, dataset: str) -> str | None:
@@ -177,6 +177,16 @@ def no_folder(path: Path, *, dataset: str) -> str:
     if other:
         return f"no folder, but {other}"
     return "no folder, but a file; give the folder that it lies in" if is_file(path) else "no folder"
+
+
+def _content_of(path: Path) -> Any:
+    """Return the value of a JSON file; None for a large one, and for what is none."""
+    try:
+        if path.suffix.lower() != ".json" or path.stat().st_size > _LARGEST_JSON:
+            return None
+        return parse_json(path.read_bytes(), finite=False)
+    except (OSError, ValueError):
+        return None
 
 
 def _by_beginning(path: Path, dataset: str) -> str | None:

@@ -16,7 +16,7 @@ from posenas.data.held_out import Together
 from posenas.data.images.file_image import MOST_PIXELS
 from posenas.data.images.paths import ImageFolder, find_folder
 from posenas.data.images.search import Located, files_below, locate, says
-from posenas.data.other_formats import first_other_format, no_folder, other_format, read_coco_json
+from posenas.data.other_formats import first_other_format, may_be_coco, no_folder, read_coco_json
 from posenas.runs.files import is_file
 
 SPLITS = ("train", "val")
@@ -149,7 +149,7 @@ class AnnotationFiles:
         if len(found) == 1:
             return root / found[0]
         other = first_other_format(root, found or below, dataset="coco")
-        if other and not any(_is_coco(root / name) for name in (found or files)[:_NAMES_SHOWN]):
+        if other and not any(may_be_coco(root / name) for name in (found or files)[:_NAMES_SHOWN]):
             raise _NotFoundError(f"{root}: no annotations for {self.split}: {other}", "")
         shown = ", ".join([*(found or files)[:_NAMES_SHOWN], *(["..."] if len(files) > _NAMES_SHOWN else [])])
         if found:
@@ -300,11 +300,6 @@ def _of_split(files: Sequence[str], split: str, *, whole: bool) -> list[str]:
         found = [name for name in files if not any(says(name, words) for words in SPLIT_WORDS.values())]
     named = [name for name in found if "keypoints" in name.rpartition("/")[2].lower()]
     return named if len(named) == 1 else found
-
-
-def _is_coco(path: Path) -> bool:
-    """Return whether a JSON file may be of COCO's form."""
-    return other_format(path, dataset="coco") is None
 
 
 def _in_words(located: Located) -> str:
