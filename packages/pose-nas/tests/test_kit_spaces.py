@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 import torch
-from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.contract.levels import Level
 from posenas.testing import checks_for
 from torch import Tensor, nn
-from toy_kit import SoundNetwork, SoundSpace
+from toy_kit import SoundNetwork, SoundSpace, failures
 
 
 class NearlyNamed(SoundSpace):
@@ -175,19 +174,8 @@ BROKEN: dict[str, Any] = {
 }
 
 
-def failures(component: Any, kind: str = "space") -> dict[str, str]:
-    """What each check that fails says, by its name."""
-    found = {}
-    for check in checks_for(kind, component):
-        try:
-            check(component)
-        except PosenasError as error:
-            found[check.name] = str(error)
-    return found
-
-
 def test_a_sound_space_passes() -> None:
-    assert failures(SoundSpace()) == {}
+    assert failures("space", SoundSpace()) == {}
 
 
 def test_every_check_has_its_broken_space() -> None:
@@ -196,7 +184,7 @@ def test_every_check_has_its_broken_space() -> None:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_one_check_alone_finds_what_is_wrong(name: str) -> None:
-    assert list(failures(BROKEN[name])) == [name]
+    assert list(failures("space", BROKEN[name])) == [name]
 
 
 @pytest.mark.parametrize(
@@ -207,11 +195,11 @@ def test_one_check_alone_finds_what_is_wrong(name: str) -> None:
     ],
 )
 def test_mutations_that_do_nothing_or_too_much(space: Any, words: str) -> None:
-    assert words in failures(space)["mutations_stay_inside"]
+    assert words in failures("space", space)["mutations_stay_inside"]
 
 
 def test_a_failure_tells_what_is_wrong_and_the_remedy() -> None:
-    assert failures(SoundSpace(Unused)) == {
+    assert failures("space", SoundSpace(Unused)) == {
         "every_parameter_gets_a_gradient": "2 of 10 get no gradient, such as third.weight, third.bias; "
         "leave out modules that forward does not use, and detach nothing"
     }
@@ -240,7 +228,7 @@ def test_checks_leave_generators_as_they_were() -> None:
     expected = random.random(), float(torch.rand(1))
     random.seed(5)
     torch.manual_seed(5)
-    assert failures(SoundSpace()) == {}
+    assert failures("space", SoundSpace()) == {}
     assert (random.random(), float(torch.rand(1))) == expected
 
 
@@ -250,4 +238,4 @@ def test_the_level_is_named() -> None:
             super().__init__(width, kernel, weights)
             self.levels = (Level("fine", 4, width), Level("coarse", 16, width))
 
-    assert "level 'coarse' of stride 16" in failures(SoundSpace(Misnamed))["levels_are_true"]
+    assert "level 'coarse' of stride 16" in failures("space", SoundSpace(Misnamed))["levels_are_true"]

@@ -1,4 +1,4 @@
-"""Sound components that pass every check of the kit; tests break one thing in each."""
+"""Sound components that pass every check of the kit; tests break one thing in each. And what the kit says."""
 
 from __future__ import annotations
 
@@ -8,9 +8,22 @@ from random import Random
 from typing import Any
 
 import torch
+from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Dimension, Genotype, Real, sample_uniform
 from posenas.contract.levels import Level
+from posenas.testing import checks_for
 from torch import Tensor, nn
+
+
+def failures(kind: str, component: Any) -> dict[str, str]:
+    """What each check that fails says, by its name."""
+    found = {}
+    for check in checks_for(kind, component):
+        try:
+            check(component)
+        except PosenasError as error:
+            found[check.name] = str(error)
+    return found
 
 
 class SoundNetwork(nn.Module):
