@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from posenas import Finding, keypoint_set_from_names
-from posenas.annotations import parse_pairs, told_pairs
-
-from data_sleap.labels import as_finding
+from posenas.annotations import finding, parse_pairs, told_pairs
 
 if TYPE_CHECKING:
     from posenas import KeypointSet
@@ -37,4 +35,4 @@ def keypoint_set(
     found = keypoint_set_from_names(
         labels.names, limbs=labels.limbs, sigmas=sigmas or None, name=labels.files[0].stem, pairs=chosen
     )
-    return found, as_finding(_PAIRS, against)
+    return found, finding(_PAIRS, against)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from posenas import Finding, PosenasError
+from posenas import PosenasError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,14 +92,3 @@ def joined(parts: Sequence[Labels]) -> Labels:
         frames=tuple(frame for each in parts for frame in each.frames),
         remarks=remarks,
     )
-
-
-def as_finding(what: str, cases: Sequence[str], *, split: str = "") -> list[Finding]:
-    """Return one finding about all the cases, in a list; an empty list where there is no case.
-
-    Args:
-        what: words for several cases.
-        cases: all of them.
-        split: that they are in; empty for the dataset as a whole.
-    """
-    return [Finding(what, len(cases), tuple(cases[:3]), split)] if cases else []

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from posenas import PosenasError, Sample
-from posenas.annotations import AnnotatedSplit, read_person, with_margin
+from posenas.annotations import AnnotatedSplit, finding, read_person, with_margin
 
-from data_sleap.labels import as_finding
 from data_sleap.pictures import Picture, check_files, find_pictures, short_names
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def read_split(
             f"dataset.{places.split}_images"
         )
     told = {**labels.remarks, _UNREADABLE: unreadable}
-    findings = [each for what, cases in told.items() for each in as_finding(what, cases, split=places.split)]
+    findings = [each for what, cases in told.items() for each in finding(what, cases, split=places.split)]
     samples = _samples(labels.frames, names, pictures, box_margin=box_margin)
     return AnnotatedSplit(keypoints, tuple(samples), (*findings, *found.findings))
 

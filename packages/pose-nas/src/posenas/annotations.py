@@ -1,5 +1,7 @@
-"""Annotation files in COCO's format: where they lie, and how a dataset with fields of its own reads them."""
+"""What datasets of files are made of: where files lie, how they are read, and what is told about them."""
 
+from posenas.contract.file_ids import numbered
+from posenas.contract.finding import finding
 from posenas.contract.keypoint_sets import parse_pairs, told_pairs
 from posenas.data.coco.annotations import PeopleEntries, PeopleRule, ReadPeople
 from posenas.data.coco.files import (
@@ -24,7 +26,7 @@ from posenas.data.file_options import (
     ValShareOption,
     ValTogetherOption,
 )
-from posenas.data.held_out import Together, hold_out
+from posenas.data.held_out import HeldOutOptions, Together, hold_out
 from posenas.data.images.file_image import MOST_PIXELS, FileImage
 from posenas.data.images.headers import image_size as encoded_size
 from posenas.data.images.search import Located, files_below, locate, says
@@ -43,6 +45,7 @@ __all__ = [
     "FileImage",
     "FileOptions",
     "FollowLinksOption",
+    "HeldOutOptions",
     "ImagesOption",
     "Located",
     "MaxPixelsOption",
@@ -60,12 +63,14 @@ __all__ = [
     "divide",
     "encoded_size",
     "files_below",
+    "finding",
     "first_other_format",
     "flag",
     "has_negative_box",
     "hold_out",
     "image_size",
     "locate",
+    "numbered",
     "other_format",
     "parse_pairs",
     "quoted",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.randomness import derive_seed
@@ -18,6 +18,17 @@ Together: TypeAlias = Literal["image", "folder", "video"]
 
 _FRAME = re.compile(r"^(.*?)[0-9]+[^0-9]*$", re.DOTALL)
 _ROBOFLOW = re.compile(r"(_(jpe?g|png))?\.rf\.[0-9A-Za-z]{8,}")
+
+
+class HeldOutOptions(Protocol):
+    """The options of a dataset that can hold out a part of `train` as `val`."""
+
+    @property
+    def val_share(self) -> float: ...
+    @property
+    def val_together(self) -> Together: ...
+    @property
+    def val_seed(self) -> int: ...
 
 
 def hold_out(

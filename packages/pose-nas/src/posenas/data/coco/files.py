@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.finding import Finding, finding
 from posenas.data.coco.annotations import read_images
-from posenas.data.held_out import Together
+from posenas.data.held_out import HeldOutOptions
 from posenas.data.images.file_image import MOST_PIXELS
 from posenas.data.images.paths import ImageFolder, find_folder
 from posenas.data.images.search import Located, files_below, locate, says
@@ -29,7 +29,7 @@ _NAMES_SHOWN = 5
 _HOLD_OUT = "dataset.val_share=0.2 holds out a part of train"
 
 
-class FileOptions(Protocol):
+class FileOptions(HeldOutOptions, Protocol):
     """The options that tell a dataset's files, without their meanings."""
 
     @property
@@ -42,12 +42,6 @@ class FileOptions(Protocol):
     def train_images(self) -> str: ...
     @property
     def val_images(self) -> str: ...
-    @property
-    def val_share(self) -> float: ...
-    @property
-    def val_together(self) -> Together: ...
-    @property
-    def val_seed(self) -> int: ...
     @property
     def max_pixels(self) -> int: ...
     @property

@@ -25,13 +25,13 @@ from posenas.data.coco.annotations import (
 from posenas.data.coco.files import check_split
 from posenas.data.coco.left_out import left_out_by_category, more_boxes_than_skeletons
 from posenas.data.coco.values import quoted
-from posenas.data.held_out import Together, hold_out
+from posenas.data.held_out import HeldOutOptions, Together, hold_out
 from posenas.data.images.file_image import FileImage
 from posenas.data.other_formats import read_coco_json
 
 if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
-    from posenas.data.coco.files import AnnotationFiles, FileOptions
+    from posenas.data.coco.files import AnnotationFiles
 
 _LONGEST_SIDE = 2**31 - 1
 
@@ -125,7 +125,7 @@ def _understood(
 
 
 def reads_once(
-    options: FileOptions, read: Callable[[str], AnnotatedSplit], *, dataset: str
+    options: HeldOutOptions, read: Callable[[str], AnnotatedSplit], *, dataset: str
 ) -> Callable[[str], AnnotatedSplit]:
     """Return a function that gives a split by its name and reads each file once.
 
@@ -133,7 +133,7 @@ def reads_once(
     splits are of the training file.
 
     Args:
-        options: the dataset's.
+        options: the dataset's: `val_share`, `val_together` and `val_seed` are all that is read of it.
         read: gives all that is in the file of `train` or `val`.
         dataset: its name, for messages.
     """
