@@ -1,7 +1,7 @@
 # /// script
 # dependencies = ["nox>=2024.10"]
 # ///
-"""The project's jobs. All share one environment, `.venv`, which is made on first use.
+"""The project's jobs. Most share one environment, `.venv`, which is made on first use.
 
 `python -m nox -s tests` passes the tests, `python -m nox -s demo` runs a search on the built-in data.
 """
@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent
 ENVIRONMENT = ROOT / ".venv"
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 TOOLS = ["hypothesis", "mypy", "onnx", "onnxruntime", "pytest", "pytest-xdist", "ruff", "scipy"]
+SITE_TOOLS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=1,<2", "ruff"]
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.default_venv_backend = "none"
@@ -107,6 +108,17 @@ def lint(session: nox.Session) -> None:
     sources = [str(next((package / "src").iterdir())) for package in PACKAGES]
     for source in sources:
         session.run(executable("mypy"), source, external=True)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site, built into `site/` from docs/ and the docstrings; a warning is an error. It needs no torch.
+
+    `python -m nox -s docs -- serve` shows it while it is written."""
+    environment = ROOT / ".venv-docs"
+    install(session, environment, *SITE_TOOLS)
+    command = session.posargs or ["build", "--strict", "--quiet"]
+    session.run(executable("mkdocs", environment), *command, env={"NO_MKDOCS_2_WARNING": "1"}, external=True)
 
 
 @nox.session

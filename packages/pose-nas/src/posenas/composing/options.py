@@ -38,6 +38,7 @@ class AfterTraining:
 
 
 AFTER_TRAINING = AfterTraining()
+"""Write it beside an option's meaning, in its `Annotated`, where the option may be changed after training."""
 
 
 @dataclass(frozen=True)

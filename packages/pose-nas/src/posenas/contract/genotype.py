@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from posenas.contract.errors import PosenasError, suggestion
 
 Genotype: TypeAlias = Mapping[str, Any]
+"""One value for each dimension of a space, by the dimension's name; plain JSON data."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Real:
 
 
 Dimension: TypeAlias = Choice | Real
+"""What can be chosen in one place: one of some values, or real numbers."""
 
 
 def canonical_json(value: object) -> str:

@@ -321,6 +321,7 @@ COCO_17 = _named(
     sigmas=_COCO_SIGMAS,
     limbs=_COCO_LIMBS,
 )
+"""The 17 keypoints of COCO, from the nose to the ankles."""
 
 MPII_16 = _named(
     "mpii-16",
@@ -462,6 +463,7 @@ COCO_WHOLEBODY_133 = KeypointSet(
         "right_hand": tuple(range(112, 133)),
     },
 )
+"""The 133 keypoints of COCO-WholeBody: COCO's 17, 6 of the feet, 68 of the face and 21 of each hand."""
 
 KEYPOINT_SETS: Mapping[str, KeypointSet] = MappingProxyType(
     {
@@ -469,3 +471,4 @@ KEYPOINT_SETS: Mapping[str, KeypointSet] = MappingProxyType(
         for each in (COCO_17, MPII_16, LSP_14, CROWDPOSE_14, POSETRACK_15, POSETRACK_17, COCO_WHOLEBODY_133)
     }
 )
+"""The keypoint sets by their names, such as `coco-17`."""

@@ -19,6 +19,7 @@ from posenas.contract.problem import Update
 from posenas.networks.pose_network import SharedPoseNetwork
 
 Distillation: TypeAlias = Literal["truth+teacher", "teacher", "off"]
+"""What all networks but the largest learn from: truth and teacher, the teacher alone, or the truth alone."""
 
 
 @dataclass(frozen=True)

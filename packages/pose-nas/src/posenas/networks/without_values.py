@@ -101,8 +101,9 @@ def made(kind: Callable[Arguments, Made], *arguments: Arguments.args, **options:
 
     Args:
         kind: makes a module that depends on the arguments alone.
-        arguments, options: hashable, and the same if they are equal and of one type. A module given as one
-            would be no such value.
+        *arguments: hashable values, which count as the same if they are equal and of one type. A module is no
+            such value.
+        **options: values like the arguments, by name.
 
     Raises:
         TypeError: within the mode, where an argument is not hashable, or the module holds what cannot be

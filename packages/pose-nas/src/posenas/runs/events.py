@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("posenas")
 hookimpl = pluggy.HookimplMarker("posenas")
+"""The decorator of a listener's functions: each is called at the event of its name."""
 
 
 class RunEvents:

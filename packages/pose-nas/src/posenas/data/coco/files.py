@@ -20,6 +20,7 @@ from posenas.data.other_formats import first_other_format, may_be_coco, no_folde
 from posenas.runs.files import is_file
 
 SPLITS = ("train", "val")
+"""The splits that every dataset has."""
 SPLIT_WORDS = MappingProxyType(
     {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 )

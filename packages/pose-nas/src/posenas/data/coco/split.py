@@ -53,7 +53,13 @@ class Reading(NamedTuple):
 
 
 class AnnotatedSplit(NamedTuple):
-    """What was read of a split, and what was left out of it."""
+    """What was read of a split, and what was left out of it.
+
+    Attributes:
+        keypoints: what everybody has.
+        samples: the images with their people.
+        findings: what was left out, and what is odd.
+    """
 
     keypoints: KeypointSet
     samples: tuple[Sample, ...]

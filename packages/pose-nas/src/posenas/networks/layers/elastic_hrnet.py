@@ -45,7 +45,8 @@ def branch_range(
     """Return a branch whose groups halve from one a channel at the largest width to a dense convolution.
 
     Args:
-        least, most: the smallest and the largest width.
+        least: the smallest width, channels.
+        most: the largest width, channels.
         step: between two widths.
         attention: the values of the dimension `attention`.
     """

@@ -12,8 +12,16 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GREY, BLUE, RED, INK = "#9aa3ad", "#1f5fa8", "#c8442b", "#4a525a"
+GREY = "#9aa3ad"
+"""The colour of what stands behind, such as other candidates."""
+BLUE = "#1f5fa8"
+"""The colour of most marks."""
+RED = "#c8442b"
+"""The colour of what stands out, such as the answer."""
+INK = "#4a525a"
+"""The colour of words."""
 COLOURS = "viridis"
+"""The matplotlib colour map for marks that are coloured by a figure."""
 _MOST_TICKS = 16
 _LEGEND_COLUMNS = 6
 _GRID = "#e4e7ea"
