@@ -32,8 +32,9 @@ import numpy as np
 import torch
 from label_files import write_labels
 from posenas.cli import main
+from posenas.composing.loading import load
 from posenas.composing.named_networks import find_network
-from posenas.composing.plugins import find_plugins, load
+from posenas.composing.plugins import find_plugins
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
 from posenas.data.coco.dataset import CocoDataset

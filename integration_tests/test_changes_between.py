@@ -156,10 +156,10 @@ def upgraded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         elif request.param == "torch":
             monkeypatch.setattr(torch, "__version__", "9.9.9")
         else:
-            offered = plugins._offered
+            offered = plugins.offered
             monkeypatch.setattr(
                 plugins,
-                "_offered",
+                "offered",
                 lambda kinds: tuple(replace(one, version="9.9.9") for one in offered(kinds)),
             )
         return str(request.param)

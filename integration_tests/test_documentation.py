@@ -12,8 +12,9 @@ import click
 import pytest
 from posenas.cli import posenas as root_command
 from posenas.composing.checks.signatures import members
+from posenas.composing.loading import load
 from posenas.composing.options import describe_options
-from posenas.composing.plugins import find_plugins, load
+from posenas.composing.plugins import find_plugins
 from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
 from posenas.contract import components, costs, problem
 from posenas.contract.kinds import CLASS_KINDS, COMPONENT_KINDS

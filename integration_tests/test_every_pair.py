@@ -11,7 +11,8 @@ from random import Random
 import cv2
 import pytest
 from label_files import write_collected, write_labels
-from posenas.composing.plugins import find_plugins, load
+from posenas.composing.loading import load
+from posenas.composing.plugins import find_plugins
 from posenas.contract.components import WeightSharing
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.samples import Sample

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from posenas import search
-from posenas.composing.plugins import load
+from posenas.composing.loading import load
 from running import Answer
 
 Posenas = Callable[..., Answer]

@@ -12,17 +12,8 @@ from pathlib import Path
 
 import posenas
 import pytest
-from posenas.composing.plugins import (
-    KINDS,
-    KNOWN_EXTRAS,
-    Owner,
-    Plugin,
-    find_misplaced,
-    find_plugins,
-    load,
-    load_entry,
-    offering,
-)
+from posenas.composing.loading import KNOWN_EXTRAS, load, load_entry, offering
+from posenas.composing.plugins import KINDS, Owner, Plugin, find_misplaced, find_plugins
 from posenas.composing.slow_imports import named_while_slow
 from posenas.contract.errors import PosenasError
 from posenas.runs.events import Events, hookimpl
@@ -432,7 +423,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_the_installed() -> Non
 def test_a_known_name_that_is_not_installed_names_its_extra(
     kind: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("posenas.composing.plugins.metadata.distributions", lambda: iter(()))
+    monkeypatch.setattr("posenas.composing.distributions.metadata.distributions", lambda: iter(()))
     with pytest.raises(PosenasError) as caught:
         load(kind, name)
     extra = KNOWN_EXTRAS[kind, name]

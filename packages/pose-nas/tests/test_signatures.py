@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import pytest
 from posenas.composing.checks.signatures import misfit, near_misses
-from posenas.composing.plugins import find_plugins, load
+from posenas.composing.loading import load
+from posenas.composing.plugins import find_plugins
 from posenas.contract.components import Evolvable, FlipTest, HeadModule, ScaleTest, Timed, WeightSharing
 from posenas.contract.kinds import PROTOCOLS
 from torch import nn

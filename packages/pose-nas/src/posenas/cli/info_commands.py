@@ -78,7 +78,8 @@ def show(kind: str, name: str, as_json: bool) -> None:
 
 def _component(kind: str, name: str) -> tuple[type[Any], str]:
     """Return the class whose options are shown, and where it comes from."""
-    from posenas.composing.plugins import find_plugins, load, offering
+    from posenas.composing.loading import load, offering
+    from posenas.composing.plugins import find_plugins
     from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
     from posenas.contract.kinds import CLASS_KINDS
 

@@ -10,8 +10,9 @@ import torch
 
 from posenas.composing.checks.conformity import blamed
 from posenas.composing.joined import chosen_head, holding_backbone, holding_head, join, own_space
+from posenas.composing.loading import load
 from posenas.composing.options import make_component, option_values
-from posenas.composing.plugins import Owner, load
+from posenas.composing.plugins import Owner
 from posenas.contract.components import (
     Backbone,
     Derivable,

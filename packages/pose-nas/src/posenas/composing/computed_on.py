@@ -8,7 +8,8 @@ import torch
 
 import posenas
 from posenas.composing.composition import Composition
-from posenas.composing.plugins import CORE, offering
+from posenas.composing.distributions import CORE
+from posenas.composing.loading import offering
 from posenas.contract.costs import Conditioned
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.data.digests import annotations_digest, images_digest, keypoints_digest

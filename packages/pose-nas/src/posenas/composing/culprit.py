@@ -6,7 +6,8 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from posenas.composing.plugins import CORE, find_plugins
+from posenas.composing.distributions import CORE
+from posenas.composing.plugins import find_plugins
 
 
 def plugin_in(trace: TracebackType | None) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from posenas.composing.building import make_pair, outline_network
-from posenas.composing.plugins import find_plugins, load_entry, remedy
+from posenas.composing.loading import load_entry
+from posenas.composing.plugins import find_plugins, remedy
 from posenas.contract.components import Backbone
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import (

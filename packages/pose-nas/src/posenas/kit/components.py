@@ -8,8 +8,9 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from posenas.composing.loading import load_class
 from posenas.composing.options import describe_options, make_component
-from posenas.composing.plugins import Plugin, find_plugins, load_class
+from posenas.composing.plugins import Plugin, find_plugins
 from posenas.contract.errors import PosenasError
 from posenas.contract.kinds import CLASS_KINDS
 from posenas.kit.check import Check

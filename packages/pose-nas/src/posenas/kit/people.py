@@ -9,8 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from posenas.composing.loading import load
 from posenas.composing.options import make_component
-from posenas.composing.plugins import load
 from posenas.contract.batches import Batch, View
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.samples import Sample

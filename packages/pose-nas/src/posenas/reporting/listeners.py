@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from posenas.composing.plugins import find_plugins, load_entry
+from posenas.composing.loading import load_entry
+from posenas.composing.plugins import find_plugins
 from posenas.contract.errors import PosenasError
 from posenas.reporting.progress import Bars, Lines, make_display
 from posenas.reporting.report import ReportWriter

@@ -27,8 +27,8 @@ def check_data(*, recipe: Path | None, dataset: str | None, assignments: Sequenc
     Raises:
         PosenasError: where the recipe cannot be read, or names a dataset that does not exist.
     """
+    from posenas.composing.loading import load
     from posenas.composing.options import make_component
-    from posenas.composing.plugins import load
     from posenas.runs.recipe import merge, parse_assignment, read_recipe, recipe_from_tables
 
     if recipe is None and dataset is None and not assignments:

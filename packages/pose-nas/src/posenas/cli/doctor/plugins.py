@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posenas.cli.doctor.finding import Finding
-from posenas.composing.plugins import find_misplaced, find_plugins, load, load_entry, remedy
+from posenas.composing.loading import load, load_entry
+from posenas.composing.plugins import find_misplaced, find_plugins, remedy
 from posenas.contract.errors import PosenasError
 from posenas.contract.kinds import CLASS_KINDS
 from posenas.contract.zoo import zoo_problem

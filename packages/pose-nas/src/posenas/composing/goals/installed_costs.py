@@ -9,8 +9,10 @@ from typing import Any
 
 from posenas.composing.checks.conformity import blamed
 from posenas.composing.checks.signatures import misfit
+from posenas.composing.distributions import CORE
+from posenas.composing.loading import load_class
 from posenas.composing.options import make_component
-from posenas.composing.plugins import CORE, Owner, Plugin, find_plugins, load_class, remedy
+from posenas.composing.plugins import Owner, Plugin, find_plugins, remedy
 from posenas.contract.costs import Cost, CostFigure
 from posenas.contract.errors import PosenasError, suggestion
 

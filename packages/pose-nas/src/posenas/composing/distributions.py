@@ -1,0 +1,116 @@
+"""What the installed distributions tell in their metadata: what they offer, and what they need.
+
+Nothing here raises for a distribution that is damaged or outdated: its plugins get the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from typing import Literal
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import posenas
+from posenas.contract.errors import PosenasError
+
+Status = Literal["ok", "broken", "outdated", "doubled", "disabled"]
+
+CORE = "pose-nas"
+DISABLE = "POSENAS_DISABLE"
+"""The variable that names distributions to leave out, separated by commas."""
+GROUP = "posenas."
+"""What the names of entry-point groups begin with."""
+_MAY_BE_OURS = re.compile(r"\[\s*pos", re.IGNORECASE)
+
+
+def left_out() -> set[str]:
+    """Return the distributions that are left out.
+
+    Raises:
+        PosenasError: where one of them is not installed, or is the core.
+    """
+    names = [name.strip() for name in os.environ.get(DISABLE, "").split(",") if name.strip()]
+    for name in names:
+        if not _installed(name):
+            raise PosenasError(f"{DISABLE} names {name!r}, which is not installed; take the name out of it")
+        if canonicalize_name(name) == CORE:
+            raise PosenasError(f"{DISABLE} names {name}, which is the core; take the name out of it")
+    return {canonicalize_name(name) for name in names}
+
+
+def entry_points(distribution: metadata.Distribution) -> Iterator[tuple[str, str, str]]:
+    """Yield (group, name, value) of each line in a group that is ours, or may be meant to be.
+
+    `importlib.metadata` would give up on the whole file for one line that it cannot read.
+    """
+    try:
+        text = distribution.read_text("entry_points.txt") or ""
+    except UnicodeDecodeError as error:
+        text = error.object.decode(errors="replace")  # what cannot be read becomes a row
+    except (OSError, ValueError):
+        return
+    if not _MAY_BE_OURS.search(text):
+        return
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            group = line[1:-1].strip()
+        elif line and line[0] not in "#;" and _MAY_BE_OURS.match(f"[{group}"):
+            name, _, value = line.partition("=")
+            yield group, name.strip(), value.strip()
+
+
+def describe(distribution: metadata.Distribution) -> tuple[str, str, Status, str]:
+    """Return the name, version, status and problem that all plugins of the distribution share."""
+    # Only a folder name, which importlib.metadata does not offer, is left where nothing can be read.
+    name = str(getattr(getattr(distribution, "_path", None), "name", "unknown")).partition("-")[0]
+    version = "unknown"
+    try:
+        headers = distribution.metadata
+        if not headers.get_all("Name") or not headers.get_all("Version"):
+            return name, version, "broken", "its metadata cannot be read: it lacks the name or the version"
+        name, version = headers["Name"], headers["Version"]
+        return name, version, *_requirement_problem(name, headers.get_all("Requires-Dist") or [])
+    except Exception as error:
+        reason = one_line(f"{type(error).__name__}: {error}")
+        return name, version, "broken", f"its metadata cannot be read: {reason}"
+
+
+def _requirement_problem(name: str, texts: Iterable[str]) -> tuple[Status, str]:
+    if canonicalize_name(name) == CORE:  # it runs, so its own requirements are no question
+        return "ok", ""
+    missing = []
+    for requirement in map(Requirement, texts):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        if canonicalize_name(requirement.name) != CORE:
+            missing += [] if _installed(requirement.name) else [requirement.name]
+        elif not requirement.specifier.contains(posenas.__version__, prereleases=True):
+            needed = ",".join(sorted(map(str, requirement.specifier), reverse=True))
+            wanted = f"'{CORE}{needed}'" if _is_newer(requirement) else name
+            upgrade = f"pip install --upgrade {wanted}"
+            return "outdated", f"needs {CORE}{needed}, this is {posenas.__version__}: {upgrade}"
+    if missing:
+        names = " ".join(missing)
+        return "broken", f"needs {names}, not installed: pip install {names}"
+    return "ok", ""
+
+
+def _is_newer(core: Requirement) -> bool:
+    """Return whether a later core is asked for than this one."""
+    lowest = [each.version for each in core.specifier if each.operator in (">=", ">", "~=", "==")]
+    return any(Version(version.removesuffix(".*")) > Version(posenas.__version__) for version in lowest)
+
+
+def _installed(distribution: str) -> bool:
+    return next(iter(metadata.distributions(name=distribution)), None) is not None
+
+
+def one_line(text: str) -> str:
+    """Return the text without line breaks."""
+    return " ".join(text.split())
