@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from documented_plugins import FILES
 from posenas import PosenasError
 from posenas.testing import checks_of
 from running import Answer, refusal
@@ -17,8 +16,6 @@ from running import Answer, refusal
 Posenas = Callable[..., Answer]
 Install = Callable[..., None]
 
-TUTORIAL = (Path(__file__).parents[1] / "docs" / "write-a-plugin.md").read_text()
-FILES = dict(re.findall(r"^`([^`\n]+)`\n\n```\w+\n(.*?)^```$", TUTORIAL, flags=re.MULTILINE | re.DOTALL))
 PLAIN = FILES["plain-space/plain_space.py"]
 ENTRY = {"posenas.space": {"plain": "plain_space:PlainSpace"}}
 DETACHED = PLAIN.replace("self.layers(images)}", "self.layers(images).detach()}")
