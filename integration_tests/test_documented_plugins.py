@@ -17,8 +17,8 @@ import pytest
 from documented_plugins import FILES, HOMES, PAGES, PRINTED, commands, package
 from posenas.composing.checks.conformity import _CAPABILITIES, _OF_HEAD_MODULES, _OF_METERS
 from posenas.composing.checks.signatures import members
+from posenas.composing.loading import load
 from posenas.composing.options import describe_options
-from posenas.composing.plugins import load
 from posenas.contract.kinds import CLASS_KINDS
 from posenas.kit.results import results_of
 from posenas.standard.synthetic.dataset import SyntheticDataset
