@@ -386,6 +386,71 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
         ),
         "keypoints have shape (17, 2), expected (17, 3)",
     ),
+    "ids that are not unique": (
+        "dataset",
+        (
+            "    pass",
+            "    def split(self, name):\n"
+            "        return [replace(one, id=one.id // 2) for one in super().split(name)]",
+        ),
+        "split('train') has 6 samples and ",
+    ),
+    "a picture of another size": (
+        "dataset",
+        (
+            "    pass",
+            "    def split(self, name):\n"
+            "        return [replace(one, width=one.width + 1) for one in super().split(name)]",
+        ),
+        ", and its sample says uint8 (",
+    ),
+    "figures that are not finite": (
+        "evaluator",
+        ('{"one": 1.0,', '{"one": float("inf"),'),
+        "evaluate gives one as inf, expected a finite number",
+    ),
+    "stride and size that agree once": (
+        "space",
+        ("self.layer(images)}", "self.layer(images)[:, :, :16, :16]}"),
+        "level 'features' of stride 4 with 4 channels is not true: for 2 views of 192x128",
+    ),
+    "a layer without gradient": (
+        "space",
+        ("self.layer(images)}", "self.layer(images).detach() + self.layer.bias[:, None, None]}"),
+        "1 of 2 parameters get no gradient, such as layer.weight; leave out what forward does not use",
+    ),
+    "a network that computes NaN": (
+        "space",
+        ("self.layer(images)}", "(self.layer(images) - 1e9).sqrt()}"),
+        "the gradient of layer.weight, layer.bias is not finite",
+    ),
+    "a network that runs without values alone": (
+        "space",
+        ("self.layer(images)}", "self.layer(images).to('meta')}"),
+        "a step of its network failed: ",
+    ),
+    "the fifth sample is outside": (
+        "space",
+        (
+            "def sample(self, rng): return sample_uniform(self.dimensions(), rng)",
+            "def sample(self, rng): return {'width': rng.choice((4, 8, 12))}",
+        ),
+        "sample gives no genotype of its space: genotype: width = 12 is not one of its values",
+    ),
+    "the second mutation is outside": (
+        "space",
+        ('rng): return {"width": 8}', 'rng): return {"width": 2 * genotype["width"]}'),
+        "mutate gives no genotype of its space: genotype: width = 16 is not one of its values",
+    ),
+    "a head's layer without gradient": (
+        "head",
+        module(
+            "def __init__(self, *given, **options):",
+            "    super().__init__(*given, **options)",
+            "    self.unused = torch.nn.Linear(1, 1)",
+        ),
+        "get no gradient, such as unused.weight, unused.bias; leave out what forward does not use",
+    ),
     "requirements that are no capabilities": (
         "strategy",
         ("    pass", "    def requires(self): return ('WeightSharing',)"),

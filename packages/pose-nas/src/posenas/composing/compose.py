@@ -20,7 +20,12 @@ from posenas.composing.checks.conformity import (
 )
 from posenas.composing.checks.data_checks import check_evaluator, check_people
 from posenas.composing.checks.fitting import check_head, check_strategy
-from posenas.composing.checks.rehearsal import rehearse_backbone, rehearse_head, rehearse_sharing
+from posenas.composing.checks.rehearsal import (
+    rehearse_backbone,
+    rehearse_head,
+    rehearse_sharing,
+    rehearse_small_network,
+)
 from posenas.composing.composition import Composition
 from posenas.composing.goals.costs import bind_costs, named_costs
 from posenas.composing.goals.installed_costs import installed_costs
@@ -182,6 +187,9 @@ def _rehearse(
     networks = [genotypes[name] for name in ("largest", "smallest", "sample") if name in genotypes]
     owners = Owner("space", recipe.space.name), Owner("head", recipe.head.name)
     offered = [rehearse_backbone(space, each, head.view(), owner=owners[0]) for each in networks]
+    rehearse_small_network(
+        space, genotypes.get("smallest", genotypes["sample"]), head.view(), owner=owners[0]
+    )
     if not is_searched(head):
         return rehearse_head(head, offered[-1], keypoints, owner=owners[1])
     warnings = {

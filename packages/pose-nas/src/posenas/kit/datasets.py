@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 
-from posenas.composing.checks.conformity import check_samples, check_splits
+from posenas.composing.checks.conformity import check_samples, check_splits, ids_problem
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Dataset
 from posenas.contract.errors import PosenasError
@@ -34,10 +34,8 @@ def splits_are_there(dataset: Dataset) -> None:
 def ids_are_unique(dataset: Dataset) -> None:
     """Check that every sample of a split has a 64-bit id of its own."""
     for split in dataset.splits():
-        ids = [sample.id for sample in dataset.split(split)]
-        wrong = [each for each in ids if not isinstance(each, int) or not -(2**63) <= each < 2**63]
-        require(not wrong, f"split({split!r}) has id {wrong[:1]}, which is no 64-bit number")
-        require(len(set(ids)) == len(ids), f"split({split!r}) has {len(ids)} samples and {len(set(ids))} ids")
+        problem = ids_problem(dataset.split(split), split)
+        require(not problem, problem)
 
 
 def splits_stay_the_same(dataset: Dataset) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from posenas.composing.checks.gradients import gradient_problem
 from posenas.composing.checks.rehearsal import rehearse_head
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import Batch, Poses
@@ -44,11 +45,8 @@ def every_parameter_gets_a_gradient(head: Head) -> None:
     """Check that the loss depends on each parameter of the module."""
     built = build(head)
     _loss(built, built.batch).backward()  # type: ignore[no-untyped-call]
-    parameters = [(name, each) for name, each in built.module.named_parameters() if each.requires_grad]
-    without = [name for name, each in parameters if each.grad is None]
-    require(
-        not without, f"{len(without)} of {len(parameters)} get no gradient, such as {', '.join(without[:3])}"
-    )
+    problem = gradient_problem(built.module)
+    require(not problem, problem)
 
 
 def the_loss_falls_on_eight_pictures(head: Head) -> None:

@@ -7,11 +7,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from posenas.composing.checks.gradients import pictures
 from posenas.composing.joined import holding_backbone
 from posenas.contract.components import Relaxed, WeightSharing
 from posenas.contract.genotype import Genotype
 from posenas.kit.check import Check, require
-from posenas.kit.networks_of_spaces import pictures, samples, seeded, without_values
+from posenas.kit.networks_of_spaces import samples, seeded, without_values
 from posenas.networks.sharing import SharedWeights
 from posenas.networks.without_values import WithoutValues
 

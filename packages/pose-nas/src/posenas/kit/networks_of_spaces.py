@@ -1,14 +1,14 @@
-"""Networks of a space for the checks: cheap ones, with and without values, and pictures to feed them."""
+"""Networks of a space for the checks: cheap ones, with and without values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from posenas.contract.components import SearchSpace, WeightSharing
 from posenas.contract.genotype import Genotype
@@ -16,9 +16,6 @@ from posenas.networks.without_values import WithoutValues
 
 SAMPLES = 8
 """The genotypes that are drawn from a space."""
-PICTURES = 8
-SIDE = 64
-"""Height and width of the pictures that networks really run on, in pixels."""
 
 
 def samples(space: SearchSpace) -> list[Genotype]:
@@ -62,18 +59,3 @@ def fresh(space: SearchSpace, genotype: Genotype, *, seed: int = 0) -> Any:
     """
     with seeded(seed):
         return space.build(genotype)
-
-
-def pictures() -> Tensor:
-    """Return (8, 3, 64, 64) fixed pictures: noise in two sizes, so that every level sees some."""
-    generator = torch.Generator().manual_seed(0)
-    fine = torch.randn(PICTURES, 3, SIDE, SIDE, generator=generator)
-    coarse = torch.randn(PICTURES, 3, 2, 2, generator=generator)
-    return 0.5 * fine + nn.functional.interpolate(coarse, (SIDE, SIDE), mode="bilinear", align_corners=False)
-
-
-def weighted_sum(features: Mapping[str, Tensor]) -> Tensor:
-    """Return the sum of all maps with fixed random weights, which depends on each value of each map."""
-    generator = torch.Generator().manual_seed(0)
-    terms = [(each * torch.randn(each.shape, generator=generator)).sum() for each in features.values()]
-    return torch.stack(terms).sum()

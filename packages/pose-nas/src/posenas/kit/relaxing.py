@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 
+from posenas.composing.checks.gradients import pictures, weighted_sum
 from posenas.contract.components import Relaxed
 from posenas.contract.genotype import Genotype, Real, middle
 from posenas.kit.check import Check, require
-from posenas.kit.networks_of_spaces import fresh, pictures, samples, weighted_sum
+from posenas.kit.networks_of_spaces import fresh, samples
 
 _LEARNING_RATE = 0.1
 _NEAR = 1e-5

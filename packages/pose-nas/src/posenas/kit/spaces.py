@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from posenas.composing.checks.gradients import gradient_problem, pictures, weighted_sum
 from posenas.composing.checks.rehearsal import rehearse_backbone
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import View
 from posenas.contract.components import SearchSpace
 from posenas.contract.genotype import canonical_json, check_genotype
 from posenas.kit.check import Check, require
-from posenas.kit.networks_of_spaces import cheapest, fresh, pictures, samples, seeded, weighted_sum
+from posenas.kit.networks_of_spaces import cheapest, fresh, samples, seeded
 
 _VIEWS = (View("person", 128, 192), View("person", 256, 128))
 _STEPS = 12
@@ -86,13 +87,8 @@ def every_parameter_gets_a_gradient(space: SearchSpace) -> None:
     """Check that each parameter of a network changes some of its feature maps."""
     network = fresh(space, cheapest(space)).train()
     weighted_sum(network(pictures())).backward()  # type: ignore[no-untyped-call]
-    parameters = [(name, each) for name, each in network.named_parameters() if each.requires_grad]
-    without = [name for name, each in parameters if each.grad is None]
-    require(
-        not without, f"{len(without)} of {len(parameters)} get no gradient, such as {', '.join(without[:3])}"
-    )
-    wrong = [name for name, each in parameters if not torch.isfinite(each.grad).all()]
-    require(not wrong, f"the gradient of {', '.join(wrong[:3])} is not finite")
+    problem = gradient_problem(network)
+    require(not problem, problem)
 
 
 def the_loss_falls_on_eight_pictures(space: SearchSpace) -> None:

@@ -6,6 +6,7 @@ Each refusal is one line that names the plugin and its version. What only looks 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -46,8 +47,9 @@ from posenas.contract.genotype import Choice, Genotype, Real, canonical_json, ch
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.kinds import PROTOCOLS
 from posenas.contract.problem import Demanding, Step, Strategy
-from posenas.contract.samples import Sample
+from posenas.contract.samples import Sample, UnreadableImageError
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
+from posenas.data.images.file_image import FileImage
 
 _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
     "space": (WeightSharing, Holding, Conditional, Evolvable, Relaxed, Derivable, Reporting),
@@ -61,6 +63,8 @@ _OF_METERS = (Divisible, Conditioned)
 _OF_HEAD_MODULES = (Distillable, Averaging, FlipTest, ScaleTest, Ablatable, Timed)
 _SPLITS = ("train", "val")
 _LONGEST = 200
+_DRAWS = 7
+"""The genotypes that are drawn from a space, and mutated one after the other."""
 
 
 @contextmanager
@@ -181,19 +185,18 @@ def check_genotypes(space: SearchSpace | SearchableHead, *, owner: Owner) -> dic
         isinstance(dimension, Choice | Real) for dimension in dimensions.values()
     ):
         refuse(owner, "dimensions gives no mapping of names to Choice or Real")
-    genotypes = dict(_genotypes(space, owner=owner))
-    for name, genotype in genotypes.items():
+    given = list(_genotypes(space, owner=owner))
+    for name, genotype in given:
         try:
             with blamed(owner, name):
                 check_genotype(genotype, dimensions)
         except PosenasError as error:
             refuse(owner, f"{name} gives no genotype of its {owner.kind}: {error}")
         refuse(owner, _not_json(name, genotype))
-    with blamed(owner, "sample"):
-        again = space.sample(Random(0))
-    if canonical_json(dict(again)) != canonical_json(dict(genotypes["sample"])):
+    first = [genotype for name, genotype in given if name == "sample"]
+    if _ids(_samples(space, owner=owner)) != _ids(first):
         refuse(owner, "sample draws another genotype from a generator of the same seed")
-    return genotypes
+    return dict(reversed(given))  # of each name the first
 
 
 def _not_json(name: str, genotype: Genotype) -> str:
@@ -203,8 +206,8 @@ def _not_json(name: str, genotype: Genotype) -> str:
 
 
 def _genotypes(space: SearchSpace | SearchableHead, *, owner: Owner) -> Iterator[tuple[str, Genotype]]:
-    with blamed(owner, "sample"):
-        yield "sample", space.sample(Random(0))
+    for genotype in _samples(space, owner=owner):
+        yield "sample", genotype
     if isinstance(space, WeightSharing | SearchableHead):
         with blamed(owner, "largest"):
             yield "largest", space.largest()
@@ -215,7 +218,9 @@ def _genotypes(space: SearchSpace | SearchableHead, *, owner: Owner) -> Iterator
             ancestor = space.ancestor()
         yield "ancestor", ancestor
         with blamed(owner, "mutate"):
-            yield "mutate", space.mutate(ancestor, Random(0))
+            mutations = _mutations(space, ancestor)
+        for genotype in mutations:
+            yield "mutate", genotype
     if isinstance(space, Derivable):
         with blamed(owner, "derived"):
             derived = space.derived(space.sample(Random(0)))
@@ -223,6 +228,24 @@ def _genotypes(space: SearchSpace | SearchableHead, *, owner: Owner) -> Iterator
         yield "derived", derived
         if genotype_id(again) != genotype_id(derived):
             refuse(owner, "derived gives another genotype for one that it gave, expected the same one")
+
+
+def _samples(space: SearchSpace | SearchableHead, *, owner: Owner) -> list[Genotype]:
+    rng = Random(0)
+    with blamed(owner, "sample"):
+        return [space.sample(rng) for _ in range(_DRAWS)]
+
+
+def _mutations(space: Evolvable, ancestor: Genotype) -> list[Genotype]:
+    """Return a line of descent, each mutated from the one before."""
+    line, rng = [ancestor], Random(0)
+    for _ in range(_DRAWS):
+        line.append(space.mutate(line[-1], rng))
+    return line[1:]
+
+
+def _ids(genotypes: Sequence[Genotype]) -> list[str]:
+    return [canonical_json(dict(genotype)) for genotype in genotypes]
 
 
 def check_view(head: Head, *, owner: Owner) -> None:
@@ -272,7 +295,8 @@ def check_samples(dataset: Dataset, split: str, keypoints: KeypointSet, *, owner
         owner: the dataset's plugin.
 
     Raises:
-        PosenasError: if the people of the first image that has some do not.
+        PosenasError: if the people of the first image that has some do not, that image is no RGB picture
+            of the size that it is said to have, or two samples have one id.
     """
     with blamed(owner, f"split({split!r})"):
         samples = dataset.split(split)
@@ -282,7 +306,39 @@ def check_samples(dataset: Dataset, split: str, keypoints: KeypointSet, *, owner
     for shape in {np.shape(person.keypoints) for person in first.people} if first else ():
         if shape != (len(keypoints), 3):
             refuse(owner, f"split({split!r}): keypoints have shape {shape}, expected {(len(keypoints), 3)}")
+    refuse(owner, ids_problem(samples, split))
+    if first is not None:
+        with blamed(owner, f"the source of {first.source}"):
+            refuse(owner, _picture_problem(first))
     return samples
+
+
+def ids_problem(samples: Sequence[Sample], split: str) -> str:
+    """Say why a split's ids are not 64-bit numbers, each of its own; "" if they are."""
+    ids = [sample.id for sample in samples]
+    wrong = next((each for each in ids if not isinstance(each, int) or not -(2**63) <= each < 2**63), None)
+    if wrong is not None:
+        return f"split({split!r}) has the id {wrong!r:.40}, which is no 64-bit number"
+    if len(set(ids)) == len(ids):
+        return ""
+    twice = next(each for each, count in Counter(ids).items() if count > 1)
+    return f"split({split!r}) has {len(ids)} samples and {len(set(ids))} ids, such as {twice} more than once"
+
+
+def _picture_problem(sample: Sample) -> str:
+    """Say why a sample's source gives no RGB picture of its size; "" if it does, or cannot be read.
+
+    A picture that cannot be read is left out and told in training.
+    """
+    if isinstance(sample.source, FileImage):
+        return ""  # the core's own, whose sizes are told as those of all images are
+    try:
+        image = sample.source.read()
+    except UnreadableImageError:
+        return ""
+    found = f"{getattr(image, 'dtype', type(image).__name__)} {np.shape(image)}"
+    expected = f"uint8 {(sample.height, sample.width, 3)}"
+    return "" if found == expected else f"{sample.source} reads as {found}, and its sample says {expected}"
 
 
 def check_metrics(evaluator: Evaluator, *, owner: Owner) -> Sequence[Metric]:
@@ -341,7 +397,9 @@ def _metrics_problem(metrics: Mapping[str, float], declared: set[str]) -> str:
     if set(metrics) != declared:
         found, wanted = (", ".join(sorted(names)) or "none" for names in (metrics, declared))
         return f"evaluate gives metrics {found}, and metrics declares {wanted}"
-    wrong = [name for name, value in metrics.items() if not isinstance(value, float | int | np.number)]
-    return (
-        f"evaluate gives {wrong[0]} as {type(metrics[wrong[0]]).__name__}, expected a number" if wrong else ""
-    )
+    for name, value in metrics.items():
+        if not isinstance(value, float | int | np.number):
+            return f"evaluate gives {name} as {type(value).__name__}, expected a number"
+        if np.isinf(value):  # NaN is the figure of what is not there, such as hands
+            return f"evaluate gives {name} as {value}, expected a finite number"
+    return ""

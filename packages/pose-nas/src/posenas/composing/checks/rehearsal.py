@@ -1,13 +1,15 @@
 """A rehearsal: one small forward pass, loss and decoding of a composed network, before anything is trained.
 
 Backbones run on the meta device, where nothing is computed. Their feature maps have shapes there, which the
-levels are compared with. The head then really runs, on random feature maps of the same shapes.
+levels are compared with. The smallest backbone also computes, forward and back. The head then really runs, on
+random feature maps of the same shapes.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -15,10 +17,12 @@ from torch import Tensor, nn
 
 from posenas.composing.building import build_holder, outline_network
 from posenas.composing.checks.conformity import blamed, check_module_methods, refuse
+from posenas.composing.checks.gradients import gradient_problem, pictures, weighted_sum
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import Batch, Look, Poses, View
 from posenas.contract.components import (
     Ablatable,
+    Backbone,
     Distillable,
     FlipTest,
     Head,
@@ -35,7 +39,12 @@ from posenas.networks.multiplications import Multiplications, WithoutPointwise
 from posenas.networks.sharing import SharedWeights
 
 _VIEWS = 2
+SOMEBODY = "somebody"
 _SEED = 0
+_OTHER_SIZES = ((192, 128), (128, 192))
+"""Sizes at which a small network's levels are compared too: the first that the head's view does not have."""
+_COMPUTED = 4_000_000
+"""The most parameters of a network that computes in the rehearsal; making and running it takes 0.2 s."""
 
 
 def rehearse_backbone(space: SearchSpace, genotype: Genotype, view: View, *, owner: Owner) -> Sequence[Level]:
@@ -50,10 +59,50 @@ def rehearse_backbone(space: SearchSpace, genotype: Genotype, view: View, *, own
     Raises:
         PosenasError: if the network cannot be built or run without values, or a level is not true.
     """
+    return _rehearse_levels(_outlined(space, genotype, owner=owner), view, owner=owner)
+
+
+def rehearse_small_network(space: SearchSpace, genotype: Genotype, view: View, *, owner: Owner) -> None:
+    """Compare a network's levels at another input size too, and have it compute forward and back.
+
+    A network of more than four million parameters does not compute: to make its values takes longer than
+    everything else that composing does. `posenas check` has it compute.
+
+    Args:
+        space: the one that builds the network.
+        genotype: of a small network.
+        view: the head's, which the other size differs from.
+        owner: the space's plugin.
+
+    Raises:
+        PosenasError: if a level is not true at the other size, or a parameter gets no finite gradient.
+    """
+    outline = _outlined(space, genotype, owner=owner)
+    other = next(each for each in _OTHER_SIZES if each != (view.height, view.width))
+    _rehearse_levels(outline, replace(view, height=other[0], width=other[1]), owner=owner)
+    if sum(each.numel() for each in cast(nn.Module, outline).parameters()) > _COMPUTED:
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        with blamed(owner, "build"), torch.device("cpu"):
+            network = space.build(genotype)
+        with blamed(owner, "a step of its network"):
+            features = cast(nn.Module, network).train()(pictures(_VIEWS))
+            weighted_sum({level.name: features[level.name] for level in network.levels}).backward()  # type: ignore[no-untyped-call]
+    problem = gradient_problem(cast(nn.Module, network))
+    refuse(owner, problem and f"{problem}; leave out what forward does not use, and detach nothing")
+
+
+def _outlined(space: SearchSpace, genotype: Genotype, *, owner: Owner) -> Backbone:
+    """Return a genotype's network on the meta device."""
     with blamed(owner, "build"), torch.device("meta"):
         backbone = space.build(genotype)
     if not isinstance(backbone, nn.Module):
         refuse(owner, f"build gives {type(backbone).__name__}, expected an nn.Module")
+    return backbone
+
+
+def _rehearse_levels(backbone: Backbone, view: View, *, owner: Owner) -> Sequence[Level]:
     with blamed(owner, "levels"):
         levels = tuple(backbone.levels)
     if not all(isinstance(level, Level) for level in levels):
@@ -180,6 +229,11 @@ def _rehearse_training(
         with blamed(owner, f"loss of views with {who} labelled"):
             loss = module.loss(outputs, targets)
         refuse(owner, _loss_problem(loss, f"loss of views with {who} labelled"))
+        if who == SOMEBODY:
+            with blamed(owner, "backward of its loss"):
+                loss.backward()  # type: ignore[no-untyped-call]
+            problem = gradient_problem(cast(nn.Module, module))
+            refuse(owner, problem and f"{problem}; leave out what forward does not use, and detach nothing")
     if isinstance(module, Distillable):
         with blamed(owner, "distillation_loss"):
             loss = module.distillation_loss(outputs, outputs)
@@ -264,7 +318,7 @@ def batches(view: View, keypoints: KeypointSet) -> Iterator[tuple[str, Batch]]:
     box = torch.tensor([0.2 * view.width, 0.2 * view.height, 0.8 * view.width, 0.8 * view.height])
     region = torch.tensor([[0.4, 0.4], [0.6, 0.4], [0.6, 0.6], [0.4, 0.6], [0.5, 0.5]])
     region = torch.cat([region * torch.tensor([view.width, view.height]), torch.ones(5, 1)], dim=1)
-    for who, shown in (("somebody", (1, 1)), ("nobody in one", (1, 0)), ("nobody", (0, 0))):
+    for who, shown in ((SOMEBODY, (1, 1)), ("nobody in one", (1, 0)), ("nobody", (0, 0))):
         labelled = torch.tensor(shown, dtype=torch.float32)[:, None].expand(_VIEWS, len(keypoints)).clone()
         poses = person * labelled[:, :, None]
         regions = region.expand(_VIEWS, len(keypoints.regions), 5, 3) * labelled[:, :1, None, None]
