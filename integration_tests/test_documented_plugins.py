@@ -85,7 +85,7 @@ def test_every_kind_has_a_page_with_a_package() -> None:
         for name in HOMES
         for group in tomllib.loads(FILES[f"{name}/pyproject.toml"])["project"]["entry-points"]
     }
-    assert kinds == {*CLASS_KINDS, "hooks"}
+    assert kinds == {*CLASS_KINDS, "hooks", "zoo"}
     assert set(CLASS_KINDS) <= set(PAGES)
     for page in set(PAGES) - {"write-a-plugin"}:
         assert f"](plugins/{page}.md)" in PAGES["write-a-plugin"]
@@ -96,7 +96,7 @@ def test_every_kind_has_a_page_with_a_package() -> None:
     [
         name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
         for name in HOMES
-        if "posenas.hooks" not in FILES[f"{name}/pyproject.toml"]
+        if not re.search(r"posenas\.(hooks|zoo)", FILES[f"{name}/pyproject.toml"])
     ],
 )
 def test_the_kit_finds_nothing(name: str, install: Install, people: Path) -> None:
@@ -177,6 +177,22 @@ def test_tables_of_types_are_those_of_the_code(page: str, name: str, table: str)
     for member, parameters in found.items():
         if parameters is not None:
             assert parameters == list(inspect.signature(methods[member]).parameters)[1:], member
+
+
+def test_every_type_of_the_contract_has_a_table() -> None:
+    known = {name: getattr(face, name) for name in face.__all__}
+    types = {
+        name
+        for name, kind in known.items()
+        if isinstance(kind, type)
+        and kind.__module__.startswith("posenas.contract.")
+        and not issubclass(kind, Exception)
+    }
+    capabilities = {
+        each.__name__ for group in (*_CAPABILITIES.values(), _OF_HEAD_MODULES, _OF_METERS) for each in group
+    }
+    never_met = {"Limit"}  # strategies ask `within_limits`
+    assert types - capabilities - never_met == {name for _, name, _ in TYPES}
 
 
 @pytest.mark.parametrize("kind", CLASS_KINDS)
