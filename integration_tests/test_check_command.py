@@ -66,6 +66,35 @@ def test_a_package_that_offers_nothing_is_refused(posenas: Posenas) -> None:
     assert "click offers no component: name an installed package" in refusal(posenas("check", "click"))
 
 
+ALWAYS = """
+from dataclasses import dataclass
+from posenas import Evaluation, Metric
+
+@dataclass(frozen=True)
+class Always:
+    def metrics(self): return (Metric("one"),)
+    def evaluate(self, predictions, truth): return Evaluation({"one": 1.0})
+"""
+
+
+@pytest.mark.parametrize("name", ["one-score", "One_Score:always", "evaluator:one-score:always"])
+def test_a_package_is_chosen_where_two_offer_a_name(posenas: Posenas, install: Install, name: str) -> None:
+    for package, module in (("one-score", "one_score"), ("other-score", "other_score")):
+        install(package, ALWAYS, entry_points={"posenas.evaluator": {"always": f"{module}:Always"}})
+    rows = {(row["distribution"], row["check"]) for row in posenas("check", name, "--json").json}
+    assert ("one-score", "metrics_are_declared") in rows
+    assert {distribution for distribution, _ in rows} == {"one-score"}
+
+
+def test_a_name_that_two_offer_is_not_checked(posenas: Posenas, install: Install) -> None:
+    for package, module in (("one-score", "one_score"), ("other-score", "other_score")):
+        install(package, ALWAYS, entry_points={"posenas.evaluator": {"always": f"{module}:Always"}})
+    answer = posenas("check", "evaluator:always")
+    assert answer.status == 1
+    assert answer.out.count("is_made: evaluator always of") == 2
+    assert "choose one-score:always" in answer.out
+
+
 def test_one_line_of_pytest_runs_them(install: Install) -> None:
     install("plain-space", PLAIN, entry_points=ENTRY)
     module: dict[str, Any] = {}

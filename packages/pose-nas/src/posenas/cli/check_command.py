@@ -17,8 +17,8 @@ from posenas.cli.terminal import say, tell
 @click.pass_context
 def check(context: click.Context, package: str, assignments: tuple[str, ...], as_json: bool) -> None:
     """Check every component that PACKAGE offers: a line for each check, and a remedy for each failure.
-    PACKAGE is an installed distribution, or one component as KIND:NAME. The status is 1 where a check
-    failed. `posenas.testing` runs the same checks in a plugin's own tests."""
+    PACKAGE is an installed distribution, or one component as KIND:NAME or PACKAGE:NAME. The status is 1 where
+    a check failed. `posenas.testing` runs the same checks in a plugin's own tests."""
     from posenas.kit.results import results_of
     from posenas.runs.recipe import parse_assignment
 

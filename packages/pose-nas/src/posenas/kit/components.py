@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -50,7 +50,8 @@ def checks_of(name: str, *, options: Mapping[str, Any] | None = None) -> list[Co
     """Return every check of every component that a package offers, for `pytest.mark.parametrize`.
 
     Args:
-        name: of the distribution; or `KIND:NAME` for one component, such as `space:plain`.
+        name: of the distribution; or of one component, `KIND:NAME` such as `space:plain`, or
+            `DISTRIBUTION:NAME`.
         options: values by table and key, such as `{"dataset.root": "tests/data"}`; each goes to the
             components that have such an option.
 
@@ -76,25 +77,34 @@ def checks_of_plugin(plugin: Plugin, options: Mapping[str, Any]) -> Iterator[Com
 
 
 def plugins_of(name: str) -> list[Plugin]:
-    """Return the installed plugins of a distribution, or the one of `KIND:NAME`.
+    """Return the installed plugins of a distribution, or the one that a form with a colon names.
+
+    Args:
+        name: `DISTRIBUTION`; or, for one component, `KIND:NAME`, `DISTRIBUTION:NAME` or
+            `KIND:DISTRIBUTION:NAME`. A distribution that is named is chosen where others offer the same name.
 
     Raises:
         PosenasError: where there is none.
     """
-    kind, colon, component = name.partition(":")
-    plugins = [each for each in find_plugins(CLASS_KINDS) if _is_named(each, name, kind, component, colon)]
+    plugins = [chosen for plugin in find_plugins(CLASS_KINDS) if (chosen := _named(plugin, name)) is not None]
     if not plugins:
         raise PosenasError(
-            f"{name} offers no component: name an installed package, or KIND:NAME such as space:fixed; "
-            "`posenas plugins` lists both"
+            f"{name} offers no component: name an installed package, KIND:NAME such as space:fixed, or "
+            "PACKAGE:NAME; `posenas plugins` lists all"
         )
     return plugins
 
 
-def _is_named(plugin: Plugin, name: str, kind: str, component: str, colon: str) -> bool:
-    if colon:
-        return (plugin.kind, plugin.name) == (kind, component)
-    return canonicalize_name(plugin.distribution) == canonicalize_name(name)
+def _named(plugin: Plugin, name: str) -> Plugin | None:
+    """Return the plugin if the name is its own; as usable where its distribution is named, too."""
+    kind, colon, component = name.partition(":")
+    if (kind, component) == (plugin.kind, plugin.name):
+        return plugin
+    by_distribution = canonicalize_name(name) == canonicalize_name(plugin.distribution)
+    by_both = bool(colon) and plugin.is_called(component if kind == plugin.kind else name)
+    if not by_distribution and not by_both:
+        return None
+    return replace(plugin, status="ok", problem="") if plugin.status == "doubled" else plugin
 
 
 def missing_options(plugin: Plugin, options: Mapping[str, Any]) -> list[str]:

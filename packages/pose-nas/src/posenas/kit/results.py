@@ -40,7 +40,7 @@ def results_of(name: str, options: Mapping[str, Any]) -> Iterator[Result]:
     """Run every check of what a package offers, and yield the results one by one.
 
     Args:
-        name: of the distribution, or `KIND:NAME`.
+        name: of the distribution, or of one component: `KIND:NAME` or `DISTRIBUTION:NAME`.
         options: values by table and key, such as `{"dataset.root": "data"}`.
 
     Raises:
