@@ -13,6 +13,7 @@ from posenas.cli.data_commands import data
 from posenas.cli.doctor_command import doctor
 from posenas.cli.info_commands import describe, plugins, show, zoo
 from posenas.cli.latency_commands import latency
+from posenas.cli.new_command import new
 from posenas.cli.predict_command import predict
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
 from posenas.cli.terminal import say, tell
@@ -45,6 +46,7 @@ for _command in (
     plugins,
     show,
     describe,
+    new,
     check,
     zoo,
     data,
