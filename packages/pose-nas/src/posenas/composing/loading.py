@@ -13,6 +13,7 @@ from posenas.composing.plugins import Plugin, examined, find_plugin, offered, re
 from posenas.composing.slow_imports import named_while_slow
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.kinds import PROTOCOLS
+from posenas.runs.files import kept_directory
 
 KNOWN_EXTRAS: Mapping[tuple[str, str], str] = {
     ("dataset", "cocowholebody"): "wholebody",
@@ -88,7 +89,7 @@ def load_entry(plugin: Plugin) -> object:
         raise PosenasError(f"{plugin} is {plugin.status}: {plugin.problem}")
     entry_point = metadata.EntryPoint(plugin.name, plugin.entry_point, GROUP + plugin.kind)
     try:
-        with named_while_slow(str(plugin)):
+        with kept_directory(), named_while_slow(str(plugin)):
             return entry_point.load()
     except KeyboardInterrupt:
         raise

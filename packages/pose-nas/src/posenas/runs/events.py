@@ -7,11 +7,15 @@ run nor the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
+
+from posenas.runs.files import kept_directory
+from posenas.runs.kept_file import KeptFile, put_back
 
 if TYPE_CHECKING:
     from posenas.contract.trial import Trial
@@ -74,6 +78,7 @@ class Events:
             complain: told of a listener that is left out, or that fails later.
         """
         self._complain = complain
+        self._guarded: Sequence[KeptFile] = ()
         self._managers: dict[str, pluggy.PluginManager] = {}
         for name, listener in listeners.items():
             try:
@@ -84,14 +89,33 @@ class Events:
     def tell(self, event: str, **arguments: object) -> None:
         """Call every listener of an event with these arguments, as pluggy calls for them: by name.
 
-        A listener that raises is complained of, and not called again.
+        A listener that raises, or that changes a guarded file, is complained of, and not called again. The
+        file is put back.
         """
+        # What is changed already was not changed by a listener.
+        guarded = [] if any(file.change() for file in self._guarded) else self._guarded
         for name, manager in list(self._managers.items()):
+            wrong = ""
             try:
-                getattr(manager.hook, event)(**arguments)
+                with kept_directory():
+                    getattr(manager.hook, event)(**arguments)
             except (Exception, SystemExit) as error:  # a stranger's code must not end a run
-                del self._managers[name]
-                self._complain(f"listener {name!r} failed in {event} and is left out from now on: {error!r}")
+                wrong = f"failed in {event} and is left out from now on: {error!r}"
+            changed = put_back(guarded)
+            if changed:
+                wrong = f"changed files of the run in {event} and is left out from now on: {changed}"
+            if wrong:
+                self._managers.pop(name, None)  # which it may have been called by itself
+                self._complain(f"listener {name!r} {wrong}")
+
+    @contextmanager
+    def guarding(self, *files: KeptFile) -> Iterator[None]:
+        """Guard files against the listeners while the body runs."""
+        self._guarded = files
+        try:
+            yield
+        finally:
+            self._guarded = ()
 
     def warn(self, message: str) -> None:
         """Tell every listener of a warning."""

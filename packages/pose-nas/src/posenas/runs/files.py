@@ -51,6 +51,17 @@ def write_atomically(path: Path, content: bytes) -> None:
         _flush_folder(path.parent)
 
 
+@contextlib.contextmanager
+def kept_directory() -> Iterator[None]:
+    """Go back to the working directory after the body, whatever the body does."""
+    here = os.open(os.curdir, getattr(os, "O_PATH", os.O_RDONLY))  # O_PATH also where it cannot be listed
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
 def partial(path: Path) -> Path:
     """Return the file that the target's content is written to first."""
     return path.parent / (path.name + ".partial")

@@ -16,6 +16,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import canonical_json
 from posenas.runs.chain import START, ChainedLines, chained_line, read_chain
 from posenas.runs.files import content_name, disk_errors
+from posenas.runs.kept_file import KeptFile
 
 
 def effect_key(effect: str, inputs: Mapping[str, Any]) -> str:
@@ -28,6 +29,7 @@ class Journal:
 
     Attributes:
         records: what every line holds, in order.
+        file: the lines themselves, which nobody else may change meanwhile.
 
     Raises:
         PosenasError: if a line was changed or lost.
@@ -38,6 +40,7 @@ class Journal:
         chain = _read_whole(path)
         if chain.torn:  # by a kill; the next line must stand by itself
             os.truncate(path, chain.size)
+        self.file = KeptFile(path)
         self.records = chain.records
         self._checksum = chain.checksums[-1] if chain.checksums else START
         self._by_key = {record["key"]: record for record in self.records}
@@ -65,6 +68,7 @@ class Journal:
         """
         record = {"effect": effect, "key": key, "inputs": inputs, "result": result}
         line, checksum = chained_line(record, after=self._checksum)
+        whole = line
         with disk_errors(self._path), self._path.open("ab", buffering=0) as file:
             before = file.tell()
             try:
@@ -74,6 +78,7 @@ class Journal:
             except OSError:
                 os.truncate(self._path, before)
                 raise
+        self.file.wrote(whole)
         self.records.append(record)
         self._by_key[key] = record
         self._checksum = checksum
@@ -82,8 +87,8 @@ class Journal:
     def _count(self) -> None:
         """Write the head.
 
-        It is written in place, since it always has the same length. It is not flushed, since an older head is
-        true too.
+        It is written in place and cut, since it always has the same length. It is not flushed, since an older
+        head is true too.
         """
         head = f"{len(self.records):010d} {self._checksum}\n".encode()
         path = head_of(self._path)
@@ -91,6 +96,7 @@ class Journal:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
             try:
                 os.pwrite(descriptor, head, 0)
+                os.ftruncate(descriptor, len(head))
             finally:
                 os.close(descriptor)
 

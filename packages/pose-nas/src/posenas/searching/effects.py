@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from posenas.contract.errors import PosenasError
 from posenas.runs.checkpoint import read_weights
 from posenas.runs.journal import Journal, effect_key
+from posenas.runs.kept_file import put_back
 from posenas.runs.run import Run
 
 Compute: TypeAlias = Callable[[str], Any]
@@ -73,8 +74,25 @@ def waiting_result_of(run: Run, key: str) -> Path:
 class Memory:
     """The results of a run's effects, which its journal holds, and the weights files that they made."""
 
-    def __init__(self, run: Run, journal: Journal, *, warn: Callable[[str], None]) -> None:
-        self._run, self._journal, self._warn = run, journal, warn
+    def __init__(
+        self,
+        run: Run,
+        journal: Journal,
+        *,
+        warn: Callable[[str], None],
+        check: Callable[[Effect], None] = lambda _effect: None,
+        asking: object = "its search",
+    ) -> None:
+        """Take in what is known already.
+
+        Args:
+            run: whose weights they are.
+            journal: of the run.
+            warn: told of weights that are missing.
+            check: refuses an effect that does not fit those of before.
+            asking: who asks for the effects, for errors.
+        """
+        self._run, self._journal, self._warn, self._check, self._asking = run, journal, warn, check, asking
         self._makers: dict[str, Effect] = {}
 
     def knows(self, key: str) -> bool:
@@ -82,14 +100,38 @@ class Memory:
         return self._journal.find(key) is not None
 
     def perform(self, effect: Effect) -> Any:
-        """Return the effect's result: the journal's, or what is computed now and is in the journal then."""
+        """Return the effect's result: the journal's, or what is computed now and is in the journal then.
+
+        Raises:
+            PosenasError: if somebody else changed the journal, which is put back before, or if the effect
+                does not fit those of before.
+        """
+        self._check(effect)
         result = self._journal.find(effect.key)
         if result is None:
             result = effect.compute(effect.key)
+            changed = put_back([self._journal.file])
             self._journal.append(effect.name, effect.key, inputs=effect.inputs, result=result)
+            self._refuse(changed)
         self._clear(effect)
         self._makers |= dict.fromkeys(_files_in(result), effect)
         return result
+
+    def check_journal(self) -> None:
+        """Put the journal back if somebody else changed it.
+
+        Raises:
+            PosenasError: if somebody did.
+        """
+        self._refuse(put_back([self._journal.file]))
+
+    def _refuse(self, changed: str) -> None:
+        """Raise PosenasError if something was changed. The run ends, since more may be changed later."""
+        if changed:
+            raise PosenasError(
+                f"{self._run.path}: somebody else wrote there while {self._asking} ran: {changed}; stop "
+                f"that, then `posenas resume {self._run.path}`: nothing is lost"
+            )
 
     def read_weights(self, file: str) -> bytes:
         """Return a weights file's content; one that was deleted is made again by the effect that made it.

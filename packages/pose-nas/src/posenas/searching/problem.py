@@ -16,6 +16,7 @@ from posenas.composing.goals.division import LARGEST
 from posenas.composing.goals.limits import draw_genotypes, guide_to_budget, near_budget, within
 from posenas.composing.goals.narrowed import narrowed
 from posenas.composing.goals.objectives import best_trial
+from posenas.composing.plugins import Owner
 from posenas.contract.components import SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, check_genotype, check_part, genotype_id
@@ -35,6 +36,7 @@ from posenas.searching.leaving_out import leaving_out
 from posenas.searching.parallel import Crew, processes
 from posenas.searching.relaxed_training import relaxed_training
 from posenas.searching.resources import make_resources
+from posenas.searching.retracing import Retracing
 from posenas.searching.scoring import candidate_evaluation, final_evaluation, make_trial
 from posenas.searching.training_effects import (
     Training,
@@ -53,11 +55,34 @@ class JournaledProblem:
     the content of weights files, to note the largest network, and to end the processes that it started.
     """
 
-    def __init__(self, composition: Composition, run: Run, journal: Journal, *, events: Events) -> None:
+    def __init__(
+        self,
+        composition: Composition,
+        run: Run,
+        journal: Journal,
+        *,
+        events: Events,
+        retracing: Retracing | None = None,
+    ) -> None:
+        """Take in what is searched.
+
+        Args:
+            composition: what is searched, and how.
+            run: the folder of its results.
+            journal: of the run.
+            events: told of progress and warnings.
+            retracing: the steps that must be asked for again in their order; None for any steps.
+        """
         self._composition = composition
         self._run = run
         self._events = events
-        self._memory = Memory(run, journal, warn=events.warn)
+        self._memory = Memory(
+            run,
+            journal,
+            warn=events.warn,
+            check=retracing.check if retracing else lambda _effect: None,
+            asking=Owner("strategy", composition.recipe.strategy.name),
+        )
         self._resources = make_resources(
             composition, run, warn=events.warn, advance=self._advance, read=self._memory.read_weights
         )
@@ -306,6 +331,10 @@ class JournaledProblem:
     def read_weights(self, file: str) -> bytes:
         """Return a weights file's content, as the memory of effects reads it."""
         return self._memory.read_weights(file)
+
+    def check_journal(self) -> None:
+        """Refuse to go on if somebody else changed the journal, which is put back."""
+        self._memory.check_journal()
 
     def is_shared(self, file: str) -> bool:
         """Tell whether a weights file holds a super-network of this search."""

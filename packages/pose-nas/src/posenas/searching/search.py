@@ -11,15 +11,19 @@ from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.composing.goals.metric_limits import final_figures, unkept
 from posenas.composing.goals.objectives import front
+from posenas.composing.plugins import Owner
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
 from posenas.contract.trial import Trial
 from posenas.runs.checksums import write_results
 from posenas.runs.events import Events
+from posenas.runs.journal import Journal
+from posenas.runs.kept_file import KeptFile
 from posenas.runs.keypoint_files import keypoints_as_dict
 from posenas.runs.run import Run, locked, open_journal
 from posenas.runs.trial_log import TRIAL_LOG, TrialLog
 from posenas.searching.problem import JournaledProblem
+from posenas.searching.retracing import Retracing
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
         PosenasError: where the run is another recipe's, or in use, or has no answer; or where data or code
             are not those of before.
     """
+    run = Run(run.path.absolute())
     with locked(run):
+        recipe_file = KeptFile(run.recipe_file)
         journal = open_journal(
             run,
             composition.recipe,
@@ -60,29 +66,42 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
             warn=events.warn,
             accept_changes=accept_changes,
         )
-        events.tell("run_started", run=run.path, recipe=composition.recipe)
-        for finding in composition.findings():
-            events.tell("warned", message=str(finding))
-        problem = JournaledProblem(composition, run, journal, events=events)
-        problem.note_largest()
-        trials: list[Trial] = []
-        log = run.path / TRIAL_LOG
-        with closing(problem), TrialLog(log) as written:
-            for trial in _tried(composition, problem):
-                trials.append(trial)
-                written.add(trial)
-                events.tell("trial_finished", trial=trial)
-        _check_answer(trials, problem, strategy=composition.recipe.strategy.name)
-        outcome = Outcome(tuple(trials))
-        if outcome.best.failure is not None:
-            write_results(run.path, _trials(outcome))
-            log.unlink()
-            raise PosenasError(f"the final network failed: {outcome.best.failure}")
-        write_results(run.path, _results(run, outcome, problem, composition))
-        log.unlink()
-        for missed in _missed(outcome, composition):
-            events.warn(missed)
-        events.tell("run_finished", run=run.path, trials=outcome.trials)
+        with events.guarding(journal.file, recipe_file):
+            return _searched(composition, run, journal, events=events)
+
+
+def _searched(composition: Composition, run: Run, journal: Journal, *, events: Events) -> Outcome:
+    events.tell("run_started", run=run.path, recipe=composition.recipe)
+    for finding in composition.findings():
+        events.tell("warned", message=str(finding))
+    retracing = Retracing(
+        run,
+        journal.records,
+        strategy=Owner("strategy", composition.recipe.strategy.name),
+        measured={cost.name for cost in composition.costs.bound if cost.dear},
+    )
+    problem = JournaledProblem(composition, run, journal, events=events, retracing=retracing)
+    problem.note_largest()
+    trials: list[Trial] = []
+    log = run.path / TRIAL_LOG
+    with closing(problem), TrialLog(log) as written:
+        for trial in _tried(composition, problem):
+            trials.append(trial)
+            written.add(trial)
+            events.tell("trial_finished", trial=trial)
+    retracing.check_end()
+    problem.check_journal()
+    _check_answer(trials, problem, strategy=composition.recipe.strategy.name)
+    outcome = Outcome(tuple(trials))
+    if outcome.best.failure is not None:
+        write_results(run.path, _trials(outcome))
+        log.unlink(missing_ok=True)
+        raise PosenasError(f"the final network failed: {outcome.best.failure}")
+    write_results(run.path, _results(run, outcome, problem, composition))
+    log.unlink(missing_ok=True)
+    for missed in _missed(outcome, composition):
+        events.warn(missed)
+    events.tell("run_finished", run=run.path, trials=outcome.trials)
     return outcome
 
 

@@ -22,6 +22,7 @@ from posenas.reporting.comparison.record import FILE, TRIALS, Comparison, read_c
 from posenas.reporting.results import read_results
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
+from posenas.runs.kept_file import KeptFile
 from posenas.runs.run import Run, locked, open_journal
 from posenas.runs.sealed import write_sealed
 from posenas.searching.problem import JournaledProblem
@@ -61,7 +62,9 @@ def compare(
     Raises:
         PosenasError: where the run is unfinished or searched nothing, or data or code are not the search's.
     """
+    run = Run(run.path.absolute())
     with locked(run):
+        recipe_file = KeptFile(run.recipe_file)
         journal = open_journal(
             run,
             composition.recipe,
@@ -69,44 +72,51 @@ def compare(
             warn=events.warn,
             accept_changes=accept_changes,
         )
-        results = read_results(run, composition.recipe)
-        winner = winner_of(run, results)
-        if is_relaxed(journal, winner.weights):
-            raise PosenasError(
-                f"{run.path}: its candidates were scored with weights that learnt together with real values, "
-                "which random genotypes do not have, so there is no fair comparison with them; train the "
-                "winner and another network alone with `posenas train`"
-            )
-        assert results.answer is not None
-        problem = JournaledProblem(composition, run, journal, events=events)
-        parts: dict[str, list[Trial]] = {name: [] for name in TRIALS}
-        cost = composition.limits[0].cost if composition.limits else "gmacs"
-        epochs = size.alone_epochs or training_of(journal, results.answer.weights).epochs
-        earlier = read_comparison(run)
+        with events.guarding(journal.file, recipe_file):
+            return _compared(composition, run, journal, size, events=events)
 
-        def result() -> Comparison:
-            trials = {name: tuple(found) for name, found in parts.items()}
-            return Comparison(cost, size.tolerance, epochs, **trials).joined(earlier)
 
-        number = len(results.candidates) if size.random is None else size.random
-        genotypes = _draw(problem, winner, max(number, size.trained), cost=cost, tolerance=size.tolerance)
-        if len(genotypes) < max(number, size.trained):
-            events.tell(
-                "warned",
-                message=f"no more than {len(genotypes)} other genotypes with {cost} within "
-                f"{100 * size.tolerance:g}% of the winner's were found; --tolerance allows more",
-            )
-        jobs = {
-            "random": _like_candidates(problem, journal, winner, genotypes[:number], stage="random"),
-            "trained": _like_winner(problem, journal, results.answer, genotypes[: size.trained]),
-            "alone": _alone(problem, journal, results, number=size.alone, epochs=epochs),
-        }
-        for name, trials in jobs.items():
-            for trial in trials:
-                parts[name].append(trial)
-                events.tell("trial_finished", trial=trial)
-                write_sealed(run.path / FILE, result().as_dict())
-        write_sealed(run.path / FILE, result().as_dict())
+def _compared(
+    composition: Composition, run: Run, journal: Journal, size: Size, *, events: Events
+) -> Comparison:
+    results = read_results(run, composition.recipe)
+    winner = winner_of(run, results)
+    if is_relaxed(journal, winner.weights):
+        raise PosenasError(
+            f"{run.path}: its candidates were scored with weights that learnt together with real values, "
+            "which random genotypes do not have, so there is no fair comparison with them; train the "
+            "winner and another network alone with `posenas train`"
+        )
+    assert results.answer is not None
+    problem = JournaledProblem(composition, run, journal, events=events)
+    parts: dict[str, list[Trial]] = {name: [] for name in TRIALS}
+    cost = composition.limits[0].cost if composition.limits else "gmacs"
+    epochs = size.alone_epochs or training_of(journal, results.answer.weights).epochs
+    earlier = read_comparison(run)
+
+    def result() -> Comparison:
+        trials = {name: tuple(found) for name, found in parts.items()}
+        return Comparison(cost, size.tolerance, epochs, **trials).joined(earlier)
+
+    number = len(results.candidates) if size.random is None else size.random
+    genotypes = _draw(problem, winner, max(number, size.trained), cost=cost, tolerance=size.tolerance)
+    if len(genotypes) < max(number, size.trained):
+        events.tell(
+            "warned",
+            message=f"no more than {len(genotypes)} other genotypes with {cost} within "
+            f"{100 * size.tolerance:g}% of the winner's were found; --tolerance allows more",
+        )
+    jobs = {
+        "random": _like_candidates(problem, journal, winner, genotypes[:number], stage="random"),
+        "trained": _like_winner(problem, journal, results.answer, genotypes[: size.trained]),
+        "alone": _alone(problem, journal, results, number=size.alone, epochs=epochs),
+    }
+    for name, trials in jobs.items():
+        for trial in trials:
+            parts[name].append(trial)
+            events.tell("trial_finished", trial=trial)
+            write_sealed(run.path / FILE, result().as_dict())
+    write_sealed(run.path / FILE, result().as_dict())
     return result()
 
 
