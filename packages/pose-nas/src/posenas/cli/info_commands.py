@@ -80,25 +80,32 @@ def _component(kind: str, name: str) -> tuple[type[Any], str]:
     """Return the class whose options are shown, and where it comes from."""
     from posenas.composing.loading import load, offering
     from posenas.composing.plugins import find_plugins
-    from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
     from posenas.contract.kinds import CLASS_KINDS
 
-    if kind == "augmentation" and name in AUGMENTATIONS:
-        return AUGMENTATIONS[name], f"a table of recipes with a head that looks at a whole {name}"
-    if kind in SETTINGS_TABLES:
-        if name:
-            raise PosenasError(f"table {kind} has no parts: `posenas show {kind}` shows all of it")
-        return SETTINGS_TABLES[kind], "a table of every recipe"
     if kind not in CLASS_KINDS:
-        raise PosenasError(
-            f"{kind!r} is no kind of component; {suggestion(kind, (*CLASS_KINDS, *SETTINGS_TABLES))}"
-        )
+        return _table(kind, name)
     if not name:
         names = ", ".join(plugin.name for plugin in find_plugins((kind,)))
         raise PosenasError(f"show which {kind}? installed: {names}")
     component = load(kind, name)
     plugin = offering(kind, name)
     return component, f"of {plugin.distribution} {plugin.version} ({plugin.entry_point})"
+
+
+def _table(kind: str, name: str) -> tuple[type[Any], str]:
+    """Return the class of a recipe's table that is no component; to find it, torch is imported."""
+    from posenas.composing.settings import AUGMENTATIONS, SETTINGS_TABLES
+    from posenas.contract.kinds import CLASS_KINDS
+
+    if kind == "augmentation" and name in AUGMENTATIONS:
+        return AUGMENTATIONS[name], f"a table of recipes with a head that looks at a whole {name}"
+    if kind not in SETTINGS_TABLES:
+        raise PosenasError(
+            f"{kind!r} is no kind of component; {suggestion(kind, (*CLASS_KINDS, *SETTINGS_TABLES))}"
+        )
+    if name:
+        raise PosenasError(f"table {kind} has no parts: `posenas show {kind}` shows all of it")
+    return SETTINGS_TABLES[kind], "a table of every recipe"
 
 
 @click.command()
