@@ -456,6 +456,18 @@ def test_finding_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_showing_what_needs_no_torch_imports_none() -> None:
+    script = """
+import sys
+from posenas.cli import posenas
+for words in ("dataset coco", "evaluator oks", "strategy evolution", "strategy random", "strategy single"):
+    posenas.main(["show", *words.split()], standalone_mode=False)
+    assert "torch" not in sys.modules, words
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.count(", of pose-nas") == 5
+
+
 def test_a_listener_to_no_event_is_left_out_with_a_word() -> None:
     class Ears:
         @hookimpl

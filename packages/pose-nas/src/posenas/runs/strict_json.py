@@ -7,13 +7,12 @@ numbers of 5,000 digits and at deep nesting.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from json import detect_encoding
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from posenas.contract.errors import PosenasError
 
@@ -107,6 +106,8 @@ def _decoded(content: bytes) -> str:
 
 def _deepest(content: bytes) -> int:
     """Return how deep the brackets lie; those in quoted text count too."""
+    import numpy as np  # here, since `posenas show` needs it nowhere else
+
     brackets = np.frombuffer(content.translate(None, delete=_NO_BRACKETS), np.uint8)
     opens = (brackets == ord("[")) | (brackets == ord("{"))
     return int(np.cumsum(np.where(opens, 1, -1)).max(initial=0))
@@ -132,6 +133,6 @@ def _endless_whole_number(digits: str) -> int:
 
 def _finite_number(text: str) -> float:
     number = float(text)
-    if not np.isfinite(number):
+    if not math.isfinite(number):
         raise ValueError(f"holds {text:.40}, and every number must be finite")
     return number

@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from posenas.composing.checks.signatures import misfit, near_misses
 from posenas.composing.plugins import Owner
@@ -50,6 +49,9 @@ from posenas.contract.problem import Demanding, Step, Strategy
 from posenas.contract.samples import Sample, UnreadableImageError
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
 from posenas.data.images.file_image import FileImage
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
     "space": (WeightSharing, Holding, Conditional, Evolvable, Relaxed, Derivable, Reporting),
@@ -119,6 +121,8 @@ def check_methods(kind: str, component: object, *, owner: Owner) -> list[str]:
 
 def check_module_methods(module: nn.Module, *, owner: Owner) -> list[str]:
     """Check the methods of the module that a head builds, as `check_methods` does a component's."""
+    from torch import nn  # here, so that strategies are shown without torch
+
     refuse(owner, misfit(module, HeadModule))
     return _check_capabilities(module, _OF_HEAD_MODULES, owner=owner, without=nn.Module)
 

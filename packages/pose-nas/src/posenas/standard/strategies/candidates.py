@@ -12,7 +12,6 @@ from posenas.contract.components import Distillable, WeightSharing
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Problem, Weights
 from posenas.contract.trial import Trial
-from posenas.learning.sandwich_step import SandwichStep
 
 Source: TypeAlias = Literal["auto", "shared", "scratch"]
 
@@ -116,6 +115,10 @@ def prepare_candidates(problem: Problem, options: Options) -> Candidates:
 
     `auto` shares them where the space can.
     """
+    from posenas.learning.sandwich_step import (
+        SandwichStep,  # here, so that strategies are shown without torch
+    )
+
     shared = None
     if options.weights != "scratch" and problem.offers(WeightSharing):
         step = SandwichStep(
