@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from typing import Literal
 
@@ -36,7 +36,7 @@ def left_out() -> set[str]:
     """
     names = [name.strip() for name in os.environ.get(DISABLE, "").split(",") if name.strip()]
     for name in names:
-        if not _installed(name):
+        if not is_installed(name):
             raise PosenasError(f"{DISABLE} names {name!r}, which is not installed; take the name out of it")
         if canonicalize_name(name) == CORE:
             raise PosenasError(f"{DISABLE} names {name}, which is the core; take the name out of it")
@@ -65,8 +65,15 @@ def entry_points(distribution: metadata.Distribution) -> Iterator[tuple[str, str
             yield group, name.strip(), value.strip()
 
 
-def describe(distribution: metadata.Distribution) -> tuple[str, str, Status, str]:
-    """Return the name, version, status and problem that all plugins of the distribution share."""
+def describe(
+    distribution: metadata.Distribution, *, installed: Callable[[str], bool]
+) -> tuple[str, str, Status, str]:
+    """Return the name, version, status and problem that all plugins of the distribution share.
+
+    Args:
+        distribution: the one to read.
+        installed: tells whether a distribution is there; `is_installed`, which may be remembered meanwhile.
+    """
     # Only a folder name, which importlib.metadata does not offer, is left where nothing can be read.
     name = str(getattr(getattr(distribution, "_path", None), "name", "unknown")).partition("-")[0]
     version = "unknown"
@@ -75,13 +82,15 @@ def describe(distribution: metadata.Distribution) -> tuple[str, str, Status, str
         if not headers.get_all("Name") or not headers.get_all("Version"):
             return name, version, "broken", "its metadata cannot be read: it lacks the name or the version"
         name, version = headers["Name"], headers["Version"]
-        return name, version, *_requirement_problem(name, headers.get_all("Requires-Dist") or [])
+        return name, version, *_requirement_problem(name, headers.get_all("Requires-Dist") or [], installed)
     except Exception as error:
         reason = one_line(f"{type(error).__name__}: {error}")
         return name, version, "broken", f"its metadata cannot be read: {reason}"
 
 
-def _requirement_problem(name: str, texts: Iterable[str]) -> tuple[Status, str]:
+def _requirement_problem(
+    name: str, texts: Iterable[str], installed: Callable[[str], bool]
+) -> tuple[Status, str]:
     if canonicalize_name(name) == CORE:  # it runs, so its own requirements are no question
         return "ok", ""
     missing = []
@@ -89,7 +98,7 @@ def _requirement_problem(name: str, texts: Iterable[str]) -> tuple[Status, str]:
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
         if canonicalize_name(requirement.name) != CORE:
-            missing += [] if _installed(requirement.name) else [requirement.name]
+            missing += [] if installed(requirement.name) else [requirement.name]
         elif not requirement.specifier.contains(posenas.__version__, prereleases=True):
             needed = ",".join(sorted(map(str, requirement.specifier), reverse=True))
             wanted = f"'{CORE}{needed}'" if _is_newer(requirement) else name
@@ -107,7 +116,8 @@ def _is_newer(core: Requirement) -> bool:
     return any(Version(version.removesuffix(".*")) > Version(posenas.__version__) for version in lowest)
 
 
-def _installed(distribution: str) -> bool:
+def is_installed(distribution: str) -> bool:
+    """Return whether a distribution of that name is installed."""
     return next(iter(metadata.distributions(name=distribution)), None) is not None
 
 

@@ -80,14 +80,15 @@ def _look_at_source(spec: ModuleSpec) -> SourceLook:
         line = getattr(error, "lineno", None)
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         return SourceLook(f"{spec.origin}{f', line {line}' if line else ''}: the source is broken: {reason}")
-    if tree is None:
+    if source is None or tree is None:
         return SourceLook("")
+    marked = frozenset(_marked(tree) if "hookimpl" in source else ())
     for statement in _unconditional(tree.body):
         problem = _statement_problem(statement)
         if problem:
             return SourceLook(f"{spec.origin}, line {statement.lineno}: {problem}")
     names = frozenset(_bound_names(tree))
-    return SourceLook("", None if names & {"*", "__getattr__"} else names, frozenset(_marked(tree)))
+    return SourceLook("", None if names & {"*", "__getattr__"} else names, marked)
 
 
 def _marked(tree: ast.Module) -> Iterator[str]:

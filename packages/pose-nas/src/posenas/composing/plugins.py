@@ -15,7 +15,16 @@ from importlib import metadata
 
 from packaging.utils import canonicalize_name
 
-from posenas.composing.distributions import DISABLE, GROUP, Status, describe, entry_points, left_out, one_line
+from posenas.composing.distributions import (
+    DISABLE,
+    GROUP,
+    Status,
+    describe,
+    entry_points,
+    is_installed,
+    left_out,
+    one_line,
+)
 from posenas.composing.importable import SourceLook, look_at
 from posenas.contract.errors import suggestion
 from posenas.contract.kinds import CLASS_KINDS, COMPONENT_KINDS
@@ -81,7 +90,7 @@ def find_misplaced() -> tuple[Plugin, ...]:
     """
     known = [GROUP + kind for kind in KINDS]
     return tuple(
-        Plugin(group, name, *describe(distribution)[:2], value, "broken", problem)
+        Plugin(group, name, *describe(distribution, installed=is_installed)[:2], value, "broken", problem)
         for distribution in metadata.distributions()
         for group, name, value in entry_points(distribution)
         if group not in known
@@ -118,12 +127,13 @@ def offered(kinds: tuple[str, ...]) -> tuple[Plugin, ...]:
     """Return the plugins of these kinds as the metadata tells, source unseen."""
     plugins: list[Plugin] = []
     seen: set[str] = set()
+    installed = functools.cache(is_installed)
     disabled, groups = left_out(), {GROUP + kind: kind for kind in kinds}
     for distribution in metadata.distributions():
         lines = [line for line in entry_points(distribution) if line[0] in groups]
         if not lines:
             continue
-        name, version, status, problem = describe(distribution)
+        name, version, status, problem = describe(distribution, installed=installed)
         # The first on the path is the one that imports find; an editable install may leave another.
         if canonicalize_name(name) in seen:
             continue
