@@ -145,6 +145,17 @@ def test_a_counter_that_is_gone_or_behind_is_written_anew(tmp_path: Path) -> Non
         assert head.read_bytes() == right
 
 
+def test_a_counter_that_somebody_wrote_more_into_is_right_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.append("evaluate", "k0", inputs={}, result=0)
+    right = path.with_suffix(".head").read_bytes()
+    path.with_suffix(".head").write_text("rubbish " * 20)
+    journal.append("evaluate", "k1", inputs={}, result=0)
+    assert len(path.with_suffix(".head").read_bytes()) == len(right)
+    assert len(Journal(path).records) == 2
+
+
 def test_a_counter_of_another_journal_is_told(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     written(path, 2)

@@ -372,6 +372,14 @@ def test_a_failing_import_is_one_line(distribute: Distribute, statement: str, re
     assert caught.value.__cause__ is not None
 
 
+def test_an_import_that_changes_the_directory_leaves_it_as_it_was(distribute: Distribute) -> None:
+    source = GOOD + "\nimport os\nos.chdir('/')\n"
+    distribute("foreign-bad", "[posenas.evaluator]\nbad = foreign_bad:Good", modules={"foreign_bad": source})
+    before = Path.cwd()
+    assert load("evaluator", "bad")
+    assert Path.cwd() == before != Path("/")
+
+
 def test_an_interrupt_during_an_import_is_not_swallowed(distribute: Distribute) -> None:
     source = GOOD + "\nif True:\n    raise KeyboardInterrupt\n"
     distribute("foreign-bad", "[posenas.evaluator]\nbad = foreign_bad:Good", modules={"foreign_bad": source})

@@ -228,7 +228,7 @@ def test_the_winner_of_a_space_that_derives_is_trained_as_what_it_derives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Any
 ) -> None:
     """A strategy that knows nothing of deriving; then the comparison with random networks of equal cost."""
-    monkeypatch.setattr("posenas.standard.strategies.candidates.SandwichStep", lambda *_: Still())
+    monkeypatch.setattr("posenas.learning.sandwich_step.SandwichStep", lambda *_: Still())
     space, folder = ArgMaxSpace(), tmp_path / "run"
     strategy = RandomSearch(weights, candidates=4, epochs=1, final_epochs=1, calibration_people=4)
     monkeypatch.setattr(Still, "__call__", widest)
