@@ -14,6 +14,7 @@ from posenas.cli.doctor_command import doctor
 from posenas.cli.info_commands import describe, plugins, show, zoo
 from posenas.cli.latency_commands import latency
 from posenas.cli.new_command import new
+from posenas.cli.opencv import opencv_failure, overwritten_opencv
 from posenas.cli.predict_command import predict
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
 from posenas.cli.terminal import say, tell
@@ -28,11 +29,15 @@ _SMALLER = (
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="posenas")
-def posenas() -> None:
+@click.pass_context
+def posenas(context: click.Context) -> None:
     """Search neural architectures for human pose estimation.
 
     Any installed space, strategy, head, dataset and evaluator can be composed; see `posenas plugins`.
     """
+    problem, remedy = overwritten_opencv()
+    if problem and context.invoked_subcommand != doctor.name:  # which has a line for it
+        tell(f"warning: {problem}; {remedy}", err=True)
 
 
 for _command in (
@@ -99,7 +104,12 @@ def _answered() -> int:
     except click.Abort:
         return _failed("stopped; a run that had begun goes on with `posenas resume RUN`")
     except PosenasError as error:
-        return _failed(str(error))
+        return _failed(opencv_failure(error) or str(error))
+    except (AttributeError, ImportError) as error:
+        reason = opencv_failure(error)
+        if not reason:
+            raise
+        return _failed(reason)
     except OSError as error:
         if error.filename is None:
             raise

@@ -11,15 +11,10 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from posenas.cli.doctor.finding import Finding
+from posenas.cli.opencv import overwritten_opencv
 
 AREA = "environment"
 CORE = "pose-nas"
-OPENCV = (
-    "opencv-python",
-    "opencv-python-headless",
-    "opencv-contrib-python",
-    "opencv-contrib-python-headless",
-)
 
 
 def check_python() -> Iterator[Finding]:
@@ -59,18 +54,10 @@ def _requirement(requirement: Requirement) -> Finding:
 
 
 def check_opencv() -> Iterator[Finding]:
-    """Yield a finding if several distributions of OpenCV are installed.
-
-    They write into one folder, so that files of the last one replace some of the others'.
-    """
-    found = sorted(name for name in OPENCV if next(iter(metadata.distributions(name=name)), None) is not None)
-    if len(found) > 1:
-        yield Finding(
-            AREA,
-            "warn",
-            f"{' and '.join(found)} overwrite each other's module cv2",
-            f"pip uninstall {' '.join(found)}, then pip install opencv-python-headless",
-        )
+    """Yield a finding if several distributions of OpenCV are installed."""
+    problem, remedy = overwritten_opencv()
+    if problem:
+        yield Finding(AREA, "warn", problem, remedy)
 
 
 def importing(module: str) -> Iterator[Finding]:
