@@ -10,7 +10,7 @@ A search is three lines:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from posenas.composing.checks.data_checks import foreseen
 from posenas.composing.compose import compose as compose_recipe
 from posenas.composing.composition import Composition
+from posenas.composing.defaults import complete_recipe
 from posenas.composing.goals.reachable_limits import check_measured_limits
 from posenas.contract.errors import PosenasError
 from posenas.contract.sections import Results
@@ -28,7 +29,7 @@ from posenas.prediction.trained import load_trained
 from posenas.reporting.listeners import run_events
 from posenas.reporting.report import write_report
 from posenas.reporting.results import read_results
-from posenas.runs.recipe import COST, merge, read_recipe, recipe_from_tables
+from posenas.runs.recipe import COST, read_recipe
 from posenas.runs.run import create_run, new_path, open_run as open_run_folder
 from posenas.searching.search import search as search_run
 
@@ -54,7 +55,7 @@ def compose(
 
     Args:
         recipe: a TOML file to start from; what is given beside it overrules it.
-        space: name of the space; None for the recipe's, or `ofa`.
+        space: name of the space; None for the recipe's, or `ofa`; `fixed` where that is not installed.
         strategy: name of the strategy; None for the recipe's, or `sandwich`.
         head: name of the head; None for the recipe's, or `heatmap`.
         dataset: name of the dataset; None for the recipe's, or `synthetic`.
@@ -87,7 +88,9 @@ def compose(
     }
     tables = {} if recipe is None else read_recipe(Path(recipe))
     assignments = [(_path_of(name), value) for name, value in (options or {}).items()]
-    return compose_recipe(recipe_from_tables(merge(tables, assignments, flags=flags)))
+    completed, note = complete_recipe(tables, assignments, flags=flags)
+    composition = compose_recipe(completed)
+    return replace(composition, warnings=(note, *composition.warnings)) if note else composition
 
 
 def search(*, run: Path | str | None = None, accept_changes: bool = False, **choices: Any) -> SearchRun:

@@ -181,12 +181,16 @@ def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
 
 def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None = None) -> Recipe:
     """Return the recipe of the file and the flags; a given network's tables replace the file's."""
-    from posenas.runs.recipe import merge, parse_assignment, read_recipe, recipe_from_tables
+    from posenas.composing.defaults import complete_recipe
+    from posenas.runs.recipe import parse_assignment, read_recipe
 
     tables = read_recipe(flags["recipe"]) if flags["recipe"] is not None else {}
     chosen = {name: flags[name] for name in (*COMPONENT_KINDS, *_RECIPE_FLAGS)}
     assignments = [parse_assignment(text) for text in flags["assignments"]]
-    return recipe_from_tables(merge(tables | dict(network or {}), assignments, flags=chosen))
+    recipe, note = complete_recipe(tables | dict(network or {}), assignments, flags=chosen)
+    if note:
+        tell(f"note: {note}", err=True)
+    return recipe
 
 
 def _tell_foreseen(composition: Composition) -> None:

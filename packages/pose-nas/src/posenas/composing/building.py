@@ -10,7 +10,7 @@ import torch
 
 from posenas.composing.checks.conformity import blamed
 from posenas.composing.joined import chosen_head, holding_backbone, holding_head, join, own_space
-from posenas.composing.loading import load
+from posenas.composing.loading import check_installed, load
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Owner
 from posenas.contract.components import (
@@ -39,6 +39,7 @@ def make(kind: str, choice: ComponentChoice) -> Any:
 
 def make_pair(space: ComponentChoice, head: ComponentChoice) -> tuple[SearchSpace, Head]:
     """Return the space, joined with the head's dimensions where it has some, and the head."""
+    check_installed((("space", space.name), ("head", head.name)))
     made = make("space", space), make("head", head)
     return join(*made), made[1]
 

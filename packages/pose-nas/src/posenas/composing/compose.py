@@ -40,6 +40,7 @@ from posenas.composing.joined import (
     own_space,
     reserved_name,
 )
+from posenas.composing.loading import check_installed
 from posenas.composing.options import option_values
 from posenas.composing.plugins import Owner
 from posenas.composing.settings import make_augmentation, make_settings, without_flips
@@ -61,6 +62,7 @@ def compose(recipe: Recipe) -> Composition:
         PosenasError: one line that says what does not fit, and what would.
     """
     choose_compute(recipe.device, recipe.precision)  # refuses what is not there, before the rest is loaded
+    check_installed((kind, getattr(recipe, kind).name) for kind in COMPONENT_KINDS)
     costs = installed_costs()
     settings = make_settings(recipe)
     warnings: list[str] = []

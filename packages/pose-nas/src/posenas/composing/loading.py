@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -98,13 +98,32 @@ def load_entry(plugin: Plugin) -> object:
         raise PosenasError(f"{plugin} cannot be imported: {reason}; {remedy(plugin)}") from error
 
 
+def check_installed(choices: Iterable[tuple[str, str]]) -> None:
+    """Raise PosenasError that names all components (kind, name) that are missing and that an extra brings."""
+    wanted = [choice for choice in choices if choice in KNOWN_EXTRAS]
+    rows = offered(tuple(dict.fromkeys(kind for kind, _ in wanted)))
+    missing = [
+        (kind, name)
+        for kind, name in wanted
+        if not any(plugin.kind == kind and plugin.is_called(name) for plugin in rows)
+    ]
+    if missing:
+        raise PosenasError(_not_installed(missing))
+
+
+def _not_installed(missing: Sequence[tuple[str, str]]) -> str:
+    *others, last = [f"{kind} {name}" for kind, name in missing]
+    named = f"{', '.join(others)} and {last} are" if others else f"{last} is"
+    extras = ",".join(sorted({KNOWN_EXTRAS[choice] for choice in missing}))
+    return f"{named} not installed: pip install {CORE}[{extras}]"
+
+
 def _unknown(kind: str, name: str, rows: Iterable[Plugin]) -> str:
     installed = {plugin.name for plugin in rows}
     if ":" in name:
         installed |= {f"{plugin.distribution}:{plugin.name}" for plugin in rows}
-    extra = KNOWN_EXTRAS.get((kind, name))
-    if extra:
-        return f"{kind} {name} is not installed: pip install {CORE}[{extra}]"
+    if (kind, name) in KNOWN_EXTRAS:
+        return _not_installed([(kind, name)])
     known = installed | {known_name for known_kind, known_name in KNOWN_EXTRAS if known_kind == kind}
     listed = ", ".join(sorted(installed)) or "none"
     return f"unknown {kind} {name!r} (installed: {listed}); {suggestion(name, known)}"
