@@ -10,18 +10,48 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).parent
 ENVIRONMENT = ROOT / ".venv"
+CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 TOOLS = ["hypothesis", "mypy", "onnx", "onnxruntime", "pytest", "pytest-xdist", "ruff", "scipy"]
 SITE_TOOLS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=1,<2", "ruff"]
+TEST_TOOLS = ["hypothesis", "pytest", "scipy"]
+BUILD_TOOLS = ["build", "check-wheel-contents", "hatchling", "twine"]
+_SMALL = "-o dataset.train_images=24 -o dataset.val_images=8 -o training.batch_size=8 -o training.workers=0 "
+_FEW = "-o strategy.epochs=1 -o strategy.candidates=2 -o strategy.final_epochs=1 "
+_FEW_GENERATIONS = (
+    "-o strategy.generations=1 -o strategy.children=2 -o strategy.parents=1 -o strategy.ancestor_epochs=1 "
+    "-o strategy.child_epochs=1 -o strategy.final_epochs=1 "
+)
+_FEW_UPDATES = (
+    "-o strategy.epochs=1 -o strategy.networks=1 -o strategy.controller_from=0 -o strategy.updates=1 "
+    "-o strategy.candidates=1 -o strategy.final_epochs=1 "
+)
+FIRST_EXAMPLES = {
+    "": ("pose-nas", _SMALL + "-o strategy.epochs=1"),
+    "autopose": ("nas-autopose", _SMALL + _FEW_UPDATES + "-o head.input_size=64,64"),
+    "cnf": ("nas-cnf", _SMALL + "-o strategy.epochs=1 -o head.input_size=64,64"),
+    "evo": ("nas-evo", _SMALL + _FEW_GENERATIONS + "-o head.input_size=64,64"),
+    "kapao": ("head-kapao", _SMALL + _FEW + "-o head.input_size=128,128"),
+    "ofa": ("nas-ofa-elastic", _SMALL + _FEW + "-o head.input_size=64,64"),
+    "sleap": ("data-sleap", ""),
+    "wholebody": ("data-cocowholebody", _SMALL + _FEW),
+    "zoom": ("head-zoom", _SMALL + _FEW),
+    "all": ("nas-ofa-elastic", _SMALL + _FEW + "-o head.input_size=64,64"),
+}
+"""By the extra: the package whose README has the first example, and what makes its search tiny."""
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.default_venv_backend = "none"
@@ -31,7 +61,9 @@ def executable(name: str, environment: Path = ENVIRONMENT) -> str:
     return str(environment / ("Scripts" if os.name == "nt" else "bin") / name)
 
 
-def install(session: nox.Session, environment: Path, *arguments: str) -> None:
+def install(
+    session: nox.Session, environment: Path, *arguments: str, constraints: Path = CONSTRAINTS
+) -> None:
     """Makes the environment where it is missing; installs into it in one call, by uv where it is there."""
     uv = shutil.which("uv")
     if uv:
@@ -44,14 +76,14 @@ def install(session: nox.Session, environment: Path, *arguments: str) -> None:
         if not environment.exists():
             session.run(sys.executable, "-m", "venv", str(environment), external=True)
         command = [executable("python", environment), "-m", "pip", "install", "--quiet"]
-    session.run(*command, "-c", str(ROOT / "constraints.txt"), *arguments, external=True)
+    session.run(*command, "-c", str(constraints), *arguments, external=True)
 
 
 def prepare(session: nox.Session) -> dict[str, str]:
     """The environment with every package of this repository, editable; made anew only where a requirement
     changed. Returns the variables that jobs run under: one thread each, since spinning threads slow
     each other down on a busy machine."""
-    digest = hashlib.sha256("".join(TOOLS).encode() + (ROOT / "constraints.txt").read_bytes())
+    digest = hashlib.sha256("".join(TOOLS).encode() + CONSTRAINTS.read_bytes())
     for package in PACKAGES:
         digest.update((package / "pyproject.toml").read_bytes())
     stamp = ENVIRONMENT / "posenas-requirements"
@@ -123,14 +155,98 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def wheels(session: nox.Session) -> None:
-    """Builds every package and installs them, with nothing else, as a user would."""
+    """Builds `dist/`, and runs the first example of each extra, which is installed from there alone.
+
+    `python -m nox -s wheels -- ofa evo` tries two of the extras."""
+    house = build(session)
+    for extra, (package, tiny) in FIRST_EXAMPLES.items():
+        if session.posargs and extra not in session.posargs:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            environment = Path(folder) / "venv"
+            requirement = f"pose-nas[{extra}]" if extra else "pose-nas"
+            install(session, environment, requirement, constraints=house / "constraints.txt")
+            posenas = executable("posenas", environment)
+            session.run(posenas, "plugins", external=True)
+            example = first_example(package) if extra else ["posenas", "compose"]
+            if example[1] == "compose":
+                session.run(posenas, *example[1:], "--dry-run", external=True)
+                example += [*tiny.split(), "--run", str(Path(folder) / "run")]
+            session.run(posenas, *example[1:], external=True, env={"OMP_NUM_THREADS": "1"})
+
+
+def build(session: nox.Session) -> Path:
+    """Returns the folder with a wheel and an sdist of each package, checked, and with constraints that name
+    the wheels: no package of an index takes the place of ours."""
+    house, environment = ROOT / "dist", ROOT / ".venv-build"
+    shutil.rmtree(house, ignore_errors=True)
+    install(session, environment, *BUILD_TOOLS)
+    python = executable("python", environment)
+    for package in PACKAGES:
+        command = [python, "-m", "build", "--no-isolation", "--outdir", str(house), str(package)]
+        session.run(*command, external=True, silent=True)
+    files = [str(file) for file in sorted(house.iterdir())]
+    session.run(python, "-m", "twine", "check", "--strict", *files, external=True)
+    built = [file for file in files if file.endswith(".whl")]
+    session.run(executable("check-wheel-contents", environment), *built, external=True)
+    ours = [f"{Path(file).name.partition('-')[0]} @ {Path(file).as_uri()}\n" for file in built]
+    (house / "constraints.txt").write_text(CONSTRAINTS.read_text() + "".join(ours))
+    return house
+
+
+def first_example(package: str) -> list[str]:
+    """Returns the words of the README's first search, or of its first command where it shows none."""
+    lines = (ROOT / "packages" / package / "README.md").read_text().splitlines()
+    commands = [line.strip() for line in lines if line.startswith("    posenas ")]
+    return shlex.split(next((each for each in commands if " compose" in each), commands[0]))
+
+
+@nox.session
+def alone(session: nox.Session) -> None:
+    """Tests of each package beside the core alone: no other package of ours is there.
+
+    `python -m nox -s alone -- head-zoom` tries one of them."""
+    core = ROOT / "packages" / "pose-nas"
+    for package in PACKAGES:
+        if session.posargs and package.name not in session.posargs:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            environment = Path(folder) / "venv"
+            editable = [word for path in sorted({core, package}) for word in ("-e", str(path))]
+            install(session, environment, *editable, *TEST_TOOLS)
+            run_tests(session, environment, str(package / "tests"))
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Tests of all packages with the oldest versions that they allow, but for torch: its older releases come
+    with several gigabytes of libraries for graphics cards, so it stays as pinned."""
     with tempfile.TemporaryDirectory() as folder:
-        house, environment = Path(folder) / "wheels", Path(folder) / "venv"
-        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(house)]
-        session.run(*build, *map(str, PACKAGES), external=True)
-        install(session, environment, *(str(wheel) for wheel in sorted(house.iterdir())))
-        session.run(executable("posenas", environment), "plugins", external=True)
-        session.run(executable("posenas", environment), "compose", "--dry-run", external=True)
+        environment, constraints = Path(folder) / "venv", Path(folder) / "constraints.txt"
+        constraints.write_text(lower_bounds())
+        editable = [word for package in PACKAGES for word in ("-e", str(package))]
+        install(session, environment, *editable, *TEST_TOOLS, constraints=constraints)
+        run_tests(
+            session, environment, *(session.posargs or [str(package / "tests") for package in PACKAGES])
+        )
+
+
+def lower_bounds() -> str:
+    """Returns constraints: the highest lower bound that our packages declare, and pins of the rest."""
+    pins = dict(line.split("==") for line in CONSTRAINTS.read_text().splitlines() if "==" in line)
+    bounds: dict[str, Version] = {}
+    for package in PACKAGES:
+        for text in tomllib.loads((package / "pyproject.toml").read_text())["project"]["dependencies"]:
+            requirement = Requirement(text)
+            if requirement.name not in ("pose-nas", "torch"):
+                lowest = min(Version(each.version) for each in requirement.specifier)
+                bounds[requirement.name] = max(lowest, bounds.get(requirement.name, lowest))
+    return "".join(f"{name}=={version}\n" for name, version in (pins | bounds).items())
+
+
+def run_tests(session: nox.Session, environment: Path, *words: str) -> None:
+    command = [executable("python", environment), "-m", "pytest", "-q", *words]
+    session.run(*command, external=True, env={"OMP_NUM_THREADS": "1"})
 
 
 if __name__ == "__main__":
