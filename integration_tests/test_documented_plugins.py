@@ -144,6 +144,27 @@ def test_every_printed_command_works(
 
 
 @pytest.mark.slow
+def test_successive_halving_is_resumed_from_any_step(
+    posenas: Posenas, install: Install, tmp_path: Path
+) -> None:
+    for name in ("plain-space", "halving-search"):
+        install(**package(name))
+    command = ["compose", "--space", "plain", "--strategy", "halving", "-o", "space.widest=8"]
+    assert posenas(*command, *small(command), "-o", "strategy.candidates=4", "--run", "run").status == 0
+    journal, trials = (tmp_path / "run" / name for name in ("journal.jsonl", "trials.json"))
+    complete, found = journal.read_bytes(), trials.read_bytes()
+    lines = complete.splitlines(keepends=True)
+    assert len(lines) == 1 + 2 * (4 + 2 + 1)
+    for kept in (4, 11):  # within the first round, and the second
+        journal.write_bytes(b"".join(lines[:kept]))
+        (tmp_path / "run" / "journal.head").unlink()  # a kill then would have left an earlier count
+        trials.unlink()
+        answer = posenas("resume", "run")
+        assert answer.status == 0, answer.err
+        assert (journal.read_bytes(), trials.read_bytes()) == (complete, found)
+
+
+@pytest.mark.slow
 def test_printed_code_is_typed_and_formatted(tmp_path: Path) -> None:
     for name, content in FILES.items():
         if name.endswith(".py") and not name.partition("/")[2].startswith("test_"):
