@@ -13,6 +13,7 @@ from posenas.cli.data_commands import data
 from posenas.cli.doctor_command import doctor
 from posenas.cli.info_commands import describe, plugins, show, zoo
 from posenas.cli.latency_commands import latency
+from posenas.cli.matrix_command import matrix
 from posenas.cli.new_command import new
 from posenas.cli.opencv import opencv_failure, overwritten_opencv
 from posenas.cli.predict_command import predict
@@ -53,6 +54,7 @@ for _command in (
     describe,
     new,
     check,
+    matrix,
     zoo,
     data,
     doctor,

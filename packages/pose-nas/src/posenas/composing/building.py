@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 from typing import Any, cast
@@ -24,6 +25,7 @@ from posenas.contract.components import (
 from posenas.contract.costs import Networks
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
+from posenas.contract.levels import Level
 from posenas.networks.counting import Costs, measure
 from posenas.networks.devices import Compute, choose_compute
 from posenas.networks.multiplications import KnownCalls
@@ -116,6 +118,12 @@ def outline_network(
     """
     with torch.device("meta"), WithoutValues():
         return build_network(space, genotype, head=head, keypoints=keypoints)
+
+
+def levels_of(space: SearchSpace) -> Sequence[Level]:
+    """Return the levels of one of the space's networks, which is built without values."""
+    with torch.device("meta"), WithoutValues():
+        return space.build(space.sample(Random(0))).levels
 
 
 def derived(space: SearchSpace, genotype: Genotype) -> Genotype:

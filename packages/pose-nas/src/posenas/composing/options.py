@@ -104,6 +104,43 @@ def option_values(component: object) -> dict[str, Any]:
     return {field.name: _plain(getattr(component, field.name)) for field in _fields(component)}
 
 
+def alternatives(component: object) -> Iterator[tuple[str, Any]]:
+    """Yield other values that a component's options may have, as names and plain values, one at a time.
+
+    An option with few values has some: one that is true or false, or one of several words. Of a list with
+    several elements each element alone is one.
+    """
+    hints = _type_hints(type(component))
+    for name, value in option_values(component).items():
+        yield from ((name, other) for other in _others(hints[name], value) if other != value)
+
+
+def changed(component: Any, name: str, value: Any) -> Any:
+    """Return a copy of a component with another value of one option.
+
+    Args:
+        component: stays as it is.
+        name: the option's.
+        value: plain data.
+
+    Raises:
+        PosenasError: if the value is not allowed beside the component's other options.
+    """
+    values = option_values(component) | {name: value}
+    return make_component(type(component), values, where=type(component).__name__)
+
+
+def _others(hint: object, value: object) -> list[Any]:
+    hint, _ = _split(hint)
+    if hint is bool:
+        return [not value]
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    if get_origin(hint) is tuple and isinstance(value, list) and get_args(hint)[-1] is Ellipsis:
+        return [[element] for element in value]
+    return []
+
+
 def _type_hints(component: type[Any]) -> dict[str, Any]:
     try:
         return get_type_hints(component, include_extras=True)

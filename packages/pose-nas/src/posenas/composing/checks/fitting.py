@@ -1,29 +1,141 @@
-"""Whether space, head and strategy fit together; and what would, where they do not."""
+"""Whether space, head and strategy fit together, as the contract tells; and why not, in a few words.
+
+The words are those of every refusal: composing adds advice to them, and the matrix prints them alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from random import Random
 from typing import cast
 
 import torch
 from torch import nn
 
-from posenas.composing.building import build_head, make, outline_network
-from posenas.composing.joined import holding_head, join
+from posenas.composing.building import build_head, levels_of, make, outline_network
+from posenas.composing.checks.remedies import Change, Parts, first_remedy
+from posenas.composing.joined import chosen_head, holding_head, join, own_space
 from posenas.composing.plugins import find_plugins
-from posenas.contract.components import Head, Relaxed, SearchSpace
+from posenas.contract.components import Head, HeadModule, Relaxed, SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, Real
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
 from posenas.contract.problem import Demanding, Strategy
 from posenas.networks.reach import reached
+from posenas.networks.without_values import WithoutValues
 from posenas.runs.recipe import ComponentChoice, Recipe
 
 _NETWORKS_TO_REACH = 16
 """The networks that are drawn before a dimension counts as one without effect."""
+
+_LEARNS = "learns real dimensions"
+"""What a strategy for relaxed spaces does, where there is nothing to learn."""
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """What a strategy asks for and does not get.
+
+    Attributes:
+        reason: in words; empty where nothing is missing.
+        missing: the capabilities that neither the space nor the head's module has.
+    """
+
+    reason: str = ""
+    missing: tuple[type, ...] = ()
+
+
+def unread(levels: Sequence[Level], head: Head) -> str:
+    """Say why a head, or a choice of a searched one, cannot read the levels; "" where it can."""
+    try:
+        holding_head(head).select(levels)
+    except PosenasError as error:
+        return str(error)
+    return ""
+
+
+def module_for(
+    levels: Sequence[Level], space: SearchSpace, head: Head, *, keypoints: KeypointSet
+) -> HeadModule:
+    """Return the module that a head builds for one of the space's networks, without values.
+
+    Args:
+        levels: those of the network.
+        space: joined with the head's dimensions where the head has some.
+        head: builds the module.
+        keypoints: what the head finds.
+
+    Raises:
+        PosenasError: where the head cannot find them; in its own words.
+    """
+    chosen = chosen_head(head, space.sample(Random(0)))
+    with torch.device("meta"), WithoutValues():
+        return chosen.build(chosen.select(levels), keypoints)
+
+
+def unmet(strategy: Strategy, space: SearchSpace, module: Callable[[], HeadModule]) -> Unmet:
+    """Return what a strategy lacks in a space and a head.
+
+    Args:
+        strategy: requires capabilities, and may refuse the space in words of its own.
+        space: joined with the head's dimensions where the head has some.
+        module: gives the head's module, if the space alone lacks a capability.
+    """
+    needs = strategy.requires()
+    missing = tuple(need for need in needs if not isinstance(space, need) and not isinstance(module(), need))
+    if missing:
+        return Unmet(f"needs {' and '.join(need.__name__ for need in missing)}", missing)
+    if isinstance(strategy, Demanding):
+        try:
+            strategy.check_space(space)
+        except PosenasError as error:
+            return Unmet(str(error))
+    if Relaxed in needs and not any(isinstance(each, Real) for each in space.dimensions().values()):
+        return Unmet(_LEARNS)
+    return Unmet()
+
+
+def offers(capability: type, space: SearchSpace, head: Head, keypoints: KeypointSet) -> bool:
+    """Tell whether the space, or the module that the head builds, has the capability.
+
+    Args:
+        capability: a protocol of the contract.
+        space: builds the backbone that the head is for.
+        head: builds the module.
+        keypoints: what the head finds.
+    """
+    joined = join(space, head)
+    return isinstance(joined, capability) or isinstance(build_head(joined, head, keypoints), capability)
+
+
+def check_head(recipe: Recipe, space: SearchSpace, head: Head) -> None:
+    """Check that the head, or every choice of a searched one, can read the levels of the space's networks.
+
+    Args:
+        recipe: names both.
+        space: builds the networks.
+        head: selects levels.
+
+    Raises:
+        PosenasError: where it cannot; it names an option that helps, and heads that can.
+    """
+    levels = levels_of(space)
+    reason = unread(levels, head)
+    if reason:
+        found = first_remedy(Parts(space, levels, head), ("head", "space"), reads)
+        advice = f"set {found}; " if found else ""
+        raise PosenasError(
+            f"head {recipe.head.name!r} does not fit space {recipe.space.name!r}: {reason}; {advice}"
+            f"heads that fit it: {', '.join(_heads_for(levels)) or 'none installed'}"
+        )
+
+
+def reads(parts: Parts) -> bool:
+    """Tell whether the head can read the levels of the space's networks."""
+    return not unread(parts.levels, parts.head)
 
 
 def check_strategy(
@@ -40,31 +152,60 @@ def check_strategy(
 
     Raises:
         PosenasError: where one is missing, the strategy refuses the space, or nothing can be learnt that it
-            learns.
+            learns; it names an option that helps, if there is one.
     """
-    missing = [need for need in strategy.requires() if not offers(need, space, head, keypoints)]
-    if missing:
-        words = " and ".join(capability.__name__ for capability in missing)
-        fitting = partial(_fitting, keypoints=keypoints)
-        raise PosenasError(
-            f"strategy {recipe.strategy.name!r} needs {words}, which space {recipe.space.name!r} with head "
-            f"{recipe.head.name!r} does not offer; spaces for it: {fitting('space', strategy, None, head)}; "
-            f"heads for it: {fitting('head', strategy, space, None)}; "
-            f"strategies for them: {fitting('strategy', None, space, head)}"
-        )
-    if isinstance(strategy, Demanding):
-        strategy.check_space(join(space, head))
+    joined = join(space, head)
+    found = unmet(strategy, joined, cache(partial(build_head, joined, head, keypoints)))
+    if found.reason:
+        parts = Parts(own_space(space), levels_of(own_space(space)), head, strategy)
+        remedy = strategy_remedy(parts, found, keypoints)
+        advice = f"; set {remedy}" if remedy else ""
+        raise PosenasError(_refusal(recipe, parts, found, keypoints, advice=advice))
     if Relaxed in strategy.requires():
-        _check_learnable(recipe, space, head, keypoints)
+        _check_learnable(joined, head, keypoints)
 
 
-def _check_learnable(recipe: Recipe, space: SearchSpace, head: Head, keypoints: KeypointSet) -> None:
-    """Raise PosenasError where there is no real dimension, or one without effect on the head's outputs."""
-    if not any(isinstance(dimension, Real) for dimension in space.dimensions().values()):
-        raise PosenasError(
-            f"strategy {recipe.strategy.name!r} learns real dimensions, and space {recipe.space.name!r} has "
-            f"none with these options; see `posenas show space {recipe.space.name}`, or take another strategy"
+def strategy_remedy(parts: Parts, found: Unmet, keypoints: KeypointSet) -> Change | None:
+    """Return the first change of one option with which a strategy gets what it asks for; None without one.
+
+    A missing capability is a method that a class lacks, so only another demand of the strategy helps there.
+
+    Args:
+        parts: the strategy, and what it is to search.
+        found: what is missing.
+        keypoints: what the head finds.
+    """
+    kinds = ("strategy",) if found.missing else ("strategy", "head", "space")
+    return first_remedy(parts, kinds, partial(_is_met, keypoints=keypoints))
+
+
+def _is_met(parts: Parts, *, keypoints: KeypointSet) -> bool:
+    assert parts.strategy is not None
+    joined = join(parts.space, parts.head)
+    module = cache(partial(module_for, parts.levels, joined, parts.head, keypoints=keypoints))
+    return not unread(parts.levels, parts.head) and not unmet(parts.strategy, joined, module).reason
+
+
+def _refusal(recipe: Recipe, parts: Parts, found: Unmet, keypoints: KeypointSet, *, advice: str) -> str:
+    """Return the line that refuses a strategy, with the installed components that would do."""
+    strategy = f"strategy {recipe.strategy.name!r} {found.reason}"
+    if found.missing:
+        fitting = partial(_fitting, parts, keypoints=keypoints)
+        return (
+            f"{strategy}, which space {recipe.space.name!r} with head {recipe.head.name!r} does not offer"
+            f"{advice}; spaces for it: {fitting('space')}; heads for it: {fitting('head')}; "
+            f"strategies for them: {fitting('strategy')}"
         )
+    if found.reason == _LEARNS:
+        return (
+            f"{strategy}, and space {recipe.space.name!r} has none with these options{advice}; see "
+            f"`posenas show space {recipe.space.name}`, or take another strategy"
+        )
+    return f"{found.reason}{advice}"
+
+
+def _check_learnable(space: SearchSpace, head: Head, keypoints: KeypointSet) -> None:
+    """Raise PosenasError where a real dimension has no effect on the head's outputs."""
     missing = _unreached(space, head, keypoints)
     if missing:
         raise PosenasError(
@@ -104,65 +245,21 @@ def _choices_and_tensors(space: SearchSpace, genotype: Genotype, network: nn.Mod
     return repr((choices, {name: tensor.shape for name, tensor in network.state_dict().items()}))
 
 
-def offers(capability: type, space: SearchSpace, head: Head, keypoints: KeypointSet) -> bool:
-    """Tell whether the space, or the module that the head builds, has the capability.
-
-    Args:
-        capability: a protocol of the contract.
-        space: builds the backbone that the head is for.
-        head: builds the module.
-        keypoints: what the head finds.
-    """
-    joined = join(space, head)
-    return isinstance(joined, capability) or isinstance(build_head(joined, head, keypoints), capability)
-
-
-def _fitting(
-    kind: str,
-    strategy: Strategy | None,
-    space: SearchSpace | None,
-    head: Head | None,
-    *,
-    keypoints: KeypointSet,
-) -> str:
-    """Name the installed components of this kind that the other two (those not None) work with."""
+def _fitting(parts: Parts, kind: str, *, keypoints: KeypointSet) -> str:
+    """Name the installed components of this kind that work with the two others, without an option."""
     names = []
     for plugin in find_plugins((kind,)):
         try:
             component = make(kind, ComponentChoice(plugin.name))
-            trio = (strategy or component, space or component, head or component)
-            if all(offers(need, trio[1], trio[2], keypoints) for need in trio[0].requires()):
-                if isinstance(trio[0], Demanding):
-                    trio[0].check_space(join(trio[1], trio[2]))
+            levels = levels_of(component) if kind == "space" else parts.levels
+            if _is_met(replace(parts, levels=levels, **{kind: component}), keypoints=keypoints):
                 names.append(plugin.name)
         except PosenasError:
             continue  # what does not load, or does not fit otherwise, is no suggestion
     return ", ".join(names) or "none installed"
 
 
-def check_head(recipe: Recipe, space: SearchSpace, head: Head) -> None:
-    """Check that the head, or every choice of a searched one, can read the levels of the space's networks.
-
-    Args:
-        recipe: names both.
-        space: builds the networks.
-        head: selects levels.
-
-    Raises:
-        PosenasError: where it cannot; it names heads that can.
-    """
-    with torch.device("meta"):
-        backbone = space.build(space.sample(Random(0)))
-    try:
-        holding_head(head).select(backbone.levels)
-    except PosenasError as error:
-        raise PosenasError(
-            f"head {recipe.head.name!r} does not fit space {recipe.space.name!r}: {error}; "
-            f"heads that fit it: {', '.join(_fitting_heads(backbone.levels)) or 'none installed'}"
-        ) from error
-
-
-def _fitting_heads(levels: Sequence[Level]) -> list[str]:
+def _heads_for(levels: Sequence[Level]) -> list[str]:
     fitting = []
     for plugin in find_plugins(("head",)):
         try:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from annotated_types import Gt
 
+from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import check_genotype
 from posenas.contract.problem import Problem
@@ -26,12 +27,15 @@ class Single:
     def requires(self) -> Sequence[type]:
         return ()
 
-    def search(self, problem: Problem) -> Iterator[Trial]:
+    def check_space(self, space: SearchSpace) -> None:
+        """Refuse a space that the genotype is none of."""
         if not self.genotype:
             raise PosenasError(
                 "strategy.genotype is empty: use `posenas train NAME`, or set one value for each dimension"
             )
-        check_genotype(self.genotype, problem.space.dimensions())
+        check_genotype(self.genotype, space.dimensions())
+
+    def search(self, problem: Problem) -> Iterator[Trial]:
         genotype = problem.derived(self.genotype)
         weights = problem.train(genotype, epochs=self.epochs)
         yield problem.evaluate(genotype, weights, stage="final")

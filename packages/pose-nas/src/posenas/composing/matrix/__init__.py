@@ -1,0 +1,1 @@
+"""Which of the installed components work together, from the contracts alone."""
