@@ -158,7 +158,7 @@ def test_composing_says_what_a_search_without_a_limit_finds(posenas: Posenas) ->
         (("-o", "training.learning_rat=1"), "did you mean 'learning_rate'"),
         (("--limit", "gmac<=1"), "did you mean 'gmacs'"),
         (("--device", "gpu"), "cpu"),
-        (("-o", "head.input_size=100,96"), "does not divide by"),
+        (("-o", "head.input_size=100,96"), "is not a multiple of"),
         (("-o", "dataset.train_images=0"), "train_images"),
         (("--dataset", "coco"), "dataset.root"),
         (("--recipe", "missing.toml"), "missing.toml"),

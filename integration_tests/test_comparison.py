@@ -101,7 +101,7 @@ def test_each_strategy_searches_with_shared_weights_and_from_scratch(
     ("words", "problem"),
     [
         (("--maximize", "gmacs"), "--maximize gmacs: lower is better; write --minimize gmacs"),
-        (("--minimize", "gmacs"), "gmacs: known without any training"),
+        (("--minimize", "gmacs"), "gmacs: can be computed without training"),
         (("--maximize", "oks.AB"), "did you mean 'oks.A"),
         (("--maximize", "oks.AP", "--maximize", "oks.AP"), "each may be named once"),
         (("--space", "fixed", "--strategy", "random", "-o", "strategy.weights=shared"), "WeightSharing"),

@@ -389,4 +389,4 @@ def test_a_broken_zoo_entry_is_a_row_and_harms_nothing(posenas: Posenas, install
     for name in ("a-data", "a-bad", "a-genotype"):
         assert posenas("train", name, "--dry-run").status == 2
     assert posenas("describe", "mobilenetv2-pose").status == 0
-    assert "evilplug 1.0 is no zoo entry" in posenas("doctor").out
+    assert "evilplug 1.0 is not a zoo entry" in posenas("doctor").out

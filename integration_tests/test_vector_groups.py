@@ -23,7 +23,7 @@ def own(*groups: Sequence[str]) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("groups", "reason"),
     [
-        (own(NAMES, ["nose"], ["left_elbo"]), "'left_elbo' in group 3 is no keypoint of coco-17"),
+        (own(NAMES, ["nose"], ["left_elbo"]), "'left_elbo' in group 3 is not a keypoint of coco-17"),
         (own(NAMES, ["nose"], []), "group 3 is empty"),
         (own(NAMES[1:6], NAMES[6:9], NAMES[9:]), "no group has nose of coco-17"),
         (own(NAMES), "1 part groups, and the backbone has 3 levels"),

@@ -270,7 +270,7 @@ def test_files_are_found_by_their_splits(tmp_path):
     ("options", "says"),
     [
         ({"root": ""}, "dataset.root is not set"),
-        ({"root": "nowhere"}, "is no file and no folder"),
+        ({"root": "nowhere"}, "is neither a file nor a folder"),
         ({"val_share": 0.0}, "one label file and no val; set dataset.val, or dataset.val_share=0.2"),
         ({"val": "labels.slp"}, "dataset.val_share holds a part of train out as val, but dataset.val"),
         ({"val": "no.slp", "val_share": 0.0}, "no.slp: there is no such label file; mend dataset.val"),

@@ -204,7 +204,7 @@ BAD = {
     "empty": ([list(COCO.names), []], "part groups: group 2 is empty; name its keypoints, or leave it out"),
     "unknown": (
         [list(COCO.names), ["left_elbo"]],
-        "part groups: 'left_elbo' in group 2 is no keypoint of coco-17; did you mean 'left_elbow'?",
+        "part groups: 'left_elbo' in group 2 is not a keypoint of coco-17; did you mean 'left_elbow'?",
     ),
     "twice": (
         [[*COCO.names, "nose"]],

@@ -113,7 +113,7 @@ class TestLevels:
 
     def test_refuses_a_view_that_does_not_divide(self) -> None:
         line = refusal(VectorHead(input_size=(130, 96)), LEVELS)
-        assert line.startswith("vector head: input_size [130, 96] does not divide by 32")
+        assert line.startswith("vector head: input_size [130, 96] is not a multiple of 32")
 
     def test_refuses_more_groups_than_parts(self) -> None:
         head = VectorHead(groups=(COCO.names[:9], COCO.names[9:]))

@@ -361,7 +361,7 @@ def without(key: str, entry: str, changed: dict[str, Any]) -> None:
     [
         (lambda c: c.pop("images"), "`images` is missing"),
         (lambda c: c.pop("annotations"), "`annotations` is missing"),
-        (lambda c: c.update(annotations=[3]), "`annotations` is missing or no list of objects"),
+        (lambda c: c.update(annotations=[3]), "`annotations` is missing or not a list of objects"),
         (lambda c: c.update(annotations=[]), "no person is annotated"),
         (lambda c: without("keypoints", "categories", c), "found: none"),
         (lambda c: c["categories"][1].update(keypoints=["tail"]), "found: puppet, dog"),

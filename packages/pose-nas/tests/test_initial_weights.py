@@ -184,5 +184,5 @@ def test_a_file_of_which_nothing_fits_is_refused_with_both_sides_names(tmp_path:
 )
 def test_tensors_that_are_no_weights_are_named(tmp_path: Path, name: str, tensor: Tensor, fault: str) -> None:
     save_file(WEIGHTS | {name: tensor}, tmp_path / "file")
-    with pytest.raises(PosenasError, match=f"1 of its [23] tensors are no weights: {fault}"):
+    with pytest.raises(PosenasError, match=f"1 of its [23] tensors are not weights: {fault}"):
         read_initial_weights(tmp_path / "file")

@@ -319,7 +319,7 @@ def test_several_classes(tmp_path):
     assert told(dataset) == [
         "train: 1 label lines of other classes than dataset.category are left out: dog (1)"
     ]
-    with pytest.raises(PosenasError, match=r"dataset\.category = 'persons' is no class of .*'person'"):
+    with pytest.raises(PosenasError, match=r"dataset\.category = 'persons' is not a class of .*'person'"):
         YoloDataset(root=str(tmp_path), category="persons").split("train")
     two = DATA.replace("kpt_names: {", "kpt_names: {1: [nose, left_paw, right_paw], ")
     with pytest.raises(

@@ -86,7 +86,7 @@ def data_folder(options: FileOptions, *, instructions: str) -> Path:
         return root.parent
     if not root.is_dir():
         raise PosenasError(
-            f"dataset sleap: dataset.root = {root.absolute()} is no file and no folder. {instructions}"
+            f"dataset sleap: dataset.root = {root.absolute()} is neither a file nor a folder. {instructions}"
         )
     return root
 

@@ -51,7 +51,7 @@ class KapaoHead:
     ] = 0.05
     keypoint_confidence: Annotated[
         bool,
-        "also learn whether each keypoint of a pose can be seen: its score where nothing is fused",
+        "also learn whether each keypoint of a pose can be seen; its score if nothing is fused into it",
     ] = False
     pose_threshold: Annotated[float, "poses of a lower score are left out", Ge(0), Le(1), AFTER_TRAINING] = (
         0.001
@@ -61,26 +61,28 @@ class KapaoHead:
     ] = 0.2
     pose_overlap: Annotated[
         float,
-        "intersection over union above which the worse of two poses goes",
+        "intersection over union above which the worse of two poses is removed",
         Ge(0),
         Le(1),
         AFTER_TRAINING,
     ] = 0.65
-    keypoint_overlap: Annotated[float, "the same of two keypoint objects", Ge(0), Le(1), AFTER_TRAINING] = (
-        0.25
-    )
+    keypoint_overlap: Annotated[
+        float,
+        "intersection over union above which the worse of two keypoint objects is removed",
+        Ge(0),
+        Le(1),
+        AFTER_TRAINING,
+    ] = 0.25
     limit: Annotated[
         int, "most poses, and most objects of each keypoint, in an image", Ge(1), AFTER_TRAINING
     ] = 300
-    fusion: Annotated[
-        bool, "whether keypoint objects take the places of poses' keypoints", AFTER_TRAINING
-    ] = True
+    fusion: Annotated[bool, "whether keypoint objects replace poses' keypoints", AFTER_TRAINING] = True
     fusion_confidence: Annotated[
         float, "poses of a lower score stay as they are", Ge(0), Le(1), AFTER_TRAINING
     ] = 0.3
     fusion_distance: Annotated[
         float,
-        "pixels of the image within which a keypoint object takes a keypoint's place",
+        "pixels of the image within which a keypoint object replaces a keypoint",
         Ge(0),
         AFTER_TRAINING,
     ] = 50.0

@@ -41,7 +41,7 @@ def select_objects(
         boxes: (R, 4) x1, y1, x2, y2.
         scores: (R,) the rows' scores.
         category: (R,) 0 for a pose, k for keypoint k; each is a group of its own.
-        pose_overlap: the intersection over union above which the worse of two poses goes.
+        pose_overlap: the intersection over union above which the worse of two poses is removed.
         keypoint_overlap: the intersection over union above which the worse of two keypoint objects goes.
         limit: how many of each category stay at most.
         candidates: how many of each category are looked at, best first.

@@ -78,15 +78,15 @@ class ZoomHead:
     ] = (0, 1)
     expansions: Annotated[
         tuple[Annotated[float, Gt(0), Le(4)], ...],
-        "times the sides of a found box that may be cropped; the paper's are from 1 to 2",
+        "by how much a found box's sides are multiplied before it is cropped; the paper's are from 1 to 2",
         MinLen(1),
     ] = (1.0, 1.5, 2.0)
     sizes: Annotated[
         tuple[Annotated[int, Ge(8), Le(512), MultipleOf(8)], ...],
-        "sides of the maps of what is cropped, pixels; empty: those that the networks are made for",
+        "sides of the maps of a cropped region, pixels; empty: those that the networks are made for",
     ] = ()
     searched: Annotated[
-        bool, "whether face and hands are searched; false: each choice is the one of the largest network"
+        bool, "whether face and hands are searched; false takes each choice from the largest network"
     ] = True
 
     def __post_init__(self) -> None:

@@ -66,7 +66,7 @@ class Bilevel:
     last_temperature: LastTemperature = 0.5
     networks: Annotated[
         int,
-        "draws of the controller that an epoch's batches are trained with; up to 4 stay built (ours)",
+        "draws of the controller that an epoch's batches are trained with; up to 4 stay in memory (ours)",
         Gt(0),
     ] = 4
     controller_from: Annotated[
@@ -79,7 +79,7 @@ class Bilevel:
     entropy_weight: EntropyWeight = 1e-3
     baseline_decay: BaselineDecay = 0.9
     candidates: Annotated[
-        int, "draws of the controller that the answer is chosen among (the paper's)", Gt(0)
+        int, "draws of the controller from which the final network is chosen (the paper's)", Gt(0)
     ] = 10
     calibration_people: CalibrationPeople = 128
     final_epochs: FinalEpochs = 6

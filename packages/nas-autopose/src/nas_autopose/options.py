@@ -19,13 +19,15 @@ ArchitectureRate: TypeAlias = Annotated[
 ]
 EstimatorOption: TypeAlias = Annotated[
     EstimatorChoice,
-    "soft computes all operations of an edge, single one that is drawn, auto: single where the space can "
+    "soft computes all operations of an edge, single only a drawn one, auto: single if the space supports it "
     "(ours; the paper says Gumbel-softmax)",
 ]
-FirstTemperature: TypeAlias = Annotated[float, "of the Gumbel-softmax at the beginning (ours)", Gt(0)]
+FirstTemperature: TypeAlias = Annotated[
+    float, "temperature of the Gumbel-softmax at the beginning (ours)", Gt(0)
+]
 LastTemperature: TypeAlias = Annotated[
     float,
-    "of the Gumbel-softmax at the end; it falls by the same factor in equal times (ours)",
+    "temperature of the Gumbel-softmax at the end; it falls exponentially (ours)",
     Gt(0),
 ]
 CalibrationPeople: TypeAlias = Annotated[

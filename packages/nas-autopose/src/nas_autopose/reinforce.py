@@ -55,7 +55,7 @@ class Reinforce:
     """
 
     weights: Annotated[
-        Source, "draws' weights: a super-network's, their own, or auto: shared where the space can"
+        Source, "draws' weights: a super-network's, their own, or auto: shared if the space supports it"
     ] = "auto"
     epochs: Annotated[
         int, "passes over the people in training the super-network, or each drawn network", Gt(0)

@@ -41,8 +41,8 @@ class AutoPoseSpace:
 
     channels: Annotated[
         int,
-        "of the finest branch in the search; each coarser one has twice as many, and the network that is "
-        "trained in the end twice as many again; the paper's is 16",
+        "channels of the finest branch in the search; each coarser branch has twice as many, and the network "
+        "that is trained in the end twice as many again; the paper's is 16",
         Ge(1),
     ] = 4
     scales: Annotated[int, "branches of a stage, at 1/4, 1/8 and so on; the paper's is 4", Ge(1), Le(4)] = 3
@@ -52,7 +52,7 @@ class AutoPoseSpace:
         Restriction, "searched: any may be on; one: at most one in a stage; all: all are on"
     ] = "searched"
     aggregation: Annotated[
-        bool, "cells that aggregate the scales in every module; without them only the output joins the scales"
+        bool, "whether modules aggregate the scales; if false, only the output joins them"
     ] = True
 
     def dimensions(self) -> dict[str, Dimension]:

@@ -165,7 +165,7 @@ def _indices(keypoints: KeypointSet, members: Sequence[str], group: str) -> Iter
     for position, name in enumerate(members):
         if name not in keypoints.names:
             raise PosenasError(
-                f"part groups: {name!r} in {group} is no keypoint of {keypoints.name}; "
+                f"part groups: {name!r} in {group} is not a keypoint of {keypoints.name}; "
                 f"{suggestion(name, keypoints.names)}"
             )
         if name in members[:position]:

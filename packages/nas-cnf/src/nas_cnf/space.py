@@ -52,16 +52,15 @@ class CnfSpace:
     ] = "mobilenetv2"
     width: Annotated[
         float | None,
-        "times as many channels in a fabric or hand-made backbone; none: half as many; other networks keep "
-        "theirs",
+        "factor of the channels of a fabric or hand-made backbone; none: 0.5; other networks keep theirs",
         Gt(0),
         Le(8),
     ] = None
     parts: Annotated[int, "fabrics after the backbone, one for each part; 0: the backbone alone", Ge(0)] = 1
-    tied: Annotated[bool, "one alpha and beta for all parts, called part1's; each keeps its own weights"] = (
-        False
-    )
-    layers: Annotated[int, "of a part's fabric: the last ones of a whole fabric", Ge(2), Le(16)] = 3
+    tied: Annotated[
+        bool, "all parts share one alpha and beta, those of part1; each part keeps its own weights"
+    ] = False
+    layers: Annotated[int, "layers of a part's fabric: the last ones of a whole fabric", Ge(2), Le(16)] = 3
     coarsest: Annotated[Literal[16, 32], "stride of the smallest scale of all fabrics"] = 32
     channels: Annotated[int, "C of a part's fabric: at 1/s of the image it has C x s channels", Ge(1)] = 4
     hidden: Annotated[int, "H: hidden nodes of each cell of a part's fabric", Ge(1), Le(8)] = 1

@@ -34,7 +34,7 @@ Sparsity: TypeAlias = Annotated[
     float, "weight of the architecture's entropy in its loss: above 0, few choices come to weigh all", Ge(0)
 ]
 Discrete: TypeAlias = Annotated[
-    bool, "take the heaviest choice everywhere and nothing else, as DARTS does, before the last training"
+    bool, "before the last training, keep only the choice with the largest weight everywhere, as DARTS does"
 ]
 Prune: TypeAlias = Annotated[
     float,
@@ -55,13 +55,13 @@ class Synchronous:
 
     epochs: SearchEpochs = 8
     architecture_rate: Annotated[
-        float | None, "learning rate of the architecture, always the same; none: as the weights'", Gt(0)
+        float | None, "constant learning rate of the architecture; none takes that of the weights", Gt(0)
     ] = None
     sparsity: Sparsity = 0.0
     discrete: Discrete = False
     prune: Prune = 0.0
     final_epochs: Annotated[
-        int, "passes in training the found network on, its architecture frozen", Ge(0)
+        int, "passes in training the found network further, with a frozen architecture", Ge(0)
     ] = 0
 
     def requires(self) -> Sequence[type]:

@@ -57,7 +57,10 @@ class VectorHead:
 
     input_size: InputSizeOption = (128, 96)
     dimension: Annotated[
-        int, "of the vectors; 1 is the paper's plain heat map, whose values are no lengths", Ge(1), Le(256)
+        int,
+        "numbers in a vector (d); 1 is the paper's plain heat map, whose values can be negative",
+        Ge(1),
+        Le(256),
     ] = 8
     groups: Annotated[
         Groups,
@@ -82,7 +85,7 @@ class VectorHead:
 
         Raises:
             PosenasError: if none is that fine, the parts differ in stride or in number from the groups, or
-                the view does not divide by the stride of every level.
+                the view is not a multiple of the stride of every level.
         """
         parts = _part_levels(levels)
         selected = [deepest_within([level], QUARTER) for level in parts] or [deepest_within(levels, QUARTER)]

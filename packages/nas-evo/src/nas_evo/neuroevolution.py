@@ -72,17 +72,20 @@ class Neuroevolution:
     preset: Annotated[
         Literal["small", "E1", "E2", "E3"], "the thesis's experiments, or a size for minutes on a CPU"
     ] = "small"
-    generations: Annotated[int | None, "of children; none: the preset's", Ge(0)] = None
+    generations: Annotated[int | None, "generations of children; none: the preset's", Ge(0)] = None
     children: Annotated[
-        int | None, "in each generation, a multiple of the parents; none: the preset's", Ge(1)
+        int | None, "children in each generation, a multiple of the parents; none: the preset's", Ge(1)
     ] = None
-    parents: Annotated[int | None, "the fittest so many of all have children; none: the preset's", Ge(1)] = (
-        None
-    )
+    parents: Annotated[
+        int | None, "how many of the fittest networks have children; none: the preset's", Ge(1)
+    ] = None
     gamma: Annotated[
-        float | None, "of the fitness; the further below 0, the more parameters cost; none: the preset's"
+        float | None,
+        "exponent of the fitness; the further below 0, the more parameters cost; none: the preset's",
     ] = None
-    target_parameters: Annotated[float, "T of the fitness", Gt(0)] = 5e6
+    target_parameters: Annotated[
+        float, "the number of parameters at which the fitness equals the loss", Gt(0)
+    ] = 5e6
     ancestor_epochs: Annotated[int | None, "passes over the people; none: the preset's", Gt(0)] = None
     child_epochs: Annotated[int | None, "passes over the people; none: the preset's", Gt(0)] = None
     inheritance: Annotated[

@@ -28,7 +28,7 @@ class EvoSpace:
         "height and width that depth and width are scaled to from 256x192, pixels; other inputs work too",
     ] = SEARCHED_SIZE
     width: Annotated[
-        float, "times as many channels everywhere, to a multiple of 8, at least 8", Gt(0), Le(8)
+        float, "factor of all channels, rounded to a multiple of 8, at least 8", Gt(0), Le(8)
     ] = 0.25
     drop_connect: Annotated[
         float | None,

@@ -27,7 +27,7 @@ class Sandwich:
 
     epochs: Annotated[int, "passes over the people in training the super-network", Gt(0)] = 2
     random_networks: Annotated[
-        int, "random networks in each step, beside the largest and the smallest", Ge(0)
+        int, "random networks in each step, besides the largest and the smallest", Ge(0)
     ] = 2
     distillation: Annotated[
         Distillation,
@@ -40,7 +40,7 @@ class Sandwich:
     calibration_people: Annotated[
         int, "training people that batch norm's statistics are taken from", Gt(0)
     ] = 128
-    final_epochs: Annotated[int, "passes over the people in training the winner on", Gt(0)] = 13
+    final_epochs: Annotated[int, "passes over the people in training the winner further", Gt(0)] = 13
 
     def requires(self) -> Sequence[type]:
         return (WeightSharing,) if self.distillation == "off" else (WeightSharing, Distillable)

@@ -31,7 +31,7 @@ class ElasticSpace:
     ] = "tiny"
     input_scales: Annotated[
         tuple[Annotated[float, Gt(0), Le(1)], ...],
-        "sizes, relative to the view's and increasing, at which a network may look at it",
+        "input sizes that a network may choose from, as shares of the view's size, increasing",
         MinLen(1),
     ] = (1.0,)
 

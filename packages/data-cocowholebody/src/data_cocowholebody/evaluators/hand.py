@@ -53,7 +53,7 @@ class HandEvaluator:
     """
 
     threshold: Annotated[
-        float, "least distance that counts as wrong, in longer sides of the hand's box", Gt(0)
+        float, "smallest distance that counts as wrong, in longer sides of the hand's box", Gt(0)
     ] = 0.2
 
     def metrics(self) -> Sequence[Metric]:

@@ -12,7 +12,9 @@ from posenas.cli.terminal import say, tell
 
 @click.command()
 @click.argument("package")
-@set_option("Such as space.widest=48 or dataset.root=data; each goes to the components that have it.")
+@set_option(
+    "Set an option, such as space.widest=48 or dataset.root=data; each goes to the components that have it."
+)
 @json_option
 @click.pass_context
 def check(context: click.Context, package: str, assignments: tuple[str, ...], as_json: bool) -> None:

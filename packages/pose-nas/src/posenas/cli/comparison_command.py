@@ -36,14 +36,14 @@ from posenas.cli.terminal import say
 @click.option(
     "--alone-epochs",
     type=click.IntRange(min=1),
-    help="Passes over the people in training each alone.  [default: the winner's]",
+    help="Passes over the people in training each of them.  [default: the winner's]",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0, max=1),
     default=0.05,
     show_default=True,
-    help="How far costs may lie apart and still count as equal, as a share.",
+    help="How much costs may differ and still count as equal, as a share.",
 )
 @accept_option
 @json_last_option

@@ -20,17 +20,17 @@ def data() -> None:
 
 @data.command()
 @click.argument("name")
-@set_option("Such as dataset.root=FOLDER.", metavar="dataset.KEY=VALUE")
+@set_option("Set an option, such as dataset.root=FOLDER.", metavar="dataset.KEY=VALUE")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("data-check.png"),
     show_default=True,
-    help="The picture.",
+    help="File for the picture.",
 )
 @click.option("--samples", type=click.IntRange(min=1), default=16, show_default=True, help="People to draw.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--strict", is_flag=True, help="End with status 2 where something is found.")
+@click.option("--strict", is_flag=True, help="End with status 2 if something is found.")
 @json_option
 def check(
     name: str,

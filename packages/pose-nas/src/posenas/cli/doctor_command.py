@@ -18,12 +18,12 @@ from posenas.cli.terminal import say, tell
     "--recipe", type=click.Path(path_type=Path), help="Look at the data of the recipe in this TOML file."
 )
 @click.option("--dataset", metavar="NAME", help="Look at the data of this dataset.")
-@set_option("Such as dataset.root=FOLDER.", metavar="dataset.KEY=VALUE")
+@set_option("Set an option, such as dataset.root=FOLDER.", metavar="dataset.KEY=VALUE")
 @json_option
 def doctor(recipe: Path | None, dataset: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Look at environment, machine, devices, plugins and data, and say what to mend.
 
-    Every line begins with ok, warn or mend. Ends with status 2 where something must be mended, else with 0.
+    Every line begins with ok, warn or mend. Ends with status 2 if something must be mended, else with 0.
     """
     from posenas.cli.doctor import examine
 

@@ -101,7 +101,7 @@ def _table(kind: str, name: str) -> tuple[type[Any], str]:
         return AUGMENTATIONS[name], f"a table of recipes with a head that looks at a whole {name}"
     if kind not in SETTINGS_TABLES:
         raise PosenasError(
-            f"{kind!r} is no kind of component; {suggestion(kind, (*CLASS_KINDS, *SETTINGS_TABLES))}"
+            f"{kind!r} is not a kind of component; {suggestion(kind, (*CLASS_KINDS, *SETTINGS_TABLES))}"
         )
     if name:
         raise PosenasError(f"table {kind} has no parts: `posenas show {kind}` shows all of it")
@@ -111,7 +111,7 @@ def _table(kind: str, name: str) -> tuple[type[Any], str]:
 @click.command()
 @click.argument("network")
 @click.option("--space", metavar="NAME", help="The space of a genotype's JSON file.  [default: ofa]")
-@set_option("Such as space.backbone=resnet50 or head.input_size=256,192.")
+@set_option("Set an option, such as space.backbone=resnet50 or head.input_size=256,192.")
 @json_option
 def describe(network: str, space: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Show what NETWORK costs and its levels: a zoo entry, a genotype's JSON file or a run's folder."""

@@ -26,13 +26,15 @@ def latency() -> None:
 @click.option("--space", metavar="NAME", help="The networks' space.  [default: ofa]")
 @click.option("--head", metavar="NAME", help="The networks' head.  [default: heatmap]")
 @click.option("--dataset", metavar="NAME", help="Its keypoints are the head's.  [default: synthetic]")
-@set_option("Such as space.backbone=resnet50, head.input_size=256,192 or latency.batch_size=8.")
+@set_option(
+    "Set an option, such as space.backbone=resnet50, head.input_size=256,192 or latency.batch_size=8."
+)
 @click.option(
     "--networks",
     type=click.IntRange(min=6),
     default=48,
     show_default=True,
-    help="Measured whole; a third of them judges the table.",
+    help="Networks to measure as a whole; a third of them measures the table's error.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the networks.")
 @click.option("--device", help="auto, cpu or cuda.  [default: auto]")
@@ -43,7 +45,7 @@ def build(
 ) -> None:
     """Measure the operators of a space's networks on this device, and write FILE.
 
-    A build that was stopped goes on with the same command.
+    Repeat the command to continue a build that was stopped.
     """
     from rich.console import Console
 
@@ -72,7 +74,7 @@ def build(
 @latency.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("network", default="")
-@set_option("Such as space.backbone=resnet50 or head.input_size=256,192, of NETWORK.")
+@set_option("Set an option, such as space.backbone=resnet50 or head.input_size=256,192, of NETWORK.")
 @click.option("--measure", is_flag=True, help="Time NETWORK on this machine too.")
 @json_option
 def show(file: Path, network: str, assignments: tuple[str, ...], measure: bool, as_json: bool) -> None:

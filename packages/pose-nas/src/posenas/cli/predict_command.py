@@ -29,7 +29,7 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
         PosenasError: for "nan".
     """
     if math.isnan(value):
-        raise PosenasError("--threshold nan: this is no number; give one that scores can be compared with")
+        raise PosenasError("--threshold nan: not a number; give one, such as 0.3")
     return value
 
 
@@ -50,7 +50,7 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
 @click.option(
     "--ids-of",
     type=click.Path(path_type=Path),
-    help="An annotation file that tells the ids of the images, by their names.  "
+    help="An annotation file with the ids of the images, by their names.  "
     "[default: 1, 2, ... in the order of the names]",
 )
 @click.option(
@@ -65,7 +65,7 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
     type=click.Choice(("coco", "yolo")),
     default="coco",
     show_default=True,
-    help="The form of --annotations: coco is a JSON file, yolo a folder of ultralytics' text files.",
+    help="Format of --annotations: coco is a JSON file, yolo a folder of ultralytics' text files.",
 )
 @click.option(
     "--threshold",
@@ -73,9 +73,9 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
     callback=_number,
     default=0.3,
     show_default=True,
-    help="Poses of a lower score are written, and not drawn.",
+    help="Poses with a lower score are written, but not drawn.",
 )
-@click.option("--frames", type=click.IntRange(min=1), help="Only the first so many.  [default: all]")
+@click.option("--frames", type=click.IntRange(min=1), help="Only the first N frames.  [default: all]")
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Frames at once."
 )
@@ -87,7 +87,9 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
     help="Images with more pixels are not read.",
 )
 @click.option("--device", help="auto, cpu or cuda.  [default: the run's]")
-@set_option("Such as evaluation.flip_test=false, which is about twice as fast, or head.pose_threshold=0.1.")
+@set_option(
+    "Set an option, such as head.pose_threshold=0.1, or evaluation.flip_test=false to be twice as fast."
+)
 @json_last_option
 def predict(
     run: Path,

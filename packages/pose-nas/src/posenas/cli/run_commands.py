@@ -44,16 +44,19 @@ def recipe_options(command: Command) -> Command:
             "limits",
             multiple=True,
             metavar="COST<=NUMBER",
-            help='Such as "gmacs<=0.3", "gmacs>=0.2", or of a metric "oks.AP>=0.5"; repeatable.',
+            help='Bound a cost or a metric, such as "gmacs<=0.3" or "oks.AP>=0.5"; repeatable.',
         ),
         click.option(
             "--maximize",
             multiple=True,
             metavar="METRIC",
-            help="Such as oks.AP; repeatable.  [default: the evaluator's first metric]",
+            help="Maximise a metric, such as oks.AP; repeatable.  [default: the evaluator's first metric]",
         ),
         click.option(
-            "--minimize", multiple=True, metavar="COST", help="Such as gmacs, or a metric; repeatable."
+            "--minimize",
+            multiple=True,
+            metavar="COST",
+            help="Minimise a cost or a metric, such as gmacs; repeatable.",
         ),
         click.option(
             "--seed", type=click.IntRange(min=0), help="Everything random derives from it.  [default: 0]"
@@ -85,7 +88,7 @@ run_option = click.option(
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
-    help="Search so many times, with the seed and the following ones, and report the spread.",
+    help="Search this many times, with the seed and the next ones, and report the spread.",
 )
 @json_last_option
 def compose(
@@ -97,7 +100,7 @@ def compose(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Check that five components fit together, then search with them."""
+    """Check that the five components fit together, then search with them."""
     from posenas.composing.compose import compose as check
     from posenas.composing.goals.reachable_limits import check_measured_limits, without_limit
     from posenas.runs.run import new_path
@@ -165,7 +168,7 @@ def train(
 @accept_option
 @json_last_option
 def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
-    """Continue RUN from the instant at which it was stopped."""
+    """Continue RUN from where it was stopped."""
     from posenas.composing.compose import compose as check
     from posenas.reporting.comparison.repeats import read_repeats, seed_folder
     from posenas.runs.run import open_run
@@ -326,7 +329,7 @@ def _advice(error: MemoryError | RuntimeError) -> str | None:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--split", default="val", show_default=True, help="The people to score on.")
-@set_option("Such as evaluation.boxes=FILE or dataset.root=FOLDER.")
+@set_option("Set an option, such as evaluation.boxes=FILE or dataset.root=FOLDER.")
 @click.option("--dataset", metavar="NAME", help="Another dataset with the same keypoints.")
 @click.option("--evaluator", metavar="NAME", help="Another evaluator.")
 @json_last_option

@@ -16,7 +16,7 @@ json_last_option = click.option(
 accept_option = click.option(
     "--accept-changes",
     is_flag=True,
-    help="Go on with a run whose data, packages or torch changed since it began; its report will tell.",
+    help="Continue a run though its data, packages or torch changed since it began; its report will say so.",
 )
 
 

@@ -159,7 +159,7 @@ def _of_zoo(name: str) -> NamedNetwork:
     entry = load_entry(plugin)
     problem = zoo_problem(entry)
     if problem:
-        raise PosenasError(f"{plugin} is no zoo entry: {plugin.entry_point} {problem}; {remedy(plugin)}")
+        raise PosenasError(f"{plugin} is not a zoo entry: {plugin.entry_point} {problem}; {remedy(plugin)}")
     assert isinstance(entry, ZooEntry)
     options = dict(entry.head)
     head = options.pop("name")

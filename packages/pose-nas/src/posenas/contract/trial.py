@@ -63,7 +63,7 @@ class Trial:
         try:
             canonical_json(dict(self.notes))
         except (TypeError, ValueError) as error:
-            raise PosenasError(f"a trial's notes are no plain JSON data: {error}") from error
+            raise PosenasError(f"a trial's notes are not plain JSON data: {error}") from error
 
     @property
     def id(self) -> str:

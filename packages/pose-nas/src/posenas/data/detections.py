@@ -202,7 +202,7 @@ def read_detections(
                 raise ValueError("bbox and score must be finite")
         except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise PosenasError(
-                f"{path}: entry {number} is no box with image_id, category_id, bbox and score "
+                f"{path}: entry {number} is not a box with image_id, category_id, bbox and score "
                 f"({repr(error)[:100]})"
             ) from None
         if category not in person:

@@ -32,7 +32,7 @@ class EvaluationSettings:
         Ge(0),
         Lt(1),
     ] = 0.1
-    ranking_people: Annotated[int, "at most so many people rank the candidates", Gt(0)] = 256
+    ranking_people: Annotated[int, "largest number of people that rank the candidates", Gt(0)] = 256
     flip_test: Annotated[bool, "average the outputs with those of the mirrored image"] = True
     batch_size: Annotated[int, "people in a forward pass", Gt(0)] = 64
     scales: Annotated[

@@ -14,14 +14,16 @@ class TrainingSettings:
 
     batch_size: Annotated[int, "people in a batch, or whole images", Ge(1)] = 16
     accumulate: Annotated[int, "batches whose gradients make one step", Ge(1)] = 1
-    learning_rate: Annotated[float, "at its highest", Gt(0)] = 3e-3
+    learning_rate: Annotated[float, "the highest learning rate", Gt(0)] = 3e-3
     reference_batch: Annotated[
-        int, "people in a step that learning_rate is for, scaled to those there are; 0 leaves it", Ge(0)
+        int,
+        "people in a step that learning_rate is meant for, scaled to the real number; 0 does not scale",
+        Ge(0),
     ] = 0
     optimizer: Annotated[Literal["adamw", "adam"], "adam adds weight_decay x weight to the gradient"] = (
         "adamw"
     )
-    weight_decay: Annotated[float, "on weights with more than one axis", Ge(0)] = 0.01
+    weight_decay: Annotated[float, "weight decay, on weights with more than one axis", Ge(0)] = 0.01
     decay_depthwise: Annotated[bool, "whether weight decay is on depthwise kernels too"] = True
     schedule: Annotated[Literal["cosine", "step"], "cosine to zero, or a tenth at 80 % and again at 92 %"] = (
         "cosine"
@@ -30,7 +32,7 @@ class TrainingSettings:
     warm_up_from: Annotated[
         float, "share of the learning rate at which it begins to rise; 0 is nearly none", Ge(0), Le(1)
     ] = 0.0
-    clip_norm: Annotated[float, "the gradient's norm is cut to this; 0 leaves it", Ge(0)] = 0.0
+    clip_norm: Annotated[float, "largest norm of the gradient; 0 does not limit it", Ge(0)] = 0.0
     workers: Annotated[
         int, "processes that load and warp images; 0 does it in the main one", Ge(0), Le(256)
     ] = 1

@@ -99,7 +99,7 @@ def read_initial_weights(path: Path) -> InitialWeights:
     if faults:
         name, fault = faults[0]
         raise PosenasError(
-            f"init {file}: {len(faults)} of its {len(tensors)} tensors are no weights: {name!r} {fault}; "
+            f"init {file}: {len(faults)} of its {len(tensors)} tensors are not weights: {name!r} {fault}; "
             "give weights of a training that did not diverge"
         )
     return InitialWeights(file, hashlib.sha256(content).hexdigest(), tensors)

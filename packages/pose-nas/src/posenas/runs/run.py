@@ -163,8 +163,8 @@ def _go_on(
     changes, moves = before.changes(now), before.moves(now)
     if changes and not accept_changes:
         raise PosenasError(
-            f"{run.path}: changed since the run began: {_first(changes)}; undo that, or go on all the same "
-            "with --accept-changes, which the report will tell"
+            f"{run.path}: changed since the run began: {_first(changes)}; undo that, or continue anyway "
+            "with --accept-changes (the report will say so)"
         )
     if moves:
         warn(f"the run goes on on another machine: {_first(moves)}: results may differ a little from now on")

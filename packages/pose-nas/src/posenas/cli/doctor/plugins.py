@@ -44,7 +44,7 @@ def check_loading() -> Iterator[Finding]:
             continue
         problem = zoo_problem(found) if plugin.kind == "zoo" else ""
         if problem:
-            yield Finding(AREA, "mend", f"{plugin} is no zoo entry: it {problem}", remedy(plugin))
+            yield Finding(AREA, "mend", f"{plugin} is not a zoo entry: it {problem}", remedy(plugin))
         else:
             loaded += 1
     yield Finding(AREA, "ok", f"{loaded} plugins can be loaded")

@@ -138,7 +138,7 @@ def _untruth(levels: Sequence[Level], features: object, view: View) -> str:
 def _true_shapes(level: Level, view: View) -> set[tuple[int, ...]]:
     """Return the shapes that a level's map may have.
 
-    A side that does not divide by the stride may be rounded either way.
+    A side that is not a multiple of the stride may be rounded either way.
     """
     return {
         (_VIEWS, level.channels, rounded(view.height / level.stride), rounded(view.width / level.stride))

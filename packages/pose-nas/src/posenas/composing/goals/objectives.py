@@ -40,8 +40,8 @@ def choose_objectives(
     objectives = tuple(_objective(name, metrics, costs, maximize=up) for name, up in named)
     if all(objective.is_cost for objective in objectives):
         raise PosenasError(
-            f"objectives: {', '.join(name for name, _ in named)}: known without any training; "
-            f"name a metric too, such as --maximize {metrics[0].name}"
+            f"objectives: {', '.join(name for name, _ in named)}: can be computed without training; "
+            f"add a metric, such as --maximize {metrics[0].name}"
         )
     if len({objective.name for objective in objectives}) < len(named):
         raise PosenasError(f"objectives: {', '.join(name for name, _ in named)}: each may be named once")

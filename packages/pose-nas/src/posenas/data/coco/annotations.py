@@ -177,5 +177,5 @@ def entries(content: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """
     found = content.get(name)
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise PosenasError(f"`{name}` is missing or no list of objects; COCO annotations have one")
+        raise PosenasError(f"`{name}` is missing or not a list of objects; COCO annotations have one")
     return found

@@ -170,8 +170,8 @@ def _given_names(
     if len(given) == 1 and given[0] not in KEYPOINT_SETS:
         hint = suggestion(given[0][:40], KEYPOINT_SETS)
         raise PosenasError(
-            f"dataset.keypoint_names: {given[0]!r:.40} is no known set of keypoints, and no list of at least "
-            f"two names; {hint}"
+            f"dataset.keypoint_names: {given[0]!r:.40} is neither a known set of keypoints nor a list of at "
+            f"least two names; {hint}"
         )
     wanted = list(KEYPOINT_SETS[given[0]].names if len(given) == 1 else given)
     if names and len(names) != len(wanted):

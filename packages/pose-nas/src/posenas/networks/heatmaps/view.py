@@ -59,8 +59,8 @@ def check_input_size(input_size: Sequence[int], levels: Sequence[Level], *, head
     if any(side % coarsest for side in input_size):
         nearest = [max(1, round(side / coarsest)) * coarsest for side in input_size]
         raise PosenasError(
-            f"{head} head: input_size {list(input_size)} does not divide by {coarsest}, "
-            f"the stride of the backbone's coarsest level; the nearest that does is {nearest}"
+            f"{head} head: input_size {list(input_size)} is not a multiple of {coarsest}, "
+            f"the stride of the backbone's coarsest level; the nearest multiple is {nearest}"
         )
 
 

@@ -31,7 +31,7 @@ class Latency:
         str, "a file that `posenas latency build` made; empty measures every network on the run's device"
     ] = ""
     batch_size: Annotated[int, "people in the forward pass that is timed", Ge(1)] = 1
-    threads: Annotated[int, "of the CPU, for the forward pass that is timed", Ge(1)] = 1
+    threads: Annotated[int, "CPU threads for the forward pass that is timed", Ge(1)] = 1
 
     @property
     def dear(self) -> bool:

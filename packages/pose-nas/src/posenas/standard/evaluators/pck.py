@@ -42,7 +42,7 @@ class PckEvaluator:
     the torso in place of the box, as usual on Leeds Sports Pose.
     """
 
-    threshold: Annotated[float, "greatest distance that counts as correct, in torso sizes", Gt(0)] = 0.2
+    threshold: Annotated[float, "largest distance that counts as correct, in torso sizes", Gt(0)] = 0.2
 
     def metrics(self) -> Sequence[Metric]:
         """Return the one metric, PCK at the threshold."""

@@ -60,7 +60,7 @@ class PckhEvaluator:
         Literal["hrnet", "pytorch-pose"],
         "hrnet: <=, keypoints weighted by how often they are labelled; pytorch-pose: <, plain mean",
     ] = "hrnet"
-    threshold: Annotated[float, "greatest distance that counts as correct, in head sizes", Gt(0)] = 0.5
+    threshold: Annotated[float, "largest distance that counts as correct, in head sizes", Gt(0)] = 0.5
 
     def metrics(self) -> Sequence[Metric]:
         """Return the mean over keypoints, and the columns of MPII's table."""

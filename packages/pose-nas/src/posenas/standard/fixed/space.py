@@ -23,7 +23,7 @@ class FixedSpace:
     """Hand-made networks to compare with. Its one dimension is the network's name."""
 
     width: Annotated[
-        float, "times as many channels everywhere, to the nearest multiple of 8, at least 8", Gt(0), Le(8)
+        float, "factor of all channels, rounded to the nearest multiple of 8, at least 8", Gt(0), Le(8)
     ] = 1.0
 
     def dimensions(self) -> dict[str, Choice]:

@@ -70,7 +70,7 @@ class HeatmapHead:
         """Return the deepest level at 1/4 or finer.
 
         Raises:
-            PosenasError: where there is none, or the view does not divide by the stride of every level.
+            PosenasError: where there is none, or the view is not a multiple of the stride of every level.
         """
         selected = deepest_within(levels, QUARTER)
         check_input_size(self.input_size, levels, head="heatmap")

@@ -17,7 +17,7 @@ Source: TypeAlias = Literal["auto", "shared", "scratch"]
 
 # The options that every strategy with candidates has.
 WeightsOption: TypeAlias = Annotated[
-    Source, "candidates' weights: a super-network's, their own, or auto: shared where the space can"
+    Source, "candidates' weights: a super-network's, their own, or auto: shared if the space supports it"
 ]
 CandidatesOption: TypeAlias = Annotated[int, "candidates to score, all of them different", Gt(0)]
 EpochsOption: TypeAlias = Annotated[

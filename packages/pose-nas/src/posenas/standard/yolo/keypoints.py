@@ -95,7 +95,7 @@ def _chosen(option: Sequence[str]) -> tuple[str, ...]:
         return tuple(option)
     if option[0] not in KEYPOINT_SETS:
         raise PosenasError(
-            f"dataset.keypoint_names: {option[0]!r:.40} is no known set of keypoints, and no list of at "
+            f"dataset.keypoint_names: {option[0]!r:.40} is neither a known set of keypoints nor a list of at "
             f"least two names; {suggestion(option[0][:40], KEYPOINT_SETS)}"
         )
     return KEYPOINT_SETS[option[0]].names

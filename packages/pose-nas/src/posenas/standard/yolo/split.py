@@ -166,7 +166,7 @@ def choose_classes(description: Description, category: str) -> list[int]:
     chosen = [number for number, name in sorted(names.items()) if category in ("", name)]
     if category and not chosen:
         raise PosenasError(
-            f"dataset.category = {category!r:.60} is no class of {description.file or 'the labels'}; "
+            f"dataset.category = {category!r:.60} is not a class of {description.file or 'the labels'}; "
             f"{suggestion(category, names.values()):.150}"
         )
     return chosen or [0]
