@@ -36,7 +36,7 @@ _FEW_GENERATIONS = (
     "-o strategy.child_epochs=1 -o strategy.final_epochs=1 "
 )
 _FEW_UPDATES = (
-    "-o strategy.epochs=1 -o strategy.networks=1 -o strategy.controller_from=0 -o strategy.updates=1 "
+    "-o strategy.epochs=1 -o strategy.networks=1 -o strategy.controller_from=1 -o strategy.updates=1 "
     "-o strategy.candidates=1 -o strategy.final_epochs=1 "
 )
 FIRST_EXAMPLES = {
