@@ -33,14 +33,14 @@ NAMES = {
 }
 
 
-def covering(combinations: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """So many of them that every pair of components that occurs in one occurs."""
+def covering(combinations: Iterable[tuple[str, ...]], together: int = 2) -> list[tuple[str, ...]]:
+    """So many of them that every pair of components that occurs in one occurs, or every component."""
     chosen, covered = [], set[tuple[tuple[int, str], ...]]()
     for combination in combinations:
-        pairs = set(itertools.combinations(enumerate(combination), 2))
-        if not pairs <= covered:
+        groups = set(itertools.combinations(enumerate(combination), together))
+        if not groups <= covered:
             chosen.append(combination)
-            covered |= pairs
+            covered |= groups
     return chosen
 
 
@@ -107,6 +107,8 @@ SMALLER: dict[str, dict[str, float]] = {"autopose": {"stages": 1}, "fixed": {"wi
 """Options of spaces whose networks take seconds to compose."""
 
 COMBINATIONS = covering(sorted(POSSIBLE, key=lambda each: (" ".join(each) in REFUSED, each[0] in SMALLER)))
+QUICKLY = covering(COMBINATIONS, together=1)
+"""The combinations that are composed in the fast session: each component in one of them."""
 
 QUICK = (
     "-o", "head.input_size=64,64", "-o", "training.batch_size=8", "-o", "training.workers=0",
@@ -214,7 +216,11 @@ def test_nothing_installed_is_left_out() -> None:
         assert fitting == set(NAMES[kind]), f"a {kind} fits nothing"
 
 
-@pytest.mark.parametrize("combination", COMBINATIONS, ids=" ".join)
+@pytest.mark.parametrize(
+    "combination",
+    [each if each in QUICKLY else pytest.param(each, marks=pytest.mark.slow) for each in COMBINATIONS],
+    ids=" ".join,
+)
 def test_a_combination_composes_or_is_refused_in_one_line(
     posenas: Posenas, roots: Mapping[str, Path], combination: tuple[str, ...]
 ) -> None:
