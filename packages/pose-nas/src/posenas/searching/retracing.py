@@ -55,7 +55,7 @@ class Retracing:
         expected = self._left[0]
         if expected["key"] == effect.key:
             self._free.add(self._left.popleft()["key"])
-        elif self._is_measured_again(effect, expected):
+        elif self._is_measured_again(effect, expected) or _begins_from_other_weights(effect, expected):
             self._left.clear()
         else:
             now = f"{_spelt(effect.name, effect.inputs, expected['inputs'])} is asked for"
@@ -85,6 +85,13 @@ class Retracing:
             "must not depend on a clock or a global random generator: tell its authors, or begin a new run "
             f"with `posenas compose --recipe {self._run.recipe_file}`"
         )
+
+
+def _begins_from_other_weights(effect: Effect, expected: Mapping[str, Any]) -> bool:
+    """Return whether a training is as it was but for the content of the `--init` file: it is done anew."""
+    inputs, before = dict(effect.inputs), dict(expected["inputs"])
+    others = inputs.pop("initial", None) != before.pop("initial", None)
+    return others and (effect.name, inputs) == (expected["effect"], before)
 
 
 def _spelt(name: str, inputs: Mapping[str, Any], others: Mapping[str, Any]) -> str:
