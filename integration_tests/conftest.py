@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
+from odd_components import write_package
 from posenas.cli import main
 from running import Answer
 
@@ -63,3 +65,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     for module in set(sys.modules) - before:
         if Path(getattr(sys.modules[module], "__file__", None) or "/").is_relative_to(site):
             del sys.modules[module]
+
+
+@pytest.fixture
+def install_odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Puts the package `odd` where Python looks for packages; takes a kind and the source of a component."""
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    yield partial(write_package, tmp_path / "site")
+    sys.modules.pop("odd", None)

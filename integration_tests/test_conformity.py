@@ -2,120 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
+from odd_components import SMALL, SOURCES, module, others
 from running import Answer
 
 Posenas = Callable[..., Answer]
 
-SMALL = (
-    "-o", "dataset.train_images=6", "-o", "dataset.val_images=3", "-o", "head.input_size=64,64",
-    "-o", "training.workers=0", "-o", "evaluation.held_out=0.5",
-)  # fmt: skip
-CLASSES = {
-    "space": "Space",
-    "head": "Head",
-    "evaluator": "Evaluator",
-    "dataset": "Data",
-    "strategy": "Strategy",
-}
-SPACE = """
-from dataclasses import dataclass
-import torch
-from posenas.contract.genotype import Choice, sample_uniform
-from posenas.contract.levels import Level
-from torch import nn
-
-class Network(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.layer = nn.Conv2d(3, width, 4, 4)
-        self.levels = (Level("features", stride=4, channels=width),)
-
-    def forward(self, images): return {"features": self.layer(images)}
-
-@dataclass(frozen=True)
-class Space:
-    def dimensions(self): return {"width": Choice((4, 8))}
-    def sample(self, rng): return sample_uniform(self.dimensions(), rng)
-    def build(self, genotype): return Network(genotype["width"])
-    def largest(self): return {"width": 8}
-    def smallest(self): return {"width": 4}
-    def ancestor(self): return {"width": 4}
-    def mutate(self, genotype, rng): return {"width": 8}
-"""
-HEAD = """
-from dataclasses import dataclass
-import torch
-from posenas.contract.batches import Poses
-from posenas.standard.heads.heatmap import HeatmapHead, HeatmapModule
-
-class Module(HeatmapModule):
-    pass
-
-@dataclass(frozen=True)
-class Head(HeatmapHead):
-    def build(self, levels, keypoints):
-        (level,) = levels
-        return Module(level, keypoints, encoding=self.encoding, sigma=self.sigma, loss=self.loss)
-"""
-EVALUATOR = """
-from dataclasses import dataclass
-from posenas.contract.scores import Evaluation, Metric
-
-@dataclass(frozen=True)
-class Evaluator:
-    def metrics(self): return (Metric("one"), Metric("two"))
-    def evaluate(self, predictions, truth): return Evaluation({"one": 1.0, "two": 2.0})
-"""
-DATA = """
-from dataclasses import dataclass, replace
-from posenas.standard.synthetic.dataset import SyntheticDataset
-
-@dataclass(frozen=True)
-class Data(SyntheticDataset):
-    pass
-"""
-STRATEGY = """
-from dataclasses import dataclass
-from posenas.standard.strategies.random_search import RandomSearch
-
-@dataclass(frozen=True)
-class Strategy(RandomSearch):
-    pass
-"""
-SOURCES = {"space": SPACE, "head": HEAD, "evaluator": EVALUATOR, "dataset": DATA, "strategy": STRATEGY}
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Puts a package `odd` 1.5 with one component of a kind where Python looks for packages."""
-    site = tmp_path / "site"
-    info = site / "odd-1.5.dist-info"
-    info.mkdir(parents=True)
-    monkeypatch.syspath_prepend(site)
-
-    def write(kind: str, source: str) -> None:
-        (site / "odd.py").write_text(source)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.5\n")
-        (info / "entry_points.txt").write_text(f"[posenas.{kind}]\nodd = odd:{CLASSES[kind]}\n")
-        importlib.invalidate_caches()
-
-    yield write
-    sys.modules.pop("odd", None)
-
-
-def module(*methods: str) -> tuple[str, str]:
-    """A change of the head's module: methods of its own."""
-    return "    pass\n", "".join(f"    {method}\n" for method in methods)
-
-
-POSES = "return Poses(torch.zeros(2, 17, 2), torch.zeros(2, 17))"
 WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
     "average_mirrored takes too few": (
         "head",
@@ -386,6 +280,17 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
         ),
         "keypoints have shape (17, 2), expected (17, 3)",
     ),
+    "a labelled keypoint that is no number": (
+        "dataset",
+        (
+            "    pass",
+            "    def split(self, name):\n"
+            "        return [replace(one, people=tuple(replace(\n"
+            "            each, keypoints=each.keypoints * [numpy.nan, 1, 1]) for each in one.people))\n"
+            "            for one in super().split(name)]",
+        ),
+        "a labelled keypoint is not finite",
+    ),
     "ids that are not unique": (
         "dataset",
         (
@@ -456,31 +361,168 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
         ("    pass", "    def requires(self): return ('WeightSharing',)"),
         "requires names 'WeightSharing', expected protocols of capabilities",
     ),
+    "numpy values": (
+        "space",
+        (
+            "def sample(self, rng): return sample_uniform(self.dimensions(), rng)",
+            "def sample(self, rng): return {'width': numpy.int64(rng.choice((4, 8)))}",
+        ),
+        "sample gives no genotype of its space: genotype: width = np.int64(",
+    ),
+    "numpy values in the dimensions too": (
+        "space",
+        ("Choice((4, 8))", "Choice(tuple(numpy.array((4, 8))))"),
+        "sample gives {'width': np.int64(8)}, which JSON cannot hold: ",
+    ),
+    "a sample from the global generator": (
+        "space",
+        ("return sample_uniform(self.dimensions(), rng)", "return {'width': random.choice((4, 8))}"),
+        "sample draws another genotype from a generator of the same seed",
+    ),
+    "a network without levels": (
+        "space",
+        ("self.levels =", "self.level ="),
+        "levels failed: AttributeError: ",
+    ),
+    "feature maps that are lists": (
+        "space",
+        ("self.layer(images)}", "[self.layer(images)]}"),
+        "level 'features' of the feature maps is list, expected a tensor",
+    ),
+    "layers named by their width": (
+        "space",
+        (
+            "self.levels =",
+            "self.add_module(f'layer{width}', self.layer)\n        self.levels =",
+        ),
+        "its networks do not nest: weight sharing: layer4.weight is not in the network",
+    ),
+    "widths that shrink": (
+        "space",
+        ('return Network(genotype["width"])', 'return Network(12 - genotype["width"])'),
+        "its networks do not nest: weight sharing: layer.weight of shape (8, 3, 4, 4) is no slice",
+    ),
+    "a network that does not depend on its parameters": (
+        "space",
+        ("self.layer(images)}", "self.layer(images) * 0}"),
+        "all 2 parameters have gradients of 0",
+    ),
+    "select that fails": (
+        "head",
+        ("    def build(", "    def select(self, levels): return [levels[9]]\n    def build("),
+        "select failed: IndexError",
+    ),
+    "a level that is not offered": (
+        "head",
+        (
+            "    def build(",
+            "    def select(self, levels): return [replace(levels[0], name='mine')]\n    def build(",
+        ),
+        "select gives Level(name='mine', stride=4, channels=4), which is none of the offered levels",
+    ),
+    "build gives no module": (
+        "head",
+        ("return Module(level, keypoints", "return dict(level=level, keypoints=keypoints"),
+        "build gives dict, expected an nn.Module",
+    ),
+    "a loss that is constant": (
+        "head",
+        module("def loss(self, outputs, targets): return super().loss(outputs, targets) * 0 + 1"),
+        "parameters have gradients of 0",
+    ),
+    "a loss without targets": (
+        "head",
+        module("def loss(self, outputs, targets): return outputs.square().mean()"),
+        " whoever is labelled, expected one that depends on targets",
+    ),
+    "poses as arrays": (
+        "head",
+        module(
+            "def decode(self, outputs, batch):",
+            "    return Poses(torch.zeros(2, 17, 2).numpy(), torch.zeros(2, 17).numpy())",
+        ),
+        "decode of outputs gives keypoints of shape ndarray, expected (2, 17, 2)",
+    ),
+    "figures that are tensors": (
+        "evaluator",
+        ('{"one": 1.0,', '{"one": torch.ones(()),'),
+        "evaluate gives one as Tensor, expected a number",
+    ),
+    "figures by the order of the predictions": (
+        "evaluator",
+        (
+            '{"one": 1.0,',
+            '{"one": float(predictions.keypoints[0].sum()) if len(predictions.scores) else 0.0,',
+        ),
+        "one depend on the order of the predictions",
+    ),
+    "samples that can be read once": (
+        "dataset",
+        ("    pass", "    def split(self, name): return iter(super().split(name))"),
+        "split('train') gives list_iterator, expected a sequence of Sample",
+    ),
+    "names instead of keypoints": (
+        "dataset",
+        ("    pass", "    def keypoints(self): return ['nose', 'tail']"),
+        "keypoints gives list, expected KeypointSet",
+    ),
+    "pictures of real numbers": (
+        "dataset",
+        (
+            "    pass",
+            "    def split(self, name):\n"
+            "        return [replace(one, source=Bright()) for one in super().split(name)]",
+        ),
+        " reads as float64 (64, 64, 3), and its sample says uint8 (",
+    ),
+    "search by another name": (
+        "strategy",
+        ("class Strategy(RandomSearch):\n    pass", "class Strategy:\n    def requires(self): return ()"),
+        "is no strategy: odd:Strategy lacks search",
+    ),
+    "a demand that fails": (
+        "strategy",
+        ("    pass", "    def check_space(self, space): return space.dimensions()['depth']"),
+        "check_space failed: KeyError: 'depth'",
+    ),
+    "figures of a cost that are not finite": (
+        "cost",
+        ("float(len(", "float('nan') * float(len("),
+        "measure gives wires = nan, expected a finite number",
+    ),
+    "figures that a cost does not declare": (
+        "cost",
+        ('return {"wires"', 'return {"wire"'),
+        "measure gives wire, and no wires",
+    ),
+    "a meter by another name": (
+        "cost",
+        ("def measure(", "def mesure("),
+        "measure is no method",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_component_is_one_line(posenas: Posenas, install: Any, name: str) -> None:
+def test_a_wrong_component_is_one_line(posenas: Posenas, install_odd: Callable[..., None], name: str) -> None:
     kind, (before, after), says = WRONG[name]
     assert before in SOURCES[kind]
-    install(kind, SOURCES[kind].replace(before, after))
-    answer = posenas("compose", f"--{kind}", "odd", *others(kind), *SMALL, "--dry-run")
+    install_odd(kind, SOURCES[kind].replace(before, after))
+    answer = posenas("compose", *others(kind), *SMALL, "--dry-run")
     assert answer.status == 2, answer
     (line,) = answer.err.splitlines()
     assert line.startswith("posenas: ")
     assert says in line
     if "images of `train`" not in says:
-        assert f"{kind} odd of odd 1.5: " in line
-
-
-def others(kind: str) -> tuple[str, ...]:
-    return () if kind == "strategy" else ("--strategy", "random")
+        assert f"{kind} odd of odd 1.5" in line
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_the_right_ones_are_composed_without_a_word(posenas: Posenas, install: Any, kind: str) -> None:
-    install(kind, SOURCES[kind])
-    answer = posenas("compose", f"--{kind}", "odd", *others(kind), *SMALL, "--dry-run")
+def test_the_right_ones_are_composed_without_a_word(
+    posenas: Posenas, install_odd: Callable[..., None], kind: str
+) -> None:
+    install_odd(kind, SOURCES[kind])
+    answer = posenas("compose", *others(kind), *SMALL, "--dry-run")
     assert answer.status == 0, answer.err
     assert answer.err.splitlines()[-1] == "the five components fit together"
     assert "warning" not in answer.err
@@ -508,9 +550,9 @@ class Head(HeatmapHead):
 """
 
 
-def test_a_misspelt_capability_is_told(posenas: Posenas, install: Any) -> None:
-    install("head", MISSPELT)
-    answer = posenas("compose", "--head", "odd", *others("head"), *SMALL, "--dry-run")
+def test_a_misspelt_capability_is_told(posenas: Posenas, install_odd: Callable[..., None]) -> None:
+    install_odd("head", MISSPELT)
+    answer = posenas("compose", *others("head"), *SMALL, "--dry-run")
     assert answer.status == 0
     assert (
         "warning: head odd of odd 1.5 has 'averge_mirrored'; was 'average_mirrored' of FlipTest" in answer.err

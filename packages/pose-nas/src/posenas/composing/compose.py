@@ -12,17 +12,18 @@ from posenas.composing.checks.conformity import (
     check_choices,
     check_genotypes,
     check_methods,
-    check_metrics,
     check_requirements,
-    check_splits,
     check_view,
     refuse,
 )
 from posenas.composing.checks.data_checks import check_evaluator, check_people
+from posenas.composing.checks.datasets import check_splits
+from posenas.composing.checks.evaluators import check_metrics
 from posenas.composing.checks.fitting import check_head, check_strategy
 from posenas.composing.checks.rehearsal import (
     rehearse_backbone,
     rehearse_head,
+    rehearse_nesting,
     rehearse_sharing,
     rehearse_small_network,
 )
@@ -192,6 +193,8 @@ def _rehearse(
     rehearse_small_network(
         space, genotypes.get("smallest", genotypes["sample"]), head.view(), owner=owners[0]
     )
+    if isinstance(space, WeightSharing):
+        rehearse_nesting(space, networks, owner=owners[0])
     if not is_searched(head):
         return rehearse_head(head, offered[-1], keypoints, owner=owners[1])
     warnings = {

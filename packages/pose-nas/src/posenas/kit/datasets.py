@@ -6,11 +6,11 @@ import pickle
 
 import numpy as np
 
-from posenas.composing.checks.conformity import check_samples, check_splits, ids_problem
+from posenas.composing.checks.datasets import check_samples, check_splits, ids_problem, keypoints_problem
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Dataset
 from posenas.contract.errors import PosenasError
-from posenas.contract.samples import Sample
+from posenas.contract.samples import Person
 from posenas.kit.check import Check, require
 
 _READ = 4
@@ -62,18 +62,14 @@ def people_are_whole(dataset: Dataset) -> None:
     count = len(dataset.keypoints())
     for split in dataset.splits():
         for sample in dataset.split(split):
-            problem = _problem_of(sample, count)
-            require(not problem, f"split({split!r}), {sample.source}: {problem}")
+            for person in sample.people:
+                problem = keypoints_problem(person, count) or _box_problem(person)
+                require(not problem, f"split({split!r}), {sample.source}: {problem}")
 
 
-def _problem_of(sample: Sample, count: int) -> str:
-    for person in sample.people:
-        if np.shape(person.keypoints) != (count, 3):
-            return f"keypoints have shape {np.shape(person.keypoints)}, expected {(count, 3)}"
-        if not np.isfinite(person.keypoints[person.keypoints[:, 2] > 0]).all():
-            return "a labelled keypoint is not finite"
-        if not np.isfinite(person.box).all() or min(person.box[2:]) < 0 or not person.area >= 0:
-            return f"box {person.box} of area {person.area} is none"
+def _box_problem(person: Person) -> str:
+    if not np.isfinite(person.box).all() or min(person.box[2:]) < 0 or not person.area >= 0:
+        return f"box {person.box} of area {person.area} is none"
     return ""
 
 

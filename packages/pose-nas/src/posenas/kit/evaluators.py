@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from posenas.composing.checks.conformity import check_metrics
+from posenas.composing.checks.evaluators import check_metrics, order_problem
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Evaluator
 from posenas.contract.errors import PosenasError
@@ -66,10 +66,8 @@ def order_does_not_matter(evaluator: Evaluator) -> None:
     """Check that predictions in another order score the same."""
     truth = _truth(evaluator)
     predictions = _worse(_perfect(truth), truth, _ERRORS[1])
-    backwards = predictions.chosen(np.arange(len(predictions.scores))[::-1].copy())
-    first, second = (evaluator.evaluate(each, truth) for each in (predictions, backwards))
-    wrong = [name for name, figure in first.metrics.items() if not _same(figure, second.metrics[name])]
-    require(not wrong, f"{', '.join(wrong[:3])} depend on the order of the predictions")
+    problem = order_problem(evaluator, predictions, truth)
+    require(not problem, problem)
 
 
 def inputs_stay_as_they_were(evaluator: Evaluator) -> None:
@@ -86,10 +84,6 @@ def inputs_stay_as_they_were(evaluator: Evaluator) -> None:
             np.array_equal(a.keypoints, b.keypoints) for a, b in zip(sample.people, people, strict=True)
         )
         require(same, "evaluate changes the true keypoints")
-
-
-def _same(first: float, second: float) -> bool:
-    return math.isclose(first, second, abs_tol=1e-9) or (math.isnan(first) and math.isnan(second))
 
 
 def _truth(evaluator: Evaluator) -> GroundTruth:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from posenas.composing.checks.gradients import gradient_problem
-from posenas.composing.checks.rehearsal import rehearse_head
+from posenas.composing.checks.rehearsal import rehearse_head, selection_problem
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import Batch, Poses
 from posenas.contract.components import FlipTest, Head
@@ -30,9 +30,8 @@ _FALL = 0.999
 def selected_levels_are_offered(head: Head) -> None:
     """Check that select returns some of the levels that it is offered."""
     built = build(head)
-    require(len(built.levels) > 0, "select returns no level")
-    strange = [level for level in built.levels if level not in built.offered]
-    require(not strange, f"select returns {strange[:1]}, which is none of the offered levels")
+    problem = selection_problem(built.levels, built.offered)
+    require(not problem, problem)
 
 
 def nobody_is_no_error(head: Head) -> None:

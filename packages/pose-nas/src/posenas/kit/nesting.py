@@ -8,23 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from posenas.composing.checks.gradients import pictures
+from posenas.composing.checks.rehearsal import rehearse_nesting
 from posenas.composing.joined import holding_backbone
+from posenas.composing.plugins import Owner
 from posenas.contract.components import Relaxed, WeightSharing
 from posenas.contract.genotype import Genotype
 from posenas.kit.check import Check, require
 from posenas.kit.networks_of_spaces import samples, seeded, without_values
 from posenas.networks.sharing import SharedWeights
-from posenas.networks.without_values import WithoutValues
 
 _NEAR = 1e-4
 
 
 def networks_nest(space: WeightSharing) -> None:
     """Check that every tensor of every network is a slice of the largest one's of that name."""
-    with torch.device("meta"), WithoutValues():
-        shared = SharedWeights(cast(nn.Module, holding_backbone(space)))
-    for genotype in (space.largest(), space.smallest(), *samples(space)):
-        shared.derive(without_values(space, genotype))
+    genotypes = (space.largest(), space.smallest(), *samples(space))
+    rehearse_nesting(space, genotypes, owner=Owner("space", type(space).__name__))
 
 
 def cut_out_equals_active(space: WeightSharing) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from posenas.composing.checks.conformity import check_samples, check_scores
+from posenas.composing.checks.datasets import check_samples
+from posenas.composing.checks.evaluators import check_scores
 from posenas.composing.composition import Composition
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Foreseeing
@@ -67,7 +68,7 @@ def check_evaluator(composition: Composition) -> None:
         image_ids=np.array([image for image, _ in people], dtype=np.int64),
         keypoints=keypoints[:, :, :2],
         keypoint_scores=np.ones(keypoints.shape[:2]),
-        scores=np.ones(len(people)),
+        scores=1.0 - np.arange(len(people)) / (2 * len(people)),
     )
     nobody = Predictions(
         everybody.image_ids[:0], everybody.keypoints[:0], everybody.keypoint_scores[:0], everybody.scores[:0]

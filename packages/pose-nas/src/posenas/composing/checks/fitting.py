@@ -15,9 +15,10 @@ import torch
 from torch import nn
 
 from posenas.composing.building import build_head, levels_of, make, outline_network
+from posenas.composing.checks.conformity import blamed
 from posenas.composing.checks.remedies import Change, Parts, first_remedy
 from posenas.composing.joined import chosen_head, holding_head, join, own_space
-from posenas.composing.plugins import find_plugins
+from posenas.composing.plugins import Owner, find_plugins
 from posenas.contract.components import Head, HeadModule, Relaxed, SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, Real
@@ -122,8 +123,10 @@ def check_head(recipe: Recipe, space: SearchSpace, head: Head) -> None:
     Raises:
         PosenasError: where it cannot; it names an option that helps, and heads that can.
     """
-    levels = levels_of(space)
-    reason = unread(levels, head)
+    with blamed(Owner("space", recipe.space.name), "levels"):
+        levels = levels_of(space)
+    with blamed(Owner("head", recipe.head.name), "select"):
+        reason = unread(levels, head)
     if reason:
         found = first_remedy(Parts(space, levels, head), ("head", "space"), reads)
         advice = f"set {found}; " if found else ""
@@ -155,7 +158,8 @@ def check_strategy(
             learns; it names an option that helps, if there is one.
     """
     joined = join(space, head)
-    found = unmet(strategy, joined, cache(partial(build_head, joined, head, keypoints)))
+    with blamed(Owner("strategy", recipe.strategy.name), "check_space"):
+        found = unmet(strategy, joined, cache(partial(build_head, joined, head, keypoints)))
     if found.reason:
         parts = Parts(own_space(space), levels_of(own_space(space)), head, strategy)
         remedy = strategy_remedy(parts, found, keypoints)
@@ -263,7 +267,8 @@ def _heads_for(levels: Sequence[Level]) -> list[str]:
     fitting = []
     for plugin in find_plugins(("head",)):
         try:
-            holding_head(make("head", ComponentChoice(plugin.name))).select(levels)
+            with blamed(Owner("head", plugin.name), "select"):
+                holding_head(make("head", ComponentChoice(plugin.name))).select(levels)
             fitting.append(plugin.name)
         except PosenasError:
             continue  # what does not load or fit is no suggestion

@@ -35,5 +35,10 @@ def gradient_problem(module: nn.Module) -> str:
     without = [name for name, each in learnt if each.grad is None]
     if without:
         return f"{len(without)} of {len(learnt)} parameters get no gradient, such as {', '.join(without[:3])}"
-    wrong = [name for name, each in learnt if each.grad is not None and not torch.isfinite(each.grad).all()]
-    return f"the gradient of {', '.join(wrong[:3])} is not finite" if wrong else ""
+    gradients = {name: each.grad for name, each in learnt if each.grad is not None}
+    wrong = [name for name, gradient in gradients.items() if not torch.isfinite(gradient).all()]
+    if wrong:
+        return f"the gradient of {', '.join(wrong[:3])} is not finite"
+    if gradients and not any(gradient.any() for gradient in gradients.values()):
+        return f"all {len(gradients)} parameters have gradients of 0"
+    return ""

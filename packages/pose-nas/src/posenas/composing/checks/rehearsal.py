@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from posenas.composing.building import build_holder, outline_network
 from posenas.composing.checks.conformity import blamed, check_module_methods, refuse
 from posenas.composing.checks.gradients import gradient_problem, pictures, weighted_sum
+from posenas.composing.joined import holding_backbone
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import Batch, Look, Poses, View
 from posenas.contract.components import (
@@ -29,6 +30,7 @@ from posenas.contract.components import (
     HeadModule,
     ScaleTest,
     SearchSpace,
+    WeightSharing,
 )
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
@@ -37,6 +39,7 @@ from posenas.contract.levels import Level
 from posenas.data.regions import region_fields
 from posenas.networks.multiplications import Multiplications, WithoutPointwise
 from posenas.networks.sharing import SharedWeights
+from posenas.networks.without_values import WithoutValues
 
 _VIEWS = 2
 SOMEBODY = "somebody"
@@ -93,6 +96,28 @@ def rehearse_small_network(space: SearchSpace, genotype: Genotype, view: View, *
     refuse(owner, problem and f"{problem}; leave out what forward does not use, and detach nothing")
 
 
+def rehearse_nesting(space: WeightSharing, genotypes: Sequence[Genotype], *, owner: Owner) -> None:
+    """Check that the tensors of a space's networks are slices of its holder's; on the meta device.
+
+    Args:
+        space: the one that builds the networks.
+        genotypes: some of the space.
+        owner: the space's plugin.
+
+    Raises:
+        PosenasError: if a tensor of one of them is not in the holder, or no slice of what is there.
+    """
+    with blamed(owner, "build of its holder"), torch.device("meta"), WithoutValues():
+        shared = SharedWeights(cast(nn.Module, holding_backbone(space)))
+    for genotype in genotypes:
+        with blamed(owner, "build"), torch.device("meta"), WithoutValues():
+            network = cast(nn.Module, space.build(genotype))
+        try:
+            shared.derive(network)
+        except PosenasError as error:
+            refuse(owner, f"its networks do not nest: {error}")
+
+
 def _outlined(space: SearchSpace, genotype: Genotype, *, owner: Owner) -> Backbone:
     """Return a genotype's network on the meta device."""
     with blamed(owner, "build"), torch.device("meta"):
@@ -125,7 +150,10 @@ def _untruth(levels: Sequence[Level], features: object, view: View) -> str:
     if missing:
         return f"level {missing[0]!r} is not in the feature maps {', '.join(map(str, features))}"
     for level in levels:
-        found = tuple(features[level.name].shape)
+        feature = features[level.name]
+        if not isinstance(feature, Tensor):
+            return f"level {level.name!r} of the feature maps is {type(feature).__name__}, expected a tensor"
+        found = tuple(feature.shape)
         if found not in _true_shapes(level, view):
             return (
                 f"level {level.name!r} of stride {level.stride} with {level.channels} channels is not true: "
@@ -170,6 +198,7 @@ def rehearse_head(head: Head, levels: Sequence[Level], keypoints: KeypointSet, *
         torch.manual_seed(_SEED)
         with blamed(owner, "select"):
             selected = head.select(levels)
+        refuse(owner, selection_problem(selected, levels))
         with blamed(owner, "build"), torch.device("cpu"):
             module = head.build(selected, keypoints)
         if not isinstance(module, nn.Module):
@@ -213,6 +242,14 @@ def rehearse_sharing(
             refuse(owner, f"the modules of its choices do not nest: {error}")
 
 
+def selection_problem(selected: Sequence[Level], offered: Sequence[Level]) -> str:
+    """Say what is wrong with the levels that a head selected; "" where some of the offered ones are."""
+    if not selected:
+        return "select gives no level"
+    strange = [level for level in selected if level not in offered]
+    return f"select gives {strange[0]!r}, which is none of the offered levels" if strange else ""
+
+
 def _rehearse_training(
     module: HeadModule,
     features: Mapping[str, Tensor],
@@ -221,6 +258,7 @@ def _rehearse_training(
     keypoints: KeypointSet,
     owner: Owner,
 ) -> None:
+    losses = set()
     for who, batch in batches(view, keypoints):
         with blamed(owner, f"targets of views with {who} labelled"):
             targets = module.targets(batch)
@@ -229,11 +267,14 @@ def _rehearse_training(
         with blamed(owner, f"loss of views with {who} labelled"):
             loss = module.loss(outputs, targets)
         refuse(owner, _loss_problem(loss, f"loss of views with {who} labelled"))
+        losses.add(float(loss.detach()))
         if who == SOMEBODY:
             with blamed(owner, "backward of its loss"):
                 loss.backward()  # type: ignore[no-untyped-call]
             problem = gradient_problem(cast(nn.Module, module))
             refuse(owner, problem and f"{problem}; leave out what forward does not use, and detach nothing")
+    if len(losses) == 1:
+        refuse(owner, f"loss is {losses.pop():.6g} whoever is labelled, expected one that depends on targets")
     if isinstance(module, Distillable):
         with blamed(owner, "distillation_loss"):
             loss = module.distillation_loss(outputs, outputs)
