@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posenas.composing.building import compute_for, make, networks_of, qualified
+from posenas.composing.checks.backbones import rehearse_backbone, rehearse_nesting, rehearse_small_network
 from posenas.composing.checks.conformity import (
     check_choices,
     check_genotypes,
@@ -20,13 +21,7 @@ from posenas.composing.checks.data_checks import check_evaluator, check_people
 from posenas.composing.checks.datasets import check_splits
 from posenas.composing.checks.evaluators import check_metrics
 from posenas.composing.checks.fitting import check_head, check_strategy
-from posenas.composing.checks.rehearsal import (
-    rehearse_backbone,
-    rehearse_head,
-    rehearse_nesting,
-    rehearse_sharing,
-    rehearse_small_network,
-)
+from posenas.composing.checks.rehearsal import rehearse_head, rehearse_sharing
 from posenas.composing.composition import Composition
 from posenas.composing.goals.costs import bind_costs, named_costs
 from posenas.composing.goals.installed_costs import installed_costs

@@ -7,8 +7,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from posenas.composing.checks.backbones import rehearse_nesting
 from posenas.composing.checks.gradients import pictures
-from posenas.composing.checks.rehearsal import rehearse_nesting
 from posenas.composing.joined import holding_backbone
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Relaxed, WeightSharing

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from posenas.composing.checks.backbones import rehearse_backbone
 from posenas.composing.checks.conformity import json_problem
 from posenas.composing.checks.gradients import gradient_problem, pictures, weighted_sum
-from posenas.composing.checks.rehearsal import rehearse_backbone
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import View
 from posenas.contract.components import SearchSpace

@@ -1,0 +1,169 @@
+"""Networks of a space, tried before anything is trained: are levels true, and do parameters get gradients?
+
+Networks run on the meta device, where nothing is computed. Their feature maps have shapes there, which the
+levels are compared with. The smallest network also computes, forward and back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from posenas.composing.checks.conformity import blamed, refuse
+from posenas.composing.checks.gradients import gradient_problem, pictures, weighted_sum
+from posenas.composing.joined import holding_backbone
+from posenas.composing.plugins import Owner
+from posenas.contract.batches import View
+from posenas.contract.components import (
+    Backbone,
+    SearchSpace,
+    WeightSharing,
+)
+from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype
+from posenas.contract.levels import Level
+from posenas.networks.multiplications import Multiplications, WithoutPointwise
+from posenas.networks.sharing import SharedWeights
+from posenas.networks.without_values import WithoutValues
+
+VIEWS = 2
+"""The pictures that are in a batch."""
+SEED = 0
+_OTHER_SIZES = ((192, 128), (128, 192))
+"""Sizes at which a small network's levels are compared too: the first that the head's view does not have."""
+_COMPUTED = 4_000_000
+"""The most parameters of a network that computes in the rehearsal; making and running it takes 0.2 s."""
+
+
+def rehearse_backbone(space: SearchSpace, genotype: Genotype, view: View, *, owner: Owner) -> Sequence[Level]:
+    """Return the levels of a genotype's network, which are compared with what it gives.
+
+    Args:
+        space: the one that builds the network.
+        genotype: one of the space's.
+        view: the head's.
+        owner: the space's plugin.
+
+    Raises:
+        PosenasError: if the network cannot be built or run without values, or a level is not true.
+    """
+    return _rehearse_levels(_outlined(space, genotype, owner=owner), view, owner=owner)
+
+
+def rehearse_small_network(space: SearchSpace, genotype: Genotype, view: View, *, owner: Owner) -> None:
+    """Compare a network's levels at another input size too, and have it compute forward and back.
+
+    A network of more than four million parameters does not compute: to make its values takes longer than
+    everything else that composing does. `posenas check` has it compute.
+
+    Args:
+        space: the one that builds the network.
+        genotype: of a small network.
+        view: the head's, which the other size differs from.
+        owner: the space's plugin.
+
+    Raises:
+        PosenasError: if a level is not true at the other size, or a parameter gets no finite gradient.
+    """
+    outline = _outlined(space, genotype, owner=owner)
+    other = next(each for each in _OTHER_SIZES if each != (view.height, view.width))
+    _rehearse_levels(outline, replace(view, height=other[0], width=other[1]), owner=owner)
+    if sum(each.numel() for each in cast(nn.Module, outline).parameters()) > _COMPUTED:
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        with blamed(owner, "build"), torch.device("cpu"):
+            network = space.build(genotype)
+        with blamed(owner, "a step of its network"):
+            features = cast(nn.Module, network).train()(pictures(VIEWS))
+            weighted_sum({level.name: features[level.name] for level in network.levels}).backward()  # type: ignore[no-untyped-call]
+    problem = gradient_problem(cast(nn.Module, network))
+    refuse(owner, problem and f"{problem}; leave out what forward does not use, and detach nothing")
+
+
+def rehearse_nesting(space: WeightSharing, genotypes: Sequence[Genotype], *, owner: Owner) -> None:
+    """Check that the tensors of a space's networks are slices of its holder's; on the meta device.
+
+    Args:
+        space: the one that builds the networks.
+        genotypes: some of the space.
+        owner: the space's plugin.
+
+    Raises:
+        PosenasError: if a tensor of one of them is not in the holder, or no slice of what is there.
+    """
+    with blamed(owner, "build of its holder"), torch.device("meta"), WithoutValues():
+        shared = SharedWeights(cast(nn.Module, holding_backbone(space)))
+    for genotype in genotypes:
+        with blamed(owner, "build"), torch.device("meta"), WithoutValues():
+            network = cast(nn.Module, space.build(genotype))
+        try:
+            shared.derive(network)
+        except PosenasError as error:
+            refuse(owner, f"its networks do not nest: {error}")
+
+
+def _outlined(space: SearchSpace, genotype: Genotype, *, owner: Owner) -> Backbone:
+    """Return a genotype's network on the meta device."""
+    with blamed(owner, "build"), torch.device("meta"):
+        backbone = space.build(genotype)
+    if not isinstance(backbone, nn.Module):
+        refuse(owner, f"build gives {type(backbone).__name__}, expected an nn.Module")
+    return backbone
+
+
+def _rehearse_levels(backbone: Backbone, view: View, *, owner: Owner) -> Sequence[Level]:
+    with blamed(owner, "levels"):
+        levels = tuple(backbone.levels)
+    if not all(isinstance(level, Level) for level in levels):
+        refuse(owner, f"levels of its network are {levels!r:.80}, expected Level")
+    images = torch.empty(VIEWS, 3, view.height, view.width, device="meta")
+    cast(nn.Module, backbone).eval()
+    with blamed(owner, "forward of its network"), torch.no_grad(), WithoutPointwise(Multiplications(), {}):
+        features = backbone(images)
+    refuse(owner, _untruth(levels, features, view))
+    return levels
+
+
+def _untruth(levels: Sequence[Level], features: object, view: View) -> str:
+    if not isinstance(features, Mapping):
+        return f"forward of its network gives {type(features).__name__}, expected feature maps by name"
+    names = [level.name for level in levels]
+    if len(set(names)) < len(names):
+        return f"levels of its network have a name twice: {', '.join(names)}"
+    missing = [name for name in names if name not in features]
+    if missing:
+        return f"level {missing[0]!r} is not in the feature maps {', '.join(map(str, features))}"
+    for level in levels:
+        feature = features[level.name]
+        if not isinstance(feature, Tensor):
+            return f"level {level.name!r} of the feature maps is {type(feature).__name__}, expected a tensor"
+        found = tuple(feature.shape)
+        if found not in _true_shapes(level, view):
+            return (
+                f"level {level.name!r} of stride {level.stride} with {level.channels} channels is not true: "
+                f"for {VIEWS} views of {view.height}x{view.width} its map has shape {found}, expected "
+                f"{(VIEWS, level.channels, *shape(level, view))}"
+            )
+    return ""
+
+
+def _true_shapes(level: Level, view: View) -> set[tuple[int, ...]]:
+    """Return the shapes that a level's map may have.
+
+    A side that is not a multiple of the stride may be rounded either way.
+    """
+    return {
+        (VIEWS, level.channels, rounded(view.height / level.stride), rounded(view.width / level.stride))
+        for rounded in (math.floor, math.ceil)
+    }
+
+
+def shape(level: Level, view: View) -> tuple[int, int]:
+    """Return the (height, width) of a level's map for a view, rounded up."""
+    return math.ceil(view.height / level.stride), math.ceil(view.width / level.stride)
