@@ -200,8 +200,8 @@ def test_mutations_that_do_nothing_or_too_much(space: Any, words: str) -> None:
 
 def test_a_failure_tells_what_is_wrong_and_the_remedy() -> None:
     assert failures("space", SoundSpace(Unused)) == {
-        "every_parameter_gets_a_gradient": "2 of 10 get no gradient, such as third.weight, third.bias; "
-        "leave out modules that forward does not use, and detach nothing"
+        "every_parameter_gets_a_gradient": "2 of 10 parameters get no gradient, such as third.weight, "
+        "third.bias; leave out modules that forward does not use, and detach nothing"
     }
 
 

@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 
-from posenas.composing.checks.datasets import check_samples, check_splits, ids_problem, keypoints_problem
+from posenas.composing.checks.datasets import check_splits, ids_problem, keypoints_problem, read_split
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Dataset
 from posenas.contract.errors import PosenasError
@@ -20,9 +20,9 @@ _READ = 4
 def splits_are_there(dataset: Dataset) -> None:
     """Check that there are the splits train and val, somebody in each, and that another one is refused."""
     owner = Owner("dataset", type(dataset).__name__)
-    keypoints = check_splits(dataset, owner=owner)
+    check_splits(dataset, owner=owner)
     for split in dataset.splits():
-        samples = check_samples(dataset, split, keypoints, owner=owner)
+        samples = read_split(dataset, split, owner=owner)
         require(any(sample.people for sample in samples), f"split({split!r}) has nobody")
     try:
         dataset.split("no such split")

@@ -197,7 +197,10 @@ def check_genotypes(space: SearchSpace | SearchableHead, *, owner: Owner) -> dic
     first = [genotype for name, genotype in given if name == "sample"]
     if _ids(_samples(space, owner=owner)) != _ids(first):
         refuse(owner, "sample draws another genotype from a generator of the same seed")
-    return dict(reversed(given))  # of each name the first
+    genotypes: dict[str, Genotype] = {}
+    for name, genotype in given:
+        genotypes.setdefault(name, genotype)
+    return genotypes
 
 
 def json_problem(name: str, genotype: Genotype) -> str:

@@ -53,6 +53,30 @@ def check_samples(dataset: Dataset, split: str, keypoints: KeypointSet, *, owner
         PosenasError: if two samples have one id, one of the first hundred people lacks a keypoint or its
             place, or the first picture is no RGB picture of the size that it is said to have.
     """
+    samples = read_split(dataset, split, owner=owner)
+    people = ((sample, person) for sample in samples for person in sample.people)
+    for sample, person in islice(people, _PEOPLE):
+        problem = keypoints_problem(person, len(keypoints))
+        refuse(owner, problem and f"split({split!r}), {sample.source}: {problem}")
+    refuse(owner, ids_problem(samples, split))
+    first = next((each for each in samples if each.people), None)
+    if first is not None:
+        with blamed(owner, f"the source of {first.source}"):
+            refuse(owner, _picture_problem(first))
+    return samples
+
+
+def read_split(dataset: Dataset, split: str, *, owner: Owner) -> Sequence[Sample]:
+    """Return the samples of a split.
+
+    Args:
+        dataset: the one that has the split.
+        split: its name.
+        owner: the dataset's plugin.
+
+    Raises:
+        PosenasError: if it gives no sequence, or no samples.
+    """
     with blamed(owner, f"split({split!r})"):
         samples = dataset.split(split)
     if not hasattr(samples, "__len__"):
@@ -61,14 +85,6 @@ def check_samples(dataset: Dataset, split: str, keypoints: KeypointSet, *, owner
         first = next((each for each in samples if not isinstance(each, Sample) or each.people), None)
     if first is not None and not isinstance(first, Sample):
         refuse(owner, f"split({split!r}) holds {type(first).__name__}, expected Sample")
-    people = ((sample, person) for sample in samples for person in sample.people)
-    for sample, person in islice(people, _PEOPLE):
-        problem = keypoints_problem(person, len(keypoints))
-        refuse(owner, problem and f"split({split!r}), {sample.source}: {problem}")
-    refuse(owner, ids_problem(samples, split))
-    if first is not None:
-        with blamed(owner, f"the source of {first.source}"):
-            refuse(owner, _picture_problem(first))
     return samples
 
 
