@@ -418,7 +418,7 @@ WRONG: dict[str, tuple[str, tuple[str, str], str]] = {
             "    def build(",
             "    def select(self, levels): return [replace(levels[0], name='mine')]\n    def build(",
         ),
-        "select gives Level(name='mine', stride=4, channels=4), which is none of the offered levels",
+        "select gives Level(name='mine', stride=4, channels=24), which is none of the offered levels",
     ),
     "build gives no module": (
         "head",
