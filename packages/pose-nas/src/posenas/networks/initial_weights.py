@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import re
-import struct
-import warnings
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 
 from posenas.contract.errors import PosenasError
 from posenas.networks.transfer import transfer
+from posenas.networks.weights_files.content import read_tensors
 from posenas.runs.checksums import read_result
 
-_KEYS = ("state_dict", "model", "network")
-_PREFIXES = ("module.", "shared.largest.")
-"""The prefixes of tensors' names in a parallel wrapper, and in this project's super-networks."""
-
-# What torch raises for bytes that are no torch file, or a damaged one.
-_UNREADABLE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    UnpicklingError,
-    ValueError,
-    struct.error,
-)
+_MOST_BYTES = 4 * 2**30
+"""The largest pose network with its optimizer's state has a quarter of that."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +27,13 @@ class InitialWeights:
         file: where they were read.
         digest: SHA-256 of the file's content, hexadecimal.
         tensors: the tensors by the names that a network has for them.
+        key: what they lay under in the file, where that is one of several things there.
     """
 
     file: Path
     digest: str
     tensors: Mapping[str, Tensor]
+    key: str = ""
 
     def fill(self, network: nn.Module) -> str:
         """Fill the network in place, and return a sentence that says how much was taken.
@@ -73,26 +53,20 @@ class InitialWeights:
 
 
 def read_initial_weights(path: Path) -> InitialWeights:
-    """Read weights from safetensors, from a torch file that holds no code, or from a run's folder.
+    """Read weights from safetensors, a torch file, an HDF5 file of Keras, or a run's folder.
 
-    A folder stands for its best network's weights. A torch file holds a state dict, or one under
-    `state_dict`, `model` or `network`. What a wrapper or a super-network puts before the names is left out,
-    so that either serves the other.
+    A folder stands for its best network's weights. A torch file holds a state dict or a module, or one of
+    them under `state_dict`, `model` or the like; averaged weights come first. What a wrapper or a
+    super-network puts before the names is left out, so that either serves the other. No file's code is run.
 
     Raises:
         PosenasError: where there are no weights.
     """
-    file = path / "best" / "weights.safetensors" if path.is_dir() else path
+    file, content = _content(path)
     try:
-        content = read_result(path, "best/weights.safetensors") if path.is_dir() else path.read_bytes()
-    except FileNotFoundError as error:
-        hint = (
-            "this folder is no finished run" if path.is_dir() else "give a file of weights or a run's folder"
-        )
-        raise PosenasError(f"init {file}: there is no such file; {hint}") from error
-    except OSError as error:
-        raise PosenasError(f"init {file}: cannot be read: {error.strerror}") from error
-    tensors = _without_prefixes(_tensors(content, file))
+        tensors, key = read_tensors(content)
+    except PosenasError as error:
+        raise PosenasError(f"init {file}: {error}") from error
     if not tensors:
         raise PosenasError(f"init {file}: holds no tensors; give a network's state dict")
     faults = [(name, fault) for name, tensor in tensors.items() if (fault := _fault(name, tensor))]
@@ -102,44 +76,36 @@ def read_initial_weights(path: Path) -> InitialWeights:
             f"init {file}: {len(faults)} of its {len(tensors)} tensors are not weights: {name!r} {fault}; "
             "give weights of a training that did not diverge"
         )
-    return InitialWeights(file, hashlib.sha256(content).hexdigest(), tensors)
+    return InitialWeights(file, hashlib.sha256(content).hexdigest(), tensors, key)
 
 
-def _tensors(content: bytes, file: Path) -> dict[str, Tensor]:
+def _content(path: Path) -> tuple[Path, bytes]:
+    """Return the file of the weights, which is the path or lies in its folder, and its content."""
+    file = path / "best" / "weights.safetensors" if path.is_dir() else path
     try:
-        return load(content)
-    except SafetensorError:
-        found = _torch_file(content, file)
-    if not isinstance(found, Mapping):
-        return {}
-    state = next((found[key] for key in _KEYS if isinstance(found.get(key), Mapping)), found)
-    return {name: value for name, value in state.items() if _is_plain(name, value)}
+        if path.is_dir():
+            return file, read_result(path, "best/weights.safetensors")
+        problem = _unreadable(path)
+        if problem:
+            raise PosenasError(f"init {file}: {problem}; give a file of weights or a run's folder")
+        return file, path.read_bytes()
+    except FileNotFoundError as error:
+        hint = (
+            "this folder is no finished run" if path.is_dir() else "give a file of weights or a run's folder"
+        )
+        raise PosenasError(f"init {file}: there is no such file; {hint}") from error
+    except OSError as error:
+        raise PosenasError(f"init {file}: cannot be read: {error.strerror}") from error
 
 
-def _torch_file(content: bytes, file: Path) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's guesses why a file that is none of its own fails
-            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        code = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, UnpicklingError) else None
-        if code is not None:
-            raise PosenasError(
-                f"init {file}: needs code to be read ({code[1]}), and no file's code is run; "
-                "save the network's state dict alone"
-            ) from error
-        raise PosenasError(
-            f"init {file}: is neither a whole safetensors file nor a whole torch file of tensors"
-        ) from error
-
-
-def _is_plain(name: object, value: object) -> bool:
-    return (
-        isinstance(name, str)
-        and isinstance(value, Tensor)
-        and value.layout is torch.strided
-        and not (value.is_meta or value.is_quantized)
-    )
+def _unreadable(path: Path) -> str:
+    """Return why a path is no file of weights, before a byte of it is read; empty where it may be one."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return "is no regular file"
+    if status.st_size > _MOST_BYTES:
+        return f"has {status.st_size / 2**30:.1f} GiB, and at most 4 are read"
+    return ""
 
 
 def _fault(name: str, tensor: Tensor) -> str:
@@ -155,17 +121,6 @@ def _fault(name: str, tensor: Tensor) -> str:
     if name.endswith("running_var") and bool((tensor < 0).any()):
         return "is a variance below 0"
     return ""
-
-
-def _without_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors without the prefixes that all names have, one within another."""
-    names = dict(tensors)
-    while names:
-        prefix = next((one for one in _PREFIXES if all(name.startswith(one) for name in names)), None)
-        if prefix is None:
-            break
-        names = {name.removeprefix(prefix): tensor for name, tensor in names.items()}
-    return names
 
 
 def _first(names: Sequence[str]) -> str:

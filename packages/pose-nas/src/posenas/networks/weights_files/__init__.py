@@ -1,0 +1,1 @@
+"""Files of weights by any program, read without running anything that they hold."""
