@@ -13,7 +13,17 @@ import posenas
 import pytest
 
 PACKAGES = Path(__file__).parents[1] / "packages"
-PAGES = ("annotations", "charts", "geometry", "heatmaps", "layers", "scoring", "testing", "training")
+PAGES = (
+    "annotations",
+    "charts",
+    "geometry",
+    "heatmaps",
+    "layers",
+    "scoring",
+    "testing",
+    "training",
+    "weights",
+)
 PUBLIC = {"posenas", *(f"posenas.{page}" for page in PAGES)}
 
 

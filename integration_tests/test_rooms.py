@@ -34,7 +34,18 @@ ROOMS = (
 SHELF = "standard"
 """Built-in components: reached by entry points, and imported by nobody."""
 
-PAGES = {"annotations", "api", "charts", "geometry", "heatmaps", "layers", "scoring", "testing", "training"}
+PAGES = {
+    "annotations",
+    "api",
+    "charts",
+    "geometry",
+    "heatmaps",
+    "layers",
+    "scoring",
+    "testing",
+    "training",
+    "weights",
+}
 """Modules at the core's top: the public face, which may import every room, and which no room imports."""
 
 

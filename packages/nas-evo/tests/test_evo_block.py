@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from nas_evo.block import DropConnect, InvertedResidual
+from nas_evo.block import Convolving, DropConnect, InvertedResidual
 from nas_evo.initialisation import fan_out, fill
 from nas_evo.space import EvoSpace
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ def block(**changes: int) -> InvertedResidual:
     """Of random weights and statistics everywhere, in double precision and evaluation mode."""
     torch.manual_seed(0)
     settings = {"in_channels": 8, "out_channels": 16, "expansion": 6, "kernel": 3, "stride": 1} | changes
-    made = InvertedResidual(**settings, drop=0.3, momentum=0.01).double().eval()  # type: ignore[arg-type]
+    made = InvertedResidual(**settings, drop=0.3, convolving=Convolving(0.01)).double().eval()  # type: ignore[arg-type]
     for name, value in made.state_dict().items():
         if value.is_floating_point():
             value.uniform_(0.2, 1.5) if name.endswith("running_var") else value.normal_(std=0.5)

@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
 import torch
 from posenas.layers import SqueezeExcitation
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-_EPSILON = 1e-3
+EPSILON = 1e-3
 """The default of Keras's batch norm."""
 
+Padding: TypeAlias = Literal["symmetric", "keras"]
+"""Where a convolution of stride 2 looks: around its pixel, or one pixel further down and right as Keras's."""
 
-def normalised(convolution: nn.Conv2d | nn.ConvTranspose2d, momentum: float) -> tuple[nn.Module, nn.Module]:
-    """Return the convolution and its batch norm."""
-    return convolution, nn.BatchNorm2d(convolution.out_channels, eps=_EPSILON, momentum=momentum)
+
+@dataclass(frozen=True)
+class Convolving:
+    """What is common to all convolutions of a network.
+
+    Attributes:
+        momentum: batch norm's, as in torch: the share of the newest batch.
+        padding: of those with stride 2.
+    """
+
+    momentum: float
+    padding: Padding = "symmetric"
+
+
+def normalised(
+    convolution: nn.Conv2d | nn.ConvTranspose2d, convolving: Convolving, activation: nn.Module | None = None
+) -> nn.Sequential:
+    """Return a convolution, its batch norm and an activation, whose tensors have one name at any padding.
+
+    Args:
+        convolution: padded by half its kernel; a transposed one is of 3x3 and stride 2.
+        convolving: how it pads, and batch norm's momentum.
+        activation: comes last; None leaves it out.
+    """
+    before, after = _moved(convolution) if convolving.padding == "keras" else ({}, {})
+    norm = nn.BatchNorm2d(convolution.out_channels, eps=EPSILON, momentum=convolving.momentum)
+    layers: dict[str, nn.Module] = {**before, "0": convolution, **after, "1": norm}
+    if activation is not None:
+        layers["2"] = activation
+    return nn.Sequential(OrderedDict(layers))
+
+
+def _moved(
+    convolution: nn.Conv2d | nn.ConvTranspose2d,
+) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
+    """Change a convolution of stride 2 to Keras's place; return what pads before and what crops after it.
+
+    Maps have even sides there. Keras pads one pixel less before than after them, and crops the last row and
+    column of a transposed convolution.
+    """
+    if convolution.stride[0] == 1:
+        return {}, {}
+    if isinstance(convolution, nn.ConvTranspose2d):
+        convolution.padding = convolution.output_padding = (0, 0)
+        return {}, {"crop": nn.ZeroPad2d((0, -1, 0, -1))}
+    half = convolution.kernel_size[0] // 2
+    convolution.padding = (0, 0)
+    return {"pad": nn.ZeroPad2d((half - 1, half, half - 1, half))}, {}
 
 
 class DropConnect(nn.Module):
@@ -47,7 +98,7 @@ class InvertedResidual(nn.Module):
         kernel: k.
         stride: the depthwise convolution's.
         drop: the rate of drop-connect before the shortcut is added.
-        momentum: batch norm's, as in torch: the share of the newest batch.
+        convolving: how its convolutions pad, and batch norm's momentum.
     """
 
     def __init__(
@@ -59,23 +110,21 @@ class InvertedResidual(nn.Module):
         kernel: int,
         stride: int,
         drop: float,
-        momentum: float,
+        convolving: Convolving,
     ) -> None:
         super().__init__()
         mid = expansion * in_channels
         self.expand = (
-            nn.Sequential(
-                *normalised(nn.Conv2d(in_channels, mid, 1, bias=False), momentum), nn.SiLU(inplace=True)
-            )
+            normalised(nn.Conv2d(in_channels, mid, 1, bias=False), convolving, nn.SiLU(inplace=True))
             if expansion > 1
             else nn.Identity()
         )
         depthwise = nn.Conv2d(mid, mid, kernel, stride, kernel // 2, groups=mid, bias=False)
-        self.depthwise = nn.Sequential(*normalised(depthwise, momentum), nn.SiLU(inplace=True))
+        self.depthwise = normalised(depthwise, convolving, nn.SiLU(inplace=True))
         # A quarter of what comes in, before the expansion: EfficientNet's, unlike MobileNetV3's.
         hidden = max(1, in_channels // 4)
         self.excite = SqueezeExcitation(mid, hidden, activation=silu, gate=torch.sigmoid)
-        self.project = nn.Sequential(*normalised(nn.Conv2d(mid, out_channels, 1, bias=False), momentum))
+        self.project = normalised(nn.Conv2d(mid, out_channels, 1, bias=False), convolving)
         self.shortcut = stride == 1 and in_channels == out_channels
         self.drop = DropConnect(drop if self.shortcut else 0.0)
 

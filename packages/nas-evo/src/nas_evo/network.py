@@ -9,7 +9,7 @@ from posenas import Level
 from posenas.layers import Chain
 from torch import nn
 
-from nas_evo.block import InvertedResidual, normalised
+from nas_evo.block import Convolving, InvertedResidual, normalised
 from nas_evo.genes import Quartet
 from nas_evo.initialisation import initialise
 from nas_evo.scaling import Blueprint
@@ -19,7 +19,7 @@ _EXPANSION = 6
 _DECONVOLUTIONS = 3
 
 
-def build_network(blueprint: Blueprint, *, drop_connect: float, momentum: float) -> Chain:
+def build_network(blueprint: Blueprint, *, drop_connect: float, convolving: Convolving) -> Chain:
     """Return a blueprint's network with fresh weights.
 
     Its levels are `stem`, `module1` to `module7`, and `deconv1` to `deconv3`.
@@ -28,23 +28,23 @@ def build_network(blueprint: Blueprint, *, drop_connect: float, momentum: float)
         blueprint: the modules and channels.
         drop_connect: the limit of its rate, which grows evenly over the blocks from 0; one block after the
             last it would be this.
-        momentum: batch norm's.
+        convolving: how its convolutions pad, and batch norm's momentum.
     """
     channels, stride = blueprint.stem, 2
     stem = nn.Conv2d(3, channels, 3, stride, 1, bias=False)
-    parts: dict[str, nn.Module] = {"stem": _activated(stem, momentum)}
+    parts: dict[str, nn.Module] = {"stem": normalised(stem, convolving, nn.SiLU(inplace=True))}
     levels = [Level("stem", stride, channels)]
     total, built = sum(quartet.blocks for quartet in blueprint.modules), 0
     for number, quartet in enumerate(blueprint.modules, 1):
         drops = [drop_connect * (built + index) / total for index in range(quartet.blocks)]
         expansion = _EXPANSION if number > 1 else 1
         name = f"module{number}"
-        parts[name] = _module(channels, quartet, expansion=expansion, drops=drops, momentum=momentum)
+        parts[name] = _module(channels, quartet, expansion=expansion, drops=drops, convolving=convolving)
         channels, stride, built = quartet.channels, stride * quartet.stride, built + quartet.blocks
         levels.append(Level(name, stride, channels))
     for number in range(1, _DECONVOLUTIONS + 1):
         deconv = nn.ConvTranspose2d(channels, blueprint.deconv, 3, 2, 1, output_padding=1, bias=False)
-        parts[f"deconv{number}"] = _activated(deconv, momentum)
+        parts[f"deconv{number}"] = normalised(deconv, convolving, nn.SiLU(inplace=True))
         channels, stride = blueprint.deconv, stride // 2
         levels.append(Level(f"deconv{number}", stride, channels))
     network = Chain(parts, levels)
@@ -52,12 +52,8 @@ def build_network(blueprint: Blueprint, *, drop_connect: float, momentum: float)
     return network
 
 
-def _activated(convolution: nn.Conv2d | nn.ConvTranspose2d, momentum: float) -> nn.Sequential:
-    return nn.Sequential(*normalised(convolution, momentum), nn.SiLU(inplace=True))
-
-
 def _module(
-    channels: int, quartet: Quartet, *, expansion: int, drops: list[float], momentum: float
+    channels: int, quartet: Quartet, *, expansion: int, drops: list[float], convolving: Convolving
 ) -> nn.Sequential:
     """Return a module of (N, channels, H, W) to (N, quartet.channels, H / stride, W / stride).
 
@@ -72,7 +68,7 @@ def _module(
                 kernel=quartet.kernel,
                 stride=1 if index else quartet.stride,
                 drop=drop,
-                momentum=momentum,
+                convolving=convolving,
             )
             for index, drop in enumerate(drops)
         )

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from posenas import Choice, Genotype, check_genotype, sample_uniform
 from posenas.layers import Chain
 
+from nas_evo.block import Convolving, Padding
 from nas_evo.genes import ANCESTOR, FREE_STRIDES, dimensions, genotype_of
 from nas_evo.mutation import mutate
 from nas_evo.network import build_network
@@ -40,6 +41,10 @@ class EvoSpace:
     momentum: Annotated[
         float, "share of the newest batch in batch norm's running statistics", Gt(0), Le(1)
     ] = 0.01
+    padding: Annotated[
+        Padding,
+        "where convolutions of stride 2 look: around their pixel, or as Keras's do, for Keras's weights",
+    ] = "symmetric"
 
     def dimensions(self) -> dict[str, Choice]:
         return dimensions()
@@ -76,4 +81,5 @@ class EvoSpace:
         check_genotype(genotype, self.dimensions())
         limit = drop_connect_limit(self.scaled_for) if self.drop_connect is None else self.drop_connect
         blueprint = scale(genotype, self.scaled_for, width=self.width)
-        return build_network(blueprint, drop_connect=limit, momentum=self.momentum)
+        convolving = Convolving(self.momentum, self.padding)
+        return build_network(blueprint, drop_connect=limit, convolving=convolving)

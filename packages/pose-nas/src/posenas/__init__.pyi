@@ -130,6 +130,10 @@ from .contract.sections import (
 from .contract.trial import (
     Trial as Trial,
 )
+from .contract.weights import (
+    ImportedWeights as ImportedWeights,
+    WeightsImporter as WeightsImporter,
+)
 from .contract.zoo import (
     ZooEntry as ZooEntry,
 )

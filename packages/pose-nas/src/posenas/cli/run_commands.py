@@ -216,6 +216,8 @@ def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_jso
     if dry_run:
         for finding in composition.findings():
             tell(f"warning: {finding}", err=True)
+        if composition.initial:
+            tell(composition.initial, err=True)
         say("the five components fit together", err=True)
         if as_json:
             click.echo(json.dumps({"fits": True}))

@@ -28,6 +28,7 @@ from posenas.composing.goals.installed_costs import installed_costs
 from posenas.composing.goals.limit_texts import parse_limits, spelled_out
 from posenas.composing.goals.objectives import choose_objectives
 from posenas.composing.goals.reachable_limits import check_known_limits
+from posenas.composing.initial_weights import try_initial_weights
 from posenas.composing.joined import (
     chosen_head,
     is_searched,
@@ -47,7 +48,6 @@ from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.problem import Strategy
 from posenas.contract.scores import Metric
 from posenas.networks.devices import choose_compute
-from posenas.networks.initial_weights import read_initial_weights
 from posenas.runs.recipe import LATENCY, ComponentChoice, Recipe
 
 
@@ -76,7 +76,11 @@ def compose(recipe: Recipe) -> Composition:
     objectives = choose_objectives(metrics, costs, maximize=recipe.maximize, minimize=recipe.minimize)
     limits, metric_limits = parse_limits(recipe.limits, costs, metrics=metrics)
     recipe = replace(recipe, limits=spelled_out(recipe.limits, costs, metrics=metrics))
-    _check_initial_weights(recipe)
+    initial = (
+        try_initial_weights(recipe.init, space, head=head, strategy=strategy, keypoints=keypoints)
+        if recipe.init
+        else ""
+    )
     networks = networks_of(recipe, space, head=head, keypoints=keypoints, compute=compute)
     named = named_costs(limits, objectives)
     bound = bind_costs(
@@ -98,6 +102,7 @@ def compose(recipe: Recipe) -> Composition:
         objectives=objectives,
         compute=compute,
         costs=bound,
+        initial=initial,
         warnings=tuple(warnings),
     )
     _check_together(composition)
@@ -200,12 +205,6 @@ def _rehearse(
     if isinstance(space, WeightSharing):
         rehearse_sharing(space, networks, head=head, keypoints=keypoints, owner=owners[1])
     return sorted(warnings)
-
-
-def _check_initial_weights(recipe: Recipe) -> None:
-    """Raise PosenasError where the file of the initial weights cannot be read."""
-    if recipe.init:
-        read_initial_weights(Path(recipe.init))
 
 
 def _check_together(composition: Composition) -> None:

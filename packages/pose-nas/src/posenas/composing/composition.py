@@ -35,6 +35,7 @@ class Composition:
         limits: on costs. Genotypes are drawn within them.
         costs: what its networks cost.
         metric_limits: on metrics. They are judged once candidates are scored.
+        initial: how the recipe's initial weights fit, in a sentence; empty without any.
         warnings: what looks like a mistake in a plugin and may be none.
     """
 
@@ -53,6 +54,7 @@ class Composition:
     compute: Compute
     costs: CompositionCosts
     metric_limits: tuple[MetricLimit, ...] = ()
+    initial: str = ""
     warnings: tuple[str, ...] = ()
 
     @property

@@ -30,7 +30,7 @@ from posenas.contract.errors import suggestion
 from posenas.contract.kinds import CLASS_KINDS, COMPONENT_KINDS
 from posenas.runs.events import RunEvents
 
-KINDS = (*CLASS_KINDS, "zoo", "hooks")
+KINDS = (*CLASS_KINDS, "zoo", "weights", "hooks")
 
 _ENTRY_POINT = re.compile(r"(?P<module>\w+(\.\w+)*)(\s*:\s*(?P<attribute>\w+(\.\w+)*))?(\s*\[.*\])?")
 

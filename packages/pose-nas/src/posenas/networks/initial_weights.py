@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import KEYPOINT_SETS
+from posenas.contract.weights import ImportedWeights, WeightsImporter
+from posenas.networks.identity_start import begin_as_identity
+from posenas.networks.keypoint_rows import with_own_rows
 from posenas.networks.transfer import transfer
 from posenas.networks.weights_files.content import read_tensors
+from posenas.networks.weights_files.state_dicts import AVERAGES, without_mmpose
+from posenas.networks.wrapped import within
 from posenas.runs.checksums import read_result
+from posenas.runs.keypoint_files import keypoints_from
 
 _MOST_BYTES = 4 * 2**30
 """The largest pose network with its optimizer's state has a quarter of that."""
@@ -28,36 +36,73 @@ class InitialWeights:
         digest: SHA-256 of the file's content, hexadecimal.
         tensors: the tensors by the names that a network has for them.
         key: what they lay under in the file, where that is one of several things there.
+        told: whose network they are of and which importer knew it; empty for this project's own names.
+        remark: what else a user must know of them.
+        keypoints: the names of the keypoints that the head's rows are for; empty where nobody knows.
+        options: what a recipe must say for them, by path.
     """
 
     file: Path
     digest: str
     tensors: Mapping[str, Tensor]
     key: str = ""
+    told: str = ""
+    remark: str = ""
+    keypoints: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
-    def fill(self, network: nn.Module) -> str:
+    def fill(self, network: nn.Module, *, keypoints: Sequence[str] = ()) -> str:
         """Fill the network in place, and return a sentence that says how much was taken.
+
+        Args:
+            network: filled. Layers that the weights lack begin as identities where they can.
+            keypoints: the names of its keypoints; none to take the head's rows as they are.
 
         Raises:
             PosenasError: where nothing fits.
         """
-        took = transfer(network, self.tensors)
+        own = network.state_dict()
+        tensors, own_rows = within(self.tensors, own), 0
+        if keypoints:
+            tensors, own_rows = with_own_rows(tensors, own, theirs=self.keypoints, ours=keypoints)
+        took = transfer(network, tensors)
         if not took.share:
-            ours, theirs = _first(list(network.state_dict())), _first(sorted(self.tensors))
+            ours, theirs = _first(list(own)), _first(sorted(self.tensors))
             raise PosenasError(
                 f"init {self.file}: nothing of it fits: it has {theirs}, and the network has {ours}; "
                 "give weights of a network of this space"
             )
-        fresh = f"; fresh are {_first(took.fresh)}" if took.fresh else ""
-        return f"init {self.file}: {100 * took.share:.1f} % of the parameters taken from it{fresh}"
+        begun = begin_as_identity(network, known=tensors.keys(), fresh=frozenset(took.fresh))
+        sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+        kept = own_rows + sum(sizes[name] for name in begun.difference(took.fresh))
+        lacking = _lacking(keypoints, self.keypoints) if own_rows else ()
+        fresh = [name for name in took.fresh if name not in begun]
+        identity = "; layers that it lacks begin as identities" if begun else ""
+        return self._sentence(took.share - kept / sum(sizes.values()), fresh, lacking) + identity
+
+    def _sentence(self, share: float, fresh: Sequence[str], lacking: Sequence[str]) -> str:
+        whose = f"weights of {self.told}" if self.told else ""
+        whose += f"{' ' if whose else ''}under {self.key!r}" if self.key in AVERAGES else ""
+        parts = [f"init {self.file}: {whose}{': ' if whose else ''}{100 * share:.1f} % of the parameters"]
+        parts[0] += " taken from it"
+        parts += [f"fresh are {_first(fresh)}"] if fresh else []
+        parts += [f"fresh are the head's rows of {_first(lacking)}"] if lacking else []
+        parts += [self.remark] if self.remark else []
+        return "; ".join(parts)
 
 
-def read_initial_weights(path: Path) -> InitialWeights:
+def read_initial_weights(
+    path: Path, importers: Mapping[str, WeightsImporter] | None = None
+) -> InitialWeights:
     """Read weights from safetensors, a torch file, an HDF5 file of Keras, or a run's folder.
 
     A folder stands for its best network's weights. A torch file holds a state dict or a module, or one of
     them under `state_dict`, `model` or the like; averaged weights come first. What a wrapper or a
     super-network puts before the names is left out, so that either serves the other. No file's code is run.
+
+    Args:
+        path: the file, or a run's folder.
+        importers: those of published files by name; the first that knows the file renames its tensors.
 
     Raises:
         PosenasError: where there are no weights.
@@ -69,14 +114,56 @@ def read_initial_weights(path: Path) -> InitialWeights:
         raise PosenasError(f"init {file}: {error}") from error
     if not tensors:
         raise PosenasError(f"init {file}: holds no tensors; give a network's state dict")
+    digest = hashlib.sha256(content).hexdigest()
+    found = InitialWeights(file, digest, tensors, key, keypoints=_of_run(path) if path.is_dir() else ())
+    for name, importer in (importers or {}).items():
+        imported = _imported(importer, tensors, file)
+        if imported is not None:
+            found = _renamed(found, imported, name)
+            break
+    _check(found)
+    return found
+
+
+def _imported(importer: WeightsImporter, tensors: Mapping[str, Tensor], file: Path) -> ImportedWeights | None:
+    try:
+        return importer(without_mmpose(tensors))
+    except PosenasError as error:
+        raise PosenasError(f"init {file}: {error}") from error
+
+
+def _renamed(found: InitialWeights, imported: ImportedWeights, importer: str) -> InitialWeights:
+    keypoints = KEYPOINT_SETS[imported.keypoints].names if imported.keypoints else ()
+    return replace(
+        found,
+        tensors=imported.tensors,
+        told=f"{imported.source} (importer {importer})",
+        remark=imported.remark,
+        keypoints=keypoints,
+        options=imported.options,
+    )
+
+
+def _of_run(path: Path) -> tuple[str, ...]:
+    """Return the names of the keypoints of a run's network; none where an old run does not say them."""
+    file = path / "best" / "keypoints.json"
+    return keypoints_from(file.read_bytes(), file).names if file.exists() else ()
+
+
+def _check(weights: InitialWeights) -> None:
+    """Raise PosenasError where a network cannot begin with one of the tensors."""
+    tensors = weights.tensors
     faults = [(name, fault) for name, tensor in tensors.items() if (fault := _fault(name, tensor))]
     if faults:
         name, fault = faults[0]
         raise PosenasError(
-            f"init {file}: {len(faults)} of its {len(tensors)} tensors are not weights: {name!r} {fault}; "
-            "give weights of a training that did not diverge"
+            f"init {weights.file}: {len(faults)} of its {len(tensors)} tensors are not weights: {name!r} "
+            f"{fault}; give weights of a training that did not diverge"
         )
-    return InitialWeights(file, hashlib.sha256(content).hexdigest(), tensors, key)
+
+
+def _lacking(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
+    return [name for name in ours if name not in theirs]
 
 
 def _content(path: Path) -> tuple[Path, bytes]:

@@ -124,4 +124,5 @@ def _learns_values(resources: Resources) -> bool:
 
 def _fill(resources: Resources, network: nn.Module) -> None:
     if resources.initial is not None:
-        resources.tell_initial(resources.initial.fill(network))
+        keypoints = resources.composition.keypoints.names
+        resources.tell_initial(resources.initial.fill(network, keypoints=keypoints))

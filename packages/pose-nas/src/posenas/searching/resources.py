@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from posenas.composing.composition import Composition
-from posenas.networks.initial_weights import InitialWeights, read_initial_weights
+from posenas.composing.initial_weights import load_initial_weights
+from posenas.networks.initial_weights import InitialWeights
 from posenas.networks.pose_network import SharedPoseNetwork
 from posenas.runs.checkpoint import read_weights
 from posenas.runs.run import Run
@@ -39,7 +39,7 @@ class Resources:
     def initial(self) -> InitialWeights | None:
         """The recipe's weights to begin trainings with, read once; None where it names none."""
         init = self.composition.recipe.init
-        return read_initial_weights(Path(init)) if init else None
+        return load_initial_weights(init) if init else None
 
 
 def make_resources(

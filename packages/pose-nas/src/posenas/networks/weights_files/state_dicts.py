@@ -10,11 +10,13 @@ from torch import Tensor
 
 from posenas.networks.weights_files.inert_pickle import Inert, PickleError
 
-_AVERAGES = ("ema", "state_dict_ema", "model_ema")
+AVERAGES = ("ema", "state_dict_ema", "model_ema")
 """The weights averaged over a training, which are the ones that its authors score."""
-_KEYS = (*_AVERAGES, "best_state_dict", "state_dict", "model", "network")
+_KEYS = (*AVERAGES, "best_state_dict", "state_dict", "model", "network")
 _PREFIXES = ("module.", "shared.largest.")
 """The prefixes of tensors' names in a parallel wrapper, and in this project's super-networks."""
+_PARTS = ("backbone.", "head.", "keypoint_head.")
+_PREPROCESSING = "data_preprocessor."
 _MOST_MODULES = 20_000
 
 
@@ -43,6 +45,14 @@ def without_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             break
         names = {name.removeprefix(prefix): tensor for name, tensor in names.items()}
     return names
+
+
+def without_mmpose(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors without the parts' names that mmpose puts before all of them, in both versions."""
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(_PREPROCESSING)}
+    if not all(name.startswith(_PARTS) for name in kept):
+        return dict(tensors)
+    return {name.partition(".")[2]: tensor for name, tensor in kept.items()}
 
 
 def _tensors(found: Any) -> dict[str, Tensor]:

@@ -1,0 +1,1 @@
+"""Importers of published weights for the space `ofa`."""

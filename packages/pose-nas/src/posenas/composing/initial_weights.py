@@ -1,0 +1,100 @@
+"""The initial weights of a composition: read through the installed importers, and tried before training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import torch
+
+from posenas.composing.building import build_holder, build_network, derived
+from posenas.composing.distributions import CORE
+from posenas.composing.loading import load_entry
+from posenas.composing.options import option_values
+from posenas.composing.plugins import Plugin, find_plugins, remedy
+from posenas.contract.components import Evolvable, Head, SearchSpace, WeightSharing
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoints import KeypointSet
+from posenas.contract.problem import Strategy
+from posenas.contract.weights import ImportedWeights, WeightsImporter
+from posenas.networks.initial_weights import InitialWeights, read_initial_weights
+from posenas.networks.pose_network import PoseNetwork
+from posenas.networks.without_values import WithoutValues
+
+
+def load_initial_weights(init: str) -> InitialWeights:
+    """Return the weights of a file or a run's folder, by the names of this project's networks.
+
+    Raises:
+        PosenasError: where there are none, or they are of a network that fits none here.
+    """
+    return read_initial_weights(Path(init), _importers())
+
+
+def try_initial_weights(
+    init: str, space: SearchSpace, *, head: Head, strategy: Strategy, keypoints: KeypointSet
+) -> str:
+    """Return what will be told of the weights when the first training begins; no network is allocated.
+
+    Args:
+        init: a file, or a run's folder.
+        space: builds the backbone; joined with the head's dimensions where it has some.
+        head: builds the head's module.
+        strategy: tells which network is trained first: the one that holds the shared weights, a given
+            genotype, or where an evolution begins. Of other searches any network stands for all.
+        keypoints: what the head finds.
+
+    Raises:
+        PosenasError: where nothing of them fits, or they need other options.
+    """
+    weights = load_initial_weights(init)
+    for path, wanted in weights.options.items():
+        _check_option(weights, path, wanted, {"space": space, "head": head})
+    with torch.device("meta"), WithoutValues():
+        network = _first_network(space, head, strategy, keypoints)
+    return weights.fill(network, keypoints=keypoints.names)
+
+
+def _first_network(space: SearchSpace, head: Head, strategy: Strategy, keypoints: KeypointSet) -> PoseNetwork:
+    required = strategy.requires()
+    if WeightSharing in required:
+        return build_holder(space, head=head, keypoints=keypoints)
+    genotype = option_values(strategy).get("genotype")
+    if not genotype:
+        evolves = Evolvable in required
+        genotype = cast(Evolvable, space).ancestor() if evolves else space.sample(Random(0))
+    return build_network(space, derived(space, genotype), head=head, keypoints=keypoints)
+
+
+def _check_option(weights: InitialWeights, path: str, wanted: Any, components: Mapping[str, Any]) -> None:
+    """Raise PosenasError where a component has another value than the weights were trained with."""
+    table, _, name = path.partition(".")
+    options = option_values(components[table]) if table in components else {}
+    if options.get(name) != wanted:
+        has = f"{path} is {options[name]}" if name in options else f"this {table} has no option {name}"
+        raise PosenasError(
+            f"init {weights.file}: weights of {weights.told} need {path}={wanted}, and {has}; "
+            f"add -o {path}={wanted}" + ("" if name in options else " to a space that has it")
+        )
+
+
+def _importers() -> dict[str, WeightsImporter]:
+    """Return the usable importers by name, the core's first."""
+    plugins = [plugin for plugin in find_plugins(("weights",)) if plugin.status == "ok"]
+    plugins.sort(key=lambda plugin: plugin.distribution != CORE)
+    return {plugin.name: _named(plugin) for plugin in plugins}
+
+
+def _named(plugin: Plugin) -> WeightsImporter:
+    """Return a plugin's importer, loaded when it is first asked; what it does wrong names the plugin."""
+
+    def importer(published: Mapping[str, torch.Tensor], /) -> ImportedWeights | None:
+        found = cast(WeightsImporter, load_entry(plugin))(published)
+        if found is not None and not isinstance(found, ImportedWeights):
+            kind = type(found).__name__
+            raise PosenasError(f"{plugin} gives a {kind}, not ImportedWeights or None; {remedy(plugin)}")
+        return found
+
+    return importer
