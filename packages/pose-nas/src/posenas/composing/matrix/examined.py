@@ -14,9 +14,9 @@ from posenas.composing.checks.conformity import (
     check_genotypes,
     check_methods,
     check_requirements,
-    check_splits,
     check_view,
 )
+from posenas.composing.checks.datasets import check_splits
 from posenas.composing.loading import load_class
 from posenas.composing.matrix.patience import within
 from posenas.composing.options import alternatives, changed, make_component
