@@ -58,6 +58,8 @@ def check_scores(
         if not isinstance(evaluation, Evaluation):
             refuse(owner, f"evaluate gives {type(evaluation).__name__}, expected Evaluation")
         refuse(owner, _metrics_problem(evaluation.metrics, declared))
+        if len(each.scores):
+            refuse(owner, _infinite(evaluation.metrics))
         strange = sorted(set(evaluation.by_keypoint) - set(truth.keypoints.names))
         if strange:
             refuse(
@@ -93,6 +95,10 @@ def _metrics_problem(metrics: Mapping[str, float], declared: set[str]) -> str:
     for name, value in metrics.items():
         if not isinstance(value, float | int | np.number):
             return f"evaluate gives {name} as {type(value).__name__}, expected a number"
-        if np.isinf(value):  # NaN is the figure of what is not there, such as hands
-            return f"evaluate gives {name} as {value}, expected a finite number"
     return ""
+
+
+def _infinite(metrics: Mapping[str, float]) -> str:
+    """Say which figure of true people is infinite. An error may be so of nobody, and NaN of what is not there."""
+    wrong = [name for name, value in metrics.items() if np.isinf(value)]
+    return f"evaluate gives {wrong[0]} as {metrics[wrong[0]]}, expected a finite number" if wrong else ""
