@@ -99,6 +99,6 @@ def _metrics_problem(metrics: Mapping[str, float], declared: set[str]) -> str:
 
 
 def _infinite(metrics: Mapping[str, float]) -> str:
-    """Say which figure of true people is infinite. An error may be so of nobody, and NaN of what is not there."""
+    """Say which figure is infinite. Errors may be where nobody is predicted; NaN is of what is not there."""
     wrong = [name for name, value in metrics.items() if np.isinf(value)]
     return f"evaluate gives {wrong[0]} as {metrics[wrong[0]]}, expected a finite number" if wrong else ""
