@@ -153,7 +153,7 @@ def splits_of_a_recipe(tmp_path: Path, **evaluation: object) -> Splits:
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     tables = {
         "space": {"name": "fixed", "width": 0.125},
-        "strategy": {"name": "single", "epochs": 1},
+        "strategy": {"name": "random", "epochs": 1},
         "head": {"name": "heatmap", "input_size": [64, 64]},
         "dataset": dataset,
         "evaluator": {"name": "oks"},

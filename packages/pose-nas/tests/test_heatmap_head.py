@@ -100,7 +100,7 @@ def test_refuses_levels_without_a_quarter() -> None:
 def test_refuses_a_view_that_does_not_divide_by_the_coarsest_stride() -> None:
     head = HeatmapHead(input_size=(130, 96))
     with pytest.raises(
-        PosenasError, match=r"input_size \[130, 96\].*by 32.*nearest that does is \[128, 96\]"
+        PosenasError, match=r"input_size \[130, 96\].*a multiple of 32.*nearest multiple is \[128, 96\]"
     ):
         head.select(LEVELS)
     with pytest.raises(PosenasError, match="by 4"):

@@ -205,9 +205,9 @@ def test_boxes_name_their_frame_by_id_or_file(tmp_path):
         ({}, "not a detector's result"),
         ([{"category_id": 1, "bbox": [0, 0, 5, 5], "score": 1}], "entry 0"),
         ([row(image_id=5), row(file_name="c.png")], "none of its 2 boxes"),
-        ([row(), row(image_id=True)], "entry 1 is no box .*image_id True is no whole number"),
-        ([row(image_id=1.5)], "entry 0 is no box .*image_id 1.5 is no whole number"),
-        ([row(image_id=float("inf"))], "entry 0 is no box .*image_id inf is no whole number"),
+        ([row(), row(image_id=True)], "entry 1 is not a box .*image_id True is no whole number"),
+        ([row(image_id=1.5)], "entry 0 is not a box .*image_id 1.5 is no whole number"),
+        ([row(image_id=float("inf"))], "entry 0 is not a box .*image_id inf is no whole number"),
     ],
 )
 def test_wrong_boxes_are_refused(tmp_path, rows, says):

@@ -17,7 +17,7 @@ def test_loaders_of_a_split_are_closed_behind_it(split: str, monkeypatch: pytest
     recipe = recipe_from_tables(
         {
             "space": {"name": "fixed", "width": 0.125},
-            "strategy": {"name": "single", "epochs": 1},
+            "strategy": {"name": "random", "epochs": 1},
             "head": {"name": "heatmap", "input_size": [64, 64]},
             "dataset": {"name": "synthetic", "train_images": 8, "val_images": 2},
             "evaluator": {"name": "oks"},

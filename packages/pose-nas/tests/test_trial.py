@@ -56,8 +56,8 @@ def test_the_display_tells_the_strategys_own_figure_first() -> None:
     [
         ({"metrics": {}}, "note 'metrics' has the name of one of its fields"),
         ({"notes": {}}, "note 'notes' has the name of one of its fields"),
-        ({"mine": {1, 2}}, "no plain JSON data"),
-        ({"mine": float("nan")}, "no plain JSON data"),
+        ({"mine": {1, 2}}, "not plain JSON data"),
+        ({"mine": float("nan")}, "not plain JSON data"),
     ],
 )
 def test_notes_that_could_not_come_back_are_refused(notes: dict[str, Any], complaint: str) -> None:
