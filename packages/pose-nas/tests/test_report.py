@@ -131,7 +131,14 @@ def dataset(tmp_path: Path) -> Path:
 
 def make_run(path: Path, dataset: Path, trials: list[Trial] | None, **tables: Any) -> Path:
     recipe = recipe_from_tables(
-        {"dataset": {"name": "coco", "root": str(dataset)}, "limits": ["gmacs<=0.3"], "seed": 11, **tables}
+        {
+            "space": {"name": "fixed"},
+            "strategy": {"name": "random"},
+            "dataset": {"name": "coco", "root": str(dataset)},
+            "limits": ["gmacs<=0.3"],
+            "seed": 11,
+            **tables,
+        }
     )
     run = create_run(path, recipe)
     if trials is not None:
@@ -176,7 +183,7 @@ def test_page_tells_the_whole_run(finished: Path) -> None:
     page = write_report(finished)
     assert page == finished / "report" / "report.html"
     text, winner = text_of(page), final(candidates())
-    assert "ofa × sandwich × heatmap on coco" in text
+    assert "fixed × random × heatmap on coco" in text
     assert f"The winner is {winner.id} : oks.AP 0.765 at {winner.costs['gmacs']:#.4g} GMACs" in text
     assert f"val: {PEOPLE} people with labelled keypoints in {PEOPLE} images" in text
     assert "16 ranked by oks.AP on held-out training images (at most 0.1 of those" in text

@@ -175,9 +175,9 @@ def with_shared_weights(problem: Problem) -> Iterator[Trial]:
 @pytest.mark.parametrize(
     ("trials", "says"),
     [
-        (nothing, "strategy 'sandwich' ended without a trial"),
-        (no_iterator, "strategy 'sandwich': search gives int, expected trials"),
-        (strings, "strategy 'sandwich': search yields str, expected Trial"),
+        (nothing, "strategy 'random' ended without a trial"),
+        (no_iterator, "strategy 'random': search gives int, expected trials"),
+        (strings, "strategy 'random': search yields str, expected Trial"),
         (without_weights, "its last trial, which is the answer, has no weights of its own"),
         (with_shared_weights, "its last trial, which is the answer, has no weights of its own"),
     ],

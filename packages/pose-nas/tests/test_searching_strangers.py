@@ -94,7 +94,7 @@ def test_every_departure_is_refused_by_name_and_computes_nothing(
         with pytest.raises(PosenasError) as told:
             searched(run, strategy)
         message = str(told.value)
-        assert message.startswith("strategy sandwich of nas-ofa-elastic 0.2.0 departs from its journal: ")
+        assert message.startswith("strategy random of pose-nas 0.2.0 departs from its journal: ")
         assert says in message
         assert message.endswith("`posenas compose --recipe " + f"{run}/recipe.toml`")
         assert (run / "journal.jsonl").read_bytes() == before
@@ -249,7 +249,7 @@ def test_somebody_else_in_the_journal_ends_the_run_without_a_loss(
     with pytest.raises(PosenasError) as told:
         searched(run, meddling)
     assert str(told.value) == (
-        f"{run}: somebody else wrote there while strategy sandwich of nas-ofa-elastic 0.2.0 ran: "
+        f"{run}: somebody else wrote there while strategy random of pose-nas 0.2.0 ran: "
         "journal.jsonl grew by 5 bytes, all of that is put back; stop that, then "
         f"`posenas resume {run}`: nothing is lost"
     )

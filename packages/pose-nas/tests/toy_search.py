@@ -197,7 +197,11 @@ def composed(*, latency: ToyLatency | None = None, **changes: Any) -> Compositio
 
 def _composed() -> Composition:
     return Composition(
-        recipe=Recipe(evaluator=ComponentChoice("toy"), training={"parallel": 1}),
+        recipe=Recipe(
+            strategy=ComponentChoice("random"),  # the core's own, so that its package can be told
+            evaluator=ComponentChoice("toy"),
+            training={"parallel": 1},
+        ),
         space=ToySpace(),
         strategy=cast(Any, SimpleNamespace(requires=lambda: (), search=lambda _problem: iter(()))),
         head=ToyHead(),
