@@ -166,10 +166,10 @@ def test_annotations_nested_too_deep(posenas: Posenas, tmp_path: Path) -> None:
     [
         (None, "No such file"),
         ({"a": 1}, "JSON list of boxes"),
-        ([1], "entry 0 is no box"),
+        ([1], "entry 0 is not a box"),
         (
             [{"image_id": 0, "category_id": 1, "bbox": [0, 0, float("inf"), 1], "score": 1}],
-            "entry 0 is no box",
+            "entry 0 is not a box",
         ),
         (
             [{"image_id": 1.5, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 1}],
@@ -177,7 +177,7 @@ def test_annotations_nested_too_deep(posenas: Posenas, tmp_path: Path) -> None:
         ),
         (
             [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 10**400, 9], "score": 1}],
-            "entry 0 is no box",
+            "entry 0 is not a box",
         ),
         (
             [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "score": float("inf")}],
