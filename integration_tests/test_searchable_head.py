@@ -38,8 +38,15 @@ def trials_of(run: Path) -> list[dict[str, Any]]:
     ("space", "strategy", "options"),
     [
         ("fixed", "random", ("-o", "space.width=0.1")),
-        ("fixed", "evolution", ("-o", "space.width=0.1", "-o", "strategy.population=2")),
-        ("fixed", "predictor", ("-o", "space.width=0.1", "-o", "strategy.first=2")),
+        pytest.param(
+            "fixed",
+            "evolution",
+            ("-o", "space.width=0.1", "-o", "strategy.population=2"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "fixed", "predictor", ("-o", "space.width=0.1", "-o", "strategy.first=2"), marks=pytest.mark.slow
+        ),
         ("ofa", "sandwich", ("-o", "strategy.calibration_people=8", "--limit", f"gmacs.head<={LIMIT}")),
     ],
 )

@@ -40,8 +40,8 @@ HRNET = (
 )
 PAIRS = pytest.mark.parametrize(
     ("space", "head", "number"),
-    [(*TINY, 20), (*HRNET, 2), pytest.param(*HRNET, 20, marks=pytest.mark.slow)],
-    ids=["tiny", "hrnet", "hrnet-20"],
+    [(*TINY, 20), pytest.param(*HRNET, 20, marks=pytest.mark.slow)],
+    ids=["tiny", "hrnet"],
 )
 QUICK = (
     "--head", "zoom", "-o", "head.input_size=64,64",

@@ -26,7 +26,10 @@ def without_values(space: ElasticSpace, genotype: Genotype) -> nn.Module:
         return space.build(genotype)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize(
+    "backbone",
+    [pytest.param(each, marks=pytest.mark.slow) if each == "hrnet-w32" else each for each in BACKBONES],
+)
 def test_thirty_networks_without_values_have_the_structure_of_fresh_networks(backbone: str) -> None:
     space = ElasticSpace(backbone)  # type: ignore[arg-type]
     for genotype in thirty(space):
