@@ -65,6 +65,15 @@ def entry_points(distribution: metadata.Distribution) -> Iterator[tuple[str, str
             yield group, name.strip(), value.strip()
 
 
+def folder_name(distribution: metadata.Distribution) -> str:
+    """Return the distribution's name as the folder of its metadata has it, which is not read; "" without one.
+
+    `importlib.metadata` offers no such name.
+    """
+    folder = str(getattr(getattr(distribution, "_path", None), "name", ""))
+    return folder.removesuffix(".dist-info").removesuffix(".egg-info").partition("-")[0]
+
+
 def describe(
     distribution: metadata.Distribution, *, installed: Callable[[str], bool]
 ) -> tuple[str, str, Status, str]:
@@ -74,9 +83,7 @@ def describe(
         distribution: the one to read.
         installed: tells whether a distribution is there; `is_installed`, which may be remembered meanwhile.
     """
-    # Only a folder name, which importlib.metadata does not offer, is left where nothing can be read.
-    name = str(getattr(getattr(distribution, "_path", None), "name", "unknown")).partition("-")[0]
-    version = "unknown"
+    name, version = folder_name(distribution) or "unknown", "unknown"
     try:
         headers = distribution.metadata
         if not headers.get_all("Name") or not headers.get_all("Version"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -21,6 +22,7 @@ from posenas.composing.distributions import (
     Status,
     describe,
     entry_points,
+    folder_name,
     is_installed,
     left_out,
     one_line,
@@ -109,7 +111,8 @@ def find_plugin(kind: str, name: str) -> Plugin | None:
 
     The second form chooses among distributions that offer the same name.
     """
-    found = [plugin for plugin in offered((kind,)) if plugin.is_called(name)]
+    own_name = name.rpartition(":")[2]
+    found = [plugin for plugin in offered((kind,), named=own_name) if plugin.is_called(name)]
     if not found:
         return None
     usable = [plugin for plugin in found if plugin.status != "disabled"] or found
@@ -123,21 +126,23 @@ def remedy(plugin: Plugin) -> str:
     return f"try pip install --upgrade {plugin.distribution}, or tell its authors"
 
 
-def offered(kinds: tuple[str, ...]) -> tuple[Plugin, ...]:
-    """Return the plugins of these kinds as the metadata tells, source unseen."""
+def offered(kinds: tuple[str, ...], *, named: str = "") -> tuple[Plugin, ...]:
+    """Return the plugins of these kinds, or those of one name, as the metadata tells, source unseen."""
     plugins: list[Plugin] = []
     seen: set[str] = set()
     installed = functools.cache(is_installed)
     disabled, groups = left_out(), {GROUP + kind: kind for kind in kinds}
     for distribution in metadata.distributions():
         lines = [line for line in entry_points(distribution) if line[0] in groups]
+        # The first on the path is the one that imports find; an editable install may leave another.
+        folder = canonicalize_name(folder_name(distribution))
+        if not lines or folder in seen:
+            continue
+        seen |= {folder} - {""}
+        lines = [line for line in lines if named in ("", line[1])]
         if not lines:
             continue
         name, version, status, problem = describe(distribution, installed=installed)
-        # The first on the path is the one that imports find; an editable install may leave another.
-        if canonicalize_name(name) in seen:
-            continue
-        seen.add(canonicalize_name(name))
         if canonicalize_name(name) in disabled:
             status, problem = "disabled", f"{DISABLE} names {name}: take the name out of it"
         plugins += [
@@ -151,16 +156,15 @@ def offered(kinds: tuple[str, ...]) -> tuple[Plugin, ...]:
             plugin.distribution,
         )
     )
-    return tuple(_or_doubled(plugin, plugins) for plugin in plugins)
+    usable = defaultdict(list)
+    for plugin in plugins:
+        if plugin.status != "disabled":
+            usable[plugin.kind, plugin.name].append(plugin)
+    return tuple(_or_doubled(plugin, usable[plugin.kind, plugin.name]) for plugin in plugins)
 
 
-def _or_doubled(plugin: Plugin, plugins: Iterable[Plugin]) -> Plugin:
-    key = (plugin.kind, plugin.name)
-    others = [
-        other
-        for other in plugins
-        if (other.kind, other.name) == key and other is not plugin and other.status != "disabled"
-    ]
+def _or_doubled(plugin: Plugin, namesakes: Iterable[Plugin]) -> Plugin:
+    others = [other for other in namesakes if other is not plugin]
     if not others or plugin.status != "ok" or plugin.kind == "hooks":  # listeners are not chosen by name
         return plugin
     names = ", ".join(f"{other.distribution} {other.version}" for other in others)
