@@ -160,7 +160,7 @@ def upgraded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
             monkeypatch.setattr(
                 plugins,
                 "offered",
-                lambda kinds: tuple(replace(one, version="9.9.9") for one in offered(kinds)),
+                lambda kinds, **named: tuple(replace(one, version="9.9.9") for one in offered(kinds, **named)),
             )
         return str(request.param)
 
