@@ -66,6 +66,14 @@ def test_one_importer_knows_each_file_and_its_tensors_have_our_names_and_shapes(
         assert {each for each in own if not each.endswith("num_batches_tracked")} <= found.keys()
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in IMPORTERS if name.split("-")[0] in ("mmpose", "evopose2d")]
+)
+def test_the_zoo_decodes_maps_as_they_were_published(name: str) -> None:
+    options = find_network(reference(name)["target"]["zoo"]).head.options
+    assert options.items() >= reference(name)["target"]["head"].items()
+
+
 def differences(name: str, path: Path, exchanged: tuple[str, str] | None = None) -> tuple[float, str]:
     """Return the largest difference of a network that was filled from a file, and what was told of it.
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from posenas.composing.building import network_costs
 from posenas.composing.compose import compose
 from posenas.composing.named_networks import describe_network, find_network
 from posenas.composing.options import make_component
+from posenas.contract.batches import Batch
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.levels import Level
 from posenas.networks.backbones.channels import scaled
 from posenas.networks.counting import Costs
 from posenas.runs.recipe import recipe_from_tables
@@ -69,6 +72,22 @@ def test_zoo_entries_describe_themselves(entry: str) -> None:
     assert described["parameters"] == pytest.approx(published["parameters"], rel=5e-3)
     if "paper_gflops" in published:
         assert described["paper_gflops"] == pytest.approx(published["paper_gflops"], rel=5e-3)
+
+
+@pytest.mark.parametrize(("published", "score"), [(True, 0.8), (False, 0.023)])
+def test_published_maps_score_as_high_as_they_are_under_the_head_of_the_zoo(
+    published: bool, score: float
+) -> None:
+    """Maps that others published are Gaussians of a height: 0.8 of sigma 2, written out here."""
+    network = find_network("hrnet-w32")
+    options = network.head.options if published else {"input_size": [256, 192]}
+    head = make_component(HeatmapHead, options, where="head heatmap")
+    module = head.build([Level("stage4.branch1", 4, 32)], COCO_17)
+    rows, columns = torch.arange(64.0)[:, None] - 21, torch.arange(48.0) - 30
+    maps = (0.8 * torch.exp(-(rows**2 + columns**2) / (2 * 2.0**2))).expand(1, 17, 64, 48)
+    found = module.decode(maps, Batch(torch.empty(1, 3, 256, 192), torch.empty(0), torch.empty(0)))
+    assert found.keypoint_scores.numpy() == pytest.approx(np.full((1, 17), score), abs=5e-4)
+    assert not published or found.keypoints[0, 0].tolist() == pytest.approx([120, 84], abs=1)
 
 
 def test_zoo_entry_composes_to_be_trained_alone() -> None:

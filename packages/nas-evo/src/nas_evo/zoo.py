@@ -47,6 +47,7 @@ def _entry(
         keypoints="coco-17",
         published=published,
         source=f"EvoPose2D, McNally, thesis (2022), {tables}",
+        head={"name": "heatmap", "encoding": "gaussian", "loss": "mse", "sigma": input_size[0] / 128},
     )
 
 

@@ -30,6 +30,7 @@ def _entry(
         keypoints="coco-17",
         published=published,
         source=f"ViPNAS, Xu et al., CVPR 2021, {table}",
+        head={"name": "heatmap", "encoding": "gaussian", "loss": "mse", "sigma": 2.0},
     )
 
 

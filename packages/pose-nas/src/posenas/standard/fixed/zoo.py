@@ -17,6 +17,7 @@ def _entry(name: str, published: Mapping[str, float], *, source: str) -> ZooEntr
         keypoints="coco-17",
         published=published,
         source=source,
+        head={"name": "heatmap", "encoding": "gaussian", "loss": "mse", "sigma": 2.0},
     )
 
 
