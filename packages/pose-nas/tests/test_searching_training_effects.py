@@ -40,14 +40,21 @@ SHARED, OWN = Weights("shared.safetensors", shared=True), Weights("own.safetenso
 
 
 def alone(resources: Resources, *, genotype: Any = SMALL, repeat: int = 0, **changes: Any) -> Effect:
-    options = {"step": SupervisedStep(), "epochs": 2, "on": "train", "watch": SILENT, **changes}
+    options = {
+        "step": SupervisedStep(),
+        "epochs": 2,
+        "on": "train",
+        "watch": SILENT,
+        "phase": "final",
+        **changes,
+    }
     return network_training(resources, genotype, Training(**options), repeat=repeat)
 
 
 def relaxed(
     resources: Resources, *, start: Any = None, learning: Learning = LEARNING, **changes: Any
 ) -> Effect:
-    options = {"step": Still(), "epochs": 2, "on": learning.on, "watch": SILENT, **changes}
+    options = {"step": Still(), "epochs": 2, "on": learning.on, "watch": SILENT, "phase": "final", **changes}
     return relaxed_training(resources, Training(**options), start=start, learning=learning, shared=False)
 
 
@@ -73,7 +80,7 @@ def test_the_keys_of_trainings_stay_as_they_are(tmp_path: Path) -> None:
     assert effect.name == "train"
     assert effect.inputs == {"network": SMALL, "epochs": 2, "on": "train", "init": None}
     assert effect.key == "1248fcb8f83b718a"
-    effect = shared_training(resources, Training(Still(), 3, "fit", SILENT, SHARED))
+    effect = shared_training(resources, Training(Still(), 3, "fit", SILENT, "shared", SHARED))
     assert effect.name == "train"
     assert effect.inputs == {
         "network": "shared",
@@ -145,7 +152,7 @@ class Loose:
 def test_what_is_not_spelt_out_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     resources = mixed_in(tmp_path)
     with pytest.raises(PosenasError, match=r"step .*Loose is no frozen dataclass"):
-        shared_training(resources, Training(Loose(), 1, "fit", SILENT))
+        shared_training(resources, Training(Loose(), 1, "fit", SILENT, "shared"))
     with pytest.raises(PosenasError, match=r"step .*Loose is no frozen dataclass"):
         relaxed(resources, step=Loose())
     with pytest.raises(PosenasError, match=r"learning .* has Learning\.on"):
@@ -204,9 +211,9 @@ def test_a_stopped_training_goes_on_from_its_last_epoch(
 
 def test_a_training_goes_on_with_shared_or_own_weights(tmp_path: Path) -> None:
     resources = resources_in(tmp_path)
-    still = shared_training(resources, Training(Still(), 1, "fit", SILENT))
+    still = shared_training(resources, Training(Still(), 1, "fit", SILENT, "shared"))
     shared = Weights(still.compute(still.key), shared=True)
-    more = shared_training(resources, Training(Still(), 1, "fit", SILENT, shared))
+    more = shared_training(resources, Training(Still(), 1, "fit", SILENT, "shared", shared))
     before, after = (load_file(resources.run.weights / file) for file in (shared.file, more.compute("other")))
     assert before.keys() == after.keys()
     weight = "shared.largest.backbone.convolution.weight"
@@ -261,7 +268,7 @@ def test_the_network_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> 
         seen.append(trained.backbone.convolution.weight.detach().clone())
         return next(losses)
 
-    training = Training(SupervisedStep(), 3, "fit", SILENT)
+    training = Training(SupervisedStep(), 3, "fit", SILENT, "shared")
     assert train_network(resources, network, training, key="key", origin=Origin(0), validate=validate) == 0.2
     assert torch.equal(network.backbone.get_submodule("convolution").weight, seen[1])
     assert (

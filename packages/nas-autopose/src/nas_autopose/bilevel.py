@@ -11,8 +11,10 @@ from typing import Annotated, Any, cast
 
 from annotated_types import Ge, Gt
 from posenas import (
+    FinalWeights,
     Genotype,
     Learning,
+    PlannedTraining,
     Problem,
     Relaxation,
     Relaxed,
@@ -22,6 +24,7 @@ from posenas import (
     Span,
     Trial,
     WeightSharing,
+    final_init,
 )
 
 from nas_autopose.choices import check_choices, discrete, undecided
@@ -83,6 +86,11 @@ class Bilevel:
     ] = 10
     calibration_people: CalibrationPeople = 128
     final_epochs: FinalEpochs = 6
+    final_weights: Annotated[
+        FinalWeights,
+        "what the winner's training begins with: shared weights, fresh ones, those of --init, or auto: those "
+        "of --init, or else fresh",
+    ] = "auto"
 
     def __post_init__(self) -> None:
         if self.updates and self.controller_from > self.epochs:
@@ -98,6 +106,9 @@ class Bilevel:
         """Refuse a space without discrete dimensions that its draws vary."""
         check_choices(space)
 
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:  # noqa: ARG002
+        return PlannedTraining("shared", self.epochs), PlannedTraining("final", self.final_epochs)
+
     def search(self, problem: Problem) -> Iterator[Trial]:
         loop = _Loop(problem, self, Policy(problem, self), Rewards(problem))
         found = loop.trained()
@@ -110,8 +121,11 @@ class Bilevel:
         ):
             trials.append(trial)
             yield trial
-        genotype = problem.derived(problem.best(trials).genotype)
-        weights = problem.train(genotype, epochs=self.final_epochs)
+        best = problem.best(trials).genotype
+        genotype = problem.derived(best)
+        learnt = found.weights if self.final_weights == "shared" and genotype == best else None
+        init = final_init(problem, self.final_weights, learnt=learnt)
+        weights = problem.train(genotype, epochs=self.final_epochs, init=init)
         yield problem.evaluate(genotype, weights, stage="final")
 
     def sections(self, results: Results) -> Sequence[Section]:

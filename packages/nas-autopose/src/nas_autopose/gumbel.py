@@ -7,10 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from annotated_types import Ge
-from posenas import Genotype, Learning, Problem, Relaxed, Results, Section, Trial
+from posenas import (
+    Genotype,
+    Learning,
+    PlannedTraining,
+    Problem,
+    Relaxed,
+    Results,
+    SearchSpace,
+    Section,
+    Trial,
+    final_init,
+)
 
 from nas_autopose.choices import discrete, real_values, undecided
 from nas_autopose.entropy import cell_entropy
@@ -45,9 +56,17 @@ class Gumbel:
     first_temperature: FirstTemperature = 5.0
     last_temperature: LastTemperature = 0.5
     final_epochs: FinalEpochs = 8
+    final_weights: Annotated[
+        Literal["auto", "fresh", "init"],
+        "what the winner's training begins with: fresh weights, those of --init, or auto: those of --init, "
+        "or else fresh",
+    ] = "auto"
 
     def requires(self) -> Sequence[type]:
         return capabilities_for(self.estimator)
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:  # noqa: ARG002
+        return PlannedTraining("shared", self.epochs), PlannedTraining("final", self.final_epochs)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         space = cast(Relaxed, problem.space)
@@ -68,7 +87,8 @@ class Gumbel:
         genotype = problem.derived(discrete(space, found.genotype))
         if not problem.within_limits(genotype):
             problem.warn("the learnt network is outside the limits on costs, which gradients know nothing of")
-        weights = problem.train(genotype, epochs=self.final_epochs)
+        init = final_init(problem, self.final_weights, learnt=None)
+        weights = problem.train(genotype, epochs=self.final_epochs, init=init)
         yield problem.evaluate(genotype, weights, stage="final")
 
     def sections(self, results: Results) -> Sequence[Section]:

@@ -13,7 +13,9 @@ from annotated_types import Gt
 from posenas import (
     Candidate,
     Distillable,
+    FinalWeights,
     Genotype,
+    PlannedTraining,
     Problem,
     Results,
     SearchSpace,
@@ -21,6 +23,7 @@ from posenas import (
     Trial,
     Weights,
     WeightSharing,
+    final_init,
 )
 from posenas.training import SandwichStep
 
@@ -68,9 +71,27 @@ class Reinforce:
     baseline_decay: BaselineDecay = 0.9
     calibration_people: CalibrationPeople = 128
     final_epochs: FinalEpochs = 8
+    final_weights: Annotated[
+        FinalWeights,
+        "what the winner's training begins with: shared weights, fresh ones, those of --init, or auto: "
+        "shared if there are any, else those of --init, or fresh",
+    ] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.final_weights == "shared" and self.weights == "scratch":
+            raise ValueError(
+                "final_weights is shared, and with weights=scratch there are none; set it to auto"
+            )
 
     def requires(self) -> Sequence[type]:
-        return (WeightSharing,) if self.weights == "shared" else ()
+        return (WeightSharing,) if "shared" in (self.weights, self.final_weights) else ()
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:
+        if self.weights != "scratch" and isinstance(space, WeightSharing):
+            first = PlannedTraining("shared", self.epochs)
+        else:
+            first = PlannedTraining("candidate", self.epochs, self.updates * self.controller_batch)
+        return first, PlannedTraining("final", self.final_epochs)
 
     def check_space(self, space: SearchSpace) -> None:
         """Refuse a space without discrete dimensions that its draws vary."""
@@ -100,7 +121,8 @@ class Reinforce:
         rewards.check_variety(all_drawn, all_scores)
         best = problem.best(list(trials.values()))
         genotype = problem.derived(best.genotype)
-        init = shared if genotype == best.genotype else None
+        learnt = shared if genotype == best.genotype else None
+        init = final_init(problem, self.final_weights, learnt=learnt)
         weights = problem.train(genotype, epochs=self.final_epochs, init=init)
         yield problem.evaluate(genotype, weights, stage="final")
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, TypeAlias, cast
+from typing import Annotated, Literal, TypeAlias, cast
 
 from annotated_types import Ge, Gt, Lt
 from posenas import (
     Genotype,
     Learning,
+    PlannedTraining,
     Problem,
     Relaxation,
     Relaxed,
     Results,
+    SearchSpace,
     Section,
     Trial,
     Weights,
+    final_init,
 )
 
 from nas_cnf.simplifiable import Simplifiable
@@ -30,6 +33,11 @@ SearchEpochs: TypeAlias = Annotated[int, "passes over the people in learning wei
 ArchitectureRate: TypeAlias = Annotated[float, "learning rate of the architecture", Gt(0)]
 ArchitectureDecay: TypeAlias = Annotated[float, "weight decay of the architecture", Ge(0)]
 FinalEpochs: TypeAlias = Annotated[int, "passes in training the found network", Gt(0)]
+FinalWeights: TypeAlias = Annotated[
+    Literal["auto", "fresh", "init"],
+    "what the found network's training begins with: fresh weights, those of --init, or auto: those of "
+    "--init, or else fresh",
+]
 Sparsity: TypeAlias = Annotated[
     float, "weight of the architecture's entropy in its loss: above 0, few choices come to weigh all", Ge(0)
 ]
@@ -63,9 +71,25 @@ class Synchronous:
     final_epochs: Annotated[
         int, "passes in training the found network further, with a frozen architecture", Ge(0)
     ] = 0
+    final_weights: Annotated[
+        Literal["learnt", "fresh", "init"],
+        "what that training begins with: the weights that learnt with the architecture, fresh ones, or those "
+        "of --init",
+    ] = "learnt"
+
+    def __post_init__(self) -> None:
+        if self.final_weights != "learnt" and not self.final_epochs:
+            raise ValueError(
+                f"final_weights is {self.final_weights}, and with final_epochs=0 the found network is not "
+                "trained again; set final_epochs"
+            )
 
     def requires(self) -> Sequence[type]:
         return _required(self)
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:  # noqa: ARG002
+        last = [PlannedTraining("final", self.final_epochs)] if self.final_epochs else []
+        return PlannedTraining("shared", self.epochs), *last
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         space = cast(Relaxed, problem.space)
@@ -77,7 +101,8 @@ class Synchronous:
         genotype = _simplified(problem, found.genotype, self)
         weights = yield from _left_out(problem, found, genotype)
         if self.final_epochs:
-            weights = problem.train(genotype, epochs=self.final_epochs, init=weights)
+            init = final_init(problem, self.final_weights, learnt=weights)
+            weights = problem.train(genotype, epochs=self.final_epochs, init=init)
         yield problem.evaluate(genotype, weights, stage="final")
 
     def sections(self, results: Results) -> Sequence[Section]:
@@ -97,9 +122,13 @@ class FirstOrder:
     discrete: Discrete = False
     prune: Prune = 0.0
     final_epochs: FinalEpochs = 8
+    final_weights: FinalWeights = "auto"
 
     def requires(self) -> Sequence[type]:
         return _required(self)
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:  # noqa: ARG002
+        return PlannedTraining("shared", self.epochs), PlannedTraining("final", self.final_epochs)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         step = BilevelStep(cast(Relaxed, problem.space), 1, 0.0, self.sparsity)
@@ -123,9 +152,13 @@ class SecondOrder:
     discrete: Discrete = False
     prune: Prune = 0.0
     final_epochs: FinalEpochs = 8
+    final_weights: FinalWeights = "auto"
 
     def requires(self) -> Sequence[type]:
         return _required(self)
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:  # noqa: ARG002
+        return PlannedTraining("shared", self.epochs), PlannedTraining("final", self.final_epochs)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         step = BilevelStep(cast(Relaxed, problem.space), 2, self.inner_rate, self.sparsity)
@@ -151,7 +184,8 @@ def _trained_anew(problem: Problem, found: Relaxation, options: FirstOrder | Sec
     """Train the found network with fresh weights, on all training people, and yield its trials."""
     genotype = _simplified(problem, found.genotype, options)
     yield from _left_out(problem, found, genotype)
-    weights = problem.train(genotype, epochs=options.final_epochs)
+    init = final_init(problem, options.final_weights, learnt=None)
+    weights = problem.train(genotype, epochs=options.final_epochs, init=init)
     yield problem.evaluate(genotype, weights, stage="final")
 
 

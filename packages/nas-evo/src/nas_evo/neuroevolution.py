@@ -17,14 +17,17 @@ from posenas import (
     Evolvable,
     Genotype,
     MetricLimit,
+    PlannedTraining,
     PosenasError,
     Problem,
     Results,
+    SearchSpace,
     Section,
     Trial,
     Weights,
     changes,
     check_genotype,
+    final_init,
     genotype_id,
     middle,
 )
@@ -94,9 +97,10 @@ class Neuroevolution:
         "where they begin as the ancestor did",
     ] = True
     final_epochs: Annotated[int, "passes over the people in training the winner", Gt(0)] = 4
-    final_weights: Annotated[Literal["inherited", "fresh"], "what the winner's last training begins with"] = (
-        "inherited"
-    )
+    final_weights: Annotated[
+        Literal["inherited", "fresh", "init"],
+        "what the winner's training begins with: its weights as a candidate, fresh ones, or those of --init",
+    ] = "inherited"
     ancestor: Annotated[
         Mapping[str, Any],
         "one value for each dimension; empty: the space's own, or else the middle of every dimension",
@@ -122,6 +126,15 @@ class Neuroevolution:
 
     def requires(self) -> Sequence[type]:
         return ()
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:  # noqa: ARG002
+        plan = self.plan
+        children = PlannedTraining("candidate", plan.child_epochs, plan.generations * plan.children)
+        return (
+            PlannedTraining("candidate", plan.ancestor_epochs),
+            *([children] if plan.generations else []),
+            PlannedTraining("final", self.final_epochs),
+        )
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         if len(problem.objectives) > 1:
@@ -191,7 +204,7 @@ class Neuroevolution:
 
     def _finish(self, problem: Problem, winner: Trial) -> Trial:
         assert winner.weights is not None
-        init = Weights(winner.weights, shared=False) if self.final_weights == "inherited" else None
+        init = final_init(problem, self.final_weights, learnt=Weights(winner.weights, shared=False))
         weights = problem.train(winner.genotype, epochs=self.final_epochs, init=init)
         final = problem.evaluate(winner.genotype, weights, stage="final")
         descent = descent_of(winner)

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from annotated_types import Ge, Gt
-from posenas import Distillable, PosenasError, Problem, Span, Trial, Weights, WeightSharing
+from posenas import (
+    Distillable,
+    FinalWeights,
+    PlannedTraining,
+    PosenasError,
+    Problem,
+    SearchSpace,
+    Span,
+    Trial,
+    Weights,
+    WeightSharing,
+    final_init,
+)
 from posenas.training import Distillation, SandwichStep
 
 _OPENED_FIRST = ("scale", "kernel", "depth")
@@ -41,9 +53,17 @@ class Sandwich:
         int, "training people that batch norm's statistics are taken from", Gt(0)
     ] = 128
     final_epochs: Annotated[int, "passes over the people in training the winner further", Gt(0)] = 13
+    final_weights: Annotated[
+        FinalWeights,
+        "what the winner's training begins with: shared weights, fresh ones, those of --init, or auto: "
+        "shared",
+    ] = "auto"
 
     def requires(self) -> Sequence[type]:
         return (WeightSharing,) if self.distillation == "off" else (WeightSharing, Distillable)
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:  # noqa: ARG002
+        return PlannedTraining("shared", self.epochs), PlannedTraining("final", self.final_epochs)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         space = cast(WeightSharing, problem.space)
@@ -60,7 +80,8 @@ class Sandwich:
             yield trial
         found = problem.best(trials).genotype
         genotype = problem.derived(found)
-        init = shared if genotype == found else None  # another network does not nest in the shared weights
+        learnt = shared if genotype == found else None  # another network does not nest in the shared weights
+        init = final_init(problem, self.final_weights, learnt=learnt)
         weights = problem.train(genotype, epochs=self.final_epochs, init=init)
         yield problem.evaluate(genotype, weights, stage="final")
 

@@ -99,10 +99,16 @@ from .contract.levels import (
     Level as Level,
     deepest_within as deepest_within,
 )
+from .contract.phases import (
+    PlannedTraining as PlannedTraining,
+)
 from .contract.problem import (
+    Beginning as Beginning,
     Candidate as Candidate,
     Demanding as Demanding,
+    FinalWeights as FinalWeights,
     Learning as Learning,
+    Planned as Planned,
     Problem as Problem,
     Relaxation as Relaxation,
     Span as Span,
@@ -110,6 +116,7 @@ from .contract.problem import (
     Strategy as Strategy,
     Update as Update,
     Weights as Weights,
+    final_init as final_init,
 )
 from .contract.samples import (
     ImageSource as ImageSource,

@@ -28,7 +28,7 @@ from posenas.composing.goals.installed_costs import installed_costs
 from posenas.composing.goals.limit_texts import parse_limits, spelled_out
 from posenas.composing.goals.objectives import choose_objectives
 from posenas.composing.goals.reachable_limits import check_known_limits
-from posenas.composing.initial_weights import try_initial_weights
+from posenas.composing.initial_weights import check_final_weights, try_initial_weights
 from posenas.composing.joined import (
     chosen_head,
     is_searched,
@@ -39,6 +39,7 @@ from posenas.composing.joined import (
 )
 from posenas.composing.loading import check_installed
 from posenas.composing.options import option_values
+from posenas.composing.phases import check_phases, check_plan, phase_tables, planned
 from posenas.composing.plugins import Owner
 from posenas.composing.settings import make_augmentation, make_settings, without_flips
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace, WeightSharing
@@ -66,12 +67,17 @@ def compose(recipe: Recipe) -> Composition:
     compute = compute_for(recipe, own)
     head, of_head = _head(recipe, own, warnings)
     space, genotypes = join(own, head), join_by_name(of_space, of_head)
-    settings["augmentation"] = make_augmentation(recipe, head)
+    settings["augmentation"], settings["phases"] = make_augmentation(recipe, head)
+    check_phases(recipe, settings["training"], settings["phases"])
     strategy = _strategy(recipe, warnings)
     dataset, keypoints = _dataset(recipe, warnings)
     settings = without_flips(settings, keypoints)
     warnings += _rehearse(recipe, space, head, keypoints, genotypes)
     check_strategy(recipe, strategy, space, head, keypoints)
+    check_final_weights(recipe, strategy)
+    plan = planned(strategy, space)
+    if plan is not None:
+        warnings += check_plan(plan, settings["training"], settings["phases"])
     evaluator, metrics = _evaluator(recipe, warnings)
     objectives = choose_objectives(metrics, costs, maximize=recipe.maximize, minimize=recipe.minimize)
     limits, metric_limits = parse_limits(recipe.limits, costs, metrics=metrics)
@@ -96,6 +102,7 @@ def compose(recipe: Recipe) -> Composition:
         keypoints=keypoints,
         training=settings["training"],
         augmentation=settings["augmentation"],
+        phases=settings["phases"],
         evaluation=settings["evaluation"],
         limits=limits,
         metric_limits=metric_limits,
@@ -230,7 +237,8 @@ def _completed(composition: Composition, settings: Mapping[str, Any]) -> Recipe:
         kind: ComponentChoice(getattr(recipe, kind).name, option_values(component))
         for kind, component in _components(composition).items()
     }
-    spelled_out |= {table: option_values(values) for table, values in settings.items()}
+    spelled_out |= phase_tables(settings["training"], settings["augmentation"], settings["phases"])
+    spelled_out |= {table: option_values(settings[table]) for table in ("evaluation", LATENCY)}
     costs = composition.costs.options
     spelled_out["cost"] = {name: options for name, options in costs.items() if name != LATENCY}
     spelled_out["maximize"] = tuple(objective.name for objective in objectives if objective.maximize)

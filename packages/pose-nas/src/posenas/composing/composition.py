@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from posenas.composing.building import build_holder, build_network, derived
 from posenas.composing.goals.costs import CompositionCosts
+from posenas.composing.phases import PhaseSettings
 from posenas.contract.batches import View
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
 from posenas.contract.finding import Finding
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Limit, MetricLimit, Objective
 from posenas.contract.keypoints import KeypointSet
+from posenas.contract.phases import Phase
 from posenas.contract.problem import Strategy
 from posenas.data.augment import Augmentation
 from posenas.data.checking.findings import find
@@ -32,6 +35,9 @@ class Composition:
     Attributes:
         recipe: spells out every option, so that it means the same to a later version with other defaults.
         space: what is searched: the recipe's space, joined with the head's dimensions where it has some.
+        training: settings of all trainings of the run, but for phases that differ.
+        augmentation: random changes in the same trainings.
+        phases: the settings of phases that differ; `settings_of` gives those of any phase.
         limits: on costs. Genotypes are drawn within them.
         costs: what its networks cost.
         metric_limits: on metrics. They are judged once candidates are scored.
@@ -54,6 +60,7 @@ class Composition:
     compute: Compute
     costs: CompositionCosts
     metric_limits: tuple[MetricLimit, ...] = ()
+    phases: Mapping[Phase, PhaseSettings] = field(default_factory=dict)
     initial: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -61,6 +68,10 @@ class Composition:
     def view(self) -> View:
         """What the head looks at."""
         return self.head.view()
+
+    def settings_of(self, phase: Phase) -> PhaseSettings:
+        """Return how the trainings of a phase go."""
+        return self.phases.get(phase) or PhaseSettings(self.training, self.augmentation)
 
     def build(self, genotype: Genotype) -> PoseNetwork:
         """Return the pose network with fresh weights, on torch's default device."""

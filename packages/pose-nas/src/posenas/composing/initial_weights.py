@@ -17,11 +17,12 @@ from posenas.composing.plugins import Plugin, find_plugins, remedy
 from posenas.contract.components import Evolvable, Head, SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoints import KeypointSet
-from posenas.contract.problem import Strategy
+from posenas.contract.problem import Beginning, Strategy
 from posenas.contract.weights import ImportedWeights, WeightsImporter
 from posenas.networks.initial_weights import InitialWeights, read_initial_weights
 from posenas.networks.pose_network import PoseNetwork
 from posenas.networks.without_values import WithoutValues
+from posenas.runs.recipe import Recipe
 
 
 def load_initial_weights(init: str) -> InitialWeights:
@@ -31,6 +32,12 @@ def load_initial_weights(init: str) -> InitialWeights:
         PosenasError: where there are none, or they are of a network that fits none here.
     """
     return read_initial_weights(Path(init), _importers())
+
+
+def check_final_weights(recipe: Recipe, strategy: Strategy) -> None:
+    """Refuse a winner that is to begin with initial weights where the recipe has none."""
+    if option_values(strategy).get("final_weights") == Beginning.INITIAL.value and not recipe.init:
+        raise PosenasError("strategy.final_weights=init needs initial weights; add --init FILE")
 
 
 def try_initial_weights(

@@ -23,12 +23,14 @@ from posenas.contract.genotype import (
 from posenas.contract.keypoint_sets import COCO_17, KEYPOINT_SETS
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.messages import message
+from posenas.contract.phases import PHASES
 from posenas.contract.zoo import ZooEntry, zoo_problem
 from posenas.networks.counting import measure, measure_parts
 from posenas.networks.multiplications import KnownCalls
 from posenas.runs.checksums import read_result
 from posenas.runs.keypoint_files import keypoints_from
 from posenas.runs.recipe import (
+    PHASED_TABLES,
     ComponentChoice,
     Recipe,
     merge,
@@ -70,8 +72,14 @@ class NamedNetwork:
         tables["space"] = {"name": self.space.name, **self.space.options}
         tables["head"] = {"name": self.head.name, **self.head.options}
         tables["strategy"] = {"name": "single", "genotype": dict(self.genotype)}
+        tables |= {name: _of_final(tables[name]) for name in PHASED_TABLES if name in tables}
         tables |= {"maximize": [], "minimize": []}  # the run's objectives may be of another evaluator
         return tables
+
+
+def _of_final(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table of settings without the phases in which no network is trained for itself."""
+    return {name: value for name, value in table.items() if name not in PHASES or name == "final"}
 
 
 def zoo_names() -> list[str]:

@@ -8,9 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from posenas.composing.options import make_component
+from posenas.composing.phases import PhaseSettings, make_phases, own_options, training_options
 from posenas.contract.components import Head
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoints import KeypointSet
+from posenas.contract.phases import Phase
 from posenas.data.augment import Augmentation
 from posenas.data.mosaic import ImageAugmentation
 from posenas.learning.inference import EvaluationSettings
@@ -34,15 +36,18 @@ AUGMENTATIONS: Mapping[str, type[Any]] = MappingProxyType(
 
 def make_settings(recipe: Recipe) -> dict[str, Any]:
     """Return what the recipe's tables say, by table, but `[augmentation]`, which depends on the head."""
+    options = {table: getattr(recipe, table) for table in SETTINGS_TABLES if table != "augmentation"}
+    options["training"] = training_options(recipe.training)
     return {
-        table: make_component(kind, getattr(recipe, table), where=f"table [{table}]")
-        for table, kind in SETTINGS_TABLES.items()
-        if table != "augmentation"
+        table: make_component(SETTINGS_TABLES[table], values, where=f"table [{table}]")
+        for table, values in options.items()
     }
 
 
-def make_augmentation(recipe: Recipe, head: Head) -> Augmentation | ImageAugmentation:
-    """Return what `[augmentation]` says for the views that the head looks at."""
+def make_augmentation(
+    recipe: Recipe, head: Head
+) -> tuple[Augmentation | ImageAugmentation, dict[Phase, PhaseSettings]]:
+    """Return what `[augmentation]` says for the views that the head looks at, and the phases that differ."""
     kind = head.view().kind
     where = "table [augmentation]"
     if kind == "image":
@@ -52,9 +57,10 @@ def make_augmentation(recipe: Recipe, head: Head) -> Augmentation | ImageAugment
                 f"evaluation.boxes: head {recipe.head.name!r} finds people by itself; leave the boxes out"
             )
     changes: Augmentation | ImageAugmentation = make_component(
-        AUGMENTATIONS[kind], recipe.augmentation, where=where
+        AUGMENTATIONS[kind], own_options(recipe.augmentation), where=where
     )
-    return changes
+    tables = {"training": "table [training]", "augmentation": where}
+    return changes, make_phases(recipe, AUGMENTATIONS[kind], where=tables)
 
 
 def without_flips(settings: Mapping[str, Any], keypoints: KeypointSet) -> dict[str, Any]:
@@ -64,8 +70,13 @@ def without_flips(settings: Mapping[str, Any], keypoints: KeypointSet) -> dict[s
     """
     if not keypoints.unpaired:
         return dict(settings)
+    phases: Mapping[Phase, PhaseSettings] = settings["phases"]
     return {
         **settings,
         "augmentation": replace(settings["augmentation"], flip=0.0),
+        "phases": {
+            phase: replace(each, augmentation=replace(each.augmentation, flip=0.0))
+            for phase, each in phases.items()
+        },
         "evaluation": replace(settings["evaluation"], flip_test=False),
     }

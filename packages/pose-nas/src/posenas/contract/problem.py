@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from posenas.contract.batches import Batch
     from posenas.contract.components import SearchSpace
     from posenas.contract.genotype import Genotype
     from posenas.contract.goals import MetricLimit, Objective
+    from posenas.contract.phases import PlannedTraining
     from posenas.contract.trial import Trial
 
 
@@ -40,6 +42,19 @@ class Weights:
     file: str
     shared: bool
     state: str | None = None
+
+
+class Beginning(Enum):
+    """Weights that a training begins with and that are none of this run: random ones, or the recipe's initial
+    ones."""
+
+    FRESH = "fresh"
+    INITIAL = "init"
+
+
+FinalWeights: TypeAlias = Literal["auto", "shared", "fresh", "init"]
+"""An option of strategies: what the winner's last training begins with. A strategy lists the words that it
+knows; `final_init` tells what they mean."""
 
 
 @dataclass(frozen=True)
@@ -293,7 +308,7 @@ class Problem(Protocol):
         genotype: Genotype,
         *,
         epochs: int,
-        init: Weights | None = None,
+        init: Weights | Beginning | None = None,
         on: str = "train",
         repeat: int = 0,
         span: Span | None = None,
@@ -303,7 +318,7 @@ class Problem(Protocol):
         Args:
             genotype: what is trained.
             epochs: passes over the people in this call.
-            init: weights to begin with; None for fresh ones.
+            init: weights to begin with; None for the recipe's initial ones, or fresh ones where it has none.
             on: the split to train on.
             repeat: each number is a training of its own, with other random numbers.
             span: the place of these epochs in a training that is cut into slices.
@@ -410,6 +425,29 @@ class Problem(Protocol):
         ...
 
 
+def final_init(problem: Problem, choice: str, *, learnt: Weights | None) -> Weights | Beginning | None:
+    """Return what the winner's last training begins with, as the option `final_weights` says.
+
+    `fresh` are random weights, also where the recipe has initial ones; `init` are the recipe's initial ones.
+    Any other word stands for the weights that the search has for the winner. Without them the training begins
+    with the recipe's initial weights, or fresh ones where it has none.
+
+    Args:
+        problem: told where `shared` is chosen and cannot be had.
+        choice: the option's value.
+        learnt: the weights that the search has for the winner; None where it has none, such as where the
+            space derives another network from the winner, which does not nest in the shared weights.
+    """
+    if choice in (Beginning.FRESH.value, Beginning.INITIAL.value):
+        return Beginning(choice)
+    if choice == "shared" and learnt is None:
+        problem.warn(
+            "final_weights=shared: the space derives another network from the winner, which the shared "
+            "weights do not fit; its training begins without them"
+        )
+    return learnt
+
+
 @runtime_checkable
 class Strategy(Protocol):
     """A strategy decides which genotypes to try and how their weights are obtained."""
@@ -441,5 +479,21 @@ class Demanding(Strategy, Protocol):
 
         Raises:
             PosenasError: in one line, what the space lacks.
+        """
+        ...
+
+
+@runtime_checkable
+class Planned(Strategy, Protocol):
+    """A strategy that tells beforehand what it is going to train.
+
+    Composing then refuses settings that do not fit into a training, and says which have no effect.
+    """
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:
+        """Return the trainings of a search, those of a comparison left out.
+
+        Args:
+            space: the one to search; joined with the head's dimensions where the head has some.
         """
         ...

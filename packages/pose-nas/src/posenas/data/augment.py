@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
@@ -48,16 +48,23 @@ class Augmentation:
     """Which random changes a training crop goes through.
 
     The defaults are mild, for short trainings. Long ones on real people take more: HRNet's (Sun et al., CVPR
-    2019) are `scale` 0.35, `rotation` 45 and `half_body` 0.3.
+    2019) are `scale` 0.35, `rotation` 45 and `half_body` 0.3, with `draws` normal.
     """
 
     flip: Annotated[float, "probability of mirroring", Ge(0), Le(1)] = 0.5
     scale: Annotated[float, "size factor drawn from 1 - scale to 1 + scale", Ge(0), Lt(1)] = 0.15
-    rotation: Annotated[float, "largest rotation either way, in degrees", Ge(0), Le(180)] = 15.0
+    rotation: Annotated[
+        float, "largest rotation either way, in degrees; half of it with draws normal", Ge(0), Le(180)
+    ] = 15.0
     rotated: Annotated[float, "probability of rotating at all", Ge(0), Le(1)] = 0.6
     half_body: Annotated[float, "probability of showing only the upper or lower body", Ge(0), Le(1)] = 0.0
     shift: Annotated[float, "largest shift either way, as a share of the crop", Ge(0), Le(0.5)] = 0.0
     colour: Annotated[float, "largest change of brightness, contrast, saturation", Ge(0), Lt(1)] = 0.2
+    draws: Annotated[
+        Literal["uniform", "normal"],
+        "how scale and rotation are drawn; normal as in HRNet's code: with these deviations, the scale cut "
+        "at one, the rotation at two",
+    ] = "uniform"
 
     def draw(
         self, rng: np.random.Generator, *, box: Box, keypoints: NDArray[np.float64], keypoint_set: KeypointSet
@@ -76,6 +83,8 @@ class Augmentation:
         size, angle, right, down, *colour = rng.uniform(-1.0, 1.0, 7)
         if half < self.half_body:
             box = half_body_box(box, keypoints, keypoint_set, upper=bool(upper < 0.5))
+        if self.draws == "normal":
+            size, angle = rng.standard_normal(2).clip((-1.0, -2.0), (1.0, 2.0))
         brightness, contrast, saturation = (1 + self.colour * float(value) for value in colour)
         return CropChange(
             box=box,

@@ -14,7 +14,7 @@ from posenas.contract.components import Backbone, Distillable
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, check_part, sample_uniform
 from posenas.contract.goals import MetricLimit, Objective
-from posenas.contract.problem import Candidate, Learning, Relaxation, Span, Step, Weights
+from posenas.contract.problem import Beginning, Candidate, Learning, Relaxation, Span, Step, Weights
 from posenas.contract.randomness import derive_rng
 from posenas.contract.trial import Trial
 from posenas.runs.journal import Journal, effect_key
@@ -160,13 +160,15 @@ class ToyProblem:
         genotype: Genotype,
         *,
         epochs: int,
-        init: Weights | None = None,
+        init: Weights | Beginning | None = None,
         on: str = "train",
         repeat: int = 0,
         span: Span | None = None,
     ) -> Weights:
         self.genotypes.append(genotype)
         inputs = {"genotype": dict(genotype), "epochs": epochs, "on": on, "repeat": repeat}
+        if isinstance(init, Beginning):
+            inputs, init = inputs | {"beginning": init.value}, None
         return Weights(self._trained("train", inputs, init, span), shared=False)
 
     def train_relaxed(self, step: Step, *, epochs: int, learning: Learning, **_options: Any) -> Relaxation:  # noqa: ARG002

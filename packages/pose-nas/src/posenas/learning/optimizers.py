@@ -12,11 +12,16 @@ from posenas.contract.problem import ARCHITECTURE, WEIGHTS
 from posenas.learning.architecture import Architecture
 from posenas.learning.settings import TrainingSettings
 
+_BETAS = (0.9, 0.999)
+"""Adam's betas as torch has them, for an architecture that names none."""
+
 
 def make_optimizers(
     network: nn.Module, settings: TrainingSettings, architecture: Architecture | None = None
 ) -> dict[str, torch.optim.Optimizer]:
-    """Return AdamW or Adam for each group of parameters that learn, by the groups' names.
+    """Return an optimiser for each group of parameters that learn, by the groups' names.
+
+    Beside sgd and rmsprop the architecture learns by Adam, whose learning rate and betas it was given.
 
     Biases and normalisation are never decayed, depthwise kernels if the settings say so. A parameter group
     with a `fixed_rate` keeps that learning rate.
@@ -31,20 +36,35 @@ def make_optimizers(
     groups = {WEIGHTS: _decayed_and_free(network, weights, settings)}
     if architecture:
         values = [each for each in architecture.parameters if each.requires_grad]
-        options = {} if architecture.betas is None else {"betas": architecture.betas}
         groups[ARCHITECTURE] = [
             {
                 "params": values,
                 "weight_decay": architecture.weight_decay,
                 "fixed_rate": architecture.learning_rate,
-                **options,
+                "betas": architecture.betas or _BETAS,
             }
         ]
-    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    kinds = {WEIGHTS: settings.optimizer}
+    if settings.optimizer not in ("adam", "adamw"):
+        kinds[ARCHITECTURE] = "adam"
     filled = {name: [part for part in parts if part["params"]] for name, parts in groups.items()}
     return {
-        name: kind(parts, lr=settings.learning_rate, fused=True) for name, parts in filled.items() if parts
+        name: _make(kinds.get(name, settings.optimizer), parts, settings)
+        for name, parts in filled.items()
+        if parts
     }
+
+
+def _make(kind: str, parts: list[dict[str, Any]], settings: TrainingSettings) -> torch.optim.Optimizer:
+    """Return the optimiser that settings name, for parameters in parts that have options of their own."""
+    rate = settings.learning_rate
+    if kind == "sgd":
+        momentum, nesterov = settings.momentum, settings.nesterov
+        return torch.optim.SGD(parts, lr=rate, momentum=momentum, nesterov=nesterov)
+    if kind == "rmsprop":
+        return torch.optim.RMSprop(parts, lr=rate, momentum=settings.momentum)
+    adam = torch.optim.Adam if kind == "adam" else torch.optim.AdamW
+    return adam(parts, lr=rate, betas=settings.betas, fused=True)
 
 
 def scale_gradients(parameters: Iterable[Tensor], factor: float) -> None:

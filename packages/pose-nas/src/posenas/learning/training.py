@@ -21,7 +21,7 @@ from posenas.data.loader import BatchLoader
 from posenas.learning.architecture import Architecture
 from posenas.learning.optimizers import make_optimizers
 from posenas.learning.schedule import learning_rate
-from posenas.learning.settings import TrainingSettings
+from posenas.learning.settings import TrainingSettings, check_lengths
 from posenas.learning.updates import Updates
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
@@ -126,6 +126,7 @@ def train(
     """
     network.train()
     span = span or Span(0, epochs)
+    _check_lengths(settings, source, span.of)
     optimizers = make_optimizers(network, settings, architecture)
     resumed = checkpoint.exists()
     begun = load_checkpoint(
@@ -203,11 +204,24 @@ class _Training:
 
     def _set_rates(self, epoch: int, update: int) -> None:
         updates = math.ceil(self.source.steps / self.settings.accumulate)
-        progress = (epoch * updates + update) / (self.epochs * updates)
+        steps = self.epochs * updates
+        progress = (epoch * updates + update) / steps
+        rate = learning_rate(progress, self.settings, epochs=self.epochs, steps=steps)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 fixed = group.get("fixed_rate")
-                group["lr"] = learning_rate(progress, self.settings) if fixed is None else fixed
+                group["lr"] = rate if fixed is None else fixed
+
+
+def _check_lengths(settings: TrainingSettings, source: BatchLoader, epochs: int) -> None:
+    """Refuse milestones and a warm-up that do not fit into the training."""
+    check_lengths(settings, epochs, where="table [training]")
+    steps = epochs * math.ceil(source.steps / settings.accumulate)
+    if settings.warm_up_steps >= steps:
+        raise PosenasError(
+            f"training.warm_up_steps is {settings.warm_up_steps}, and this training has {steps} steps; "
+            "lower it"
+        )
 
 
 def _validation_loss(network: nn.Module, validate: Callable[[nn.Module], float]) -> float:

@@ -13,9 +13,10 @@
     backbone = "tiny"          # options lie flat beside the name
 
 The tables [strategy], [head], [dataset] and [evaluator] have the same form. The tables of settings have no
-name: [training], [augmentation], [evaluation] and [latency]. Other costs that have options have a table
-[cost.NAME]. Everything may be left out. Whether a component has such options is judged by
-`posenas.composing.options`.
+name: [training], [augmentation], [evaluation] and [latency]. In [training.shared], [training.candidate] and
+[training.final], and in [augmentation.final] and its like, stands what differs in one phase of the search.
+Other costs that have options have a table [cost.NAME]. Everything may be left out. Whether a component has
+such options is judged by `posenas.composing.options`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from __future__ import annotations
 import hashlib
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from pathlib import Path
@@ -34,9 +35,12 @@ import tomli_w
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import canonical_json
 from posenas.contract.kinds import COMPONENT_KINDS
+from posenas.contract.phases import PHASES
 from posenas.runs.strict_json import DEEPEST
 
 NAMELESS_TABLES = ("training", "augmentation", "evaluation", "latency")
+PHASED_TABLES = ("training", "augmentation")
+"""The tables that have a table of their own for each phase that differs."""
 COST = "cost"
 """The table of tables by the names of costs; left out of a recipe that has none."""
 LATENCY = "latency"
@@ -64,8 +68,9 @@ class Recipe:
     """The choices that a run depends on.
 
     Attributes:
-        training: settings of trainings that differ from their defaults, as plain data.
-        augmentation: settings of the random changes that differ from their defaults, as plain data.
+        training: settings of trainings that differ from their defaults, as plain data. Under the name of a
+            phase it has a mapping of those that differ in this phase.
+        augmentation: settings of the random changes that differ from their defaults, in the same form.
         evaluation: settings of evaluations that differ from their defaults, as plain data.
         latency: settings of latency measurements that differ from their defaults, as plain data.
         cost: options of other costs than the latency, by the cost's name.
@@ -167,7 +172,7 @@ def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -
         _check_plain(value, key)
     complete = _overlay(recipe_tables(defaults), tables)
     parts: dict[str, Any] = {kind: _choice(kind, complete[kind]) for kind in COMPONENT_KINDS}
-    parts |= {table: _table(table, complete[table]) for table in NAMELESS_TABLES}
+    parts |= {table: _settings(table, complete[table]) for table in NAMELESS_TABLES}
     parts |= {key: _texts(key, complete[key]) for key in _LISTS}
     parts[COST] = _costs(complete.get(COST, {}))
     return Recipe(
@@ -205,9 +210,16 @@ def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
     if not equals or not all(path):
         raise PosenasError(f"{where}: expected table.key=value, such as strategy.candidates=50")
     _check_top_level(path[0], where)
-    if len(path) != (3 if path[0] == COST else 2 if path[0] in TABLES else 1):
+    if len(path) != _depth(path):
         raise PosenasError(f"{where}: {_misplaced(path[0])}")
     return path, parse_value(value.strip())
+
+
+def _depth(path: Sequence[str]) -> int:
+    """Return how many names lead to a value of the recipe, the value's own among them."""
+    if path[0] == COST or (path[0] in PHASED_TABLES and path[1:2] and path[1] in PHASES):
+        return 3
+    return 2 if path[0] in TABLES else 1
 
 
 def merge(
@@ -253,7 +265,7 @@ def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, An
             merged[key] = value
         elif value.get("name", below.get("name")) != below.get("name") and key in COMPONENT_KINDS:
             merged[key] = dict(value)
-        elif key == COST:
+        elif key == COST or key in PHASED_TABLES:
             merged[key] = _overlay(below, value)
         else:
             merged[key] = {**below, **value}
@@ -303,6 +315,19 @@ def _table(key: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise PosenasError(f"recipe: {_misplaced(key)}")
     return dict(value)
+
+
+def _settings(key: str, value: object) -> dict[str, Any]:
+    """Return a table of settings, without tables of phases in which nothing differs."""
+    table = _table(key, value)
+    if key not in PHASED_TABLES:
+        return table
+    for phase in set(PHASES) & table.keys():
+        if not isinstance(table[phase], Mapping):
+            raise PosenasError(
+                f"recipe: {key}.{phase} is a table, not a single value: give {key}.{phase}.option"
+            )
+    return {name: inner for name, inner in table.items() if name not in PHASES or inner}
 
 
 def _costs(value: object) -> dict[str, dict[str, Any]]:

@@ -106,7 +106,7 @@ def _train_candidate(resources: Resources, job: Job, watch: Watch) -> dict[str, 
     loss = train_network(
         resources,
         network,
-        Training(SupervisedStep(), job.epochs, "fit", watch),
+        Training(SupervisedStep(), job.epochs, "fit", watch, "candidate"),
         key=job.key,
         origin=origin,
         validate=lambda trained: validation_loss(resources.composition, cast(PoseNetwork, trained), views),

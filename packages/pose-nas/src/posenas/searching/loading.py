@@ -10,18 +10,26 @@ from torch import Tensor, nn
 
 from posenas.composing.building import sharing
 from posenas.contract.components import Relaxed
+from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
-from posenas.contract.problem import Weights
+from posenas.contract.problem import Beginning, Weights
+from posenas.networks.initial_weights import InitialWeights
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.real_values import relax, restore
 from posenas.networks.transfer import Transfer, transfer
 from posenas.searching.resources import Resources
 
 
-def fresh_network(resources: Resources, genotype: Genotype) -> PoseNetwork:
-    """Return a network whose training is to begin, with the recipe's initial weights where it has some."""
+def fresh_network(resources: Resources, genotype: Genotype, *, init: Beginning | None = None) -> PoseNetwork:
+    """Return a network whose training is to begin.
+
+    Args:
+        resources: what the work is done with.
+        genotype: of the network that is returned.
+        init: which weights it has; None for the recipe's initial ones, or fresh ones where it has none.
+    """
     network = resources.composition.build(genotype)
-    _fill(resources, network)
+    _fill(resources, network, initial_weights(resources, init))
     restore(resources.composition.space, network, genotype)
     return network
 
@@ -73,7 +81,7 @@ def inherit_network(resources: Resources, genotype: Genotype, file: str) -> tupl
 def fresh_shared_network(resources: Resources) -> SharedPoseNetwork:
     """Return a super-network whose training is to begin, with initial weights where the recipe has some."""
     network = _new_shared(resources, relaxed=_learns_values(resources))
-    _fill(resources, network.shared.holder)
+    _fill(resources, network.shared.holder, resources.initial)
     restore(resources.composition.space, network.shared.holder, largest(resources))
     return network
 
@@ -122,7 +130,18 @@ def _learns_values(resources: Resources) -> bool:
     return Relaxed in resources.composition.strategy.requires()
 
 
-def _fill(resources: Resources, network: nn.Module) -> None:
-    if resources.initial is not None:
+def initial_weights(resources: Resources, init: Beginning | None) -> InitialWeights | None:
+    """Return the weights from elsewhere that a training begins with; None for fresh ones.
+
+    Raises:
+        PosenasError: where a strategy wants the recipe's and there are none.
+    """
+    if init is Beginning.INITIAL and resources.initial is None:
+        raise PosenasError("a training is to begin with initial weights, and the recipe has none; add --init")
+    return None if init is Beginning.FRESH else resources.initial
+
+
+def _fill(resources: Resources, network: nn.Module, initial: InitialWeights | None) -> None:
+    if initial is not None:
         keypoints = resources.composition.keypoints.names
-        resources.tell_initial(resources.initial.fill(network, keypoints=keypoints))
+        resources.tell_initial(initial.fill(network, keypoints=keypoints))

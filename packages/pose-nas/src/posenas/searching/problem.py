@@ -21,7 +21,8 @@ from posenas.contract.components import SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, check_genotype, check_part, genotype_id
 from posenas.contract.goals import MetricLimit, Objective
-from posenas.contract.problem import Candidate, Learning, Relaxation, Span, Step, Weights
+from posenas.contract.phases import phase_of
+from posenas.contract.problem import Beginning, Candidate, Learning, Relaxation, Span, Step, Weights
 from posenas.contract.randomness import derive_rng
 from posenas.contract.trial import Trial
 from posenas.learning.training import SupervisedStep, Watch
@@ -214,7 +215,7 @@ class JournaledProblem:
         name: str = "super-network",
         span: Span | None = None,
     ) -> Weights:
-        training = Training(step, epochs, on, self._watch(f"training {name}"), init, span)
+        training = Training(step, epochs, on, self._watch(f"training {name}"), "shared", init, span)
         result = self._memory.perform(shared_training(self._resources, training))
         return self._weights(result, shared=True)
 
@@ -223,12 +224,13 @@ class JournaledProblem:
         genotype: Genotype,
         *,
         epochs: int,
-        init: Weights | None = None,
+        init: Weights | Beginning | None = None,
         on: str = "train",
         repeat: int = 0,
         span: Span | None = None,
     ) -> Weights:
-        training = Training(SupervisedStep(), epochs, on, self._watch("training network"), init, span)
+        watch = self._watch("training network")
+        training = Training(SupervisedStep(), epochs, on, watch, phase_of(on), init, span)
         effect = network_training(self._resources, genotype, training, repeat=repeat)
         return self._weights(self._memory.perform(effect), shared=False)
 
@@ -244,7 +246,7 @@ class JournaledProblem:
         shared: bool = False,
     ) -> Relaxation:
         watch = self._watch("training network and architecture")
-        training = Training(step, epochs, learning.on, watch, init, span)
+        training = Training(step, epochs, learning.on, watch, "shared", init, span)
         effect = relaxed_training(self._resources, training, start=start, learning=learning, shared=shared)
         result = self._memory.perform(effect)
         weights = self._weights(result, shared=shared)

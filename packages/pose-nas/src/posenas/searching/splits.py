@@ -12,6 +12,7 @@ from typing import Any
 from posenas.composing.composition import Composition
 from posenas.contract.batches import Batch
 from posenas.contract.errors import PosenasError
+from posenas.contract.phases import Phase
 from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.contract.samples import Sample
 from posenas.contract.scores import GroundTruth
@@ -88,21 +89,26 @@ class Splits:
         return "ranking" if self._composition.evaluation.held_out else "val"
 
     @contextmanager
-    def training(self, split: str, *, seed: int) -> Iterator[BatchLoader]:
+    def training(self, split: str, *, seed: int, phase: Phase = "final") -> Iterator[BatchLoader]:
         """Open a loader of augmented batches, and end its processes afterwards.
 
         Args:
             split: `train`, `fit`, or `halves` for pairs of batches of the halves of `train`, which share no
                 image.
             seed: order and augmentation derive from it.
+            phase: says how large the batches are, and how they are augmented.
         """
         parts = self._halves if split == HALVES else (self._samples(split),)
         with ExitStack() as opened:
-            loaders = [opened.enter_context(self._loader(samples, seed=seed)) for samples in parts]
+            loaders = [
+                opened.enter_context(self._loader(samples, seed=seed, phase=phase)) for samples in parts
+            ]
             yield PairedLoader(*loaders) if split == HALVES else loaders[0]
 
-    def _loader(self, samples: Sequence[Sample], *, seed: int) -> ViewLoader[Any]:
-        composition, settings = self._composition, self._composition.training
+    def _loader(self, samples: Sequence[Sample], *, seed: int, phase: Phase) -> ViewLoader[Any]:
+        composition = self._composition
+        of_phase = composition.settings_of(phase)
+        settings = of_phase.training
         loader: LoaderSettings = {
             "batch_size": settings.batch_size,
             "workers": settings.workers,
@@ -113,7 +119,7 @@ class Splits:
         views: dict[str, Any] = {
             "view": composition.view,
             "keypoints": composition.keypoints,
-            "augmentation": composition.augmentation,
+            "augmentation": of_phase.augmentation,
             "cache_bytes": settings.cache * 2**20,
         }
         if composition.view.kind == "image":

@@ -11,7 +11,8 @@ from torch import nn
 
 from posenas.composing.checks.conformity import check_step
 from posenas.contract.genotype import Genotype
-from posenas.contract.problem import Span, Step, Weights
+from posenas.contract.phases import Phase
+from posenas.contract.problem import Beginning, Span, Step, Weights
 from posenas.learning.architecture import Architecture
 from posenas.learning.training import Notes, Watch, train
 from posenas.networks.pose_network import SharedPoseNetwork
@@ -22,6 +23,7 @@ from posenas.searching.identity import identity
 from posenas.searching.loading import (
     fresh_network,
     fresh_shared_network,
+    initial_weights,
     load_network,
     trained_shared_network,
 )
@@ -38,7 +40,8 @@ class Training:
         epochs: passes over the people.
         on: the split to train on.
         watch: told of every batch and epoch.
-        init: the weights to begin with; None for fresh ones.
+        phase: whose settings the training takes.
+        init: the weights to begin with; None for the recipe's initial ones, or fresh ones without any.
         span: the place of the epochs in a training that is cut into slices.
     """
 
@@ -46,8 +49,14 @@ class Training:
     epochs: int
     on: str
     watch: Watch
-    init: Weights | None = None
+    phase: Phase
+    init: Weights | Beginning | None = None
     span: Span | None = None
+
+    @property
+    def earlier(self) -> Weights | None:
+        """The weights of this run that the training begins with; None where they are from elsewhere."""
+        return self.init if isinstance(self.init, Weights) else None
 
 
 def watch_training(events: Events, task: str) -> Watch:
@@ -70,7 +79,7 @@ def shared_training(resources: Resources, training: Training) -> Effect:
         "on": training.on,
         **beginning(resources, training.init),
     }
-    build = _shared_network(resources, training.init)
+    build = _shared_network(resources, training.earlier)
     return training_effect(
         resources, "train", training, inputs=inputs, train=_plain(resources, training, build)
     )
@@ -87,9 +96,9 @@ def network_training(resources: Resources, genotype: Genotype, training: Trainin
     """
 
     def build() -> nn.Module:
-        if training.init is None:
-            return fresh_network(resources, genotype)
-        return load_network(resources, genotype, training.init)
+        if isinstance(training.init, Weights):
+            return load_network(resources, genotype, training.init)
+        return fresh_network(resources, genotype, init=training.init)
 
     inputs = {
         "network": dict(genotype),
@@ -121,11 +130,11 @@ def step_identity(step: Step) -> str:
     return identity(step, role="step")
 
 
-def beginning(resources: Resources, init: Weights | None) -> dict[str, Any]:
+def beginning(resources: Resources, init: Weights | Beginning | None) -> dict[str, Any]:
     """Return what the weights are known by that a training begins with: inputs of its effect."""
-    if init is not None:
+    if isinstance(init, Weights):
         return {"init": init.file}
-    initial = resources.initial
+    initial = initial_weights(resources, init)
     return {"init": None} | ({} if initial is None else {"initial": initial.digest})
 
 
@@ -156,13 +165,14 @@ def train_network(
         The least validation loss, whose weights the network has then; None where nothing is validated.
     """
     network.to(resources.composition.compute.device)
-    with resources.splits.training(training.on, seed=origin.seed) as source:
+    settings = resources.composition.settings_of(training.phase).training
+    with resources.splits.training(training.on, seed=origin.seed, phase=training.phase) as source:
         return train(
             network,
             source,
             step=training.step,
             epochs=training.epochs,
-            settings=resources.composition.training,
+            settings=settings,
             seed=origin.seed,
             checkpoint=checkpoint_of(resources.run, key),
             watch=training.watch,
@@ -191,7 +201,7 @@ def training_effect(
         inputs: of the effect, beside those of a slice.
         train: does it, told the effect's key and the origin; gives a result for `weights_of`.
     """
-    span, init = training.span, training.init
+    span, init = training.span, training.earlier
     check_slice(span, epochs=training.epochs, init=init)
 
     def compute(key: str) -> Any:

@@ -39,14 +39,14 @@ from posenas.contract.costs import Conditioned, Divisible, Explained, Meter
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, Real, canonical_json, check_genotype, genotype_id
 from posenas.contract.kinds import PROTOCOLS
-from posenas.contract.problem import Demanding, Step, Strategy
+from posenas.contract.problem import Demanding, Planned, Step, Strategy
 
 if TYPE_CHECKING:
     from torch import nn
 
 _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
     "space": (WeightSharing, Holding, Conditional, Evolvable, Relaxed, Derivable, Reporting),
-    "strategy": (Demanding, Reporting),
+    "strategy": (Demanding, Planned, Reporting),
     "head": (SearchableHead, Conditional, Evolvable, Foreseeing, Reporting),
     "dataset": (Noticing, Reporting),
     "evaluator": (Reporting,),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from posenas.contract.errors import PosenasError
-from posenas.contract.problem import Weights
+from posenas.contract.problem import Beginning, Weights
 from posenas.contract.trial import Trial
 from posenas.runs.journal import Journal
 
@@ -18,7 +18,7 @@ class PastTraining:
 
     network: Mapping[str, Any] | str
     epochs: int
-    init: Weights | None
+    init: Weights | Beginning
     on: str
 
     @property
@@ -39,7 +39,8 @@ def training_of(journal: Journal, file: str | None) -> PastTraining:
             init, span = inputs["init"], inputs.get("span")
             if span and span["begin"]:
                 return training_of(journal, init)
-            start = None if init is None else Weights(init, training_of(journal, init).shared)
+            other = Beginning.INITIAL if "initial" in inputs else Beginning.FRESH
+            start = other if init is None else Weights(init, training_of(journal, init).shared)
             return PastTraining(
                 inputs["network"], span["of"] if span else inputs["epochs"], start, inputs["on"]
             )

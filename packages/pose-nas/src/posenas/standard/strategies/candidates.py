@@ -8,9 +8,10 @@ from typing import Annotated, Literal, Protocol, TypeAlias, cast
 
 from annotated_types import Gt
 
-from posenas.contract.components import Distillable, WeightSharing
+from posenas.contract.components import Distillable, SearchSpace, WeightSharing
 from posenas.contract.genotype import Genotype
-from posenas.contract.problem import Problem, Weights
+from posenas.contract.phases import PlannedTraining
+from posenas.contract.problem import FinalWeights, Problem, Weights, final_init
 from posenas.contract.trial import Trial
 
 Source: TypeAlias = Literal["auto", "shared", "scratch"]
@@ -25,6 +26,11 @@ EpochsOption: TypeAlias = Annotated[
 ]
 CalibrationOption: TypeAlias = Annotated[
     int, "training people that batch norm's statistics of shared weights are taken from", Gt(0)
+]
+FinalWeightsOption: TypeAlias = Annotated[
+    FinalWeights,
+    "what the winner's training begins with: shared weights, fresh ones, those of --init, or auto: shared "
+    "if there are any, else those of --init, or fresh",
 ]
 FinalEpochsOption: TypeAlias = Annotated[int, "passes over the people in training the winner", Gt(0)]
 
@@ -46,6 +52,9 @@ class Options(Protocol):
 
     @property
     def final_epochs(self) -> int: ...
+
+    @property
+    def final_weights(self) -> FinalWeights: ...
 
 
 _RANDOM_NETWORKS = 2
@@ -95,19 +104,35 @@ class Candidates:
     def finish(self, trials: Sequence[Trial]) -> Trial:
         """Return the trial of the winner, trained with all training people and scored on `val`.
 
-        Its training continues from the shared weights where there are any, and begins anew otherwise. Where
-        the space derives another network from the winner, that one is trained anew.
+        Its training begins with what `final_weights` says. Where the space derives another network from the
+        winner, that one does not begin with shared weights.
         """
         found = self.problem.best(trials).genotype
         genotype = self.problem.derived(found)
-        init = self.shared if genotype == found else None  # another network does not nest in shared weights
+        learnt = self.shared if genotype == found else None
+        init = final_init(self.problem, self.options.final_weights, learnt=learnt)
         weights = self.problem.train(genotype, epochs=self.options.final_epochs, init=init)
         return self.problem.evaluate(genotype, weights, stage="final")
 
 
-def required(source: Source) -> Sequence[type]:
-    """Return the capabilities that the space must have for its candidates' weights to come from there."""
-    return (WeightSharing,) if source == "shared" else ()
+def required(options: Options) -> Sequence[type]:
+    """Return the capabilities that the space must have for the weights of candidates and winner."""
+    return (WeightSharing,) if "shared" in (options.weights, options.final_weights) else ()
+
+
+def check_final_weights(options: Options) -> None:
+    """Refuse shared weights for the winner where candidates are trained from scratch."""
+    if options.final_weights == "shared" and options.weights == "scratch":
+        raise ValueError("final_weights is shared, and with weights=scratch there are none; set it to auto")
+
+
+def planned_trainings(options: Options, space: SearchSpace) -> Sequence[PlannedTraining]:
+    """Return the trainings of a search that scores its candidates and trains the winner."""
+    if options.weights != "scratch" and isinstance(space, WeightSharing):
+        first = PlannedTraining("shared", options.epochs)
+    else:
+        first = PlannedTraining("candidate", options.epochs, options.candidates)
+    return first, PlannedTraining("final", options.final_epochs)
 
 
 def prepare_candidates(problem: Problem, options: Options) -> Candidates:

@@ -19,8 +19,10 @@ from posenas.composing.goals.dominance import feasible_first
 from posenas.composing.goals.metric_limits import violation
 from posenas.composing.goals.objectives import scored, values
 from posenas.composing.variation import breed
+from posenas.contract.components import SearchSpace
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import MetricLimit, Objective
+from posenas.contract.phases import PlannedTraining
 from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
 from posenas.standard.strategies.candidates import (
@@ -29,7 +31,10 @@ from posenas.standard.strategies.candidates import (
     CandidatesOption,
     EpochsOption,
     FinalEpochsOption,
+    FinalWeightsOption,
     WeightsOption,
+    check_final_weights,
+    planned_trainings,
     prepare_candidates,
     required,
 )
@@ -52,9 +57,16 @@ class Evolution:
     epochs: EpochsOption = 4
     calibration_people: CalibrationOption = 128
     final_epochs: FinalEpochsOption = 13
+    final_weights: FinalWeightsOption = "auto"
+
+    def __post_init__(self) -> None:
+        check_final_weights(self)
 
     def requires(self) -> Sequence[type]:
-        return required(self.weights)
+        return required(self)
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:
+        return planned_trainings(self, space)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         candidates = prepare_candidates(problem, self)

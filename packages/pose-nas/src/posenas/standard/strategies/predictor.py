@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from posenas.composing.goals.dominance import feasible_first
 from posenas.composing.goals.objectives import scored
 from posenas.composing.variation import breed
+from posenas.contract.components import SearchSpace
 from posenas.contract.genotype import Genotype, genotype_id
+from posenas.contract.phases import PlannedTraining
 from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
 from posenas.standard.strategies.candidates import (
@@ -26,7 +28,10 @@ from posenas.standard.strategies.candidates import (
     CandidatesOption,
     EpochsOption,
     FinalEpochsOption,
+    FinalWeightsOption,
     WeightsOption,
+    check_final_weights,
+    planned_trainings,
     prepare_candidates,
     required,
 )
@@ -54,9 +59,16 @@ class PredictorSearch:
     epochs: EpochsOption = 4
     calibration_people: CalibrationOption = 128
     final_epochs: FinalEpochsOption = 13
+    final_weights: FinalWeightsOption = "auto"
+
+    def __post_init__(self) -> None:
+        check_final_weights(self)
 
     def requires(self) -> Sequence[type]:
-        return required(self.weights)
+        return required(self)
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:
+        return planned_trainings(self, space)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         candidates = prepare_candidates(problem, self)

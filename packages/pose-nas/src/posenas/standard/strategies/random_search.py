@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from posenas.contract.components import SearchSpace
+from posenas.contract.phases import PlannedTraining
 from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
 from posenas.standard.strategies.candidates import (
@@ -12,7 +14,10 @@ from posenas.standard.strategies.candidates import (
     CandidatesOption,
     EpochsOption,
     FinalEpochsOption,
+    FinalWeightsOption,
     WeightsOption,
+    check_final_weights,
+    planned_trainings,
     prepare_candidates,
     required,
 )
@@ -30,9 +35,16 @@ class RandomSearch:
     epochs: EpochsOption = 4
     calibration_people: CalibrationOption = 128
     final_epochs: FinalEpochsOption = 13
+    final_weights: FinalWeightsOption = "auto"
+
+    def __post_init__(self) -> None:
+        check_final_weights(self)
 
     def requires(self) -> Sequence[type]:
-        return required(self.weights)
+        return required(self)
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:
+        return planned_trainings(self, space)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         candidates = prepare_candidates(problem, self)

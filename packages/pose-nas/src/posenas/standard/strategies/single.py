@@ -11,6 +11,7 @@ from annotated_types import Gt
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import check_genotype
+from posenas.contract.phases import PlannedTraining
 from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
 
@@ -34,6 +35,9 @@ class Single:
                 "strategy.genotype is empty: use `posenas train NAME`, or set one value for each dimension"
             )
         check_genotype(self.genotype, space.dimensions())
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:  # noqa: ARG002
+        return (PlannedTraining("final", self.epochs),)
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         genotype = problem.derived(self.genotype)
