@@ -209,3 +209,10 @@ def test_fresh_networks_come_from_torchs_generator_and_learn() -> None:
         optimiser.step()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
     assert losses[-1] < 0.75 * losses[0], losses
+
+
+def test_the_thesis_s_sizes_are_made_for_its_view() -> None:
+    assert YoloSpace().made_for() is None
+    made = YoloSpace("s").made_for()
+    assert made is not None
+    assert made.head == {"name": "kapao", "input_size": (1280, 1280)}

@@ -30,6 +30,22 @@ def without_values(space: CnfSpace) -> FabricNetwork:
         return space.build(space.ancestor())
 
 
+@pytest.mark.parametrize(
+    ("options", "head"),
+    [
+        ({}, None),
+        ({"width": 1.0}, {"name": "vector", "input_size": (256, 256)}),
+        ({"width": 1.0, "parts": 0}, {"name": "heatmap", "input_size": (256, 256), "loss": "mse"}),
+        ({"backbone": "fabric-1"}, None),
+        ({"backbone": "simple-baseline-r50"}, {"name": "vector", "input_size": [256, 192]}),
+    ],
+)
+def test_what_it_is_made_for(options: dict[str, Any], head: dict[str, Any] | None) -> None:
+    made = CnfSpace(**options).made_for()
+    assert (made is None) == (head is None)
+    assert made is None or head is None or head.items() <= made.head.items()
+
+
 def test_space_meets_the_contract() -> None:
     assert isinstance(CnfSpace(), SearchSpace)
     assert isinstance(CnfSpace(), Relaxed)

@@ -46,6 +46,14 @@ def blocks_and_channels(blueprint: Blueprint) -> tuple[list[int], list[int]]:
     ]
 
 
+def test_the_thesis_s_view_and_targets_belong_to_its_width() -> None:
+    assert EvoSpace().made_for() is None
+    for size, sigma in (((256, 192), 2.0), ((384, 288), 3.0), ((512, 384), 4.0)):  # h_out / 32 of its code
+        made = EvoSpace(scaled_for=size, width=1.0).made_for()
+        assert made is not None
+        assert made.head | {"input_size": size, "sigma": sigma} == made.head
+
+
 def test_space_meets_the_contract() -> None:
     assert isinstance(SPACE, SearchSpace)
     assert isinstance(SPACE, Evolvable)

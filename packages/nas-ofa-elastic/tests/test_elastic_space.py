@@ -42,6 +42,15 @@ def genotypes(space: ElasticSpace, number: int) -> list[Genotype]:
     return [space.largest(), space.smallest(), *(space.sample(rng) for _ in range(number))]
 
 
+def test_the_paper_s_spaces_are_made_for_its_view() -> None:
+    assert ElasticSpace().made_for() is None
+    for backbone in ("resnet50", "mobilenetv3", "hrnet-w32"):
+        made = ElasticSpace(backbone=backbone).made_for()
+        assert made is not None
+        assert made.head["input_size"] == (256, 192)
+        assert made.views == 210 * 149_813
+
+
 def test_discovered_network_has_the_published_counts() -> None:
     counted = costs(RESNET50, S_VIPNAS_RES50.genotype, S_VIPNAS_RES50.input_size)
     assert counted.parameters == 7_286_772

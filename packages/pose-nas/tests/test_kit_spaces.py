@@ -14,6 +14,7 @@ import pytest
 import torch
 from posenas.contract.genotype import Genotype
 from posenas.contract.levels import Level
+from posenas.contract.made_for import MadeFor
 from posenas.testing import checks_for
 from torch import Tensor, nn
 from toy_kit import SoundNetwork, SoundSpace, failures
@@ -149,6 +150,11 @@ class Unmoved(SoundNetwork):
         return {"fine": fine, "coarse": first * self.first(fine) + second * self.second(fine)}
 
 
+class MadeForNoSigma(SoundSpace):
+    def made_for(self) -> MadeFor | None:
+        return MadeFor(head={"name": "heatmap", "sigma": 0.0})
+
+
 class KeepsValues(SoundSpace):
     def set_values(self, backbone: Any, genotype: Genotype) -> None:
         pass
@@ -160,6 +166,7 @@ BROKEN: dict[str, Any] = {
     "samples_lie_inside": WithMore(),
     "samples_depend_on_the_rng_alone": Careless(),
     "levels_are_true": SoundSpace(Untrue),
+    "what_it_is_made_for_can_be_taken": MadeForNoSigma(),
     "weights_come_from_torchs_generator": SoundSpace(Ungenerated),
     "every_parameter_gets_a_gradient": SoundSpace(Unused),
     "the_loss_falls_on_eight_pictures": SoundSpace(Unlearning),

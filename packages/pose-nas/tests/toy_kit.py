@@ -11,6 +11,7 @@ import torch
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Dimension, Genotype, Real, sample_uniform
 from posenas.contract.levels import Level
+from posenas.contract.made_for import MadeFor
 from posenas.testing import checks_for
 from torch import Tensor, nn
 
@@ -83,6 +84,9 @@ class SoundSpace:
     @torch.no_grad()
     def set_values(self, backbone: Any, genotype: Genotype) -> None:
         backbone.weights.copy_(torch.tensor(genotype["weights"]))
+
+    def made_for(self) -> MadeFor | None:
+        return MadeFor(head={"name": "heatmap", "sigma": 2.0}, training={"schedule": "step"})
 
     def derived(self, genotype: Genotype) -> Genotype:
         return {**{name: genotype[name] for name in self.dimensions()}, "kernel": 3}

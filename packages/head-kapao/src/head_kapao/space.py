@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Annotated
 
-from posenas import Choice, Genotype, check_genotype, sample_uniform
+from posenas import Choice, Genotype, MadeFor, check_genotype, sample_uniform
 
 from head_kapao.network import YoloNetwork
 from head_kapao.sizes import Size, dimensions, published, stages_of
+
+_COCO_IMAGES = 64_115
+"""Those of train2017 that show a person."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,16 @@ class YoloSpace:
     def build(self, genotype: Genotype) -> YoloNetwork:
         check_genotype(genotype, self.dimensions())
         return YoloNetwork(genotype["stem.width"], stages_of(genotype))
+
+    def made_for(self) -> MadeFor | None:
+        """Return the view of KAPAO's trainings on COCO; None for tiny networks, which are not KAPAO's."""
+        if self.size == "tiny":
+            return None
+        return MadeFor(
+            head={"name": "kapao", "input_size": (1280, 1280)},
+            views=500 * _COCO_IMAGES,
+            recipe="recipes/kapao-s.toml",
+        )
 
     def largest(self) -> Genotype:
         return {name: choice.values[-1] for name, choice in self.dimensions().items()}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from posenas import Level, PosenasError, find_network, suggestion, zoo_names
+from posenas import Level, NamedNetwork, PosenasError, find_network, suggestion, zoo_names
 from posenas.layers import Chain, HRNet, hrnet, mobilenetv2, scaled, simple_baseline_r50
 from torch import Tensor, nn
 
@@ -131,10 +131,7 @@ def find_pyramid(name: str, *, heard: Sequence[bool]) -> tuple[Pyramid, list[int
     Raises:
         PosenasError: if there is no such network, or it lacks a level.
     """
-    if name not in zoo_names() and not Path(name).exists():
-        known = list(dict.fromkeys((*FABRICS, *HAND_MADE, *zoo_names())))
-        raise PosenasError(f"space cnf: unknown backbone {name!r}; {suggestion(name, known)}")
-    backbone = find_network(name).backbone()
+    backbone = find_wrapped(name).backbone()
     deepest = {level.stride: level for level in backbone.levels}
     strides = [stride_of(scale) for scale in range(len(heard))]
     missing = [f"1/{stride}" for stride in strides if stride not in deepest]
@@ -146,6 +143,18 @@ def find_pyramid(name: str, *, heard: Sequence[bool]) -> tuple[Pyramid, list[int
             f"{offered}; choose another backbone, such as {', '.join(HAND_MADE)}{without}"
         )
     return _pyramid(cast(nn.Module, backbone), [deepest[stride] for stride in strides], heard)
+
+
+def find_wrapped(name: str) -> NamedNetwork:
+    """Return the network of a zoo entry's name, a genotype's file or a run's folder.
+
+    Raises:
+        PosenasError: where there is none; it knows the other backbones too.
+    """
+    if name not in zoo_names() and not Path(name).exists():
+        known = list(dict.fromkeys((*FABRICS, *HAND_MADE, *zoo_names())))
+        raise PosenasError(f"space cnf: unknown backbone {name!r}; {suggestion(name, known)}")
+    return find_network(name)
 
 
 def _pyramid(network: nn.Module, levels: Sequence[Level], heard: Sequence[bool]) -> tuple[Pyramid, list[int]]:

@@ -11,6 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Le, MinLen
 from posenas import (
     Genotype,
+    MadeFor,
     PosenasError,
     Real,
     Results,
@@ -21,7 +22,15 @@ from posenas import (
 )
 from torch import nn
 
-from nas_cnf.backbones import FABRICS, HAND_MADE, fabric_channels, find_pyramid, make_fabric, make_pyramid
+from nas_cnf.backbones import (
+    FABRICS,
+    HAND_MADE,
+    fabric_channels,
+    find_pyramid,
+    find_wrapped,
+    make_fabric,
+    make_pyramid,
+)
 from nas_cnf.discrete import heaviest_operations, heaviest_sources
 from nas_cnf.fabric import Adapters, Fabric
 from nas_cnf.layout import (
@@ -38,6 +47,7 @@ from nas_cnf.operations import OPERATIONS, WITHOUT_POOLING, Operation
 from nas_cnf.pruning import without_light
 
 _NARROW = 0.5
+_MPII_PEOPLE = 22_246
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,16 @@ class CnfSpace:
     def ancestor(self) -> Genotype:
         """Return zeros: every choice weighs the same."""
         return middle(self.dimensions())
+
+    def made_for(self) -> MadeFor | None:
+        """Return the settings of the paper's trainings on MPII, or the view of a network that is wrapped.
+
+        Narrower backbones than the paper's are made for nothing.
+        """
+        if self.backbone in FABRICS or self.backbone in HAND_MADE:
+            return _as_published(self.parts) if self.width == 1.0 else None
+        size = find_wrapped(self.backbone).head.options.get("input_size")
+        return MadeFor(head={"name": _head_of(self.parts), "input_size": size}) if size else None
 
     def build(self, genotype: Genotype) -> FabricNetwork:
         """Return the network without the layers of what weighs exactly nothing.
@@ -304,3 +324,24 @@ def _parameter(network: nn.Module, name: str) -> nn.Parameter:
         value = nn.Parameter(value.detach().clone())
         fabric.register_parameter(leaf, value)
     return value
+
+
+def _head_of(parts: int) -> str:
+    """Return the head that the paper puts on so many parts."""
+    return "vector" if parts else "heatmap"
+
+
+def _as_published(parts: int) -> MadeFor:
+    loss = {} if parts else {"loss": "mse"}
+    return MadeFor(
+        head={
+            "name": _head_of(parts),
+            "input_size": (256, 256),
+            "encoding": "gaussian",
+            "sigma": 2.0,
+            **loss,
+        },
+        training={"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "schedule": "step"},
+        views=200 * _MPII_PEOPLE,
+        recipe="recipes/posenfs.toml",
+    )

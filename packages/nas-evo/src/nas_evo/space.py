@@ -7,7 +7,7 @@ from random import Random
 from typing import Annotated, TypeAlias
 
 from annotated_types import Ge, Gt, Le, Lt
-from posenas import Choice, Genotype, check_genotype, sample_uniform
+from posenas import Choice, Genotype, MadeFor, check_genotype, sample_uniform
 from posenas.layers import Chain
 
 from nas_evo.block import Convolving, Padding
@@ -15,6 +15,8 @@ from nas_evo.genes import ANCESTOR, FREE_STRIDES, dimensions, genotype_of
 from nas_evo.mutation import mutate
 from nas_evo.network import build_network
 from nas_evo.scaling import SEARCHED_SIZE, drop_connect_limit, scale
+
+_COCO_PEOPLE = 149_813
 
 Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
 
@@ -76,6 +78,28 @@ class EvoSpace:
     def mutate(self, genotype: Genotype, rng: Random) -> Genotype:
         check_genotype(genotype, self.dimensions())
         return mutate(genotype, self.dimensions(), rng)
+
+    def made_for(self) -> MadeFor | None:
+        """Return the settings of the thesis's trainings on COCO; None for another width than the thesis's."""
+        if self.width != 1.0:
+            return None
+        return MadeFor(
+            head={
+                "name": "heatmap",
+                "input_size": self.scaled_for,
+                "encoding": "gaussian",
+                "sigma": 2.0 * self.scaled_for[0] / SEARCHED_SIZE[0],
+                "loss": "mse",
+            },
+            training={
+                "optimizer": "adam",
+                "learning_rate": 2.5e-4,
+                "reference_batch": 32,
+                "weight_decay": 0.0,
+            },
+            views=200 * _COCO_PEOPLE,
+            recipe="recipes/evopose2d-e3.toml",
+        )
 
     def build(self, genotype: Genotype) -> Chain:
         check_genotype(genotype, self.dimensions())

@@ -8,7 +8,7 @@ from random import Random
 from typing import Annotated, Literal
 
 from annotated_types import Gt, Le, MinLen
-from posenas import Choice, Genotype, check_genotype, sample_uniform
+from posenas import Choice, Genotype, MadeFor, check_genotype, sample_uniform
 from posenas.layers import Chain, ElasticHRNet, HRNet
 
 from nas_ofa_elastic.family import Family
@@ -19,6 +19,8 @@ from nas_ofa_elastic.resnet50 import RESNET50
 from nas_ofa_elastic.tiny import TINY, Pyramid, Tiny
 
 _SCALE = "input.scale"
+_RECIPES = {"resnet50": "vipnas-res50", "mobilenetv3": "vipnas-mbv3", "hrnet-w32": "vipnas-hrnet"}
+_COCO_PEOPLE = 149_813
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,23 @@ class ElasticSpace:
     def smallest(self) -> Genotype:
         first = {name: choice.values[0] for name, choice in self.dimensions().items()}
         return first | {name: values[0] for name, values in self.possible(first).items()}
+
+    def made_for(self) -> MadeFor | None:
+        """Return the settings of ViPNAS's trainings on COCO; None for tiny networks, which are not its."""
+        if self.backbone == "tiny":
+            return None
+        return MadeFor(
+            head={
+                "name": "heatmap",
+                "input_size": (256, 192),
+                "encoding": "gaussian",
+                "sigma": 2.0,
+                "loss": "mse",
+            },
+            training={"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "schedule": "step"},
+            views=210 * _COCO_PEOPLE,
+            recipe=f"recipes/{_RECIPES[self.backbone]}.toml",
+        )
 
     def _scales_input(self) -> bool:
         return self.input_scales != (1.0,)

@@ -50,6 +50,7 @@ from .contract.components import (
     ScaleTest as ScaleTest,
     SearchableHead as SearchableHead,
     SearchSpace as SearchSpace,
+    Tailored as Tailored,
     Timed as Timed,
     WeightSharing as WeightSharing,
 )
@@ -98,6 +99,9 @@ from .contract.keypoints import (
 from .contract.levels import (
     Level as Level,
     deepest_within as deepest_within,
+)
+from .contract.made_for import (
+    MadeFor as MadeFor,
 )
 from .contract.phases import (
     PlannedTraining as PlannedTraining,

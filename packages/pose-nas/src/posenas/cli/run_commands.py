@@ -199,6 +199,8 @@ def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None 
 def _tell_foreseen(composition: Composition) -> None:
     from posenas.composing.checks.data_checks import foreseen
 
+    if composition.taken:
+        tell(f"note: {composition.taken}", err=True)
     for warning in (*composition.warnings, *foreseen(composition)):
         tell(f"warning: {warning}", err=True)
 

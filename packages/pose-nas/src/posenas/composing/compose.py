@@ -42,6 +42,7 @@ from posenas.composing.options import option_values
 from posenas.composing.phases import check_phases, check_plan, phase_tables, planned
 from posenas.composing.plugins import Owner
 from posenas.composing.settings import make_augmentation, make_settings, without_flips
+from posenas.composing.tailoring import tailored
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace, WeightSharing
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
@@ -61,9 +62,11 @@ def compose(recipe: Recipe) -> Composition:
     choose_compute(recipe.device, recipe.precision)  # refuses what is not there, before the rest is loaded
     check_installed((kind, getattr(recipe, kind).name) for kind in COMPONENT_KINDS)
     costs = installed_costs()
-    settings = make_settings(recipe)
     warnings: list[str] = []
     own, of_space = _space(recipe, warnings)
+    fitting = tailored(recipe, own)
+    recipe = fitting.recipe
+    settings = make_settings(recipe)
     compute = compute_for(recipe, own)
     head, of_head = _head(recipe, own, warnings)
     space, genotypes = join(own, head), join_by_name(of_space, of_head)
@@ -110,6 +113,8 @@ def compose(recipe: Recipe) -> Composition:
         compute=compute,
         costs=bound,
         initial=initial,
+        made_for=fitting.made_for,
+        taken=fitting.told,
         warnings=tuple(warnings),
     )
     _check_together(composition)

@@ -15,6 +15,7 @@ from posenas.contract.finding import Finding
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Limit, MetricLimit, Objective
 from posenas.contract.keypoints import KeypointSet
+from posenas.contract.made_for import MadeFor
 from posenas.contract.phases import Phase
 from posenas.contract.problem import Strategy
 from posenas.data.augment import Augmentation
@@ -42,6 +43,8 @@ class Composition:
         costs: what its networks cost.
         metric_limits: on metrics. They are judged once candidates are scored.
         initial: how the recipe's initial weights fit, in a sentence; empty without any.
+        made_for: the settings of the space's published networks under this head; None where there are none.
+        taken: what was taken of them, in a sentence; empty where the recipe says everything.
         warnings: what looks like a mistake in a plugin and may be none.
     """
 
@@ -62,6 +65,8 @@ class Composition:
     metric_limits: tuple[MetricLimit, ...] = ()
     phases: Mapping[Phase, PhaseSettings] = field(default_factory=dict)
     initial: str = ""
+    made_for: MadeFor | None = None
+    taken: str = ""
     warnings: tuple[str, ...] = ()
 
     @property

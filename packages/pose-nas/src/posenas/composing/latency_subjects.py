@@ -9,6 +9,7 @@ from pathlib import Path
 from posenas.composing.building import build_network, compute_for, describe_networks, make, make_pair
 from posenas.composing.named_networks import NamedNetwork, changed, find_network
 from posenas.composing.options import make_component
+from posenas.composing.tailoring import tailored
 from posenas.contract.components import Dataset
 from posenas.contract.keypoints import KeypointSet
 from posenas.networks.latency.build import Subject
@@ -59,6 +60,7 @@ def network_for(table: LatencyTable, name: str, assignments: tuple[str, ...]) ->
 
 
 def _subject(recipe: Recipe, keypoints: KeypointSet, *, batch_size: int, threads: int) -> Subject:
+    recipe = tailored(recipe, make("space", recipe.space)).recipe
     space, head = make_pair(recipe.space, recipe.head)
     compute = compute_for(recipe, space)
     return Subject(

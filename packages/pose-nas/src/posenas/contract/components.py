@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from posenas.contract.genotype import Dimension, Genotype
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.levels import Level
+    from posenas.contract.made_for import MadeFor
     from posenas.contract.samples import Sample
     from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
     from posenas.contract.sections import Results, Section
@@ -156,6 +157,15 @@ class Derivable(SearchSpace, Protocol):
 
     def derived(self, genotype: Genotype) -> Genotype:
         """Return the genotype that is trained in the end; of a derived one it is the same."""
+        ...
+
+
+@runtime_checkable
+class Tailored(SearchSpace, Protocol):
+    """A space whose networks are made for settings that are not the defaults, such as larger views."""
+
+    def made_for(self) -> MadeFor | None:
+        """Return the settings of the published networks; None where the defaults fit, as for small ones."""
         ...
 
 

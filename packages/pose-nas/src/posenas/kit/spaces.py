@@ -15,12 +15,16 @@ from torch import Tensor, nn
 from posenas.composing.checks.backbones import rehearse_backbone
 from posenas.composing.checks.conformity import json_problem
 from posenas.composing.checks.gradients import gradient_problem, pictures, weighted_sum
+from posenas.composing.loading import load
+from posenas.composing.options import make_component
 from posenas.composing.plugins import Owner
+from posenas.composing.tailoring import made_for
 from posenas.contract.batches import View
-from posenas.contract.components import SearchSpace
+from posenas.contract.components import SearchSpace, Tailored
 from posenas.contract.genotype import check_genotype
 from posenas.kit.check import Check, require
 from posenas.kit.networks_of_spaces import cheapest, fresh, samples, seeded
+from posenas.learning.settings import TrainingSettings
 
 _VIEWS = (View("person", 128, 192), View("person", 256, 128))
 _STEPS = 12
@@ -72,6 +76,16 @@ def levels_are_true(space: SearchSpace) -> None:
     for genotype in (cheapest(space), space.sample(Random(1))):
         for view in _VIEWS:
             rehearse_backbone(space, genotype, view, owner=owner)
+
+
+def what_it_is_made_for_can_be_taken(space: Tailored) -> None:
+    """Check that a recipe can have the settings of `made_for`: names and values are those of options."""
+    owner = Owner("space", type(space).__name__)
+    made = made_for(space, owner=owner)
+    if made is not None:
+        options = {name: value for name, value in made.head.items() if name != "name"}
+        make_component(load("head", made.head["name"]), options, where=f"head {made.head['name']}")
+        make_component(TrainingSettings, made.training, where="table [training]")
 
 
 def weights_come_from_torchs_generator(space: SearchSpace) -> None:
@@ -132,6 +146,11 @@ SPACE_CHECKS = (
     Check(samples_lie_inside, "draw with posenas.sample_uniform, or let dimensions name every value"),
     Check(samples_depend_on_the_rng_alone, "draw everything from the rng that sample is given"),
     Check(levels_are_true, "give each Level the stride and channels of its map, for any input size"),
+    Check(
+        what_it_is_made_for_can_be_taken,
+        "let made_for return posenas.MadeFor with options that `posenas show` lists",
+        Tailored,
+    ),
     Check(
         weights_come_from_torchs_generator,
         "initialise weights by torch.nn.init, with no generator of your own",

@@ -32,6 +32,7 @@ from posenas.contract.components import (
     ScaleTest,
     SearchableHead,
     SearchSpace,
+    Tailored,
     Timed,
     WeightSharing,
 )
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
-    "space": (WeightSharing, Holding, Conditional, Evolvable, Relaxed, Derivable, Reporting),
+    "space": (WeightSharing, Holding, Conditional, Evolvable, Relaxed, Derivable, Tailored, Reporting),
     "strategy": (Demanding, Planned, Reporting),
     "head": (SearchableHead, Conditional, Evolvable, Foreseeing, Reporting),
     "dataset": (Noticing, Reporting),
