@@ -84,7 +84,9 @@ run_option = click.option(
 @run_option
 @accept_option
 @click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
-@click.option("--save", type=click.Path(path_type=Path), help="Write the complete recipe to this file.")
+@click.option(
+    "--save", type=click.Path(path_type=Path), help="Write the complete recipe, explained, to this file."
+)
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
@@ -210,11 +212,11 @@ def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_jso
 
     Without a run, what was found in the data is told here; a run tells it itself.
     """
+    from posenas.composing.explained import explained_recipe
     from posenas.runs.files import write_atomically
-    from posenas.runs.recipe import recipe_text
 
     if save is not None:
-        write_atomically(save, recipe_text(composition.recipe).encode())
+        write_atomically(save, explained_recipe(composition).encode())
     if dry_run:
         for finding in composition.findings():
             tell(f"warning: {finding}", err=True)
