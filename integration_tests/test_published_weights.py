@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from posenas import PosenasError
+from posenas import Normalisation, PosenasError
 from posenas.composing.building import build_network, make_pair, outline_network
 from posenas.composing.initial_weights import load_initial_weights
 from posenas.composing.loading import load_entry
@@ -50,10 +50,20 @@ def target(name: str, options: dict[str, Any]) -> NamedNetwork:
     return replace(network, space=replace(network.space, options={**network.space.options, **added}))
 
 
+def fed_to(name: str) -> Normalisation:
+    """Return how the authors' network was fed, but for an order that its file does not tell."""
+    said = reference(name)["input"]
+    assert said["scale"].startswith("pixels / 255")
+    assert said["channels"] == ("BGR" if name == "official-simple-baseline-r50" else "RGB")
+    mean, deviation = said.get("mean", [0.0] * 3), said.get("std", [1.0] * 3)
+    return Normalisation("rgb", 255.0, tuple(mean), tuple(deviation))
+
+
 @pytest.mark.parametrize("name", IMPORTERS)
 def test_one_importer_knows_each_file_and_its_tensors_have_our_names_and_shapes(name: str) -> None:
     ((importer, imported),) = known_by(empty_tensors(name)).items()
     assert importer == IMPORTERS[name]
+    assert imported.normalisation == fed_to(name)
     network = target(name, imported.options)
     space, head = make_pair(network.space, network.head)
     own = outline_network(space, network.genotype, head=head, keypoints=network.keypoints).state_dict()

@@ -18,13 +18,15 @@ from posenas.contract.batches import Batch, View
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import keypoint_set_from_names
 from posenas.contract.levels import Level
+from posenas.contract.normalisation import IMAGENET
 from posenas.contract.samples import Person, Sample, UnreadableImageError
 from posenas.data.affine import crop_matrix, transform, warp
 from posenas.data.augment import Augmentation
 from posenas.data.channels import to_unit
-from posenas.data.crops import _normalise, crop_loader, load_crops
+from posenas.data.crops import crop_loader, load_crops
 from posenas.data.images.file_image import FileImage
 from posenas.data.loader import ViewLoader
+from posenas.data.normalising import normalise
 from posenas.data.person_crop import person_crops
 from posenas.data.reading import ReadCrops
 from posenas.networks.heatmaps.encoding import Encoding
@@ -324,7 +326,7 @@ def test_loaded_crops_are_looked_up_to_the_bits_that_training_computes():
         person_crops(samples), samples, VIEW, keypoints=KEYPOINTS, workers=0, on_unreadable=str
     )
     (batch,) = loaded.batches(4, device=CPU)
-    assert torch.equal(batch.images, _normalise(to_unit(loaded.images)))
+    assert torch.equal(batch.images, normalise(to_unit(loaded.images), IMAGENET))
 
 
 def test_image_is_read_once_for_its_neighbouring_crops():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from posenas import ImportedWeights
-from posenas.weights import Rules, has, renamed
+from posenas.weights import UNIT, Rules, has, renamed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,7 +93,7 @@ def import_kapao(published: Mapping[str, Tensor]) -> ImportedWeights | None:
     if not has(published, _KAPAO):
         return None
     tensors = {name: _ordered(name, tensor) for name, tensor in renamed(published, _RULES).items()}
-    return ImportedWeights("KAPAO", tensors, _keypoints(tensors))
+    return ImportedWeights("KAPAO", tensors, _keypoints(tensors), normalisation=UNIT)
 
 
 def _ordered(name: str, kernel: Tensor) -> Tensor:

@@ -103,6 +103,9 @@ from .contract.levels import (
 from .contract.made_for import (
     MadeFor as MadeFor,
 )
+from .contract.normalisation import (
+    Normalisation as Normalisation,
+)
 from .contract.phases import (
     PlannedTraining as PlannedTraining,
 )

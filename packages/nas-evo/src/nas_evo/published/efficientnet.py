@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from posenas import ImportedWeights
-from posenas.weights import Rules, has, renamed, with_epsilon
+from posenas.weights import IMAGENET, Rules, has, renamed, with_epsilon
 
 from nas_evo.block import EPSILON
 
@@ -72,4 +72,6 @@ def import_efficientnet(published: Mapping[str, Tensor]) -> ImportedWeights | No
     ):
         return None
     tensors = with_epsilon(renamed(published, _RULES), theirs=_THEIR_EPSILON, ours=EPSILON)
-    return ImportedWeights("an EfficientNet-B0 for ImageNet", tensors, remark=_PADDING)
+    return ImportedWeights(
+        "an EfficientNet-B0 for ImageNet", tensors, normalisation=IMAGENET, remark=_PADDING
+    )

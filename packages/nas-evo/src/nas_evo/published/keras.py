@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from posenas import ImportedWeights
-from posenas.weights import Rules, has, keypoints_of, renamed
+from posenas.weights import IMAGENET, Rules, has, keypoints_of, renamed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +60,8 @@ _RULES: Rules = (
     (r"final_conv/(\w+):0", lambda match: f"head.convolution.{_NAMES[match[1]]}"),
 )
 
+_HIGH_MAPS = "its maps are 255 high where others are 1, and so are its scores"
+
 
 def import_keras(published: Mapping[str, Tensor]) -> ImportedWeights | None:
     """Return the weights of a network of EfficientNet's blocks that Keras saved."""
@@ -67,8 +69,15 @@ def import_keras(published: Mapping[str, Tensor]) -> ImportedWeights | None:
         return None
     turned = {name: _turned(name, tensor) for name, tensor in published.items()}
     tensors = renamed(turned, _RULES)
-    source = "EvoPose2D" if "head.convolution.weight" in tensors else "Keras's EfficientNet for ImageNet"
-    return ImportedWeights(source, tensors, keypoints_of(tensors), options={"space.padding": "keras"})
+    poses = "head.convolution.weight" in tensors
+    return ImportedWeights(
+        "EvoPose2D" if poses else "Keras's EfficientNet for ImageNet",
+        tensors,
+        keypoints_of(tensors),
+        options={"space.padding": "keras"},
+        normalisation=IMAGENET,
+        remark=_HIGH_MAPS if poses else "",
+    )
 
 
 def _turned(name: str, tensor: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from posenas import ImportedWeights
-from posenas.weights import POSE_HEAD, RESNET, Rules, has, keypoints_of, renamed
+from posenas.weights import IMAGENET, POSE_HEAD, RESNET, Rules, has, keypoints_of, renamed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,8 +67,8 @@ def import_vipnas(published: Mapping[str, Tensor]) -> ImportedWeights | None:
     """
     if has(published, _RES50):
         tensors = renamed(published, _RULES_OF_RES50)
-        return ImportedWeights("S-ViPNAS-Res50", tensors, keypoints_of(tensors))
+        return ImportedWeights("S-ViPNAS-Res50", tensors, keypoints_of(tensors), normalisation=IMAGENET)
     if has(published, _MOBILENETV3) and "layer1.expand_conv.conv.weight" not in published:
         tensors = renamed(published, _RULES_OF_MOBILENETV3)
-        return ImportedWeights("S-ViPNAS-MobileNetV3", tensors, keypoints_of(tensors))
+        return ImportedWeights("S-ViPNAS-MobileNetV3", tensors, keypoints_of(tensors), normalisation=IMAGENET)
     return None

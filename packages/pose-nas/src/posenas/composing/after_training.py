@@ -14,7 +14,7 @@ from posenas.runs.recipe import Recipe
 
 
 def check_changes(run: Path, *, trained: Recipe, used: Recipe) -> None:
-    """Compare the space and head that a run was trained with with those that it is to be used with.
+    """Compare the space, head and normalisation of a run's training with those that it is to be used with.
 
     Args:
         run: the run's folder, for the error.
@@ -25,6 +25,11 @@ def check_changes(run: Path, *, trained: Recipe, used: Recipe) -> None:
         PosenasError: if another component is named, or an option differs that is not marked with
             `posenas.composing.options.AFTER_TRAINING`; the line says what can be changed.
     """
+    if used.normalisation != trained.normalisation:
+        raise PosenasError(
+            f"table [normalisation]: {run} was trained with its own, which its weights depend on; train a "
+            f"new network, or change {_free(trained)}, the dataset or the evaluator"
+        )
     for kind in ("space", "head"):
         for name, before, after in _changes(kind, trained, used):
             raise PosenasError(

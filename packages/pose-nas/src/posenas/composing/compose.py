@@ -28,7 +28,7 @@ from posenas.composing.goals.installed_costs import installed_costs
 from posenas.composing.goals.limit_texts import parse_limits, spelled_out
 from posenas.composing.goals.objectives import choose_objectives
 from posenas.composing.goals.reachable_limits import check_known_limits
-from posenas.composing.initial_weights import check_final_weights, try_initial_weights
+from posenas.composing.initial_weights import check_final_weights, load_initial_weights, try_initial_weights
 from posenas.composing.joined import (
     chosen_head,
     is_searched,
@@ -41,7 +41,7 @@ from posenas.composing.loading import check_installed
 from posenas.composing.options import option_values
 from posenas.composing.phases import check_phases, check_plan, phase_tables, planned
 from posenas.composing.plugins import Owner
-from posenas.composing.settings import make_augmentation, make_settings, without_flips
+from posenas.composing.settings import make_augmentation, make_normalisation, make_settings, without_flips
 from posenas.composing.tailoring import tailored
 from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace, WeightSharing
 from posenas.contract.genotype import Genotype
@@ -85,11 +85,13 @@ def compose(recipe: Recipe) -> Composition:
     objectives = choose_objectives(metrics, costs, maximize=recipe.maximize, minimize=recipe.minimize)
     limits, metric_limits = parse_limits(recipe.limits, costs, metrics=metrics)
     recipe = replace(recipe, limits=spelled_out(recipe.limits, costs, metrics=metrics))
+    weights = load_initial_weights(recipe.init) if recipe.init else None
     initial = (
-        try_initial_weights(recipe.init, space, head=head, strategy=strategy, keypoints=keypoints)
-        if recipe.init
+        try_initial_weights(weights, space, head=head, strategy=strategy, keypoints=keypoints)
+        if weights is not None
         else ""
     )
+    normalisation = make_normalisation(recipe, head, weights.normalisation if weights else None)
     networks = networks_of(recipe, space, head=head, keypoints=keypoints, compute=compute)
     named = named_costs(limits, objectives)
     bound = bind_costs(
@@ -112,6 +114,7 @@ def compose(recipe: Recipe) -> Composition:
         objectives=objectives,
         compute=compute,
         costs=bound,
+        normalisation=normalisation,
         initial=initial,
         made_for=fitting.made_for,
         taken=fitting.told,
@@ -244,6 +247,8 @@ def _completed(composition: Composition, settings: Mapping[str, Any]) -> Recipe:
     }
     spelled_out |= phase_tables(settings["training"], settings["augmentation"], settings["phases"])
     spelled_out |= {table: option_values(settings[table]) for table in ("evaluation", LATENCY)}
+    fed = composition.normalisation
+    spelled_out["normalisation"] = {} if fed is None else option_values(fed)
     costs = composition.costs.options
     spelled_out["cost"] = {name: options for name, options in costs.items() if name != LATENCY}
     spelled_out["maximize"] = tuple(objective.name for objective in objectives if objective.maximize)

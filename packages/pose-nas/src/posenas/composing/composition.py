@@ -16,12 +16,14 @@ from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Limit, MetricLimit, Objective
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.made_for import MadeFor
+from posenas.contract.normalisation import Normalisation
 from posenas.contract.phases import Phase
 from posenas.contract.problem import Strategy
 from posenas.data.augment import Augmentation
 from posenas.data.checking.findings import find
 from posenas.data.detections import boxes_of_other_images
 from posenas.data.mosaic import ImageAugmentation
+from posenas.data.normalising import fed, view_of
 from posenas.learning.inference import EvaluationSettings
 from posenas.learning.settings import TrainingSettings
 from posenas.networks.devices import Compute
@@ -42,6 +44,7 @@ class Composition:
         limits: on costs. Genotypes are drawn within them.
         costs: what its networks cost.
         metric_limits: on metrics. They are judged once candidates are scored.
+        normalisation: how images become the networks' input; None for what is usual for the head's view.
         initial: how the recipe's initial weights fit, in a sentence; empty without any.
         made_for: the settings of the space's published networks under this head; None where there are none.
         taken: what was taken of them, in a sentence; empty where the recipe says everything.
@@ -64,6 +67,7 @@ class Composition:
     costs: CompositionCosts
     metric_limits: tuple[MetricLimit, ...] = ()
     phases: Mapping[Phase, PhaseSettings] = field(default_factory=dict)
+    normalisation: Normalisation | None = None
     initial: str = ""
     made_for: MadeFor | None = None
     taken: str = ""
@@ -71,8 +75,13 @@ class Composition:
 
     @property
     def view(self) -> View:
-        """What the head looks at."""
-        return self.head.view()
+        """What the head looks at, and how its images are fed."""
+        return view_of(self.head, self.normalisation)
+
+    @property
+    def fed(self) -> str:
+        """How images are fed, a clause that follows a semicolon; empty where it is as usual for the view."""
+        return fed(self.normalisation)
 
     def settings_of(self, phase: Phase) -> PhaseSettings:
         """Return how the trainings of a phase go."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -12,17 +13,22 @@ import torch
 from posenas.composing.building import build_holder, build_network, derived
 from posenas.composing.distributions import CORE
 from posenas.composing.loading import load_entry
-from posenas.composing.options import option_values
+from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Plugin, find_plugins, remedy
 from posenas.contract.components import Evolvable, Head, SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError
+from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
+from posenas.contract.normalisation import Normalisation
 from posenas.contract.problem import Beginning, Strategy
 from posenas.contract.weights import ImportedWeights, WeightsImporter
+from posenas.networks.devices import Compute
 from posenas.networks.initial_weights import InitialWeights, read_initial_weights
 from posenas.networks.pose_network import PoseNetwork
+from posenas.networks.real_values import restore
 from posenas.networks.without_values import WithoutValues
 from posenas.runs.recipe import Recipe
+from posenas.runs.run import open_run
 
 
 def load_initial_weights(init: str) -> InitialWeights:
@@ -31,7 +37,13 @@ def load_initial_weights(init: str) -> InitialWeights:
     Raises:
         PosenasError: where there are none, or they are of a network that fits none here.
     """
-    return read_initial_weights(Path(init), _importers())
+    path = Path(init)
+    found = read_initial_weights(path, _importers())
+    if not (path / "recipe.toml").exists():
+        return found
+    said = open_run(path)[1].normalisation
+    made = make_component(Normalisation, said, where=f"{path}: table [normalisation]") if said else None
+    return replace(found, normalisation=made)
 
 
 def check_final_weights(recipe: Recipe, strategy: Strategy) -> None:
@@ -41,12 +53,12 @@ def check_final_weights(recipe: Recipe, strategy: Strategy) -> None:
 
 
 def try_initial_weights(
-    init: str, space: SearchSpace, *, head: Head, strategy: Strategy, keypoints: KeypointSet
+    weights: InitialWeights, space: SearchSpace, *, head: Head, strategy: Strategy, keypoints: KeypointSet
 ) -> str:
     """Return what will be told of the weights when the first training begins; no network is allocated.
 
     Args:
-        init: a file, or a run's folder.
+        weights: what trainings begin with.
         space: builds the backbone; joined with the head's dimensions where it has some.
         head: builds the head's module.
         strategy: tells which network is trained first: the one that holds the shared weights, a given
@@ -56,12 +68,39 @@ def try_initial_weights(
     Raises:
         PosenasError: where nothing of them fits, or they need other options.
     """
-    weights = load_initial_weights(init)
-    for path, wanted in weights.options.items():
-        _check_option(weights, path, wanted, {"space": space, "head": head})
+    _check_options(weights, {"space": space, "head": head})
     with torch.device("meta"), WithoutValues():
         network = _first_network(space, head, strategy, keypoints)
     return weights.fill(network, keypoints=keypoints.names)
+
+
+def build_from(
+    weights: InitialWeights,
+    space: SearchSpace,
+    genotype: Genotype,
+    *,
+    head: Head,
+    keypoints: KeypointSet,
+    compute: Compute,
+) -> tuple[PoseNetwork, str]:
+    """Return a genotype's network with all of its weights from a file, and a sentence that says so.
+
+    Args:
+        weights: of the file.
+        space: builds the backbone; joined with the head's dimensions where it has some.
+        genotype: of the space.
+        head: builds the head's module.
+        keypoints: what the head finds.
+        compute: the device and the precision.
+
+    Raises:
+        PosenasError: where a part of the network would stay fresh, or the weights need other options.
+    """
+    _check_options(weights, {"space": space, "head": head})
+    network = build_network(space, genotype, head=head, keypoints=keypoints, compute=compute)
+    told = weights.fill_whole(network, keypoints=keypoints.names)
+    restore(space, network, genotype)
+    return network.to(compute.device), told
 
 
 def _first_network(space: SearchSpace, head: Head, strategy: Strategy, keypoints: KeypointSet) -> PoseNetwork:
@@ -73,6 +112,11 @@ def _first_network(space: SearchSpace, head: Head, strategy: Strategy, keypoints
         evolves = Evolvable in required
         genotype = cast(Evolvable, space).ancestor() if evolves else space.sample(Random(0))
     return build_network(space, derived(space, genotype), head=head, keypoints=keypoints)
+
+
+def _check_options(weights: InitialWeights, components: Mapping[str, Any]) -> None:
+    for path, wanted in weights.options.items():
+        _check_option(weights, path, wanted, components)
 
 
 def _check_option(weights: InitialWeights, path: str, wanted: Any, components: Mapping[str, Any]) -> None:

@@ -66,9 +66,24 @@ class NamedNetwork:
         space, _ = make_pair(self.space, self.head)
         return space.build(self.genotype)
 
-    def recipe_tables(self) -> dict[str, Any]:
-        """Return the tables of a recipe that trains this network alone."""
+    def used_tables(self, init: str) -> dict[str, Any]:
+        """Return the tables of a recipe that uses this network as it is with the weights of a file.
+
+        What no run has said is computed in float32, as published figures are.
+        """
+        return {"precision": "32", **self.recipe_tables(init=init)}
+
+    def recipe_tables(self, *, init: str | None = None) -> dict[str, Any]:
+        """Return the tables of a recipe that trains this network alone.
+
+        Args:
+            init: other weights to begin with than the recipe's, which images are then fed as; None for the
+                recipe's.
+        """
         tables = {} if self.recipe is None else recipe_tables(self.recipe)
+        if init is not None:
+            tables.pop("normalisation", None)
+            tables["init"] = init
         tables["space"] = {"name": self.space.name, **self.space.options}
         tables["head"] = {"name": self.head.name, **self.head.options}
         tables["strategy"] = {"name": "single", "genotype": dict(self.genotype)}

@@ -7,14 +7,16 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from posenas.composing.options import make_component
+from posenas.composing.options import make_component, option_values
 from posenas.composing.phases import PhaseSettings, make_phases, own_options, training_options
 from posenas.contract.components import Head
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoints import KeypointSet
+from posenas.contract.normalisation import Normalisation
 from posenas.contract.phases import Phase
 from posenas.data.augment import Augmentation
 from posenas.data.mosaic import ImageAugmentation
+from posenas.data.normalising import normalisation_of
 from posenas.learning.inference import EvaluationSettings
 from posenas.learning.settings import TrainingSettings
 from posenas.networks.latency.cost import Latency
@@ -26,6 +28,7 @@ SETTINGS_TABLES: Mapping[str, type[Any]] = MappingProxyType(
         "augmentation": Augmentation,
         "evaluation": EvaluationSettings,
         "latency": Latency,
+        "normalisation": Normalisation,
     }
 )
 AUGMENTATIONS: Mapping[str, type[Any]] = MappingProxyType(
@@ -35,8 +38,12 @@ AUGMENTATIONS: Mapping[str, type[Any]] = MappingProxyType(
 
 
 def make_settings(recipe: Recipe) -> dict[str, Any]:
-    """Return what the recipe's tables say, by table, but `[augmentation]`, which depends on the head."""
-    options = {table: getattr(recipe, table) for table in SETTINGS_TABLES if table != "augmentation"}
+    """Return what the recipe's tables say, by table, but those that depend on the head's view."""
+    options = {
+        table: getattr(recipe, table)
+        for table in SETTINGS_TABLES
+        if table not in ("augmentation", "normalisation")
+    }
     options["training"] = training_options(recipe.training)
     return {
         table: make_component(SETTINGS_TABLES[table], values, where=f"table [{table}]")
@@ -61,6 +68,25 @@ def make_augmentation(
     )
     tables = {"training": "table [training]", "augmentation": where}
     return changes, make_phases(recipe, AUGMENTATIONS[kind], where=tables)
+
+
+def make_normalisation(
+    recipe: Recipe, head: Head, weights: Normalisation | None = None
+) -> Normalisation | None:
+    """Return how images become the networks' input; None where it is as usual for the head's view.
+
+    Args:
+        recipe: its table `[normalisation]` comes first.
+        head: how its view is usually fed holds where nothing else is known.
+        weights: what the initial weights were trained with; None where nobody knows.
+
+    Raises:
+        PosenasError: for an unknown option, or a value that does not fit.
+    """
+    usual = normalisation_of(head.view())
+    said = {**option_values(weights or usual), **recipe.normalisation}
+    made: Normalisation = make_component(Normalisation, said, where="table [normalisation]")
+    return None if made == usual else made
 
 
 def without_flips(settings: Mapping[str, Any], keypoints: KeypointSet) -> dict[str, Any]:

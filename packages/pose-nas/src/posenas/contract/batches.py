@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from posenas.contract.normalisation import Normalisation
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -32,6 +34,8 @@ class View:
         width: pixels of the view.
         stride: for whole images: their sides are multiples of it, also in rectangular batches.
         crop: how a person's box is mapped onto the view.
+        normalisation: how pixels become a network's input; None for what is usual, ImageNet's mean and
+            deviation for a person, and values from 0 to 1 for the whole image.
     """
 
     kind: Literal["person", "image"]
@@ -39,6 +43,7 @@ class View:
     width: int
     stride: int = 1
     crop: CropRule = "udp"
+    normalisation: Normalisation | None = None
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ class Batch:
     """A batch of N views on the device: crops of one person each, or whole images with T people in all.
 
     Attributes:
-        images: (N, 3, H, W) RGB. Crops are normalised by ImageNet's mean and deviation, whole images go from
-            0 to 1.
+        images: (N, 3, H, W), normalised as the view says: usually RGB, crops by ImageNet's mean and
+            deviation, whole images from 0 to 1.
         keypoints: (T, K, 2) pixels of the view. T is N for crops.
         labelled: (T, K) 1.0 where the keypoint is labelled, in whole images also inside the view; else 0.0.
         boxes: (T, 4) x1, y1, x2, y2 in pixels of the view. None for crops, like the fields below.

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from posenas.contract.normalisation import Normalisation
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -21,6 +23,7 @@ class ImportedWeights:
             or nobody knows.
         options: what a recipe must say for the weights to compute what they did, by path, such as
             `space.padding`.
+        normalisation: how images were fed to the published network; None where nobody knows.
         remark: what else a user must know, a clause that follows a semicolon; empty for nothing.
     """
 
@@ -28,6 +31,7 @@ class ImportedWeights:
     tensors: Mapping[str, Tensor]
     keypoints: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    normalisation: Normalisation | None = None
     remark: str = ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 import cv2
@@ -13,12 +14,14 @@ from torch import Tensor
 
 from posenas.contract.batches import Batch, Poses
 from posenas.contract.errors import PosenasError
+from posenas.contract.normalisation import IMAGENET, Normalisation
 from posenas.contract.scores import Predictions
 from posenas.data.affine import invert, shown_area, transform
 from posenas.data.augment import Augmentation, change_colours
-from posenas.data.channels import mix_channels, to_unit
+from posenas.data.channels import to_unit
 from posenas.data.detected_poses import DetectionRules, judged
 from posenas.data.loader import LoaderSettings, ViewLoader
+from posenas.data.normalising import normalisation_of, normalise
 from posenas.data.person_crop import PersonCrop
 from posenas.data.reading import (
     CropReader,
@@ -37,9 +40,6 @@ if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.samples import Sample
 
-# ImageNet's mean and standard deviation of RGB from 0 to 1, which pretrained weights expect.
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 _EVALUATION_BATCH = 64
 
 
@@ -58,6 +58,7 @@ class EvaluatedCrops:
         areas: (N,) float64 square pixels of the image that the padded boxes fill.
         rules: how poses in a detector's boxes are judged; None if the boxes are annotated.
         parts: the indices of the keypoints of each region that is scored, by its name.
+        normalisation: how the images become a network's input.
     """
 
     images: Tensor
@@ -70,6 +71,7 @@ class EvaluatedCrops:
     areas: NDArray[np.float64]
     rules: DetectionRules | None = None
     parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    normalisation: Normalisation = IMAGENET
 
     @property
     def stride(self) -> int:
@@ -84,7 +86,7 @@ class EvaluatedCrops:
         for start in range(0, len(self), size):
             part = slice(start, start + size)
             yield Batch(
-                images=_looked_up(self.images[part], device),
+                images=_looked_up(self.images[part], self.normalisation, device),
                 keypoints=self.keypoints[part].to(device),
                 labelled=self.labelled[part].to(device),
                 **region_fields(self.regions[part].to(device)),
@@ -150,7 +152,8 @@ def crop_loader(
         augmentation=augmentation,
         cache_bytes=cache_bytes,
     )
-    return ViewLoader(reader, _finish, views=len(crops), files=_count_images(crops), seed=seed, **settings)
+    finish = partial(_finish, normalisation=normalisation_of(view))
+    return ViewLoader(reader, finish, views=len(crops), files=_count_images(crops), seed=seed, **settings)
 
 
 def load_crops(
@@ -223,6 +226,7 @@ def load_crops(
         areas=shown_area(inverses, view),
         rules=rules,
         parts=keypoints.regions,
+        normalisation=normalisation_of(view),
     )
 
 
@@ -230,7 +234,7 @@ def _count_images(crops: Sequence[PersonCrop]) -> int:
     return len({crop.sample for crop in crops})
 
 
-def _finish(warped: ReadCrops, device: torch.device) -> Batch:
+def _finish(warped: ReadCrops, device: torch.device, *, normalisation: Normalisation) -> Batch:
     images = warped.images.to(device, non_blocking=True)
     colours = torch.from_numpy(warped.colours).to(device)
     poses = torch.from_numpy(warped.poses).to(device)
@@ -239,7 +243,7 @@ def _finish(warped: ReadCrops, device: torch.device) -> Batch:
     at_once = 1 if device.type == "cpu" else len(images)
     parts = (torch.split(tensor, at_once) for tensor in (images, colours, finished))
     for image, factors, part in zip(*parts, strict=True):
-        part.copy_(_normalise(change_colours(to_unit(image), factors)))
+        part.copy_(normalise(change_colours(to_unit(image), factors), normalisation))
     return Batch(
         images=finished,
         keypoints=poses[..., :2].contiguous(),
@@ -248,22 +252,22 @@ def _finish(warped: ReadCrops, device: torch.device) -> Batch:
     )
 
 
-def _looked_up(images: Tensor, device: torch.device) -> Tensor:
+def _looked_up(images: Tensor, normalisation: Normalisation, device: torch.device) -> Tensor:
     """Convert (N, H, W, 3) uint8 to normalised (N, 3, H, W) float32, channels last in memory.
 
     A CPU looks each byte up, in a sixth of the time that it takes to compute the same value again.
+
+    Args:
+        images: RGB.
+        normalisation: how they become a network's input.
+        device: where the result lies.
     """
     if device.type != "cpu":
-        return _normalise(to_unit(images.to(device)))
+        return normalise(to_unit(images.to(device)), normalisation)
     every_byte = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1).repeat(1, 1, 1, 3)
-    table = _normalise(to_unit(every_byte)).movedim(1, 3)[0].numpy()
+    table = normalise(to_unit(every_byte), normalisation).movedim(1, 3)[0].numpy()
+    ordered = images.flip(3) if normalisation.order == "bgr" else images
     finished = torch.empty(images.shape)
-    for image, target in zip(images.numpy(), finished.numpy(), strict=True):
+    for image, target in zip(ordered.numpy(), finished.numpy(), strict=True):
         cv2.LUT(image, table, dst=target)
     return finished.movedim(3, 1)
-
-
-def _normalise(images: Tensor) -> Tensor:
-    mean, deviation = images.new_tensor(_MEAN), images.new_tensor(_DEVIATION)
-    matrix = torch.cat([torch.diag(1 / deviation), (-mean / deviation).unsqueeze(1)], dim=1)
-    return mix_channels(images, matrix.expand(len(images), 3, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
@@ -13,6 +14,7 @@ from torch.utils.data import Dataset
 
 from posenas.contract.batches import Batch, Poses, View
 from posenas.contract.errors import PosenasError
+from posenas.contract.normalisation import Normalisation
 from posenas.contract.samples import UnreadableImageError
 from posenas.contract.scores import Predictions
 from posenas.data.affine import FARTHEST, invert, transform
@@ -20,6 +22,7 @@ from posenas.data.channels import to_unit
 from posenas.data.letterbox import letterbox, rectangle
 from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
+from posenas.data.normalising import normalisation_of, normalise
 from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, worker_loader
 from posenas.data.regions import POINTS, region_fields, regions_in_view
 from posenas.data.remarks import Remark, RemarkedImages
@@ -231,7 +234,8 @@ def image_loader(
     reader = ImageReader(
         samples, view, keypoints, seed=seed, augmentation=augmentation, cache_bytes=cache_bytes
     )
-    return ViewLoader(reader, _finish, views=len(samples), files=len(samples), seed=seed, **settings)
+    finish = partial(_finish, normalisation=normalisation_of(view))
+    return ViewLoader(reader, finish, views=len(samples), files=len(samples), seed=seed, **settings)
 
 
 class EvaluatedImages:
@@ -295,7 +299,7 @@ class EvaluatedImages:
         for read in self._kept[size] if size in self._kept else self._read(size):
             if len(read.images):
                 self._shown.append(read._replace(images=read.images[:0]))
-                yield _finish(read, device)
+                yield _finish(read, device, normalisation=normalisation_of(self._view))
 
     def locate(self, poses: Sequence[Poses]) -> Predictions:
         """Return the poses of the last pass's batches, in their order, in pixels of the images."""
@@ -346,10 +350,10 @@ def size_for(images: int, view: View) -> int:
     return -(-images * view.height * view.width // _CROP_PIXELS)
 
 
-def _finish(read: ReadImages, device: torch.device) -> Batch:
+def _finish(read: ReadImages, device: torch.device, *, normalisation: Normalisation) -> Batch:
     poses = torch.from_numpy(read.poses).to(device)
     return Batch(
-        images=to_unit(read.images.to(device, non_blocking=True)),
+        images=normalise(to_unit(read.images.to(device, non_blocking=True)), normalisation),
         keypoints=poses[..., :2].contiguous(),
         labelled=poses[..., 2].contiguous(),
         boxes=torch.from_numpy(read.boxes).to(device),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-_BACKBONE = "backbone."
+BACKBONE = "backbone."
 
 
 def within(tensors: Mapping[str, Tensor], own: Iterable[str]) -> dict[str, Tensor]:
@@ -20,13 +20,13 @@ def within(tensors: Mapping[str, Tensor], own: Iterable[str]) -> dict[str, Tenso
         tensors: by name.
         own: the network's names.
     """
-    rests = {name.removeprefix(_BACKBONE) for name in tensors if name.startswith(_BACKBONE)}
+    rests = {name.removeprefix(BACKBONE) for name in tensors if name.startswith(BACKBONE)}
     places = Counter(prefix for name in own for prefix in _prefixes(name) if name[len(prefix) :] in rests)
-    best = max(places, key=lambda prefix: (places[prefix], -len(prefix)), default=_BACKBONE)
-    if best == _BACKBONE:
+    best = max(places, key=lambda prefix: (places[prefix], -len(prefix)), default=BACKBONE)
+    if best == BACKBONE:
         return dict(tensors)
     return {
-        best + name.removeprefix(_BACKBONE) if name.startswith(_BACKBONE) else name: tensor
+        best + name.removeprefix(BACKBONE) if name.startswith(BACKBONE) else name: tensor
         for name, tensor in tensors.items()
     }
 
@@ -34,6 +34,6 @@ def within(tensors: Mapping[str, Tensor], own: Iterable[str]) -> dict[str, Tenso
 def _prefixes(name: str) -> Iterable[str]:
     """Yield what may stand before a backbone's own name: `backbone.`, and the same with modules after it."""
     parts = name.split(".")
-    if parts[0] == _BACKBONE.rstrip("."):
+    if parts[0] == BACKBONE.rstrip("."):
         for count in range(1, len(parts)):
             yield ".".join(parts[:count]) + "."

@@ -13,10 +13,10 @@
     backbone = "tiny"          # options lie flat beside the name
 
 The tables [strategy], [head], [dataset] and [evaluator] have the same form. The tables of settings have no
-name: [training], [augmentation], [evaluation] and [latency]. In [training.shared], [training.candidate] and
-[training.final], and in [augmentation.final] and its like, stands what differs in one phase of the search.
-Other costs that have options have a table [cost.NAME]. Everything may be left out. Whether a component has
-such options is judged by `posenas.composing.options`.
+name: [training], [augmentation], [evaluation], [latency] and [normalisation]. In [training.shared],
+[training.candidate] and [training.final], and in [augmentation.final] and its like, stands what differs in
+one phase of the search. Other costs that have options have a table [cost.NAME]. Everything may be left out.
+Whether a component has such options is judged by `posenas.composing.options`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.phases import PHASES
 from posenas.runs.strict_json import DEEPEST
 
-NAMELESS_TABLES = ("training", "augmentation", "evaluation", "latency")
+NAMELESS_TABLES = ("training", "augmentation", "evaluation", "latency", "normalisation")
 PHASED_TABLES = ("training", "augmentation")
 """The tables that have a table of their own for each phase that differs."""
 COST = "cost"
@@ -73,6 +73,8 @@ class Recipe:
         augmentation: settings of the random changes that differ from their defaults, in the same form.
         evaluation: settings of evaluations that differ from their defaults, as plain data.
         latency: settings of latency measurements that differ from their defaults, as plain data.
+        normalisation: what differs in how images become a network's input from what is usual for the view,
+            as plain data.
         cost: options of other costs than the latency, by the cost's name.
         limits: such as "gmacs<=0.3" or "gmacs>=0.2"; a genotype must meet them all.
         maximize: objectives by name, such as "oks.AP".
@@ -89,6 +91,7 @@ class Recipe:
     augmentation: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     latency: Mapping[str, Any] = field(default_factory=dict)
+    normalisation: Mapping[str, Any] = field(default_factory=dict)
     cost: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     maximize: tuple[str, ...] = ()
@@ -136,6 +139,8 @@ def recipe_tables(recipe: Recipe) -> dict[str, Any]:
         tables[kind] = {"name": choice.name, **choice.options}
     for table in NAMELESS_TABLES:
         tables[table] = dict(getattr(recipe, table))
+    if not recipe.normalisation:
+        del tables["normalisation"]
     if recipe.cost:
         tables[COST] = {name: dict(options) for name, options in recipe.cost.items()}
     return tables
@@ -172,7 +177,7 @@ def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -
         _check_plain(value, key)
     complete = _overlay(recipe_tables(defaults), tables)
     parts: dict[str, Any] = {kind: _choice(kind, complete[kind]) for kind in COMPONENT_KINDS}
-    parts |= {table: _settings(table, complete[table]) for table in NAMELESS_TABLES}
+    parts |= {table: _settings(table, complete.get(table, {})) for table in NAMELESS_TABLES}
     parts |= {key: _texts(key, complete[key]) for key in _LISTS}
     parts[COST] = _costs(complete.get(COST, {}))
     return Recipe(

@@ -144,4 +144,5 @@ def initial_weights(resources: Resources, init: Beginning | None) -> InitialWeig
 def _fill(resources: Resources, network: nn.Module, initial: InitialWeights | None) -> None:
     if initial is not None:
         keypoints = resources.composition.keypoints.names
-        resources.tell_initial(initial.fill(network, keypoints=keypoints))
+        told = initial.fill(network, keypoints=keypoints)
+        resources.tell_initial(told + resources.composition.fed)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from posenas.contract.normalisation import IMAGENET
 from posenas.contract.weights import ImportedWeights
 from posenas.networks.renaming import Rules, has, keypoints_of, renamed
 
@@ -62,5 +63,5 @@ def import_hrnet(published: Mapping[str, Tensor]) -> ImportedWeights | None:
     tensors = renamed(published, _RULES)
     width = published["stage4.2.branches.0.0.conv1.weight"].shape[0]
     if "head.convolution.weight" in tensors:
-        return ImportedWeights(f"HRNet-W{width}", tensors, keypoints_of(tensors))
-    return ImportedWeights(f"an HRNet-W{width} for ImageNet", tensors)
+        return ImportedWeights(f"HRNet-W{width}", tensors, keypoints_of(tensors), normalisation=IMAGENET)
+    return ImportedWeights(f"an HRNet-W{width} for ImageNet", tensors, normalisation=IMAGENET)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from posenas.contract.normalisation import IMAGENET
 from posenas.contract.weights import ImportedWeights
 from posenas.networks.renaming import POSE_HEAD, Rules, has, keypoints_of, renamed
 
@@ -61,8 +62,10 @@ _RULES: Rules = (
 def import_mobilenetv2(published: Mapping[str, Tensor]) -> ImportedWeights | None:
     """Return the weights of a MobileNetV2 of full width, with mmpose's head where it has one."""
     if has(published, _TORCHVISION):
-        return ImportedWeights("torchvision's MobileNetV2 for ImageNet", renamed(published, _RULES))
+        return ImportedWeights(
+            "torchvision's MobileNetV2 for ImageNet", renamed(published, _RULES), normalisation=IMAGENET
+        )
     if not has(published, _MMPOSE):
         return None
     tensors = renamed(published, _RULES)
-    return ImportedWeights("mmpose's MobileNetV2", tensors, keypoints_of(tensors))
+    return ImportedWeights("mmpose's MobileNetV2", tensors, keypoints_of(tensors), normalisation=IMAGENET)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from posenas.contract.normalisation import IMAGENET
 from posenas.contract.weights import ImportedWeights
 from posenas.networks.renaming import POSE_HEAD, RESNET, has, keypoints_of, renamed
 
@@ -17,8 +18,7 @@ _RESNET50 = {
     "layer4.2.conv3.weight": (2048, 512, 1, 1),
 }
 _BGR = (
-    "its authors' own files, unlike mmpose's, are for BGR images and this project feeds RGB: train on, and "
-    "expect other maps before"
+    "files of SimpleBaseline's authors, which cannot be told from mmpose's, need -o normalisation.order=bgr"
 )
 
 
@@ -32,5 +32,7 @@ def import_resnet(published: Mapping[str, Tensor]) -> ImportedWeights | None:
         return None
     tensors = renamed(published, (*RESNET, *POSE_HEAD))
     if "final_layer.weight" not in published:
-        return ImportedWeights("a ResNet-50 for ImageNet", tensors)
-    return ImportedWeights("SimpleBaseline with ResNet-50", tensors, keypoints_of(tensors), remark=_BGR)
+        return ImportedWeights("a ResNet-50 for ImageNet", tensors, normalisation=IMAGENET)
+    return ImportedWeights(
+        "SimpleBaseline with ResNet-50", tensors, keypoints_of(tensors), normalisation=IMAGENET, remark=_BGR
+    )
