@@ -1,4 +1,4 @@
-"""The command that finds poses with the network of a finished run."""
+"""The command that finds poses with a trained network."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from posenas.cli.shared_options import json_last_option, set_option
 from posenas.cli.terminal import say
+from posenas.cli.weights_options import check_weights, weights_options
 from posenas.contract.errors import PosenasError
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("network")
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@weights_options
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -92,8 +94,10 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
 )
 @json_last_option
 def predict(
-    run: Path,
+    network: str,
     source: Path,
+    init: str | None,
+    space: str | None,
     output: Path | None,
     boxes: Path | None,
     ids_of: Path | None,
@@ -107,7 +111,12 @@ def predict(
     assignments: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Find poses in INPUT, an image, a folder of images or a video, with the network of a finished RUN."""
+    """Find poses in INPUT, an image, a folder of images or a video, with NETWORK.
+
+    NETWORK is a finished run's folder. With --init FILE it is any network, with the weights of FILE: a zoo
+    entry, a genotype's JSON file or a run's folder.
+    """
+    check_weights(network, init=init, space=space)
     with _display() as display:
         from posenas.networks.devices import keep_freed_memory, use_threads
         from posenas.prediction.annotated_images import read_annotated_images
@@ -116,7 +125,7 @@ def predict(
         from posenas.prediction.pose_predictor import make_pose_predictor
         from posenas.prediction.predict import predict_source
         from posenas.prediction.sources import open_source
-        from posenas.prediction.trained import load_trained
+        from posenas.prediction.trained import load_filled, load_trained
         from posenas.runs.run import unused_path
 
         output = output or unused_path(Path("predictions"), source.resolve().stem)
@@ -133,7 +142,12 @@ def predict(
         )
         if annotations is not None:
             check_source(opened, source, form)
-        trained = load_trained(run, assignments=assignments, flags={"device": device})
+        flags = {"device": device}
+        if init is None:
+            trained = load_trained(Path(network), assignments=assignments, flags=flags)
+        else:
+            trained, told = load_filled(network, init=init, space=space, assignments=assignments, flags=flags)
+            say(told, err=True)
         predictor = make_pose_predictor(trained, opened, boxes=boxes, warn=display.warned)
         pre_labels = None
         if annotations is not None:

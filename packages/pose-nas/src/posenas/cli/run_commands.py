@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import click
 
 from posenas.cli.shared_options import Command, accept_option, json_last_option, set_option
 from posenas.cli.terminal import say, tell
+from posenas.cli.weights_options import check_weights, weights_options
 from posenas.contract.errors import PosenasError
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.runs.stopping import stop_requested
@@ -155,7 +157,9 @@ def train(
         )
     if epochs is not None:
         flags["assignments"] = (f"strategy.epochs={epochs}", *flags["assignments"])
-    recipe = _recipe_from_flags(flags | {"space": None, "strategy": None}, found.recipe_tables())
+    recipe = _recipe_from_flags(
+        flags | {"space": None, "strategy": None}, found.recipe_tables(init=flags["init"])
+    )
     composition = check(recipe)
     check_genotype(found.genotype, composition.space.dimensions())
     check_measured_limits(composition)
@@ -221,7 +225,7 @@ def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_jso
         for finding in composition.findings():
             tell(f"warning: {finding}", err=True)
         if composition.initial:
-            tell(composition.initial, err=True)
+            tell(composition.initial + composition.fed, err=True)
         say("the five components fit together", err=True)
         if as_json:
             click.echo(json.dumps({"fits": True}))
@@ -333,31 +337,44 @@ def _advice(error: MemoryError | RuntimeError) -> str | None:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("network")
+@weights_options
 @click.option("--split", default="val", show_default=True, help="The people to score on.")
 @set_option("Set an option, such as evaluation.boxes=FILE or dataset.root=FOLDER.")
 @click.option("--dataset", metavar="NAME", help="Another dataset with the same keypoints.")
 @click.option("--evaluator", metavar="NAME", help="Another evaluator.")
 @json_last_option
 def evaluate(
-    run: Path,
+    network: str,
+    init: str | None,
+    space: str | None,
     split: str,
     assignments: tuple[str, ...],
     dataset: str | None,
     evaluator: str | None,
     as_json: bool,
 ) -> None:
-    """Score the best network of a finished RUN, on its own data or on other data."""
-    from posenas.reporting.listeners import run_events
-    from posenas.reporting.rescoring import evaluate_run
+    """Score NETWORK: a finished run's folder (its best network), on its own data or on other data.
 
+    With --init FILE any network is scored with the weights of FILE: a zoo entry, a genotype's JSON file or a
+    run's folder.
+    """
+    from posenas.reporting.listeners import run_events
+    from posenas.reporting.rescoring import evaluate_filled, evaluate_run
+
+    check_weights(network, init=init, space=space)
+    chosen: dict[str, Any] = {
+        "split": split,
+        "assignments": assignments,
+        "flags": {"dataset": dataset, "evaluator": evaluator},
+    }
     with run_events() as events:
-        evaluation = evaluate_run(
-            run,
-            split=split,
-            assignments=assignments,
-            flags={"dataset": dataset, "evaluator": evaluator},
-            events=events,
+        evaluation = (
+            evaluate_run(Path(network), **chosen, events=events)
+            if init is None
+            else evaluate_filled(
+                network, init=init, space=space, **chosen, tell=partial(say, err=True), events=events
+            )
         )
     width = 1 + max(15, *map(len, evaluation.metrics))
     for name, value in evaluation.metrics.items():
@@ -365,7 +382,8 @@ def evaluate(
     if as_json:
         # JSON has no NaN, which a metric is where nobody counts for it.
         metrics = {name: value if isfinite(value) else None for name, value in evaluation.metrics.items()}
-        click.echo(json.dumps({"run": str(run), "split": split, "metrics": metrics}))
+        scored = {"run": network} if init is None else {"network": network, "init": init}
+        click.echo(json.dumps({**scored, "split": split, "metrics": metrics}))
 
 
 @click.command()
