@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from posenas.composing.compose import compose
 from posenas.composing.composition import Composition
 from posenas.composing.named_networks import NamedNetwork
-from posenas.composing.phases import PhaseSettings, check_phases, check_plan, planned
+from posenas.composing.phases import PhaseSettings, check_kept, check_phases, check_plan, planned
 from posenas.composing.settings import make_augmentation, make_settings
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
@@ -30,10 +31,11 @@ from posenas.runs.recipe import (
     recipe_text,
 )
 from posenas.searching import training_effects
+from posenas.searching.scoring import ranking_score, score
 from posenas.standard.fixed.space import FixedSpace
 from posenas.standard.heads.heatmap import HeatmapHead
 from posenas.standard.strategies.random_search import RandomSearch
-from toy_search import SMALL, Still, problem_in
+from toy_search import METRIC, SMALL, Still, problem_in, resources_in
 
 TABLES = {
     "space": {"name": "fixed", "width": 0.125},
@@ -53,13 +55,14 @@ def judged(*assignments: str, **tables: Any) -> tuple[TrainingSettings, Any, lis
     """What composing makes of the tables of settings, without the rest of composing."""
     parsed = [parse_assignment(text) for text in assignments]
     recipe = recipe_from_tables(merge(TABLES | tables, parsed, flags={}))
+    held_out = recipe.evaluation.get("held_out", 0.1)
     training = make_settings(recipe)["training"]
     _, phases = make_augmentation(recipe, HeatmapHead())
     check_phases(recipe, training, phases)
     strategy = RandomSearch(**recipe.strategy.options)
     plan = planned(strategy, FixedSpace())
     assert plan is not None
-    return training, phases, list(check_plan(plan, training, phases))
+    return training, phases, list(check_plan(plan, training, phases, held_out=held_out))
 
 
 def test_a_phase_changes_what_differs_and_keeps_the_rest() -> None:
@@ -137,6 +140,8 @@ STEP = {"schedule": "step", "optimizer": "sgd"}
 @pytest.mark.parametrize(
     ("training", "message"),
     [
+        ({"ema_ramp": 10}, "training.ema_ramp has no effect: ema_decay is 0; leave it out"),
+        ({"keep": "best"}, "training.keep=best: the last training learns from the ranking people too"),
         (STEP | {"betas": [0.5, 0.9]}, "training.betas has no effect: optimizer sgd has none"),
         (STEP | {"milestones": [3, 2]}, "milestones are 3, 2; they must be above 0 and increase"),
         (STEP | {"milestones": [2, 3]}, "table [training], phase candidate: milestones are 2, 3, and this"),
@@ -172,6 +177,47 @@ def test_a_phase_that_is_never_trained_is_told() -> None:
         "final",
     )
     assert judged("training.final.batch_size=4")[2] == []
+
+
+def test_the_best_epoch_is_kept_where_it_can_be_told() -> None:
+    judged(training={"candidate": {"keep": "best"}})
+    judged(training={"keep": "best"}, evaluation={"held_out": 0.0})
+    with pytest.raises(PosenasError, match=r"a super-network has no score of its own; give training\.cand"):
+        check_kept(TrainingSettings(keep="best"), "shared", held_out=0.0)
+
+
+def test_trainings_keep_the_epoch_with_the_best_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = [0.1, 0.9, 0.2]
+    left: list[float] = []
+    monkeypatch.setattr(training_effects, "ranking_score", lambda _resources, _network: left.pop(0))
+    base = TrainingSettings(batch_size=4, workers=0, parallel=1)
+    best = {"candidate": PhaseSettings(replace(base, keep="best"), Augmentation())}
+    left[:] = scores
+    kept = problem_in(tmp_path / "a", training=base, phases=best)
+    (trial,) = kept.train_and_evaluate_many([Candidate(SMALL)], epochs=3, stage="candidate")
+    plain = problem_in(tmp_path / "b", training=base)
+    (least,) = plain.train_and_evaluate_many([Candidate(SMALL)], epochs=3, stage="candidate")
+    assert not left
+    assert trial.loss is not None
+    assert least.loss is not None
+    assert trial.loss > least.loss, "the second epoch is not the one with the least loss"
+    left[:] = scores
+    weights = problem_in(tmp_path / "c", training=base, phases=best).train(SMALL, epochs=3, on="fit")
+    assert weights.file != plain.train(SMALL, epochs=3, on="fit").file
+
+
+def test_the_score_of_the_ranking_people_leaves_the_network_as_it_is(tmp_path: Path) -> None:
+    resources = resources_in(tmp_path)
+    network = resources.composition.build(SMALL)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    found = ranking_score(resources, network)
+    scored = score(resources, resources.composition.build(SMALL), on="ranking")["metrics"]
+    assert 0 <= found <= 1
+    assert set(scored) == {METRIC}
+    assert network.state_dict().keys() == before.keys()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_a_network_of_a_run_is_trained_as_its_winner_was() -> None:

@@ -122,8 +122,9 @@ def train_slices(
         SETTINGS,
         replace(SETTINGS, schedule="step", warm_up=0.0),
         replace(SETTINGS, optimizer="adam", accumulate=2, clip_norm=0.1, warm_up_from=0.1),
+        replace(SETTINGS, optimizer="sgd", nesterov=True, warm_up=2.0, ema_decay=0.9, ema_ramp=3),
     ],
-    ids=["adamw", "step", "adam"],
+    ids=["adamw", "step", "adam", "average"],
 )
 def test_slices_end_with_the_same_bytes(tmp_path: Path, settings: TrainingSettings, cuts: Any) -> None:
     whole = train_slices(tmp_path / "whole", (EPOCHS,), settings=settings)

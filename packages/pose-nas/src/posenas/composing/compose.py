@@ -80,7 +80,8 @@ def compose(recipe: Recipe) -> Composition:
     check_final_weights(recipe, strategy)
     plan = planned(strategy, space)
     if plan is not None:
-        warnings += check_plan(plan, settings["training"], settings["phases"])
+        held_out = settings["evaluation"].held_out
+        warnings += check_plan(plan, settings["training"], settings["phases"], held_out=held_out)
     evaluator, metrics = _evaluator(recipe, warnings)
     objectives = choose_objectives(metrics, costs, maximize=recipe.maximize, minimize=recipe.minimize)
     limits, metric_limits = parse_limits(recipe.limits, costs, metrics=metrics)

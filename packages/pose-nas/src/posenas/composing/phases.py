@@ -107,6 +107,8 @@ def check_plan(
     plan: tuple[PlannedTraining, ...],
     training: TrainingSettings,
     phases: Mapping[Phase, PhaseSettings],
+    *,
+    held_out: float,
 ) -> Iterator[str]:
     """Refuse lengths that do not fit into the planned trainings, and yield in words what has no effect.
 
@@ -114,11 +116,13 @@ def check_plan(
         plan: the trainings of the strategy.
         training: the settings of `[training]`.
         phases: those of phases that differ.
+        held_out: share of the training images that candidates are ranked on.
     """
     for each in plan:
         settings = phases[each.phase].training if each.phase in phases else training
         where = f"table [training.{each.phase}]" if each.phase in phases else "table [training]"
         check_lengths(settings, each.epochs, where=f"{where}, phase {each.phase}")
+        check_kept(settings, each.phase, held_out=held_out)
     trained = sorted({each.phase for each in plan}, key=PHASES.index)
     for phase in phases:
         if phase not in trained:
@@ -126,6 +130,32 @@ def check_plan(
                 f"the settings of phase {phase} have no effect: this strategy has no such training, only "
                 f"{' and '.join(trained)}"
             )
+
+
+def check_kept(settings: TrainingSettings, phase: Phase, *, held_out: float) -> None:
+    """Refuse to keep the best epoch where nobody can tell which it is.
+
+    Args:
+        settings: of the phase.
+        phase: whose training it is.
+        held_out: share of the training images that candidates are ranked on.
+
+    Raises:
+        PosenasError: for super-networks, which have no score, and where the ranking people are trained on.
+    """
+    if settings.keep == "last":
+        return
+    if phase == "shared":
+        raise PosenasError(
+            "training.keep=best: a super-network has no score of its own; give training.candidate.keep or "
+            "training.final.keep"
+        )
+    if phase == "final" and held_out:
+        raise PosenasError(
+            "training.keep=best: the last training learns from the ranking people too, and no decision may "
+            "depend on val; keep the last epoch, or decide on val as the papers do, with "
+            "evaluation.held_out=0"
+        )
 
 
 def phase_tables(

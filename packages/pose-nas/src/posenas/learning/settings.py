@@ -57,6 +57,22 @@ class TrainingSettings:
     warm_up_from: Annotated[
         float, "share of the learning rate at which it begins to rise; 0 is nearly none", Ge(0), Le(1)
     ] = 0.0
+    ema_decay: Annotated[
+        float,
+        "share of the weights' moving average that stays in each step; 0 takes the weights themselves",
+        Ge(0),
+        Lt(1),
+    ] = 0.0
+    ema_ramp: Annotated[
+        int,
+        "steps over which that share rises: ema_decay x (1 - exp(-step / ema_ramp)); 0 has it at once",
+        Ge(0),
+    ] = 0
+    keep: Annotated[
+        Literal["last", "best"],
+        "the epoch whose weights are kept: the last, or the best by the first objective on the ranking "
+        "people; with last, candidates that are trained side by side keep that of the least loss",
+    ] = "last"
     clip_norm: Annotated[float, "largest norm of the gradient; 0 does not limit it", Ge(0)] = 0.0
     workers: Annotated[
         int, "processes that load and warp images; 0 does it in the main one", Ge(0), Le(256)
@@ -96,6 +112,7 @@ class TrainingSettings:
             "milestones": self._but_for("step"),
             "decay_factor": self._but_for("step"),
             "least_rate": self._but_for("cosine", "step"),
+            "ema_ramp": "" if self.ema_decay else "ema_decay is 0",
         }
         defaults = {field.name: field.default for field in fields(self)}
         return {

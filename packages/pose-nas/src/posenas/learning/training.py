@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from posenas.contract.batches import Batch
 from posenas.contract.components import HeadModule
 from posenas.contract.errors import PosenasError
+from posenas.contract.goals import Objective
 from posenas.contract.problem import Span, Step, Update
 from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.data.loader import BatchLoader
 from posenas.learning.architecture import Architecture
+from posenas.learning.averaging import MovingAverage
 from posenas.learning.optimizers import make_optimizers
 from posenas.learning.schedule import learning_rate
 from posenas.learning.settings import TrainingSettings, check_lengths
@@ -89,6 +92,7 @@ def train(
     checkpoint: Path,
     watch: Watch,
     validate: Callable[[nn.Module], float] | None = None,
+    objective: Objective | None = None,
     architecture: Architecture | None = None,
     notes: Notes | None = None,
     span: Span | None = None,
@@ -112,13 +116,15 @@ def train(
         validate: the network's loss on other people, asked after each epoch without gradients and with the
             network in evaluation mode. The network ends with the weights and buffers of the epoch in
             which it was least, the first of several.
+        objective: what `validate` gives instead of a loss: a score of which the best epoch has the best one.
+            It may be NaN, which no other is worse than.
         architecture: those of the network's parameters that learn in a way of their own.
         notes: what is noted after each epoch, and kept in the checkpoint.
         span: the place of these epochs in the whole training; None where they are the whole.
         state: the checkpoint of the slice before, with which a later slice begins.
 
     Returns:
-        The least validation loss; None where nothing was validated.
+        The least validation loss, or the best score; None where nothing was validated.
 
     Raises:
         DivergedError: where a loss is not finite; the last epoch's checkpoint stays.
@@ -143,14 +149,15 @@ def train(
     best = begun.best
     if notes:
         notes.taken[:] = begun.notes
-    training = _Training(network, optimizers, source, step, span.of, settings, seed, watch)
+    average = _average(network, settings, architecture, begun.state)
+    training = _Training(network, optimizers, source, step, span.of, settings, seed, watch, average)
     for epoch in range(begun.epoch, span.begin + epochs):
         losses = training.epoch(epoch)
         if validate:
-            losses["validation"] = loss = _validation_loss(network, validate)
-            _check_finite({"validation": loss}, place=f"epoch {epoch + 1}")
-            if best is None or loss < best.loss:
-                best = BestEpoch.of(network, loss, replaced=best)
+            with average.shown() if average else nullcontext():
+                figure = _validated(network, validate, losses, objective, place=f"epoch {epoch + 1}")
+                if best is None or figure < best.loss:
+                    best = BestEpoch.of(network, figure, replaced=best)
         if notes:
             notes.taken.append(notes.take())
         save_checkpoint(
@@ -161,12 +168,15 @@ def train(
             seed=seed,
             best=best,
             notes=notes.taken if notes else (),
+            state=average.tensors() if average else None,
         )
         watch.epoch(epoch + 1, span.of, losses)
-    if best is None:
-        return None
-    network.load_state_dict(best.weights)
-    return best.loss
+    if best is not None:
+        network.load_state_dict(best.weights)
+        return -best.loss if objective and objective.maximize else best.loss
+    if average:
+        average.exchange()
+    return None
 
 
 @dataclass(frozen=True)
@@ -181,13 +191,19 @@ class _Training:
     settings: TrainingSettings
     seed: int
     watch: Watch
+    average: MovingAverage | None
 
     def epoch(self, number: int) -> dict[str, float]:
         """Train for one epoch, and return the mean of each loss over its batches."""
         torch.manual_seed(derive_seed(self.seed, "torch", number))
         rng = derive_rng(self.seed, "step", number)
         steps, accumulate = self.source.steps, self.settings.accumulate
-        updates = Updates(self.network, self.optimizers, clip_norm=self.settings.clip_norm)
+        updates = Updates(
+            self.network,
+            self.optimizers,
+            clip_norm=self.settings.clip_norm,
+            moved=self.average.update if self.average else None,
+        )
         means: dict[str, float] = {}
         for index, batch in enumerate(self.source.epoch(number)):
             self._set_rates(number, index // accumulate)
@@ -224,12 +240,58 @@ def _check_lengths(settings: TrainingSettings, source: BatchLoader, epochs: int)
         )
 
 
-def _validation_loss(network: nn.Module, validate: Callable[[nn.Module], float]) -> float:
+def _average(
+    network: nn.Module,
+    settings: TrainingSettings,
+    architecture: Architecture | None,
+    state: Mapping[str, Tensor],
+) -> MovingAverage | None:
+    """Return the moving average of the weights as a checkpoint has it; None where there is to be none.
+
+    Args:
+        network: the one in training.
+        settings: say how the average moves.
+        architecture: parameters that are not averaged: they say which network it is.
+        state: of the checkpoint; empty at the beginning.
+    """
+    if not settings.ema_decay:
+        return None
+    left_out = architecture.parameters if architecture else ()
+    average = MovingAverage(network, decay=settings.ema_decay, ramp=settings.ema_ramp, left_out=left_out)
+    if state:
+        average.restore(state)
+    return average
+
+
+def _validated(
+    network: nn.Module,
+    validate: Callable[[nn.Module], float],
+    told: dict[str, float],
+    objective: Objective | None,
+    *,
+    place: str,
+) -> float:
+    """Validate the network, and return a figure that is the smaller the better it is.
+
+    Args:
+        network: stays in training mode.
+        validate: gives a loss, or a score where there is an objective.
+        told: gets what the display shows.
+        objective: the score's name and direction.
+        place: names the epoch, for errors.
+    """
     network.eval()
     with torch.no_grad():
-        loss = validate(network)
+        figure = float(validate(network))
     network.train()
-    return float(loss)
+    if objective is None:
+        _check_finite({"validation": figure}, place=place)
+        told["validation"] = figure
+        return figure
+    if math.isnan(figure):
+        return math.inf
+    told[objective.name] = figure
+    return -figure if objective.maximize else figure
 
 
 def _check_finite(losses: Mapping[str, float], *, place: str) -> None:

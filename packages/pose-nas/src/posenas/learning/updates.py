@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
 
 from posenas.contract.errors import PosenasError
+from posenas.contract.problem import WEIGHTS
 from posenas.learning.optimizers import parameters_of, scale_gradients
 
 
@@ -22,7 +23,12 @@ class Updates:
     """
 
     def __init__(
-        self, network: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer], *, clip_norm: float
+        self,
+        network: nn.Module,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        *,
+        clip_norm: float,
+        moved: Callable[[], None] | None = None,
     ) -> None:
         """Begin an epoch.
 
@@ -30,8 +36,10 @@ class Updates:
             network: says in which order parameters are clipped.
             optimizers: by the groups' names.
             clip_norm: the norm of gradients that are used together is cut to this; 0 leaves it.
+            moved: called after every step of the group `weights`.
         """
         self._optimizers, self._clip_norm = optimizers, clip_norm
+        self._after_weights = moved or (lambda: None)
         self._parameters = {name: parameters_of({name: each}) for name, each in optimizers.items()}
         self._order = list(network.parameters())
         self._people = dict.fromkeys(optimizers, 0)
@@ -99,3 +107,5 @@ class Updates:
             nn.utils.clip_grad_norm_([each for each in self._order if id(each) in clipped], self._clip_norm)
         for name in groups:
             self._optimizers[name].step()
+        if WEIGHTS in groups:
+            self._after_weights()

@@ -22,6 +22,7 @@ _OPTIMIZER = "optimizer."
 _NETWORK = "network."
 _BEST = "best."
 _BEST_LOSS = "best_loss"
+_STATE = "state."
 _NOTES = "notes"
 _SEED = "seed"
 _CHECKSUM = "checksum"
@@ -29,10 +30,10 @@ _CHECKSUM = "checksum"
 
 @dataclass(frozen=True)
 class BestEpoch:
-    """The epoch with the least validation loss so far, and the network after it, in main memory.
+    """The epoch that is best so far, and the network after it, in main memory.
 
     Attributes:
-        loss: the validation loss.
+        loss: the validation loss, or another figure that is to be small.
         weights: parameters and buffers by name.
     """
 
@@ -45,7 +46,7 @@ class BestEpoch:
 
         Args:
             network: what is copied.
-            loss: its validation loss.
+            loss: its validation loss, or another figure that is to be small.
             replaced: the best epoch before, whose memory is used again; None if this is the first.
         """
         state = network.state_dict()
@@ -104,6 +105,7 @@ def save_checkpoint(
     seed: int,
     best: BestEpoch | None = None,
     notes: Sequence[Any] = (),
+    state: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write one file with all that a training needs to go on, in place of an earlier one.
 
@@ -115,10 +117,12 @@ def save_checkpoint(
         seed: the training's random numbers derive from it.
         best: the best epoch of a validated training; None if there is none.
         notes: plain data that was noted after each epoch, kept beside the tensors.
+        state: tensors of the training's own, such as a moving average of the weights.
     """
     tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
     for number, slots in _slots(optimizers):
         tensors |= {f"{_OPTIMIZER}{number}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+    tensors |= {_STATE + name: tensor for name, tensor in (state or {}).items()}
     tensors["epoch"] = torch.tensor(epoch)
     tensors[_SEED] = torch.tensor(seed)
     if best is not None:
@@ -139,11 +143,13 @@ class Checkpoint:
         epoch: how many epochs are finished; 0 without a file.
         best: the best one of a validated training.
         notes: what was noted after each epoch.
+        state: tensors of the training's own.
     """
 
     epoch: int
     best: BestEpoch | None
     notes: list[Any]
+    state: Mapping[str, Tensor]
 
 
 def load_checkpoint(
@@ -165,7 +171,7 @@ def load_checkpoint(
         PosenasError: if the file is damaged, or another training's.
     """
     if not path.exists():
-        return Checkpoint(0, None, [])
+        return Checkpoint(0, None, [], {})
     tensors = _checked(path)
     try:
         epoch = int(tensors.pop("epoch"))
@@ -175,7 +181,7 @@ def load_checkpoint(
         raise PosenasError(f"{path}: not this training's checkpoint; delete it and resume the run") from error
     _restore(optimizers, tensors)
     notes = json.loads(_as_bytes(tensors[_NOTES])) if _NOTES in tensors else []
-    return Checkpoint(epoch, best, notes)
+    return Checkpoint(epoch, best, notes, _with_prefix(tensors, _STATE))
 
 
 def keep_checkpoint(path: Path, folder: Path) -> str:

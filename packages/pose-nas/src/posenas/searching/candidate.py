@@ -6,13 +6,14 @@ process, or whose neighbours, are killed is never done twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
+from torch import nn
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
@@ -68,8 +69,9 @@ def train_candidate(resources: Resources, job: Job, watch: Watch) -> Mapping[str
         watch: told of every batch and epoch.
 
     Returns:
-        Plain data: the weights of the epoch with the least validation loss, that loss, the share of inherited
-        parameters, metrics and keypoints' figures; or why the candidate failed.
+        Plain data: the weights of the epoch with the least validation loss, or with the best score where the
+        phase keeps that, its validation loss, the share of inherited parameters, metrics and keypoints'
+        figures; or why the candidate failed.
 
     Raises:
         PosenasError: where the file is there and damaged.
@@ -103,14 +105,17 @@ def _train_candidate(resources: Resources, job: Job, watch: Watch) -> dict[str, 
     network, inherited = _begin(resources, job, origin)
     on = resources.splits.ranking_split
     _, views = resources.splits.evaluated(on)
+    asked = partial(validation_loss, resources.composition, views=views)
     loss = train_network(
         resources,
         network,
         Training(SupervisedStep(), job.epochs, "fit", watch, "candidate"),
         key=job.key,
         origin=origin,
-        validate=lambda trained: validation_loss(resources.composition, cast(PoseNetwork, trained), views),
+        validate=cast(Callable[[nn.Module], float], asked),
     )
+    if resources.composition.settings_of("candidate").training.keep == "best":
+        loss = asked(network.eval())
     weights = save_weights(resources.run.weights, network)
     return {"weights": weights, "loss": loss, "inherited": inherited, **score(resources, network, on=on)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, cast
 
 import torch
@@ -14,6 +15,7 @@ from posenas.composing.building import qualified
 from posenas.composing.composition import Composition
 from posenas.contract.components import Averaging, HeadModule
 from posenas.contract.genotype import Genotype
+from posenas.contract.goals import Objective
 from posenas.contract.problem import Weights
 from posenas.contract.scores import GroundTruth, Predictions
 from posenas.contract.trial import Trial
@@ -98,6 +100,23 @@ def score(
             recalibrate(network, images_of(composition, calibration))
         predictions = predict(network, views, settings=composition.evaluation, device=device)
     return _scores(composition, predictions, truth)
+
+
+def ranking_score(resources: Resources, network: PoseNetwork) -> float:
+    """Return the first objective that is a metric, on the ranking people; NaN where it is not a number.
+
+    Args:
+        resources: what the work is done with.
+        network: stays as it is: a copy is scored.
+    """
+    objective = first_metric(resources.composition)
+    result = score(resources, deepcopy(network), on=resources.splits.ranking_split)
+    return float(result["metrics"].get(objective.name, math.nan))
+
+
+def first_metric(composition: Composition) -> Objective:
+    """Return the first objective that is a metric; there is always one."""
+    return next(objective for objective in composition.objectives if not objective.is_cost)
 
 
 def score_and_keep(resources: Resources, network: PoseNetwork, *, on: str) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from posenas.composing.checks.conformity import check_step
+from posenas.composing.phases import check_kept
 from posenas.contract.genotype import Genotype
 from posenas.contract.phases import Phase
 from posenas.contract.problem import Beginning, Span, Step, Weights
@@ -28,6 +30,7 @@ from posenas.searching.loading import (
     trained_shared_network,
 )
 from posenas.searching.resources import Resources
+from posenas.searching.scoring import first_metric, ranking_score
 from posenas.searching.slices import Origin, check_slice, kept_state, origin_of, slice_inputs
 
 
@@ -157,15 +160,22 @@ def train_network(
         training: what is done to it.
         key: of the effect; the checkpoint's name derives from it.
         origin: the seed of random numbers, and the state of the slice before.
-        validate: the network's loss on other people, asked after each epoch.
+        validate: the network's loss on other people, asked after each epoch; where the phase keeps the
+            epoch with the best score, that is asked instead.
         architecture: parameters that learn in a way of their own.
         notes: what is noted after each epoch.
 
     Returns:
-        The least validation loss, whose weights the network has then; None where nothing is validated.
+        The least validation loss, or with `keep` the best score, whose weights the network has then; None
+        where nothing is validated.
     """
     network.to(resources.composition.compute.device)
     settings = resources.composition.settings_of(training.phase).training
+    check_kept(settings, training.phase, held_out=resources.composition.evaluation.held_out)
+    objective = None
+    if settings.keep == "best":
+        objective = first_metric(resources.composition)
+        validate = partial(ranking_score, resources)
     with resources.splits.training(training.on, seed=origin.seed, phase=training.phase) as source:
         return train(
             network,
@@ -177,6 +187,7 @@ def train_network(
             checkpoint=checkpoint_of(resources.run, key),
             watch=training.watch,
             validate=validate,
+            objective=objective,
             architecture=architecture,
             notes=notes,
             span=training.span,
