@@ -66,7 +66,7 @@ def compose(
         minimize: costs or metrics by name.
         seed: everything random derives from it; None for the recipe's, or 0.
         device: auto, cpu or cuda.
-        precision: auto, 32 or bf16.
+        precision: auto, 32, bf16 or fp16.
         init: a file of weights to begin trainings with, or a run's folder.
 
     Raises:

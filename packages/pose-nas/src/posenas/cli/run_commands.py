@@ -64,7 +64,7 @@ def recipe_options(command: Command) -> Command:
             "--seed", type=click.IntRange(min=0), help="Everything random derives from it.  [default: 0]"
         ),
         click.option("--device", help="auto, cpu or cuda.  [default: auto]"),
-        click.option("--precision", help="auto, 32 or bf16.  [default: auto]"),
+        click.option("--precision", help="auto, 32, bf16 or fp16.  [default: auto]"),
         click.option(
             "--init",
             metavar="FILE",

@@ -25,9 +25,12 @@ from posenas.learning.averaging import MovingAverage
 from posenas.learning.optimizers import make_optimizers
 from posenas.learning.schedule import learning_rate
 from posenas.learning.settings import TrainingSettings, check_lengths
-from posenas.learning.updates import Updates
+from posenas.learning.updates import DivergedError, Updates
+from posenas.networks.loss_scale import LossScale
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
+
+_AVERAGE, _LOSS_SCALE = "average.", "loss_scale."
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,6 @@ class SupervisedStep:
         loss = head.loss(network(batch.images, targets), targets)
         loss.backward()  # type: ignore[no-untyped-call]
         return {"loss": float(loss.detach())}
-
-
-class DivergedError(PosenasError):
-    """A loss is no longer a number."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,7 @@ def train(
     notes: Notes | None = None,
     span: Span | None = None,
     state: Path | None = None,
+    loss_scale: LossScale | None = None,
 ) -> float | None:
     """Train a network in place, from the checkpoint where there is one.
 
@@ -122,6 +122,7 @@ def train(
         notes: what is noted after each epoch, and kept in the checkpoint.
         span: the place of these epochs in the whole training; None where they are the whole.
         state: the checkpoint of the slice before, with which a later slice begins.
+        loss_scale: of a network that computes in fp16; begins anew with the training.
 
     Returns:
         The least validation loss, or the best score; None where nothing was validated.
@@ -149,8 +150,12 @@ def train(
     best = begun.best
     if notes:
         notes.taken[:] = begun.notes
-    average = _average(network, settings, architecture, begun.state)
-    training = _Training(network, optimizers, source, step, span.of, settings, seed, watch, average)
+    average = _average(network, settings, architecture, _part(begun.state, _AVERAGE))
+    if loss_scale:
+        loss_scale.restore(_part(begun.state, _LOSS_SCALE))
+    training = _Training(
+        network, optimizers, source, step, span.of, settings, seed, watch, average, loss_scale
+    )
     for epoch in range(begun.epoch, span.begin + epochs):
         losses = training.epoch(epoch)
         if validate:
@@ -168,7 +173,7 @@ def train(
             seed=seed,
             best=best,
             notes=notes.taken if notes else (),
-            state=average.tensors() if average else None,
+            state=training.tensors(),
         )
         watch.epoch(epoch + 1, span.of, losses)
     if best is not None:
@@ -192,6 +197,17 @@ class _Training:
     seed: int
     watch: Watch
     average: MovingAverage | None
+    loss_scale: LossScale | None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a checkpoint holds beside network and optimisers."""
+        kept = {_AVERAGE: self.average, _LOSS_SCALE: self.loss_scale}
+        return {
+            prefix + name: tensor
+            for prefix, each in kept.items()
+            if each is not None
+            for name, tensor in each.tensors().items()
+        }
 
     def epoch(self, number: int) -> dict[str, float]:
         """Train for one epoch, and return the mean of each loss over its batches."""
@@ -203,6 +219,7 @@ class _Training:
             self.optimizers,
             clip_norm=self.settings.clip_norm,
             moved=self.average.update if self.average else None,
+            loss_scale=self.loss_scale,
         )
         means: dict[str, float] = {}
         for index, batch in enumerate(self.source.epoch(number)):
@@ -238,6 +255,10 @@ def _check_lengths(settings: TrainingSettings, source: BatchLoader, epochs: int)
             f"training.warm_up_steps is {settings.warm_up_steps}, and this training has {steps} steps; "
             "lower it"
         )
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
 
 
 def _average(

@@ -10,6 +10,11 @@ from torch import nn
 from posenas.contract.errors import PosenasError
 from posenas.contract.problem import WEIGHTS
 from posenas.learning.optimizers import parameters_of, scale_gradients
+from posenas.networks.loss_scale import LossScale
+
+
+class DivergedError(PosenasError):
+    """A loss, or every gradient, is no longer a number."""
 
 
 class Updates:
@@ -29,6 +34,7 @@ class Updates:
         *,
         clip_norm: float,
         moved: Callable[[], None] | None = None,
+        loss_scale: LossScale | None = None,
     ) -> None:
         """Begin an epoch.
 
@@ -37,7 +43,9 @@ class Updates:
             optimizers: by the groups' names.
             clip_norm: the norm of gradients that are used together is cut to this; 0 leaves it.
             moved: called after every step of the group `weights`.
+            loss_scale: of fp16; a step with infinite gradients is left out.
         """
+        self._scale = loss_scale
         self._optimizers, self._clip_norm = optimizers, clip_norm
         self._after_weights = moved or (lambda: None)
         self._parameters = {name: parameters_of({name: each}) for name, each in optimizers.items()}
@@ -98,10 +106,16 @@ class Updates:
             self._optimizers[name].zero_grad(set_to_none=True)
 
     def _move(self, groups: Sequence[str]) -> None:
-        """Make means of gradients that have been added up, clip them together, and take a step."""
+        """Make means of gradients that have been added up, clip them together, and take a step.
+
+        Raises:
+            DivergedError: where gradients of fp16 are infinite although they are not enlarged.
+        """
         for name in groups:
             scale_gradients(self._parameters[name], self._last / self._people[name])
             self._people[name] = 0
+        if self._scale and not self._admitted(groups, self._scale):
+            return
         if self._clip_norm:
             clipped = {id(parameter) for name in groups for parameter in self._parameters[name]}
             nn.utils.clip_grad_norm_([each for each in self._order if id(each) in clipped], self._clip_norm)
@@ -109,3 +123,13 @@ class Updates:
             self._optimizers[name].step()
         if WEIGHTS in groups:
             self._after_weights()
+
+    def _admitted(self, groups: Sequence[str], scale: LossScale) -> bool:
+        parameters = [each for name in groups for each in self._parameters[name]]
+        admitted = scale.admits(each.grad for each in parameters if each.grad is not None)
+        if scale.value < 1:
+            raise DivergedError(
+                "training diverged: gradients are infinite in fp16; start a new run with precision=32, or "
+                "with a lower training.learning_rate"
+            )
+        return admitted

@@ -13,17 +13,30 @@ import torch
 from torch import Tensor
 
 from posenas.contract.errors import PosenasError, suggestion
+from posenas.networks.loss_scale import LossScale
 
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "32", "bf16")
+PRECISIONS = ("auto", "32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
 class Compute:
-    """A device, and the type that networks compute in there (float32 where it is None)."""
+    """A device, and the type that networks compute in there.
+
+    Attributes:
+        autocast_dtype: the type; None for float32.
+        loss_scale: what keeps small gradients of fp16 from becoming zero; None for other types.
+    """
 
     device: torch.device
     autocast_dtype: torch.dtype | None
+    loss_scale: LossScale | None = None
+
+    @property
+    def precision(self) -> str:
+        """The type as the option `precision` names it."""
+        names = {torch.bfloat16: "bf16", torch.float16: "fp16"}
+        return "32" if self.autocast_dtype is None else names[self.autocast_dtype]
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
@@ -47,16 +60,16 @@ def choose_compute(device: str, precision: str, *, depthwise: bool = False) -> C
 
     The device `auto` is CUDA where there is one. The precision `auto` is bfloat16 where the device multiplies
     in it: on any such CUDA device, and on CPUs with AVX512-BF16 or AMX (measured 1.6 times as fast for dense
-    convolutions).
+    convolutions). On other CUDA devices it is float16, and on other CPUs float32.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
-        precision: `auto`, `32` or `bf16`.
+        precision: `auto`, `32`, `bf16` or `fp16`.
         depthwise: whether the networks have depthwise convolutions. On a CPU they take longer in bfloat16
             (measured 1.5 times as long for EvoPose2D's ancestor), so `auto` is float32 for them there.
 
     Raises:
-        PosenasError: for an unknown word, or for CUDA where torch sees none.
+        PosenasError: for an unknown word, for CUDA where torch sees none, or for fp16 on a CPU.
     """
     if device not in DEVICES:
         raise PosenasError(f"device {device!r}: {suggestion(device, DEVICES)}")
@@ -66,9 +79,20 @@ def choose_compute(device: str, precision: str, *, depthwise: bool = False) -> C
         raise PosenasError(f"device 'cuda': torch {torch.__version__} sees no CUDA device; use --device cpu")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    slower = depthwise and device == "cpu"
-    half = precision == "bf16" or (precision == "auto" and not slower and _multiplies_bfloat16(device))
-    return Compute(torch.device(device), torch.bfloat16 if half else None)
+    if precision == "fp16" and device == "cpu":
+        raise PosenasError("precision 'fp16' is for CUDA devices; on a CPU use --precision bf16 or 32")
+    if precision == "auto":
+        precision = _fastest(device, depthwise=depthwise)
+    if precision == "fp16":
+        return Compute(torch.device(device), torch.float16, LossScale())
+    return Compute(torch.device(device), torch.bfloat16 if precision == "bf16" else None)
+
+
+def _fastest(device: str, *, depthwise: bool) -> str:
+    """Return the precision that `auto` stands for."""
+    if device == "cuda":
+        return "bf16" if _multiplies_bfloat16(device) else "fp16"
+    return "bf16" if not depthwise and _multiplies_bfloat16(device) else "32"
 
 
 def _multiplies_bfloat16(device: str) -> bool:

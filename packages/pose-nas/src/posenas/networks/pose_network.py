@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from posenas.contract.genotype import Genotype, canonical_json
@@ -38,8 +39,11 @@ class PoseNetwork(nn.Module):
         """
         if self._compute is None:
             return self.head(self.backbone(images), targets)
+        scale = self._compute.loss_scale
         with self._compute.autocast():
-            return self.head(self.backbone(images), targets)
+            if scale is None or not torch.is_grad_enabled():
+                return self.head(self.backbone(images), targets)
+            return scale.entering(scale.call(self.head, scale.call(self.backbone, images), targets))
 
 
 class SharedPoseNetwork(nn.Module):

@@ -17,7 +17,8 @@ from torch import nn
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
-from posenas.learning.training import DivergedError, SupervisedStep, Watch
+from posenas.learning.training import SupervisedStep, Watch
+from posenas.learning.updates import DivergedError
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.journal import effect_key

@@ -192,6 +192,7 @@ def train_network(
             notes=notes,
             span=training.span,
             state=origin.state,
+            loss_scale=resources.composition.compute.loss_scale,
         )
 
 

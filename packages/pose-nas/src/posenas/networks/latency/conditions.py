@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-
 from posenas.networks.devices import Compute
 from posenas.networks.latency.measure import device_name
 
@@ -19,7 +17,7 @@ class Conditions:
     Attributes:
         device: the device in words.
         threads: threads of the CPU.
-        precision: "32" or "bf16".
+        precision: "32", "bf16" or "fp16".
         batch_size: images in one forward pass.
         input_size: (height, width) in pixels.
     """
@@ -55,11 +53,10 @@ def conditions_of(
         batch_size: images in one forward pass.
         input_size: (height, width) in pixels.
     """
-    half = compute.autocast_dtype is torch.bfloat16
     return Conditions(
         device=device_name(compute.device),
         threads=threads,
-        precision="bf16" if half else "32",
+        precision=compute.precision,
         batch_size=batch_size,
         input_size=input_size,
     )
