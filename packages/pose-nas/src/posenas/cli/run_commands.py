@@ -204,10 +204,13 @@ def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None 
 
 def _tell_foreseen(composition: Composition) -> None:
     from posenas.composing.checks.data_checks import foreseen
+    from posenas.searching.doubts import doubts
+    from posenas.searching.outlook import outlook_of
 
-    if composition.taken:
-        tell(f"note: {composition.taken}", err=True)
-    for warning in (*composition.warnings, *foreseen(composition)):
+    outlook = outlook_of(composition)
+    for note in filter(None, (composition.taken, outlook.sentence())):
+        tell(f"note: {note}", err=True)
+    for warning in (*composition.warnings, *foreseen(composition), *doubts(composition, outlook)):
         tell(f"warning: {warning}", err=True)
 
 

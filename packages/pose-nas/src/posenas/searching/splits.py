@@ -126,6 +126,11 @@ class Splits:
             return image_loader(samples, seed=seed, **views, **loader)
         return crop_loader(person_crops(samples), samples, seed=seed, **views, **loader)
 
+    def views(self, split: str) -> int:
+        """Return how many people, or whole images, a split shows."""
+        samples = self._samples(split)
+        return len(samples) if self._composition.view.kind == "image" else len(person_crops(samples))
+
     def evaluated(self, split: str) -> tuple[GroundTruth, EvaluatedViews]:
         """Return the truth of `val` or `ranking`, and the views to predict in."""
         if split not in self._loaded:

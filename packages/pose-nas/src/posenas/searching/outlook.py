@@ -1,0 +1,101 @@
+"""What a search is going to train, told before it begins: passes, people and steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from posenas.composing.composition import Composition
+from posenas.composing.options import option_values
+from posenas.composing.phases import planned
+from posenas.contract.phases import Phase, PlannedTraining, phase_of
+from posenas.searching.splits import Splits
+
+_PURPOSES: dict[Phase, str] = {
+    "shared": "for the shared weights",
+    "candidate": "for each candidate",
+    "final": "for the final network",
+}
+
+
+@dataclass(frozen=True)
+class ForeseenTraining:
+    """Trainings of one phase and length.
+
+    Attributes:
+        number: how many there are, at most.
+        epochs: passes over the people in one of them.
+        views: how many people, or whole images, one pass shows.
+        batches: in one pass.
+        steps: of the optimiser in one training.
+    """
+
+    phase: Phase
+    number: int
+    epochs: int
+    views: int
+    batches: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a search before it begins.
+
+    Attributes:
+        trainings: in their order; None where the strategy does not tell.
+        candidates: how many genotypes are ranked; None where no option says.
+        ranking: how many people, or whole images, rank them.
+        views: how many there are to train on.
+        unit: what is counted, `people` or `images`.
+    """
+
+    trainings: tuple[ForeseenTraining, ...] | None
+    candidates: int | None
+    ranking: int
+    views: int
+    unit: str
+
+    def sentence(self) -> str:
+        """Return the plan in one line."""
+        return "; ".join(self._clauses())
+
+    def _clauses(self) -> Iterator[str]:
+        if self.trainings is None:
+            yield f"the strategy does not tell what it trains; one pass shows {self.views:,} {self.unit}"
+        for each in self.trainings or ():
+            if each.phase == "final" and self.candidates:
+                yield f"{self.candidates:,} candidates ranked on {self.ranking:,} {self.unit}"
+            trained = f"{each.epochs:,} x {each.views:,} {self.unit} {_PURPOSES[each.phase]}"
+            several = f", {each.number:,} of them" if each.number > 1 else ""
+            yield f"{trained} ({each.steps:,} steps{several})"
+
+
+def outlook_of(composition: Composition) -> Outlook:
+    """Return what a search is going to train; annotations are counted and no picture is read."""
+    splits = Splits(composition, warn=lambda _text: None, advance=lambda _task, _done, _total: None)
+    plan = planned(composition.strategy, composition.space)
+    views = {split: splits.views(split) for split in ("fit", "train", splits.ranking_split)}
+    return Outlook(
+        trainings=None if plan is None else tuple(_foreseen(composition, each, views) for each in plan),
+        candidates=_candidates(composition, plan),
+        ranking=views[splits.ranking_split],
+        views=views["train"],
+        unit="images" if composition.view.kind == "image" else "people",
+    )
+
+
+def _candidates(composition: Composition, plan: Sequence[PlannedTraining] | None) -> int | None:
+    option = option_values(composition.strategy).get("candidates")
+    if isinstance(option, int):
+        return option
+    return sum(each.number for each in plan or () if each.phase == "candidate") or None
+
+
+def _foreseen(composition: Composition, planned: PlannedTraining, views: dict[str, int]) -> ForeseenTraining:
+    settings = composition.settings_of(planned.phase).training
+    shown = views["train" if planned.phase == phase_of("train") else "fit"]
+    batches = max(1, shown // settings.batch_size)
+    steps = planned.epochs * math.ceil(batches / settings.accumulate)
+    return ForeseenTraining(planned.phase, planned.number, planned.epochs, shown, batches, steps)
