@@ -160,7 +160,9 @@ def upgraded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
             monkeypatch.setattr(
                 plugins,
                 "offered",
-                lambda kinds, **named: tuple(replace(one, version="9.9.9") for one in offered(kinds, **named)),
+                lambda kinds, **named: tuple(
+                    replace(one, version="9.9.9") for one in offered(kinds, **named)
+                ),
             )
         return str(request.param)
 

@@ -31,6 +31,8 @@ from posenas.reporting.report import write_report
 from posenas.reporting.results import read_results
 from posenas.runs.recipe import COST, read_recipe
 from posenas.runs.run import create_run, new_path, open_run as open_run_folder
+from posenas.searching.doubts import doubts
+from posenas.searching.outlook import outlook_of
 from posenas.searching.search import search as search_run
 
 
@@ -113,8 +115,10 @@ def search(*, run: Path | str | None = None, accept_changes: bool = False, **cho
     opened = create_run(path, composition.recipe)
     use_threads(composition.training.workers)
     keep_freed_memory()
-    with run_events() as events:
-        for warning in (*composition.warnings, *foreseen(composition)):
+    outlook = outlook_of(composition)
+    with run_events(outlook.trainings or ()) as events:
+        told = (*composition.warnings, *foreseen(composition), *doubts(composition, outlook))
+        for warning in filter(None, (composition.taken, *told)):
             events.warn(warning)
         search_run(composition, opened, events=events, accept_changes=accept_changes)
     return open_run(path)

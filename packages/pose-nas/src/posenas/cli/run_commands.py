@@ -297,11 +297,13 @@ def _search(composition: Composition, run: Run, *, accept_changes: bool, as_json
 def _run(composition: Composition, run: Run, *, accept_changes: bool, resumed_by: str) -> Outcome:
     from posenas.networks.devices import keep_freed_memory, use_threads
     from posenas.reporting.listeners import run_events
+    from posenas.searching.outlook import outlook_of
     from posenas.searching.search import search
 
     use_threads(composition.training.workers)
     keep_freed_memory()
-    with stoppable(resumed_by), run_events() as events:
+    trainings = outlook_of(composition).trainings or ()
+    with stoppable(resumed_by), run_events(trainings) as events:
         return search(composition, run, events=events, accept_changes=accept_changes)
 
 

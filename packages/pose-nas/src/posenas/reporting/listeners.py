@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -12,11 +12,18 @@ from posenas.composing.plugins import find_plugins
 from posenas.contract.errors import PosenasError
 from posenas.reporting.progress import Bars, Lines, make_display
 from posenas.reporting.report import ReportWriter
+from posenas.reporting.time_left import TimeLeft
 from posenas.runs.events import Events
+from posenas.searching.outlook import ForeseenTraining
 
 
-def make_events(display: Bars | Lines) -> Events:
-    """Return the events of a run; a plugin's listener that cannot be loaded is told and left out."""
+def make_events(display: Bars | Lines, trainings: Sequence[ForeseenTraining] = ()) -> Events:
+    """Return the events of a run; a plugin's listener that cannot be loaded is told and left out.
+
+    Args:
+        display: shows the run to its user.
+        trainings: what the search is going to train, for an estimate of the time that is left.
+    """
     listeners: dict[str, object] = {"display": display, "report": ReportWriter()}
     for plugin in find_plugins(("hooks",)):
         if plugin.status == "disabled":
@@ -25,14 +32,25 @@ def make_events(display: Bars | Lines) -> Events:
             listeners[f"{plugin.distribution}: {plugin.name}"] = load_entry(plugin)
         except PosenasError as error:
             display.warned(str(error))
-    return Events(listeners, complain=display.warned)
+    events: Events
+
+    def tell_left(seconds: float) -> None:
+        events.tell("time_left", seconds=seconds)
+
+    listeners["time left"] = TimeLeft(trainings, tell_left)
+    events = Events(listeners, complain=display.warned)
+    return events
 
 
 @contextmanager
-def run_events() -> Iterator[Events]:
-    """Open the events of a run that is shown on standard error; the terminal is put back at the end."""
+def run_events(trainings: Sequence[ForeseenTraining] = ()) -> Iterator[Events]:
+    """Open the events of a run that is shown on standard error; the terminal is put back at the end.
+
+    Args:
+        trainings: as in `make_events`.
+    """
     display = make_display(Console(stderr=True))
     try:
-        yield make_events(display)
+        yield make_events(display, trainings)
     finally:
         display.close()

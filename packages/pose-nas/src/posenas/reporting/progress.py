@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from posenas.contract.messages import message, printable
+from posenas.reporting.time_left import duration
 from posenas.runs.events import hookimpl
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Bars:
     @hookimpl
     def epoch_finished(self, task: str, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
         self._say(_epoch_line(task, epoch, epochs, losses))
+
+    @hookimpl
+    def time_left(self, seconds: float) -> None:
+        self._say(_left_line(seconds))
 
     @hookimpl
     def trial_finished(self, trial: Trial) -> None:
@@ -111,6 +116,10 @@ class Lines:
         self._write(_epoch_line(task, epoch, epochs, losses))
 
     @hookimpl
+    def time_left(self, seconds: float) -> None:
+        self._write(_left_line(seconds))
+
+    @hookimpl
     def trial_finished(self, trial: Trial) -> None:
         self._write(trial_line(trial))
 
@@ -132,6 +141,10 @@ def make_display(console: Console) -> Bars | Lines:
 def _epoch_line(task: str, epoch: int, epochs: int, losses: Mapping[str, float]) -> str:
     figures = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
     return f"{task}: epoch {epoch} of {epochs}, {figures}"
+
+
+def _left_line(seconds: float) -> str:
+    return f"about {duration(seconds)} of training to the end of the search, at the present pace"
 
 
 def trial_line(trial: Trial) -> str:

@@ -44,6 +44,17 @@ class RunEvents:
         """
 
     @hookspec
+    def time_left(self, seconds: float) -> None:
+        """React to an estimate of how long the trainings of the search still take, without scoring.
+
+        It is told after the first minute of training, and then every hour, where the strategy says beforehand
+        what it trains.
+
+        Args:
+            seconds: to the end of the last training, if every batch takes as long as those so far.
+        """
+
+    @hookspec
     def epoch_finished(self, task: str, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
         """React to a finished epoch of a training, whose checkpoint is saved.
 
