@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +135,27 @@ def test_a_saved_recipe_composes_the_same(posenas: Posenas) -> None:
     saved = Path("a.toml").read_text()
     assert 'limits = ["gmacs<=0.02"]  # differs from the default' in saved
     assert "train_images = 24  # differs from the default, 3000" in saved
+
+
+@pytest.mark.slow
+def test_what_a_space_is_made_for_is_taken_once_and_stays(posenas: Posenas) -> None:
+    words = ("-o", "dataset.train_images=24", "-o", "dataset.val_images=8", "--dry-run", "--save")
+    evolved = ("--space", "evo", "-o", "space.width=1", "--strategy", "random", "--limit", "gmacs<=1")
+    first = posenas("compose", *evolved, *words, "a.toml")
+    assert first.status == 0, first.err
+    assert "note: taken, since space evo is made for it: head.input_size=256x192, " in first.err
+    assert "29,962,600 that published networks of space evo saw" in " ".join(first.err.split())
+    saved = tomllib.loads(Path("a.toml").read_text())
+    assert (saved["head"]["sigma"], saved["training"]["learning_rate"]) == (2.0, 2.5e-4)
+    again = posenas("compose", "--recipe", "a.toml", *words, "b.toml")
+    assert "taken" not in again.err
+    assert Path("a.toml").read_text() == Path("b.toml").read_text()
+
+
+def test_the_default_search_is_planned_without_a_doubt(posenas: Posenas) -> None:
+    answer = posenas("compose", "--dry-run")
+    assert "note: 2 x 3,753 people for the shared weights (468 steps); 16 candidates" in answer.err
+    assert "warning" not in answer.err
 
 
 def test_composing_says_what_a_search_without_a_limit_finds(posenas: Posenas) -> None:

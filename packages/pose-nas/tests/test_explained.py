@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from annotated_types import Gt
 from hypothesis import given, settings, strategies as st
-from posenas.composing.explained import with_comments
+from posenas.composing.explained import explained_recipe, with_comments
 from posenas.learning.inference import EvaluationSettings
 from posenas.learning.settings import TrainingSettings
 from posenas.runs.recipe import COMPONENT_KINDS, ComponentChoice, Recipe, recipe_from_tables
+from toy_search import KEYPOINTS, Strategy, composed
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,12 @@ batch_size = 16
 # people in a batch, or whole images (int, >= 1)
 batch_size = 8  # differs from [training], 16
 """ in written(recipe)
+
+
+def test_it_tells_what_the_data_are_like() -> None:
+    unpaired = replace(KEYPOINTS, unpaired=("left", "right"))
+    text = explained_recipe(composed(strategy=Strategy(None), keypoints=unpaired))
+    assert "\n# It has 2 keypoints: left, right.\n[dataset]" in text
+    assert "\n# Its keypoints know no left and right, so nothing is mirrored.\n[evaluation]" in text
+    told = text[text.index("# A view of 16x16") : text.index("[head]")].replace("\n# ", " ")
+    assert "boxes are higher than 8 and half are wider than 8 pixels" in told

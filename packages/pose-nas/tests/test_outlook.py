@@ -12,6 +12,7 @@ from posenas.contract.made_for import MadeFor
 from posenas.contract.phases import PlannedTraining
 from posenas.contract.trial import Trial
 from posenas.learning.settings import TrainingSettings
+from posenas.reporting.progress import Lines
 from posenas.reporting.time_left import TimeLeft, duration
 from posenas.runs.recipe import Recipe
 from posenas.searching.doubts import doubts
@@ -168,6 +169,12 @@ def test_of_a_resumed_run_the_trials_say_what_is_over() -> None:
 def test_several_candidates_at_a_time_and_other_tasks() -> None:
     assert left(("training 3 candidates", 1, 30)) == []  # half a minute
     assert left(("reading the people", 1, 100), ("training network", 1, 99)) == []
+
+
+def test_the_display_tells_it() -> None:
+    said: list[str] = []
+    Lines(said.append).time_left(12_000)
+    assert said == ["about 3 h 20 min of training to the end of the search, at the present pace"]
 
 
 @pytest.mark.parametrize(
