@@ -1,12 +1,16 @@
-"""Workers: Ctrl-C while they are ended, and a parent that is killed."""
+"""Workers: Ctrl-C while they are ended, a parent that is killed, and sources that do not keep their word."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from typing import Any
 
+import numpy as np
 import pytest
+from posenas.contract.samples import UnreadableImageError
+from posenas.data.reading import read_source
 from posenas.runs.stopping import interrupts_deferred
 
 
@@ -63,3 +67,34 @@ def test_a_worker_ends_with_its_parent_whenever_that_is_killed(killed: str) -> N
             assert rest == ""
         finally:
             parent.kill()
+
+
+class Strange:
+    """A source that answers with anything, or raises."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def __str__(self) -> str:
+        return "picture 13"
+
+    def read(self) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (KeyError("frame 13"), r"^picture 13: KeyError: 'frame 13' \(test_data_reading.py, line \d+\)$"),
+        (UnreadableImageError("picture 13: cut off"), "^picture 13: cut off$"),
+        (np.zeros((4, 4), np.uint8), r"read gives an array \(4, 4\) of uint8, expected \(H, W, 3\) of uint8"),
+        (np.zeros((4, 4, 4), np.uint8), r"read gives an array \(4, 4, 4\) of uint8"),
+        (np.zeros((4, 4, 3)), r"read gives an array \(4, 4, 3\) of float64"),
+        ("13.png", "read gives str"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_one_line_that_names_it(answer: Any, says: str) -> None:
+    with pytest.raises(UnreadableImageError, match=says):
+        read_source(Strange(answer))

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from posenas.contract.errors import PosenasError
 from posenas.contract.problem import Weights
+from posenas.contract.scores import Evaluation, Metric
 from posenas.learning.inference import EvaluationSettings
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.predictions_file import are_kept
@@ -139,6 +141,26 @@ def test_an_evaluators_own_error_is_no_failure_of_the_network(tmp_path: Path) ->
 
     resources = resources_in(tmp_path, evaluator=Broken())
     with pytest.raises(RuntimeError, match="a bug"):
+        score(resources, fresh_network(resources, SMALL), on="val")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (Evaluation({"errr": 1.0}), "evaluate gives metrics errr, and metrics declares error"),
+        ({"error": 1.0}, "evaluate gives dict, expected Evaluation"),
+    ],
+)
+def test_an_evaluator_that_changes_its_mind_is_named(tmp_path: Path, answer: Any, says: str) -> None:
+    class Fickle:
+        def metrics(self) -> Any:
+            return (Metric("error"),)
+
+        def evaluate(self, _predictions: Any, _truth: Any) -> Any:
+            return answer
+
+    resources = resources_in(tmp_path, evaluator=Fickle())
+    with pytest.raises(PosenasError, match=f"evaluator.*{says}"):
         score(resources, fresh_network(resources, SMALL), on="val")
 
 

@@ -172,6 +172,16 @@ def with_shared_weights(problem: Problem) -> Iterator[Trial]:
     yield from problem.evaluate_many([SMALL], shared, stage="final", calibration_people=0)
 
 
+def a_candidate(problem: Problem) -> Iterator[Trial]:
+    weights = problem.train(SMALL, epochs=1)
+    yield from problem.evaluate_many([SMALL], weights, stage="final", calibration_people=0)
+
+
+def beyond_the_space(problem: Problem) -> Iterator[Trial]:
+    beyond = {"width": 99}
+    yield problem.evaluate(beyond, problem.train(beyond, epochs=1), stage="final")
+
+
 @pytest.mark.parametrize(
     ("trials", "says"),
     [
@@ -180,6 +190,8 @@ def with_shared_weights(problem: Problem) -> Iterator[Trial]:
         (strings, "strategy 'random': search yields str, expected Trial"),
         (without_weights, "its last trial, which is the answer, has no weights of its own"),
         (with_shared_weights, "its last trial, which is the answer, has no weights of its own"),
+        (a_candidate, "its last trial, which is the answer, was scored on ranking as a candidate"),
+        (beyond_the_space, "width = 99"),
     ],
 )
 def test_a_search_without_an_answer_ends_with_one_line(

@@ -16,7 +16,7 @@ from posenas.composing.computed_on import provenance_of
 from posenas.contract.batches import Batch
 from posenas.contract.components import HeadModule, Relaxed, WeightSharing
 from posenas.contract.errors import PosenasError
-from posenas.contract.problem import Learning, Relaxation, Span, Update, Weights
+from posenas.contract.problem import Beginning, Learning, Relaxation, Span, Update, Weights
 from posenas.data.batch_parts import part
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.real_values import relax
@@ -264,5 +264,5 @@ def test_a_comparison_is_told_of_the_whole_training(composition: Composition, tm
         shared = problem.train_shared(Shared(), epochs=1, on="train", init=first, span=Span(1, 2))
         network = problem.train({"width": 2, "alpha": [[1.0, 0.0]]}, epochs=3, init=shared)
     journal = Journal(tmp_path / "run" / "journal.jsonl")
-    assert training_of(journal, shared.file) == PastTraining("shared", 2, None, "train")
+    assert training_of(journal, shared.file) == PastTraining("shared", 2, Beginning.FRESH, "train")
     assert training_of(journal, network.file).init == Weights(shared.file, shared=True)

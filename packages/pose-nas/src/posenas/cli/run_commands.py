@@ -327,7 +327,7 @@ def _advice(error: MemoryError | RuntimeError) -> str | None:
     """Return what to do about want of memory; None for a bug."""
     from torch import OutOfMemoryError
 
-    if "DataLoader worker" in str(error):
+    if "DataLoader worker (pid" in str(error):
         return (
             "a process that reads images was killed, often for want of memory: resume the run, or begin one "
             "with a lower training.workers or training.cache"

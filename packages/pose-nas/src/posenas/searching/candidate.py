@@ -85,7 +85,7 @@ def train_candidate(resources: Resources, job: Job, watch: Watch) -> Mapping[str
     except (NetworkFailedError, DivergedError) as error:
         result = {"failure": str(error)}
     except (RuntimeError, MemoryError) as error:  # a full memory, or shapes that do not fit
-        if "DataLoader worker" in str(error):  # no fault of the candidate's
+        if "DataLoader worker (pid" in str(error):  # no fault of the candidate's
             raise
         result = {"failure": in_one_line(error)}
     write_sealed(file, result)

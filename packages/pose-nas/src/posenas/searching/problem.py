@@ -188,6 +188,16 @@ class JournaledProblem:
                 "notes each epoch once"
             )
 
+    def _check(self, *genotypes: Genotype) -> None:
+        """Refuse what is no genotype of the space before anything costly is done with it."""
+        dimensions = self.space.dimensions()
+        for genotype in genotypes:
+            try:
+                check_genotype(genotype, dimensions)
+            except PosenasError as error:
+                strategy = Owner("strategy", self._composition.recipe.strategy.name)
+                raise PosenasError(f"{strategy}: {error}") from error
+
     def warn(self, message: str) -> None:
         self._events.warn(message)
 
@@ -229,6 +239,7 @@ class JournaledProblem:
         repeat: int = 0,
         span: Span | None = None,
     ) -> Weights:
+        self._check(genotype)
         watch = self._watch("training network")
         training = Training(SupervisedStep(), epochs, on, watch, phase_of(on), init, span)
         effect = network_training(self._resources, genotype, training, repeat=repeat)
@@ -263,6 +274,7 @@ class JournaledProblem:
         return Weights(result["weights"], shared=False)
 
     def evaluate(self, genotype: Genotype, weights: Weights, *, stage: str) -> Trial:
+        self._check(genotype)
         effect = final_evaluation(self._resources, genotype, weights)
         result = self._memory.perform(effect)
         kept = self._run.predictions / result.get("predictions", "")
@@ -281,6 +293,7 @@ class JournaledProblem:
         calibration_people: int,
         progress: tuple[int, int] | None = None,
     ) -> Iterator[Trial]:
+        self._check(*genotypes)
         split = self._resources.splits.ranking_split
         before, total = (0, len(genotypes)) if progress is None else progress
         for done, genotype in enumerate(genotypes, start=before + 1):
@@ -294,6 +307,7 @@ class JournaledProblem:
     def train_and_evaluate_many(
         self, candidates: Sequence[Candidate], *, epochs: int, stage: str
     ) -> Iterator[Trial]:
+        self._check(*(candidate.genotype for candidate in candidates))
         jobs = [
             Job(candidate.genotype, epochs=epochs, **beginning(self._resources, candidate.init))
             for candidate in candidates

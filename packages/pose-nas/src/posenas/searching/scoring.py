@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from posenas.composing.building import qualified
+from posenas.composing.checks.evaluators import check_evaluation
 from posenas.composing.composition import Composition
+from posenas.composing.plugins import Owner
 from posenas.contract.components import Averaging, HeadModule
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Objective
@@ -230,6 +232,8 @@ def in_one_line(error: BaseException) -> str:
 def _scores(composition: Composition, predictions: Predictions, truth: GroundTruth) -> dict[str, Any]:
     """Return finite figures alone: JSON has no others."""
     evaluation = composition.evaluator.evaluate(predictions, truth)
+    declared = [metric.name for metric in composition.evaluator.metrics()]
+    check_evaluation(evaluation, declared, owner=Owner("evaluator", composition.recipe.evaluator.name))
     metrics = {
         qualified(composition.recipe, metric): value
         for metric, value in evaluation.metrics.items()

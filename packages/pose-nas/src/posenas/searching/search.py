@@ -118,7 +118,7 @@ def _tried(composition: Composition, problem: JournaledProblem) -> Iterator[Tria
 
 
 def _check_answer(trials: Sequence[Trial], problem: JournaledProblem, *, strategy: str) -> None:
-    """Refuse a search without a last trial, or whose last one is not derived or lacks weights of its own."""
+    """Refuse a search without a last trial, or whose last one is no final score of a network of its own."""
     if not trials:
         raise PosenasError(f"strategy {strategy!r} ended without a trial")
     answer = trials[-1]
@@ -131,6 +131,11 @@ def _check_answer(trials: Sequence[Trial], problem: JournaledProblem, *, strateg
         raise PosenasError(
             f"strategy {strategy!r}: its last trial, which is the answer, has no weights of its own; it must "
             "train the winner with problem.train and yield problem.evaluate of it last"
+        )
+    if answer.failure is None and answer.predictions is None:
+        raise PosenasError(
+            f"strategy {strategy!r}: its last trial, which is the answer, was scored on {answer.split} as a "
+            "candidate; it must yield problem.evaluate of the winner last"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -55,9 +55,7 @@ def check_scores(
             raise PosenasError(f"evaluator {owner.name!r} does not fit this dataset: {error}") from error
         except Exception as error:
             raise failed(owner, f"evaluate of {len(each.scores)} predictions", error) from error
-        if not isinstance(evaluation, Evaluation):
-            refuse(owner, f"evaluate gives {type(evaluation).__name__}, expected Evaluation")
-        refuse(owner, _metrics_problem(evaluation.metrics, declared))
+        check_evaluation(evaluation, declared, owner=owner)
         if len(each.scores):
             refuse(owner, _infinite(evaluation.metrics))
         strange = sorted(set(evaluation.by_keypoint) - set(truth.keypoints.names))
@@ -68,6 +66,23 @@ def check_scores(
             )
     with blamed(owner, "evaluate of predictions in another order"):
         refuse(owner, order_problem(evaluator, predictions[0], truth))
+
+
+def check_evaluation(evaluation: object, declared: Collection[str], *, owner: Owner) -> None:
+    """Check that an answer of `evaluate` has a number for every declared metric, and for no other.
+
+    Args:
+        evaluation: the answer.
+        declared: the names of the metrics that the evaluator declares.
+        owner: the evaluator's plugin.
+
+    Raises:
+        PosenasError: if it has not.
+    """
+    if not isinstance(evaluation, Evaluation):
+        refuse(owner, f"evaluate gives {type(evaluation).__name__}, expected Evaluation")
+    else:
+        refuse(owner, _metrics_problem(evaluation.metrics, declared))
 
 
 def order_problem(evaluator: Evaluator, predictions: Predictions, truth: GroundTruth) -> str:
@@ -88,8 +103,8 @@ def _same(first: float, second: float) -> bool:
     return math.isclose(first, second, abs_tol=1e-9) or (math.isnan(first) and math.isnan(second))
 
 
-def _metrics_problem(metrics: Mapping[str, float], declared: set[str]) -> str:
-    if set(metrics) != declared:
+def _metrics_problem(metrics: Mapping[str, float], declared: Collection[str]) -> str:
+    if set(metrics) != set(declared):
         found, wanted = (", ".join(sorted(names)) or "none" for names in (metrics, declared))
         return f"evaluate gives metrics {found}, and metrics declares {wanted}"
     for name, value in metrics.items():
