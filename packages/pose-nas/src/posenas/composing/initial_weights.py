@@ -16,8 +16,9 @@ from posenas.composing.loading import load_entry
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Plugin, find_plugins, remedy
 from posenas.contract.components import Evolvable, Head, SearchSpace, WeightSharing
-from posenas.contract.errors import PosenasError
+from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import Genotype
+from posenas.contract.keypoint_sets import KEYPOINT_SETS
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.normalisation import Normalisation
 from posenas.contract.problem import Beginning, Strategy
@@ -39,6 +40,8 @@ def load_initial_weights(init: str) -> InitialWeights:
     """
     path = Path(init)
     found = read_initial_weights(path, _importers())
+    if not found.told:
+        found = replace(found, not_asked=_not_asked())
     if not (path / "recipe.toml").exists():
         return found
     said = open_run(path)[1].normalisation
@@ -131,6 +134,12 @@ def _check_option(weights: InitialWeights, path: str, wanted: Any, components: M
         )
 
 
+def _not_asked() -> str:
+    """Return which importers cannot be used, since one of them may know the file; empty where all can."""
+    broken = [plugin for plugin in find_plugins(("weights",)) if plugin.status not in ("ok", "disabled")]
+    return "; ".join(f"{plugin} is {plugin.status} and was not asked: {plugin.problem}" for plugin in broken)
+
+
 def _importers() -> dict[str, WeightsImporter]:
     """Return the usable importers by name, the core's first."""
     plugins = [plugin for plugin in find_plugins(("weights",)) if plugin.status == "ok"]
@@ -146,6 +155,21 @@ def _named(plugin: Plugin) -> WeightsImporter:
         if found is not None and not isinstance(found, ImportedWeights):
             kind = type(found).__name__
             raise PosenasError(f"{plugin} gives a {kind}, not ImportedWeights or None; {remedy(plugin)}")
+        problem = _problem(found) if found else ""
+        if problem:
+            raise PosenasError(f"{plugin} {problem}; {remedy(plugin)}")
         return found
 
     return importer
+
+
+def _problem(imported: ImportedWeights) -> str:
+    """Return what is wrong with an importer's answer, in words that follow its name; empty for nothing."""
+    if not imported.tensors:
+        return "knows the file and gives no tensors of it"
+    for name, tensor in imported.tensors.items():
+        if not isinstance(tensor, torch.Tensor):
+            return f"gives {name} as {type(tensor).__name__}, not a tensor"
+    if imported.keypoints and imported.keypoints not in KEYPOINT_SETS:
+        return f"gives keypoints {imported.keypoints!r}; {suggestion(imported.keypoints, KEYPOINT_SETS)}"
+    return ""

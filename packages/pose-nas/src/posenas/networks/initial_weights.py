@@ -46,6 +46,7 @@ class InitialWeights:
         remark: what else a user must know of them.
         keypoints: the names of the keypoints that the head's rows are for; empty where nobody knows.
         options: what a recipe must say for them, by path.
+        not_asked: which importers could not be asked, told where nothing fits; empty where all were.
         normalisation: how images were fed to the network; None where nobody knows.
     """
 
@@ -57,6 +58,7 @@ class InitialWeights:
     remark: str = ""
     keypoints: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    not_asked: str = ""
     normalisation: Normalisation | None = None
 
     def fill(self, network: nn.Module, *, keypoints: Sequence[str] = ()) -> str:
@@ -100,7 +102,7 @@ class InitialWeights:
             ours, theirs = _first(list(own)), _first(sorted(self.tensors))
             raise PosenasError(
                 f"init {self.file}: nothing of it fits: it has {theirs}, and the network has {ours}; "
-                "give weights of a network of this space"
+                "give weights of a network of this space" + (f"; {self.not_asked}" if self.not_asked else "")
             )
         self._check_family(tensors, own)
         begun = begin_as_identity(network, known=tensors.keys(), fresh=frozenset(took.fresh))
