@@ -51,5 +51,6 @@ def test_what_an_importer_gives_wrongly_names_it(
 
 def test_where_nothing_fits_an_importer_that_is_broken_is_named(answering: Callable[..., str]) -> None:
     weights = load_initial_weights(answering(status="broken", problem="timm is not installed"))
-    with pytest.raises(PosenasError, match=r"nothing of it fits.*is broken and was not asked: timm is not"):
+    with pytest.raises(PosenasError, match="nothing of it fits") as told:
         weights.fill(nn.Linear(2, 2))
+    assert "is broken and was not asked: timm is not installed" in str(told.value)
