@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from posenas.composing.checks.conformity import check_view
 from posenas.composing.options import option_values
+from posenas.composing.plugins import Owner
 from posenas.composing.settings import make_normalisation
 from posenas.contract.batches import View
 from posenas.contract.errors import PosenasError
@@ -118,6 +121,12 @@ def test_other_rules_are_refused(said: dict[str, Any], says: str) -> None:
     with pytest.raises(PosenasError, match=r"table \[normalisation\]") as error:
         make_normalisation(Recipe(normalisation=said), HeatmapHead())
     assert says in str(error.value)
+
+
+def test_a_view_with_another_kind_of_rule_is_refused() -> None:
+    head: Any = SimpleNamespace(view=lambda: View("person", 64, 64, normalisation=cast(Any, "bgr")))
+    with pytest.raises(PosenasError, match="view has normalisation 'bgr', expected a Normalisation or None"):
+        check_view(head, owner=Owner("head", "heatmap"))
 
 
 def test_recipes_without_the_table_keep_their_digest() -> None:

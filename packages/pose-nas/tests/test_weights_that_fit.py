@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import pytest
 import torch
+from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17, MPII_16
 from posenas.networks.identity_start import begin_as_identity
 from posenas.networks.initial_weights import InitialWeights
@@ -54,6 +57,44 @@ def test_rows_of_unknown_keypoints_stay_fresh_where_their_number_differs() -> No
 def test_outputs_that_are_not_by_keypoint_are_not_cut_to_other_keypoints() -> None:
     own, theirs = {"head.outputs.0.bias": torch.zeros(171)}, {"head.outputs.0.bias": torch.ones(144)}
     assert with_own_rows(theirs, own, theirs=("a",) * 14, ours=COCO_17.names) == ({}, 0)
+
+
+def small(*names: str) -> nn.Module:
+    """A network whose backbone has these layers."""
+    backbone = nn.ModuleDict({name: nn.Linear(2, 2, bias=False) for name in names})
+    return nn.ModuleDict({"backbone": backbone, "head": nn.Linear(2, 2)})
+
+
+@pytest.mark.parametrize(
+    ("taken", "told", "refused"),
+    [
+        ("backbone.a backbone.x backbone.y backbone.z backbone.u", "another's (importer one)", True),
+        (
+            "backbone.a backbone.x backbone.y backbone.z backbone.u",
+            "",
+            False,
+        ),  # a run's, or as a run names it
+        ("backbone.a backbone.b backbone.x backbone.y backbone.z", "another's (importer one)", False),
+        ("backbone.a x y z u v", "", True),
+    ],
+)
+def test_weights_of_another_family_are_refused_but_not_those_of_runs(
+    taken: str, told: str, refused: bool
+) -> None:
+    tensors = {f"{name}.weight": torch.ones(2, 2) for name in taken.split()}
+    weights = replace(initial(tensors), told=told)
+    network = small(*"abcde")
+    if refused:
+        with pytest.raises(PosenasError, match=r"another network: this one has 1 of their [56] tens"):
+            weights.fill(network)
+    else:
+        assert "% of the parameters taken from it" in weights.fill(network)
+
+
+def test_a_small_network_of_the_same_family_takes_its_part() -> None:
+    tensors = {f"backbone.{name}.weight": torch.ones(2, 2) for name in "abcdefghijkl"}
+    told = replace(initial(tensors), told="one's (importer one)").fill(small(*"abc"))
+    assert "66.7 % of the parameters taken from it" in told
 
 
 class Wrapping(nn.Module):

@@ -161,7 +161,8 @@ class SearchRun:
     def network(self) -> PoseNetwork:
         """Return the best network with its trained weights, for evaluation, on the run's device.
 
-        It maps (N, 3, H, W) normalised images to the head's outputs; batch norms are folded.
+        It maps (N, 3, H, W) images to the head's outputs; batch norms are folded. The images are normalised
+        as crops by ImageNet's mean and deviation, or as the recipe's table `[normalisation]` says.
         """
         return load_trained(self.path, assignments=(), flags={}).network
 

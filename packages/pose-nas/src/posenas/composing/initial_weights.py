@@ -172,4 +172,6 @@ def _problem(imported: ImportedWeights) -> str:
             return f"gives {name} as {type(tensor).__name__}, not a tensor"
     if imported.keypoints and imported.keypoints not in KEYPOINT_SETS:
         return f"gives keypoints {imported.keypoints!r}; {suggestion(imported.keypoints, KEYPOINT_SETS)}"
+    if not isinstance(imported.normalisation, Normalisation | None):
+        return f"gives a normalisation of type {type(imported.normalisation).__name__}"
     return ""

@@ -40,6 +40,7 @@ from posenas.contract.costs import Conditioned, Divisible, Explained, Meter
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, Real, canonical_json, check_genotype, genotype_id
 from posenas.contract.kinds import PROTOCOLS
+from posenas.contract.normalisation import Normalisation
 from posenas.contract.problem import Demanding, Planned, Step, Strategy
 
 if TYPE_CHECKING:
@@ -269,6 +270,8 @@ def check_view(head: Head, *, owner: Owner) -> None:
         view = head.view()
     if not isinstance(view, View) or view.kind not in ("person", "image"):
         refuse(owner, f"view gives {view!r:.80}, expected a View of kind person or image")
+    if not isinstance(view.normalisation, Normalisation | None):
+        refuse(owner, f"view has normalisation {view.normalisation!r:.80}, expected a Normalisation or None")
 
 
 def check_requirements(strategy: Strategy, *, owner: Owner) -> None:
