@@ -177,6 +177,21 @@ def test_weights_that_leave_a_part_fresh_or_are_of_another_family_are_refused(
     assert not Path("predictions").exists()
 
 
+@needs_checkpoints
+@pytest.mark.slow
+def test_people_have_the_keypoints_that_the_weights_are_for(posenas: Command, tmp_path: Path) -> None:
+    shapes = {own: list(tensor.shape) for own, tensor in empty_tensors("mmpose-mobilenetv2").items()}
+    for own, shape in shapes.items():
+        if own.startswith("head.final_layer"):
+            shape[0] = 16
+    values = {own: np.zeros(shape, np.float32) for own, shape in shapes.items()}
+    file = write("mmpose-mobilenetv2", tmp_path / "mpii.pth", values)
+    (found,) = poses(posenas, "mobilenetv2-pose", picture(tmp_path / "image.png"), "--init", file)
+    assert len(found["keypoints"]) == 3 * 16
+    told = refusal(posenas("evaluate", "mobilenetv2-pose", *SMALL, "--init", file))
+    assert "fresh are the head's rows of nose, left_eye, right_eye" in told
+
+
 def filled(name: str, path: Path) -> PoseNetwork:
     network = find_network(name)
     space, head = make_pair(network.space, network.head)
