@@ -155,6 +155,7 @@ def test_what_a_space_is_made_for_is_taken_once_and_stays(posenas: Posenas) -> N
 def test_the_default_search_is_planned_without_a_doubt(posenas: Posenas) -> None:
     answer = posenas("compose", "--dry-run")
     assert "note: 2 x 3,753 people for the shared weights (468 steps); 16 candidates" in answer.err
+    assert answer.err.count("note: ") == 2  # the other one advises a limit
     assert "warning" not in answer.err
 
 

@@ -208,9 +208,9 @@ def _tell_foreseen(composition: Composition) -> None:
     from posenas.searching.outlook import outlook_of
 
     outlook = outlook_of(composition)
-    for note in filter(None, (composition.taken, outlook.sentence())):
+    for note in filter(None, (composition.taken, outlook.sentence(), *doubts(composition, outlook))):
         tell(f"note: {note}", err=True)
-    for warning in (*composition.warnings, *foreseen(composition), *doubts(composition, outlook)):
+    for warning in (*composition.warnings, *foreseen(composition)):
         tell(f"warning: {warning}", err=True)
 
 

@@ -11,7 +11,7 @@ from posenas.searching.outlook import Outlook
 
 _FEWEST_STEPS = 50
 """Steps below which a network hardly leaves its fresh weights: Adam moves none by more than the learning
-rate in a step. The smallest recipe, on 45 photographs, has 90 for its super-network."""
+rate in a step. The smallest recipe, on 45 photographs, has 120 for its super-network."""
 _SHARE_OF_VIEWS = 0.1
 """The share of a published training's views below which a network is far from what was published."""
 _SHARE_OF_PIXELS = 0.5
@@ -23,7 +23,7 @@ _MANY_RANKING = 5_000
 
 
 def doubts(composition: Composition, outlook: Outlook) -> list[str]:
-    """Return warnings of few steps or views, few ranking people and a small view, with figures and options.
+    """Return notes on few steps or views, few ranking people and a small view, with figures and options.
 
     Trainings that begin with initial weights are not judged by their length.
     """
