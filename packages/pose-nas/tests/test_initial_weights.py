@@ -216,3 +216,11 @@ def test_tensors_that_are_no_weights_are_named(tmp_path: Path, name: str, tensor
     save_file(WEIGHTS | {name: tensor}, tmp_path / "file")
     with pytest.raises(PosenasError, match=f"1 of its [23] tensors are not weights: {fault}"):
         read_initial_weights(tmp_path / "file")
+
+
+def test_tensors_of_another_size_are_named(tmp_path: Path) -> None:
+    save_file({"weight": torch.ones(9, 3), "bias": torch.ones(2)}, tmp_path / "file")
+    told = read_initial_weights(tmp_path / "file").fill(nn.Linear(3, 2))
+    assert told.endswith(
+        "100.0 % of the parameters taken from it; taken in part, since sizes differ, are weight"
+    )

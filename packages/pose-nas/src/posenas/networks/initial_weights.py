@@ -111,7 +111,9 @@ class InitialWeights:
         lacking = _lacking(keypoints, self.keypoints) if own_rows else ()
         fresh = [name for name in took.fresh if name not in begun]
         identity = "; layers that it lacks begin as identities" if begun else ""
-        told = self._sentence(took.share - kept / sum(sizes.values()), fresh, lacking) + identity
+        cut = [name for name in sizes if name in tensors and tensors[name].shape != own[name].shape]
+        in_part = f"; taken in part, since sizes differ, are {_first(cut)}" if cut else ""
+        told = self._sentence(took.share - kept / sum(sizes.values()), fresh, lacking) + in_part + identity
         return told, not own_rows and not _unfilled(own, tensors, begun)
 
     def _check_family(self, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
