@@ -128,6 +128,18 @@ def test_a_genotype_alone_is_trained(posenas: Posenas, tmp_path: Path) -> None:
     assert answer.last_json["trials"] == 1
 
 
+def test_a_genotype_is_trained_for_the_epochs_of_the_recipe(posenas: Posenas, tmp_path: Path) -> None:
+    from nas_ofa_elastic.space import ElasticSpace
+
+    (tmp_path / "small.json").write_text(json.dumps(ElasticSpace().smallest()))
+    (tmp_path / "single.toml").write_text('[strategy]\nname = "single"\nepochs = 2\n')
+    (tmp_path / "search.toml").write_text('[strategy]\nname = "sandwich"\nfinal_epochs = 2\n')
+    answer = posenas("train", "small.json", "--recipe", "single.toml", *SMALL, "--run", "run")
+    assert (answer.status, "epoch 2 of 2" in answer.err) == (0, True), answer.err
+    answer = posenas("train", "small.json", "--recipe", "search.toml", *SMALL, "--dry-run")
+    assert "note: the recipe's table [strategy] is of 'sandwich', and is left out" in answer.err
+
+
 def test_a_saved_recipe_composes_the_same(posenas: Posenas) -> None:
     assert posenas("compose", *SMALL, "--limit", "gmacs<=0.02", "--dry-run", "--save", "a.toml").status == 0
     assert posenas("compose", "--recipe", "a.toml", "--dry-run", "--save", "b.toml").status == 0

@@ -189,17 +189,34 @@ def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
 
 
 def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None = None) -> Recipe:
-    """Return the recipe of the file and the flags; a given network's tables replace the file's."""
+    """Return the recipe of the file and the flags; a given network's tables replace the file's.
+
+    Of the file's strategy `single` the options stay, such as its epochs.
+    """
     from posenas.composing.defaults import complete_recipe
     from posenas.runs.recipe import parse_assignment, read_recipe
 
     tables = read_recipe(flags["recipe"]) if flags["recipe"] is not None else {}
+    if network is not None:
+        tables |= dict(network) | {"strategy": _single(tables.get("strategy", {}), network["strategy"])}
     chosen = {name: flags[name] for name in (*COMPONENT_KINDS, *_RECIPE_FLAGS)}
     assignments = [parse_assignment(text) for text in flags["assignments"]]
-    recipe, note = complete_recipe(tables | dict(network or {}), assignments, flags=chosen)
+    recipe, note = complete_recipe(tables, assignments, flags=chosen)
     if note:
         tell(f"note: {note}", err=True)
     return recipe
+
+
+def _single(of_file: Mapping[str, Any], of_network: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of strategy `single`; of another strategy's table a note says that it is left out."""
+    name = of_file.get("name", of_network["name"])
+    if name == of_network["name"]:
+        return {**of_file, **of_network}
+    tell(
+        f"note: the recipe's table [strategy] is of {name!r}, and is left out; set the passes with --epochs",
+        err=True,
+    )
+    return dict(of_network)
 
 
 def _tell_foreseen(composition: Composition) -> None:
