@@ -118,7 +118,7 @@ def test_a_recipe_that_begins_with_weights_says_how_they_are_fed(tmp_path: Path,
 def test_a_run_feeds_its_network_alike_in_training_scoring_predicting_and_later_runs(
     posenas: Command, tmp_path: Path
 ) -> None:
-    train = ("train", "mobilenetv2-pose", *WIDTH, *SMALL, *PCK, "--epochs", "1")
+    train = ("train", "mobilenetv2-pose", *WIDTH, *SMALL, *PCK, "--epochs", "1", "--precision", "32")
     best = posenas(*train, *BGR, "--run", "first", "--json").last_json["best"]["metrics"]
     assert metrics(posenas("evaluate", "first", "--json")) == best
     evaluate = ("evaluate", "mobilenetv2-pose", *WIDTH, *SMALL, *PCK, "--json", "--init")
