@@ -35,4 +35,17 @@ def test_the_plugin_is_named_before_the_traceback(
 def test_a_bug_of_the_core_names_no_plugin() -> None:
     with pytest.raises(IndexError) as raised:
         [][0]
-    assert plugin_in(raised.tb) == ""
+    assert plugin_in(raised.tb) is None
+
+
+def test_check_tells_a_bug_once_with_its_line(
+    posenas: Callable[..., Answer], install: Callable[..., None]
+) -> None:
+    install("hasty-search", STRATEGY, entry_points={"posenas.strategy": {"hasty": "hasty_search:Hasty"}})
+    rows = posenas("check", "hasty-search", "--json").json
+    (failed,) = (row for row in rows if row["status"] == "failed")
+    assert failed["words"] == (
+        "a bug in hasty-search 1.0 (hasty_search.py, line 8): IndexError: list index out of range"
+    )
+    others = {row["words"] for row in rows if row["status"] == "not run"}
+    assert others == {f"the bug that {failed['check']} met"}

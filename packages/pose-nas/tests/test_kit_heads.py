@@ -92,6 +92,34 @@ class SidesUnchanged(HeatmapModule):
         return (outputs + 2 * mirrored.flip(3)) / 3
 
 
+class OffByAStride(HeatmapModule):
+    def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
+        return super().average_mirrored(outputs, mirrored.roll(1, 3))
+
+
+class WithoutFlip(nn.Module):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__()
+        self.whole = HeatmapModule(*arguments, **options)
+
+    def forward(self, features: Mapping[str, Tensor], targets: object = None) -> Tensor:
+        return self.whole.forward(features, targets)
+
+    def targets(self, batch: Batch) -> HeatmapTargets:
+        return self.whole.targets(batch)
+
+    def loss(self, outputs: Tensor, targets: HeatmapTargets) -> Tensor:
+        return self.whole.loss(outputs, targets)
+
+    def decode(self, outputs: Tensor, batch: Batch) -> Poses:
+        return self.whole.decode(outputs, batch)
+
+
+class NearlyFlipped(WithoutFlip):
+    def average_mirored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
+        return (outputs + mirrored) / 2
+
+
 SMALL = (64, 64)
 BROKEN: dict[str, Any] = {
     "methods_are_the_contracts": Misspelt(SMALL),
@@ -122,3 +150,21 @@ def test_the_check_finds_what_is_wrong(name: str) -> None:
 @pytest.mark.parametrize("name", BROKEN)
 def test_no_other_check_finds_it(name: str) -> None:
     assert list(failures("head", BROKEN[name])) == [name]
+
+
+def asked(name: str, module: type[Any]) -> str:
+    """What a check returns for a head with that module."""
+    head = Toy(SMALL, module=module)
+    (check,) = (each for each in checks_for("head", head) if each.name == name)
+    return check(head)
+
+
+def test_a_flip_that_is_off_by_one_pixel_of_the_maps_is_found() -> None:
+    with pytest.raises(PosenasError, match=r"decoded 2\.\d pixels of the view farther"):
+        asked("mirrored_outputs_are_undone", OffByAStride)
+
+
+def test_a_near_name_of_the_module_is_found_and_its_flip_is_not_asked_for() -> None:
+    with pytest.raises(PosenasError, match=r"has 'average_mirored'; was 'average_mirrored' of FlipTest"):
+        asked("methods_are_the_contracts", NearlyFlipped)
+    assert "no average_mirrored" in asked("mirrored_outputs_are_undone", WithoutFlip)

@@ -94,7 +94,7 @@ def _name_plugin(error: Exception) -> None:
 
     culprit = plugin_in(error.__traceback__)
     if culprit:
-        tell(f"posenas: a bug in {culprit}: {type(error).__name__}: {error}; tell its authors", err=True)
+        tell(f"posenas: a bug in {culprit}: {type(error).__name__}: {error}; {culprit.remedy}", err=True)
 
 
 def _answered() -> int:

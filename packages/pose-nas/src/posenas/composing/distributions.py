@@ -5,6 +5,7 @@ Nothing here raises for a distribution that is damaged or outdated: its plugins 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -126,6 +127,16 @@ def _is_newer(core: Requirement) -> bool:
 def is_installed(distribution: str) -> bool:
     """Return whether a distribution of that name is installed."""
     return next(iter(metadata.distributions(name=distribution)), None) is not None
+
+
+def is_editable(distribution: str) -> bool:
+    """Return whether a distribution was installed by `pip install -e`: its source is somebody's own."""
+    found = next(iter(metadata.distributions(name=distribution)), None)
+    try:
+        origin = json.loads((found and found.read_text("direct_url.json")) or "{}")
+    except (OSError, ValueError):  # damaged metadata, which is told elsewhere
+        return False
+    return isinstance(origin, dict) and bool((origin.get("dir_info") or {}).get("editable"))
 
 
 def one_line(text: str) -> str:

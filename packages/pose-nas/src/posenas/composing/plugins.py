@@ -23,6 +23,7 @@ from posenas.composing.distributions import (
     describe,
     entry_points,
     folder_name,
+    is_editable,
     is_installed,
     left_out,
     one_line,
@@ -78,6 +79,11 @@ class Owner:
         plugin = find_plugin(self.kind, self.name)
         return f"{self.kind} {self.name}" if plugin is None else str(plugin)
 
+    @property
+    def remedy(self) -> str:
+        """What to do about its fault."""
+        return to_mend(find_plugin(self.kind, self.name))
+
 
 def find_plugins(kinds: Iterable[str] = KINDS) -> tuple[Plugin, ...]:
     """Return every installed plugin of these kinds, usable or not, by kind and name; import none of them."""
@@ -123,7 +129,25 @@ def find_plugin(kind: str, name: str) -> Plugin | None:
 
 def remedy(plugin: Plugin) -> str:
     """Return what to do about a plugin that cannot be used: the tail of an error."""
+    if is_editable(plugin.distribution):
+        return f"mend {_module(plugin)}, or pip install -e again if its entry points were changed"
     return f"try pip install --upgrade {plugin.distribution}, or tell its authors"
+
+
+def to_mend(plugin: Plugin | None, place: str = "") -> str:
+    """Return what to do about a bug of a plugin: whoever installed it as editable is its author.
+
+    Args:
+        plugin: None for a component that no package offers.
+        place: file and line of the bug, if they are known.
+    """
+    if plugin is None or not is_editable(plugin.distribution):
+        return "tell its authors"
+    return f"mend {place or _module(plugin)}"
+
+
+def _module(plugin: Plugin) -> str:
+    return f"the module {plugin.entry_point.partition(':')[0]}"
 
 
 def offered(kinds: tuple[str, ...], *, named: str = "") -> tuple[Plugin, ...]:

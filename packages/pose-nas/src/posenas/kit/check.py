@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from posenas.composing.culprit import plugin_in
 from posenas.contract.errors import PosenasError
 
 
@@ -15,13 +16,13 @@ class Check:
     """One question to a component of a kind.
 
     Attributes:
-        ask: takes the component, and raises an error where the answer is no. Its docstring's
-            first line is `Check that ...`.
+        ask: takes the component, and raises an error where the answer is no. It may return why there is
+            nothing to ask. Its docstring's first line is `Check that ...`.
         remedy: what its authors can do about a failure.
         needs: the capability that a component must have to be asked.
     """
 
-    ask: Callable[[Any], None]
+    ask: Callable[[Any], str | None]
     remedy: str
     needs: type = object
 
@@ -40,19 +41,47 @@ class Check:
         words = words.removeprefix("Check that ")
         return words[:1].upper() + words[1:]
 
-    def __call__(self, component: Any) -> None:
-        """Ask the component.
+    def __call__(self, component: Any) -> str:
+        """Ask the component, and return why there is nothing to ask; or nothing.
 
         Raises:
             PosenasError: what is wrong in one line, and the remedy at its end.
         """
         try:
-            self.ask(component)
-        except PosenasError as error:
-            raise PosenasError(f"{error}; {self.remedy}") from error
+            return self.ask(component) or ""
         except Exception as error:  # a plugin is tried here, and may raise anything
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise PosenasError(f"{reason:.200}; {self.remedy}") from error
+            raise self._told(error) from error
+
+    def _told(self, error: Exception) -> PosenasError:
+        bug = _first(error)
+        words = str(error) if isinstance(error, PosenasError) else f"{_reason(error):.200}"
+        culprit = None if isinstance(bug, PosenasError) else plugin_in(bug.__traceback__)
+        if culprit is None:
+            return PosenasError(f"{words}; {self.remedy}")
+        return BugError(f"a bug in {culprit}: {words}", f"{culprit.place}: {_reason(bug)}")
+
+
+class BugError(PosenasError):
+    """A plugin raised what is no answer of a check: many checks may meet the same bug.
+
+    Attributes:
+        bug: the file, the line and the reason, the same for each check that meets it.
+    """
+
+    def __init__(self, words: str, bug: str) -> None:
+        super().__init__(words)
+        self.bug = bug
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return what an error of ours was made from, or the error itself."""
+    while isinstance(error, PosenasError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def require(condition: bool, problem: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from posenas.composing.checks.conformity import check_methods
+from posenas.composing.checks.conformity import check_methods, check_module_methods
 from posenas.composing.plugins import Owner
 from posenas.contract.errors import PosenasError
 from posenas.kit.check import Check
@@ -15,7 +15,12 @@ def method_check(kind: str) -> Check:
 
     def methods_are_the_contracts(component: Any) -> None:
         """Check that methods have the names and parameters of the contract, and none is nearly named so."""
-        warnings = check_methods(kind, component, owner=Owner(kind, type(component).__name__))
+        owner = Owner(kind, type(component).__name__)
+        warnings = check_methods(kind, component, owner=owner)
+        if kind == "head":
+            from posenas.kit.modules_of_heads import build  # here, for it loads torch
+
+            warnings += check_module_methods(build(component, views=1).module, owner=owner)
         if warnings:
             raise PosenasError(warnings[0])
 

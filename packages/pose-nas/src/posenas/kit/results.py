@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from posenas.composing.plugins import Plugin
 from posenas.contract.errors import PosenasError
+from posenas.kit.check import BugError
 from posenas.kit.components import ComponentCheck, checks_of_plugin, missing_options, plugins_of, unread_files
 from posenas.kit.kinds import refusal_of
 
@@ -61,18 +62,32 @@ def results_of(name: str, options: Mapping[str, Any]) -> Iterator[Result]:
         except PosenasError as error:
             yield Result(plugin, "is_made", "FAILED", str(error))
             continue
-        yield from map(_result, checks)
+        seen: dict[str, str] = {}
+        yield from (_result(check, seen) for check in checks)
         refusal = refusal_of(plugin.kind, checks[0].component)
         if refusal:
             yield Result(plugin, "works_with_a_toy", "not run", refusal)
 
 
-def _result(check: ComponentCheck) -> Result:
+def _result(check: ComponentCheck, seen: dict[str, str]) -> Result:
+    """Run a check.
+
+    Args:
+        check: with its component.
+        seen: the checks that met a bug of the plugin first, by the bug; this one is added.
+    """
     began = time.perf_counter()
     status: Status = "ok"
     words = check.check.sentence
     try:
-        check.check(check.component)
+        missing = check.check(check.component)
+        if missing:
+            status, words = "not run", missing
+    except BugError as error:
+        first = seen.setdefault(error.bug, check.check.name)
+        status, words = "FAILED", str(error)
+        if first != check.check.name:
+            status, words = "not run", f"the bug that {first} met"
     except PosenasError as error:
         status, words = "FAILED", str(error)
     return Result(check.plugin, check.check.name, status, words, time.perf_counter() - began)

@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from posenas.composing.checks.signatures import misfit, near_misses
+from posenas.composing.culprit import plugin_in
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import View
 from posenas.contract.components import (
@@ -86,7 +87,9 @@ def failed(owner: Owner, what: str, error: Exception) -> PosenasError:
         error: what it raised.
     """
     reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return PosenasError(f"{owner}: {what} failed: {reason:.{_LONGEST}}; tell its authors")
+    culprit = plugin_in(error.__traceback__)
+    remedy = culprit.remedy if culprit else owner.remedy
+    return PosenasError(f"{owner}: {what} failed: {reason:.{_LONGEST}}; {remedy}")
 
 
 def refuse(owner: Owner, problem: str) -> None:
@@ -97,7 +100,7 @@ def refuse(owner: Owner, problem: str) -> None:
         problem: the problem in words, or empty.
     """
     if problem:
-        raise PosenasError(f"{owner}: {problem}; tell its authors")
+        raise PosenasError(f"{owner}: {problem}; {owner.remedy}")
 
 
 def check_methods(kind: str, component: object, *, owner: Owner) -> list[str]:
