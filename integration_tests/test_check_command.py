@@ -41,6 +41,12 @@ def test_a_failure_is_a_line_with_a_remedy_and_the_status_is_1(posenas: Posenas,
     assert failed[0].endswith("leave out modules that forward does not use, and detach nothing")
 
 
+def test_an_option_that_no_component_has_is_refused(posenas: Posenas, install: Install) -> None:
+    install("plain-space", PLAIN, entry_points=ENTRY)
+    line = refusal(posenas("check", "plain-space", "-o", "space.widst=8"))
+    assert "unknown option 'space.widst' of what is checked; did you mean 'space.widest'?" in line
+
+
 def test_json_has_a_row_for_each_check(posenas: Posenas, install: Install) -> None:
     install("plain-space", DETACHED, entry_points=ENTRY)
     answer = posenas("check", "plain-space", "--json")

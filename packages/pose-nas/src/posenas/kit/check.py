@@ -58,14 +58,16 @@ class Check:
         culprit = None if isinstance(bug, PosenasError) else plugin_in(bug.__traceback__)
         if culprit is None:
             return PosenasError(f"{words}; {self.remedy}")
-        return BugError(f"a bug in {culprit}: {words}", f"{culprit.place}: {_reason(bug)}")
+        return BugError(
+            f"a bug in {culprit}: {words}; {self.remedy}", f"a bug in {culprit}: {_reason(bug):.200}"
+        )
 
 
 class BugError(PosenasError):
     """A plugin raised what is no answer of a check: many checks may meet the same bug.
 
     Attributes:
-        bug: the file, the line and the reason, the same for each check that meets it.
+        bug: the plugin, the file, the line and the reason; the same words for each check that meets it.
     """
 
     def __init__(self, words: str, bug: str) -> None:

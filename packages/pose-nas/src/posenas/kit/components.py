@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from posenas.composing.loading import load_class
 from posenas.composing.options import describe_options, make_component
 from posenas.composing.plugins import Plugin, find_plugins
-from posenas.contract.errors import PosenasError
+from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.kinds import CLASS_KINDS
 from posenas.kit.check import Check
 from posenas.kit.kinds import checks_for
@@ -53,12 +53,33 @@ def checks_of(name: str, *, options: Mapping[str, Any] | None = None) -> list[Co
         name: of the distribution; or of one component, `KIND:NAME` such as `space:plain`, or
             `DISTRIBUTION:NAME`.
         options: values by table and key, such as `{"dataset.root": "tests/data"}`; each goes to the
-            components that have such an option.
+            components that have such an option. Those of other kinds than the package's are not used.
 
     Raises:
-        PosenasError: where nothing is offered, or a component cannot be made.
+        PosenasError: where nothing is offered, a component cannot be made, or none has an option.
     """
-    return [each for plugin in plugins_of(name) for each in checks_of_plugin(plugin, options or {})]
+    plugins, options = plugins_of(name), options or {}
+    absent = {*CLASS_KINDS} - {plugin.kind for plugin in plugins}
+    check_options(plugins, [each for each in options if each.partition(".")[0] not in absent])
+    return [each for plugin in plugins for each in checks_of_plugin(plugin, options)]
+
+
+def check_options(plugins: Iterable[Plugin], options: Iterable[str]) -> None:
+    """Raise PosenasError where none of the plugins has an option, such as `head.bet`; names the nearest.
+
+    Args:
+        plugins: whose options may be given.
+        options: the names, such as `dataset.root`. One of a plugin that cannot be imported is let pass.
+    """
+    known: set[str] = set()
+    for plugin in plugins:
+        try:
+            known |= {f"{plugin.kind}.{option.name}" for option in describe_options(load_class(plugin))}
+        except PosenasError:
+            return  # its own line tells why, and nobody knows its options
+    for name in options:
+        if name not in known:
+            raise PosenasError(f"unknown option {name!r} of what is checked; {suggestion(name, known)}")
 
 
 def checks_of_plugin(plugin: Plugin, options: Mapping[str, Any]) -> Iterator[ComponentCheck]:

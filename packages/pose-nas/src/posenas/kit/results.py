@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from posenas.composing.plugins import Plugin
 from posenas.contract.errors import PosenasError
 from posenas.kit.check import BugError
-from posenas.kit.components import ComponentCheck, checks_of_plugin, missing_options, plugins_of, unread_files
+from posenas.kit.components import (
+    ComponentCheck,
+    check_options,
+    checks_of_plugin,
+    missing_options,
+    plugins_of,
+    unread_files,
+)
 from posenas.kit.kinds import refusal_of
 
 Status = Literal["ok", "FAILED", "not run"]
@@ -28,6 +35,7 @@ class Result:
             work with the kit's toy.
         words: what is checked, or what is wrong and the remedy.
         seconds: how long it took.
+        bug: a bug of the plugin with its file and line, if the check met one.
     """
 
     plugin: Plugin
@@ -35,6 +43,7 @@ class Result:
     status: Status
     words: str
     seconds: float = 0.0
+    bug: str = ""
 
 
 def results_of(name: str, options: Mapping[str, Any]) -> Iterator[Result]:
@@ -45,9 +54,11 @@ def results_of(name: str, options: Mapping[str, Any]) -> Iterator[Result]:
         options: values by table and key, such as `{"dataset.root": "data"}`.
 
     Raises:
-        PosenasError: where nothing is offered.
+        PosenasError: where nothing is offered, or none of it has an option that is given.
     """
-    for plugin in plugins_of(name):
+    plugins = plugins_of(name)
+    check_options(plugins, options)
+    for plugin in plugins:
         try:
             missing = missing_options(plugin, options)
             if missing:
@@ -62,32 +73,43 @@ def results_of(name: str, options: Mapping[str, Any]) -> Iterator[Result]:
         except PosenasError as error:
             yield Result(plugin, "is_made", "FAILED", str(error))
             continue
-        seen: dict[str, str] = {}
-        yield from (_result(check, seen) for check in checks)
+        yield from _asked(checks)
         refusal = refusal_of(plugin.kind, checks[0].component)
         if refusal:
             yield Result(plugin, "works_with_a_toy", "not run", refusal)
 
 
-def _result(check: ComponentCheck, seen: dict[str, str]) -> Result:
-    """Run a check.
+def _asked(checks: Sequence[ComponentCheck]) -> Iterator[Result]:
+    """Yield the results of a component's checks one by one; from the first bug on, all of them at the end."""
+    held: list[Result] = []
+    for check in checks:
+        result = _result(check)
+        if result.bug or held:
+            held.append(result)
+        else:
+            yield result
+    yield from (_told_once(result, held) for result in held)
 
-    Args:
-        check: with its component.
-        seen: the checks that met a bug of the plugin first, by the bug; this one is added.
-    """
+
+def _told_once(result: Result, others: Sequence[Result]) -> Result:
+    """Return the result of a check; of a bug that several met, the first one tells it, without a remedy."""
+    met = [each.check for each in others if each.bug == result.bug]
+    if not result.bug or len(met) == 1:
+        return result
+    if result.check == met[0]:
+        return replace(result, words=result.bug)
+    return replace(result, status="not run", words=f"the bug that {met[0]} met")
+
+
+def _result(check: ComponentCheck) -> Result:
     began = time.perf_counter()
     status: Status = "ok"
-    words = check.check.sentence
+    words, bug = check.check.sentence, ""
     try:
         missing = check.check(check.component)
         if missing:
             status, words = "not run", missing
-    except BugError as error:
-        first = seen.setdefault(error.bug, check.check.name)
-        status, words = "FAILED", str(error)
-        if first != check.check.name:
-            status, words = "not run", f"the bug that {first} met"
     except PosenasError as error:
         status, words = "FAILED", str(error)
-    return Result(check.plugin, check.check.name, status, words, time.perf_counter() - began)
+        bug = error.bug if isinstance(error, BugError) else ""
+    return Result(check.plugin, check.check.name, status, words, time.perf_counter() - began, bug)
