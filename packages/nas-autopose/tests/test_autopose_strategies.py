@@ -91,6 +91,34 @@ def test_bilevel_trains_in_slices_scores_draws_and_trains_its_answer_anew(tmp_pa
     assert heard.warnings == []
 
 
+class Undivided(Gated):
+    """The same space, whose networks are trained as they were found."""
+
+    def derived(self, genotype: Genotype) -> Genotype:
+        return genotype
+
+
+def test_the_winner_may_begin_with_the_shared_weights(tmp_path: Path) -> None:
+    shared = replace(SMALL, final_weights="shared")
+    searched(tmp_path / "fits", shared, space=Undivided())
+    records = Journal(Run(tmp_path / "fits").journal_file).records
+    (answer,) = [each for each in records if each["effect"] == "train"]
+    learnt = [each["result"]["weights"] for each in records if each["effect"] == "train relaxed"]
+    assert answer["inputs"]["init"] == learnt[-1]
+    heard = Heard()
+    searched(tmp_path / "derived", shared, heard)
+    assert [text.partition(":")[0] for text in heard.warnings] == ["final_weights=shared"]
+
+
+@pytest.mark.parametrize("strategy", [SMALL, Gumbel(epochs=2, final_epochs=3)])
+def test_the_plan_is_a_shared_and_a_final_training(strategy: Any) -> None:
+    plan = strategy.trainings(Gated())
+    assert [(each.phase, each.epochs, each.number) for each in plan] == [
+        ("shared", strategy.epochs, 1),
+        ("final", strategy.final_epochs, 1),
+    ]
+
+
 def test_the_weights_of_earlier_epochs_are_deleted(tmp_path: Path) -> None:
     searched(tmp_path, SMALL)
     records = Journal(Run(tmp_path).journal_file).records

@@ -61,6 +61,23 @@ def test_synchronous_answers_with_the_architecture_that_it_learnt(composed: Comp
         assert torch.equal(weights[f"backbone.{name}"], torch.tensor(value))
 
 
+@pytest.mark.parametrize("option", ["learnt", "fresh"])
+def test_the_found_network_begins_with_what_the_option_says(
+    composed: Compose, tmp_path: Path, option: str
+) -> None:
+    run(composed("synchronous", epochs=1, final_epochs=1, final_weights=option), tmp_path / "run")
+    records = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
+    (learnt,) = [each["result"]["weights"] for each in records if each["effect"] == "train relaxed"]
+    (last,) = [each["inputs"]["init"] for each in records if each["effect"] == "train"]
+    assert last == (learnt if option == "learnt" else None)
+
+
+def test_weights_of_a_training_that_is_not_made_are_refused() -> None:
+    with pytest.raises(ValueError, match="with final_epochs=0 the found network is not trained again"):
+        Synchronous(final_weights="fresh")
+    assert [each.phase for each in Synchronous().trainings(None)] == ["shared"]  # type: ignore[arg-type]
+
+
 def test_architecture_as_fast_as_the_weights_or_at_its_own_rate(composed: Compose, tmp_path: Path) -> None:
     moved = [
         values(run(composed("synchronous", epochs=2, **options), tmp_path / name).genotype).abs().max()

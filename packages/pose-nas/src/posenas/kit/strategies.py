@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import check_genotype
-from posenas.contract.problem import Demanding, Strategy
+from posenas.contract.phases import Phase
+from posenas.contract.problem import Demanding, Planned, Strategy
 from posenas.contract.trial import Trial
 from posenas.kit.check import Check, require
 from posenas.kit.toy_problem import BEST, StoppedError, ToyProblem
@@ -93,6 +96,28 @@ def genotypes_lie_inside(strategy: Strategy) -> None:
         check_genotype(genotype, problem.space.dimensions())
 
 
+def the_plan_is_kept(strategy: Strategy) -> None:
+    """Check that a strategy that tells its trainings beforehand asks for them, and for no others."""
+    if not isinstance(strategy, Planned):
+        return
+    problem = ToyProblem()
+    _trials(strategy, problem)
+    most: Counter[tuple[Phase, int]] = Counter()
+    for each in strategy.trainings(problem.space):
+        most[each.phase, each.epochs] += each.number
+    asked = Counter(problem.trainings)
+    require(
+        most.keys() == asked.keys() and all(asked[each] <= number for each, number in most.items()),
+        f"trainings() tells {_listed(most)}, and a search of the toy asks for {_listed(asked)}",
+    )
+
+
+def _listed(trainings: Mapping[tuple[Phase, int], int]) -> str:
+    return ", ".join(
+        f"{number} x {phase} of {epochs} epochs" for (phase, epochs), number in trainings.items()
+    )
+
+
 def a_stopped_search_is_resumed(strategy: Strategy) -> None:
     """Check that a search stopped at every third effect leaves the journal of one that was not."""
     with TemporaryDirectory() as folder:
@@ -140,4 +165,5 @@ STRATEGY_CHECKS = (
         a_stopped_search_is_resumed,
         "let search begin anew each time, and depend on what problem gives alone",
     ),
+    Check(the_plan_is_kept, "give the epochs of every training, and the largest number of them"),
 )

@@ -14,6 +14,7 @@ from posenas.contract.components import Backbone, Distillable
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, check_part, sample_uniform
 from posenas.contract.goals import MetricLimit, Objective
+from posenas.contract.phases import Phase, phase_of
 from posenas.contract.problem import Beginning, Candidate, Learning, Relaxation, Span, Step, Weights
 from posenas.contract.randomness import derive_rng
 from posenas.contract.trial import Trial
@@ -64,6 +65,7 @@ class ToyProblem:
         genotypes: those that were to be trained, scored or counted.
         answers: the trials that `evaluate` gave.
         shared: the weights of super-networks.
+        trainings: phase and epochs of each training; of one in slices, the whole's, once.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class ToyProblem:
         self.genotypes: list[Genotype] = []
         self.answers: list[Trial] = []
         self.shared: list[Weights] = []
+        self.trainings: list[tuple[Phase, int]] = []
         self._seed, self._failing, self._journal, self._left = seed, failing, journal, stop_after
 
     def offers(self, capability: type) -> bool:
@@ -151,6 +154,7 @@ class ToyProblem:
         name: str = "super-network",  # noqa: ARG002
         span: Span | None = None,
     ) -> Weights:
+        self._note_training("shared", epochs, span)
         inputs = {"step": identity(step, role="step"), "epochs": epochs, "on": on}
         self.shared.append(Weights(self._trained("train_shared", inputs, init, span), shared=True))
         return self.shared[-1]
@@ -166,6 +170,7 @@ class ToyProblem:
         span: Span | None = None,
     ) -> Weights:
         self.genotypes.append(genotype)
+        self._note_training(phase_of(on), epochs, span)
         inputs = {"genotype": dict(genotype), "epochs": epochs, "on": on, "repeat": repeat}
         if isinstance(init, Beginning):
             inputs, init = inputs | {"beginning": init.value}, None
@@ -205,6 +210,10 @@ class ToyProblem:
 
     def discard(self, weights: Weights) -> None:
         """Delete nothing: there are no files."""
+
+    def _note_training(self, phase: Phase, epochs: int, span: Span | None) -> None:
+        if span is None or not span.begin:
+            self.trainings.append((phase, span.of if span else epochs))
 
     def _trained(
         self, effect: str, inputs: Mapping[str, Any], init: Weights | None, span: Span | None
