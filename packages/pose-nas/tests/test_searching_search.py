@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from posenas.composing.phases import PhaseSettings
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
 from posenas.contract.goals import MetricLimit, Objective
 from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
+from posenas.data.augment import Augmentation
+from posenas.learning.settings import TrainingSettings
 from posenas.reporting import results as reported
 from posenas.reporting.comparison import compare as comparing
 from posenas.runs.events import Events
@@ -61,6 +64,13 @@ def honest(problem: Problem) -> Iterator[Trial]:
     yield from problem.evaluate_many([SMALL], small, stage="candidate", calibration_people=0)
     wide = problem.train(WIDE, epochs=1)
     yield problem.evaluate(WIDE, wide, stage="final")
+
+
+def test_settings_of_a_phase_that_was_not_trained_are_told_at_the_end(tmp_path: Path) -> None:
+    own = PhaseSettings(TrainingSettings(batch_size=2, workers=0), Augmentation())
+    heard = Heard()
+    searched(tmp_path / "run", Strategy(honest), heard, phases={"shared": own, "final": own})
+    assert heard.warnings == ["the settings of phase shared had no effect: there was no such training"]
 
 
 def test_the_answer_and_all_trials_are_written(tmp_path: Path) -> None:

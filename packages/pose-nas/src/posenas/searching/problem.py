@@ -21,7 +21,7 @@ from posenas.contract.components import SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, check_genotype, check_part, genotype_id
 from posenas.contract.goals import MetricLimit, Objective
-from posenas.contract.phases import phase_of
+from posenas.contract.phases import Phase, phase_of
 from posenas.contract.problem import Beginning, Candidate, Learning, Relaxation, Span, Step, Weights
 from posenas.contract.randomness import derive_rng
 from posenas.contract.trial import Trial
@@ -90,6 +90,7 @@ class JournaledProblem:
         self._crew: Crew | None = None
         self._costs: dict[tuple[str, str], Mapping[str, float]] = {}
         self._shared: set[str] = set()
+        self._trained: set[Phase] = set()
 
     @property
     def space(self) -> SearchSpace:
@@ -225,6 +226,7 @@ class JournaledProblem:
         name: str = "super-network",
         span: Span | None = None,
     ) -> Weights:
+        self._trained.add("shared")
         training = Training(step, epochs, on, self._watch(f"training {name}"), "shared", init, span)
         result = self._memory.perform(shared_training(self._resources, training))
         return self._weights(result, shared=True)
@@ -240,6 +242,7 @@ class JournaledProblem:
         span: Span | None = None,
     ) -> Weights:
         self._check(genotype)
+        self._trained.add(phase_of(on))
         watch = self._watch("training network")
         training = Training(SupervisedStep(), epochs, on, watch, phase_of(on), init, span)
         effect = network_training(self._resources, genotype, training, repeat=repeat)
@@ -256,6 +259,7 @@ class JournaledProblem:
         span: Span | None = None,
         shared: bool = False,
     ) -> Relaxation:
+        self._trained.add("shared")
         watch = self._watch("training network and architecture")
         training = Training(step, epochs, learning.on, watch, "shared", init, span)
         effect = relaxed_training(self._resources, training, start=start, learning=learning, shared=shared)
@@ -308,6 +312,7 @@ class JournaledProblem:
         self, candidates: Sequence[Candidate], *, epochs: int, stage: str
     ) -> Iterator[Trial]:
         self._check(*(candidate.genotype for candidate in candidates))
+        self._trained.add("candidate")
         jobs = [
             Job(candidate.genotype, epochs=epochs, **beginning(self._resources, candidate.init))
             for candidate in candidates
@@ -351,6 +356,10 @@ class JournaledProblem:
     def check_journal(self) -> None:
         """Refuse to go on if somebody else changed the journal, which is put back."""
         self._memory.check_journal()
+
+    def untrained(self) -> list[Phase]:
+        """Return the phases with settings of their own in which nothing was trained."""
+        return [phase for phase in self._composition.phases if phase not in self._trained]
 
     def is_shared(self, file: str) -> bool:
         """Tell whether a weights file holds a super-network of this search."""

@@ -14,6 +14,7 @@ from posenas.composing.goals.objectives import front
 from posenas.composing.plugins import Owner
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
+from posenas.contract.problem import Planned
 from posenas.contract.trial import Trial
 from posenas.runs.checksums import write_results
 from posenas.runs.events import Events
@@ -99,7 +100,7 @@ def _searched(composition: Composition, run: Run, journal: Journal, *, events: E
         raise PosenasError(f"the final network failed: {outcome.best.failure}")
     write_results(run.path, _results(run, outcome, problem, composition))
     log.unlink(missing_ok=True)
-    for missed in _missed(outcome, composition):
+    for missed in (*_missed(outcome, composition), *_without_effect(composition, problem)):
         events.warn(missed)
     events.tell("run_finished", run=run.path, trials=outcome.trials)
     return outcome
@@ -175,6 +176,13 @@ def _missed(outcome: Outcome, composition: Composition) -> Iterator[str]:
     for limit, sentence in final_figures(limits, outcome.best):
         if limit.violation_of(outcome.best) > 0:
             yield sentence
+
+
+def _without_effect(composition: Composition, problem: JournaledProblem) -> Iterator[str]:
+    """Yield a sentence for each phase whose settings nothing took; of a plan this was told before."""
+    if not isinstance(composition.strategy, Planned):
+        for phase in problem.untrained():
+            yield f"the settings of phase {phase} had no effect: there was no such training"
 
 
 def _json(value: object) -> bytes:
