@@ -18,7 +18,7 @@ from posenas.composing.settings import make_augmentation, make_settings
 from posenas.data.mosaic import ImageAugmentation
 from posenas.learning.schedule import learning_rate
 from posenas.learning.settings import TrainingSettings
-from posenas.runs.recipe import Recipe, read_recipe, recipe_from_tables
+from posenas.runs.recipe import ComponentChoice, Recipe, read_recipe, recipe_from_tables
 from running import Answer
 from whole_body_files import write_whole_bodies
 
@@ -444,3 +444,25 @@ def test_a_recipe_trains(posenas: Posenas, data: Path, name: str) -> None:
     losses = [float(each) for each in re.findall(r"loss (\S+)$", answer.err, re.M)]
     assert losses
     assert all(map(math.isfinite, losses)), answer.err
+
+
+@pytest.mark.parametrize(
+    ("space", "options"),
+    [
+        *(("ofa", {"backbone": backbone}) for backbone in ("resnet50", "mobilenetv3", "hrnet-w32")),
+        ("evo", {"width": 1.0}),
+        ("cnf", {"width": 1.0}),
+        ("yolo", {"size": "s"}),
+    ],
+)
+def test_the_recipe_that_a_space_names_has_what_it_is_made_for(space: str, options: dict[str, Any]) -> None:
+    made = make("space", ComponentChoice(space, options)).made_for()
+    recipe = recipe_from_tables(read_recipe(FOLDER.parent / made.recipe))
+    assert (recipe.space.name, recipe.head.name) == (space, made.head["name"])
+    assert maps(option_values(make("head", recipe.head))) == maps(made.head)
+
+
+def maps(head: Mapping[str, Any]) -> list[Any]:
+    """What targets are made of; a standard deviation as a share of the view, which may be another one."""
+    deviation = head["sigma"] / head["input_size"][0] if "sigma" in head else None
+    return [head.get("encoding"), head.get("loss"), deviation]

@@ -99,6 +99,12 @@ def test_few_passes_over_many_people() -> None:
     ]
 
 
+def test_many_passes_over_few_people() -> None:
+    few = outlook(("shared", 250, 300), ("final", 210, 250), ranking=100, views=139)
+    (note,) = told(few, made_for=replace(LARGE, head={"name": "heatmap"}))
+    assert note.endswith("lower; so few people need published weights to begin with (--init FILE)")
+
+
 def test_few_ranking_people() -> None:
     # the standard deviation of scores from 0 to 1 is 0.5 at most: 0.5 / 16 and 0.5 / sqrt(5000)
     assert told(outlook(*LONG)) == [

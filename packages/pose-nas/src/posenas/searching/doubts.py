@@ -14,6 +14,8 @@ _FEWEST_STEPS = 50
 rate in a step. The smallest recipe, on 45 photographs, has 120 for its super-network."""
 _SHARE_OF_VIEWS = 0.1
 """The share of a published training's views below which a network is far from what was published."""
+_MANY_PASSES = 100
+"""Passes from which on more of them do not stand for more people."""
 _SHARE_OF_PIXELS = 0.5
 _SHARE_OF_RANKING = 0.05
 """The share of the training people below which more could rank candidates for little."""
@@ -76,14 +78,20 @@ def _few_views(composition: Composition, outlook: Outlook) -> Iterator[str]:
     made = composition.made_for
     if made is None or not made.views or outlook.trainings is None:
         return
-    views = sum(each.epochs * each.views for each in outlook.trainings if each.phase != "candidate")
+    judged = [each for each in outlook.trainings if each.phase != "candidate"]
+    views = sum(each.epochs * each.views for each in judged)
     share = views / made.views
     if share < _SHARE_OF_VIEWS:
+        many = sum(each.epochs for each in judged) >= _MANY_PASSES
         recipe = f"; {made.recipe} trains as published" if made.recipe else ""
+        longer = f"raise {_epochs(composition)}{recipe}"
+        helps = (
+            f"so few {outlook.unit} need published weights to begin with (--init FILE)" if many else longer
+        )
         yield (
             f"the trainings show {views:,} views of {outlook.unit}, {share:.1%} of the {made.views:,} that "
             f"published networks of space {composition.recipe.space.name} saw: scores will be far lower; "
-            f"raise {_epochs(composition)}{recipe}"
+            f"{helps}"
         )
 
 
