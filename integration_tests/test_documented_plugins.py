@@ -213,7 +213,8 @@ def test_every_type_of_the_contract_has_a_table() -> None:
         each.__name__ for group in (*_CAPABILITIES.values(), _OF_HEAD_MODULES, _OF_METERS) for each in group
     }
     never_met = {"Limit"}  # strategies ask `within_limits`
-    assert types - capabilities - never_met == {name for _, name, _ in TYPES}
+    described = {name for _, name, _ in TYPES}
+    assert types - capabilities - never_met <= described <= types  # capabilities stand on their kind's page
 
 
 @pytest.mark.parametrize("kind", CLASS_KINDS)
