@@ -163,6 +163,11 @@ def test_after_a_minute_the_time_is_told_once() -> None:
     assert left(("training super-network", 1, 100)) == [(100 - 61) + 3 * 10 + 200]
 
 
+def test_the_next_kind_of_training_has_a_pace_of_its_own() -> None:
+    trainings = ("training super-network", 1, 100), None, ("training network", 1, 200)
+    assert left(*trainings) == [(100 - 61) + 3 * 10 + 200, 200 - 61]
+
+
 @pytest.mark.parametrize("begin", [21, 38])
 def test_of_a_resumed_training_only_what_was_done_since_counts(begin: int) -> None:
     assert left(("training super-network", begin, 100)) == [100 - (begin + 60) + 30 + 200]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ class _Pace:
 
 
 class TimeLeft:
-    """A listener that tells after a minute, and then every hour, how long the trainings still take.
+    """A listener that tells how long the trainings still take: after a minute of each kind, then every hour.
 
     Every batch that is to come counts as long as one of the trainings that are going on. A training is found
     by its number of batches. Nothing is told of one that was not foreseen.
@@ -51,7 +50,7 @@ class TimeLeft:
         self._over = 0
         self._last: tuple[str, int, float] | None = None
         self._paces: dict[int, _Pace] = {}
-        self._due = -math.inf
+        self._due: dict[int, float] = {}
 
     @hookimpl
     def trial_finished(self) -> None:
@@ -69,10 +68,10 @@ class TimeLeft:
             pace = _Pace(pace.seconds + now - then, pace.batches + done - before)
             self._paces[total] = pace
         self._last = (task, done, now) if done < total else None
-        if pace.seconds >= _FIRST and pace.batches and now >= self._due:
+        if pace.seconds >= _FIRST and pace.batches and now >= self._due.get(total, 0.0):
             left = self._left(done, total)
             if left is not None:
-                self._due = now + _BETWEEN
+                self._due[total] = now + _BETWEEN
                 self._tell(pace.seconds / pace.batches * left)
 
     def _left(self, done: int, total: int) -> int | None:

@@ -47,8 +47,8 @@ class RunEvents:
     def time_left(self, seconds: float) -> None:
         """React to an estimate of how long the trainings of the search still take, without scoring.
 
-        It is told after the first minute of training, and then every hour, where the strategy says beforehand
-        what it trains.
+        It is told after the first minute of each kind of training, and then every hour, where the strategy
+        says beforehand what it trains.
 
         Args:
             seconds: to the end of the last training, if every batch takes as long as those so far.
