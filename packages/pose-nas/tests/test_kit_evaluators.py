@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
+from posenas.composing.checks.evaluators import check_scores
+from posenas.composing.plugins import Owner
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17
 from posenas.contract.samples import Sample
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
+from posenas.kit import evaluators as kit_evaluators
+from posenas.kit.people import drawn_samples
 from posenas.standard.synthetic.dataset import SyntheticDataset
 from posenas.testing import checks_for
 from toy_kit import failures
@@ -58,6 +65,12 @@ class Narrow(MeanDistance):
         return np.float32(super()._figure(errors))
 
 
+class Percent(MeanDistance):
+    def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
+        evaluation = super().evaluate(predictions, truth)
+        return replace(evaluation, by_keypoint={"nose": 100.0})
+
+
 class Upside(MeanDistance):
     def metrics(self) -> Sequence[Metric]:
         return (Metric("error"),)
@@ -79,6 +92,7 @@ EVALUATORS: dict[str, Any] = {
     "methods_are_the_contracts": Misspelt(),
     "metrics_are_declared": SaysMore(),
     "figures_are_plain_numbers": Narrow(),
+    "keypoints_have_shares": Percent(),
     "worse_predictions_score_worse": Upside(),
     "order_does_not_matter": FirstCounts(),
     "inputs_stay_as_they_were": Rounds(),
@@ -162,3 +176,46 @@ def test_one_check_alone_finds_what_is_wrong_with_an_evaluator(name: str) -> Non
 def test_one_check_alone_finds_what_is_wrong_with_a_dataset(name: str) -> None:
     random.seed(1)
     assert list(failures("dataset", DATASETS[name])) == [name]
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "share", "words"),
+    [
+        ("nose", 37.0, "by_keypoint of nose is 37, expected 0 to 1"),
+        ("snout", 0.5, "evaluate has figures of snout, which are no keypoints"),
+        ("nose", 0.5, "by_keypoint is below 1 for perfect predictions: nose"),
+    ],
+)
+def test_a_figure_by_keypoint_is_a_share_that_perfect_predictions_have_whole(
+    keypoints: str, share: float, words: str
+) -> None:
+    class Wrong(MeanDistance):
+        def evaluate(self, predictions: Predictions, truth: GroundTruth) -> Evaluation:
+            return replace(super().evaluate(predictions, truth), by_keypoint={keypoints: share})
+
+    assert words in failures("evaluator", Wrong())["keypoints_have_shares"]
+
+
+@pytest.mark.parametrize(
+    ("higher", "figure", "refused"),
+    [
+        (False, float("inf"), False),
+        (False, float("-inf"), True),
+        (True, float("inf"), True),
+    ],
+)
+def test_only_an_error_may_be_infinite_where_nobody_is_predicted(
+    higher: bool, figure: float, refused: bool
+) -> None:
+    class Endless(MeanDistance):
+        def metrics(self) -> Sequence[Metric]:
+            return (Metric("error", higher_is_better=higher),)
+
+        def _figure(self, errors: Sequence[float]) -> float:
+            return super()._figure(errors) if errors else figure
+
+    truth = GroundTruth(COCO_17, drawn_samples(17))
+    perfect = kit_evaluators._perfect(truth)
+    tried = (perfect, perfect.chosen(np.arange(0)))
+    with pytest.raises(PosenasError, match="expected a finite number") if refused else nullcontext():
+        check_scores(Endless(), truth, tried, owner=Owner("evaluator", "endless"))

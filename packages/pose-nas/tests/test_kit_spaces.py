@@ -246,3 +246,15 @@ def test_the_level_is_named() -> None:
             self.levels = (Level("fine", 4, width), Level("coarse", 16, width))
 
     assert "level 'coarse' of stride 16" in failures("space", SoundSpace(Misnamed))["levels_are_true"]
+
+
+def test_half_of_weight_sharing_is_told() -> None:
+    @dataclass(frozen=True)
+    class Half:
+        def dimensions(self) -> Any: ...
+        def sample(self, rng: Random) -> Any: ...
+        def build(self, genotype: Genotype) -> Any: ...
+        def smallest(self) -> Any: ...
+
+    words = failures("space", Half())["methods_are_the_contracts"]
+    assert "has 'smallest' of WeightSharing and lacks 'largest'; its networks share no weights" in words

@@ -297,3 +297,36 @@ def test_a_toy_search_is_stopped_after_so_many_new_effects(tmp_path: Path) -> No
         with pytest.raises(StoppedError):
             list(Drawn().search(ToyProblem(journal=Journal(path), stop_after=3)))
         assert len(Journal(path).records) == lines
+
+
+class YieldsRows(Drawn):
+    def finish(self, problem: Problem, trials: list[Trial]) -> Iterator[Any]:
+        yield from (trial.as_dict() for trial in super().finish(problem, trials))
+
+
+class RequiresWords(Drawn):
+    def requires(self) -> Sequence[Any]:
+        return ("WeightSharing",)
+
+
+class NotDear(Weighed):
+    @property
+    def dear(self) -> bool:
+        raise AttributeError
+
+
+@pytest.mark.parametrize(
+    ("kind", "component", "check", "words"),
+    [
+        ("strategy", YieldsRows(), "the_best_is_found", "search yields dict, expected what problem.evaluate"),
+        (
+            "strategy",
+            RequiresWords(),
+            "methods_are_the_contracts",
+            "requires names 'WeightSharing', expected",
+        ),
+        ("cost", NotDear(), "methods_are_the_contracts", "dear is missing"),
+    ],
+)
+def test_the_kit_finds_what_composing_finds(kind: str, component: Any, check: str, words: str) -> None:
+    assert words in failures(kind, component)[check]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from posenas.composing.checks.evaluators import check_metrics, order_problem
+from posenas.composing.checks.evaluators import check_metrics, order_problem, shares_problem
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Evaluator
 from posenas.contract.errors import PosenasError
@@ -42,6 +42,18 @@ def figures_are_plain_numbers(evaluator: Evaluator) -> None:
         require(not math.isinf(figure), f"{name} is {figure} for perfect predictions")
     first = evaluator.metrics()[0].name
     require(math.isfinite(evaluation.metrics[first]), f"{first} is not finite for perfect predictions")
+
+
+def keypoints_have_shares(evaluator: Evaluator) -> None:
+    """Check that figures by keypoint are shares of known keypoints, and 1 for perfect predictions."""
+    truth = _truth(evaluator)
+    perfect = _perfect(truth)
+    for predictions in (perfect, _worse(perfect, truth, _ERRORS[-1])):
+        shares = evaluator.evaluate(predictions, truth).by_keypoint
+        problem = shares_problem(shares, truth.keypoints)
+        require(not problem, problem)
+        low = [name for name, share in shares.items() if predictions is perfect and share < 1 - 1e-6]
+        require(not low, f"by_keypoint is below 1 for perfect predictions: {', '.join(low[:3])}")
 
 
 def worse_predictions_score_worse(evaluator: Evaluator) -> None:
@@ -151,6 +163,7 @@ EVALUATOR_CHECKS = (
     Check(
         figures_are_plain_numbers, "convert figures by float(), and give NaN where nothing is to be divided"
     ),
+    Check(keypoints_have_shares, "give a share such as 1 - error / most, or leave by_keypoint out"),
     Check(
         worse_predictions_score_worse, "look at the direction that Metric declares, and at how errors count"
     ),

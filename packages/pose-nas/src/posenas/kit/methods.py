@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from posenas.composing.checks.conformity import check_methods, check_module_methods
+from posenas.composing.checks.conformity import check_methods, check_module_methods, check_requirements
 from posenas.composing.plugins import Owner
 from posenas.contract.errors import PosenasError
 from posenas.kit.check import Check
@@ -21,6 +21,8 @@ def method_check(kind: str) -> Check:
             from posenas.kit.modules_of_heads import build  # here, for it loads torch
 
             warnings += check_module_methods(build(component, views=1).module, owner=owner)
+        if kind == "strategy":
+            check_requirements(component, owner=owner)
         if warnings:
             raise PosenasError(warnings[0])
 

@@ -143,6 +143,8 @@ def _resume(strategy: Strategy, journal: Path, *, stops: int) -> None:
 
 def _trials(strategy: Strategy, problem: ToyProblem) -> list[Trial]:
     trials = list(islice(strategy.search(problem), _MOST))
+    strange = next((each for each in trials if not isinstance(each, Trial)), None)
+    require(strange is None, f"search yields {type(strange).__name__}, expected what problem.evaluate gave")
     require(bool(trials), "search yields no trial")
     require(len(trials) < _MOST, f"search yields {_MOST} trials of a space of 25 genotypes, and does not end")
     return trials

@@ -118,7 +118,17 @@ def check_methods(kind: str, component: object, *, owner: Owner) -> list[str]:
         PosenasError: if a method cannot be called as the contract says.
     """
     refuse(owner, misfit(component, PROTOCOLS[kind]))
-    return _check_capabilities(component, _CAPABILITIES[kind], owner=owner)
+    half = _half_of_sharing(component) if kind == "space" else ""
+    warnings = [f"{owner} {half}"] if half else []
+    return warnings + _check_capabilities(component, _CAPABILITIES[kind], owner=owner)
+
+
+def _half_of_sharing(space: object) -> str:
+    """Say which of two methods a space lacks to share weights; "" where it has both or none."""
+    has, lacks = sorted(("largest", "smallest"), key=lambda name: not hasattr(space, name))
+    if hasattr(space, lacks) or not hasattr(space, has):
+        return ""
+    return f"has {has!r} of WeightSharing and lacks {lacks!r}; its networks share no weights"
 
 
 def check_module_methods(module: nn.Module, *, owner: Owner) -> list[str]:

@@ -11,7 +11,10 @@ from posenas.composing.checks.conformity import blamed, failed, refuse
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Evaluator
 from posenas.contract.errors import PosenasError
+from posenas.contract.keypoints import KeypointSet
 from posenas.contract.scores import Evaluation, GroundTruth, Metric, Predictions
+
+_NEAR = 1e-6
 
 
 def check_metrics(evaluator: Evaluator, *, owner: Owner) -> Sequence[Metric]:
@@ -47,7 +50,7 @@ def check_scores(
         PosenasError: if it does not. If the evaluator cannot read the dataset, the reason is in its own
             words.
     """
-    declared = {metric.name for metric in check_metrics(evaluator, owner=owner)}
+    declared = {metric.name: metric for metric in check_metrics(evaluator, owner=owner)}
     for each in predictions:
         try:
             evaluation = evaluator.evaluate(each, truth)
@@ -56,14 +59,8 @@ def check_scores(
         except Exception as error:
             raise failed(owner, f"evaluate of {len(each.scores)} predictions", error) from error
         check_evaluation(evaluation, declared, owner=owner)
-        if len(each.scores):
-            refuse(owner, _infinite(evaluation.metrics))
-        strange = sorted(set(evaluation.by_keypoint) - set(truth.keypoints.names))
-        if strange:
-            refuse(
-                owner,
-                f"evaluate has figures of {', '.join(strange[:3])}, which are no keypoints of the dataset",
-            )
+        refuse(owner, _infinite(evaluation.metrics, declared, nobody=not len(each.scores)))
+        refuse(owner, shares_problem(evaluation.by_keypoint, truth.keypoints))
     with blamed(owner, "evaluate of predictions in another order"):
         refuse(owner, order_problem(evaluator, predictions[0], truth))
 
@@ -82,7 +79,7 @@ def check_evaluation(evaluation: object, declared: Collection[str], *, owner: Ow
     if not isinstance(evaluation, Evaluation):
         refuse(owner, f"evaluate gives {type(evaluation).__name__}, expected Evaluation")
     else:
-        refuse(owner, _metrics_problem(evaluation.metrics, declared))
+        refuse(owner, _metrics_problem(evaluation.metrics, set(declared)))
 
 
 def order_problem(evaluator: Evaluator, predictions: Predictions, truth: GroundTruth) -> str:
@@ -113,7 +110,33 @@ def _metrics_problem(metrics: Mapping[str, float], declared: Collection[str]) ->
     return ""
 
 
-def _infinite(metrics: Mapping[str, float]) -> str:
-    """Say which figure is infinite. Errors may be where nobody is predicted; NaN is of what is not there."""
-    wrong = [name for name, value in metrics.items() if np.isinf(value)]
+def _infinite(metrics: Mapping[str, float], declared: Mapping[str, Metric], *, nobody: bool) -> str:
+    """Say which figure is infinite; "" if none is. Only errors may be, where nobody is predicted.
+
+    Args:
+        metrics: figures by name. NaN is the figure of what is not there.
+        declared: the metrics by name.
+        nobody: whether there are no predictions.
+    """
+    wrong = [
+        name
+        for name, value in metrics.items()
+        if np.isinf(value) and not (nobody and value > 0 and not declared[name].higher_is_better)
+    ]
     return f"evaluate gives {wrong[0]} as {metrics[wrong[0]]}, expected a finite number" if wrong else ""
+
+
+def shares_problem(shares: Mapping[str, float], keypoints: KeypointSet) -> str:
+    """Say what is wrong with an evaluation's figures by keypoint; "" if nothing is.
+
+    Args:
+        shares: figures by the keypoint's name. NaN is the figure of what is not there.
+        keypoints: the dataset's.
+    """
+    strange = sorted(set(shares) - set(keypoints.names))
+    if strange:
+        return f"evaluate has figures of {', '.join(strange[:3])}, which are no keypoints of the dataset"
+    wrong = [
+        name for name, share in shares.items() if not (-_NEAR <= share <= 1 + _NEAR or math.isnan(share))
+    ]
+    return f"by_keypoint of {wrong[0]} is {shares[wrong[0]]:g}, expected 0 to 1" if wrong else ""

@@ -87,6 +87,8 @@ def near_misses(
 
 
 def _value_problem(component: object, name: str) -> str:
+    if not hasattr(component, name):
+        return f"{name} is missing"
     if callable(getattr(type(component), name, None)):
         return f"{name} is a method, expected a property"
     return ""
