@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
+from unittest import SkipTest
 
 import pytest
 from documented_plugins import FILES
@@ -123,3 +124,43 @@ def test_an_error_in_pytest_names_the_plugin_with_its_version(install: Install) 
 def test_the_page_loads_neither_torch_nor_pytest() -> None:
     code = "import sys, posenas.testing; assert not {'torch', 'pytest'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+FILES_OF_ITS_OWN = """
+from dataclasses import dataclass
+from pathlib import Path
+from posenas import PosenasError, keypoint_set_from_names
+
+@dataclass(frozen=True)
+class Files:
+    root: str = ""
+    def keypoints(self): raise PosenasError("there is no folder")
+    def splits(self): return ("train", "val")
+    def split(self, name): raise PosenasError("there is no folder")
+    def instructions(self): return "Take them from anywhere."
+"""
+
+
+def test_a_dataset_without_its_files_is_one_test_that_is_skipped(install: Install) -> None:
+    install("own-files", FILES_OF_ITS_OWN, entry_points={"posenas.dataset": {"files": "own_files:Files"}})
+    (check,) = checks_of("own-files")
+    with pytest.raises(SkipTest, match=r"there is no folder; give its files by -o"):
+        check()
+
+
+IMPORTER = '''
+def read(published):
+    """Files of a trunk network."""
+    return None
+'''
+
+
+def test_importers_of_weights_are_shown_and_not_checked(posenas: Posenas, install: Install) -> None:
+    install("own-trunk", IMPORTER, entry_points={"posenas.weights": {"trunk": "own_trunk:read"}})
+    assert "`posenas train NETWORK --init FILE --dry-run`" in refusal(posenas("check", "own-trunk"))
+    shown = posenas("show", "weights", "trunk")
+    assert shown.out.startswith(
+        "weights trunk, of own-trunk 1.0 (own_trunk:read)\n\nFiles of a trunk network."
+    )
+    assert "did you mean 'trunk'?" in refusal(posenas("show", "weights", "trunc"))
+    assert "docs/plugins/weights.md" in refusal(posenas("new", "my-trunk", "--kind", "weights"))

@@ -251,11 +251,23 @@ def test_what_the_dataset_noticed_is_told_with_its_split():
     assert found(remarks=remarks) == ["train: 4 annotations are left out", "val: 1 more"]
 
 
+@dataclass(frozen=True)
+class WithPairs(Memory):
+    pairs: tuple[str, ...] = ()
+
+
 def test_unknown_pairs_name_the_option():
-    (finding,) = found(keypoint_set=keypoint_set_from_names(list("12345")))
+    unknown = keypoint_set_from_names(list("12345"))
+    (finding,) = map(str, find(WithPairs(samples(1), samples(11), keypoint_set=unknown)))
     assert finding.startswith("5 keypoints have no known mirror image")
     assert "dataset.pairs=LEFT:RIGHT" in finding
     assert "dataset.pairs=none" in finding
+
+
+def test_unknown_pairs_of_a_dataset_without_the_option_name_the_function():
+    (finding,) = found(keypoint_set=keypoint_set_from_names(list("12345")))
+    assert "keypoint_set_from_names(names, pairs=...)" in finding
+    assert "dataset.pairs" not in finding
 
 
 def test_a_line_is_one_line_of_at_most_400_characters():

@@ -35,14 +35,17 @@ def plugins(as_json: bool) -> None:
 @click.argument("name", default="")
 @json_option
 def show(kind: str, name: str, as_json: bool) -> None:
-    """Show the options of a component: KIND is space, strategy, head, dataset, evaluator or cost. The tables
-    training, augmentation, evaluation and latency of a recipe are shown without a NAME; `augmentation image`
-    is the one of heads that look at whole images."""
+    """Show the options of a component: KIND is space, strategy, head, dataset, evaluator or cost. `weights
+    NAME` shows an importer. The tables training, augmentation, evaluation and latency of a recipe are shown
+    without a NAME; `augmentation image` is the one of heads that look at whole images."""
     import inspect
 
     from posenas.composing.options import describe_options
     from posenas.runs.recipe import cost_table
 
+    if kind == "weights" and name:
+        _show_importer(name, as_json=as_json)
+        return
     component, source = _component(kind, name)
     table = cost_table(name) if kind == "cost" else kind
     options = describe_options(component)
@@ -74,6 +77,27 @@ def show(kind: str, name: str, as_json: bool) -> None:
         default = "(required)" if option.required else option.default
         say(f"  {table}.{option.name} = {default}    ({option.type}{constraints})")
         say(f"      {option.help}{' [may change after training]' if option.after_training else ''}")
+
+
+def _show_importer(name: str, *, as_json: bool) -> None:
+    """Show what an importer of weights says of itself: it has no options."""
+    import inspect
+
+    from posenas.composing.loading import load_entry
+    from posenas.composing.plugins import find_plugins
+
+    plugins = {plugin.name: plugin for plugin in find_plugins(("weights",))}
+    if name not in plugins:
+        raise PosenasError(f"unknown importer of weights {name!r}; {suggestion(name, plugins)}")
+    plugin = plugins[name]
+    source = f"of {plugin.distribution} {plugin.version} ({plugin.entry_point})"
+    about = inspect.getdoc(load_entry(plugin)) or ""
+    if as_json:
+        click.echo(
+            json.dumps({"kind": "weights", "name": name, "source": source, "about": about, "options": []})
+        )
+        return
+    say(f"weights {name}, {source}\n\n{about}\n\nIt reads files of --init, and has no options.")
 
 
 def _component(kind: str, name: str) -> tuple[type[Any], str]:

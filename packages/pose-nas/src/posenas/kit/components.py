@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest import SkipTest
 
 from packaging.utils import canonicalize_name
 
@@ -39,11 +40,14 @@ class ComponentCheck:
 
         Raises:
             PosenasError: the plugin with its version, what is wrong, and the remedy, in one line.
+            unittest.SkipTest: why there is nothing to ask; pytest skips the test with it.
         """
         try:
-            self.check(self.component)
+            missing = self.check(self.component)
         except PosenasError as error:
             raise PosenasError(f"{self.plugin}: {self.check}: {error}") from error
+        if missing:
+            raise SkipTest(f"{self.plugin}: {missing}")
 
 
 def checks_of(name: str, *, options: Mapping[str, Any] | None = None) -> list[ComponentCheck]:
@@ -93,7 +97,11 @@ def checks_of_plugin(plugin: Plugin, options: Mapping[str, Any]) -> Iterator[Com
         PosenasError: where the component cannot be made.
     """
     component = _made(plugin, options)
-    for check in checks_for(plugin.kind, component):
+    for check in (
+        (_FILES,)
+        if plugin.kind == "dataset" and files_are_given(component)
+        else checks_for(plugin.kind, component)
+    ):
         yield ComponentCheck(plugin, component, check)
 
 
@@ -109,11 +117,23 @@ def plugins_of(name: str) -> list[Plugin]:
     """
     plugins = [chosen for plugin in find_plugins(CLASS_KINDS) if (chosen := _named(plugin, name)) is not None]
     if not plugins:
+        others = [plugin for plugin in find_plugins() if _named(plugin, name) is not None]
+        if others:
+            raise PosenasError(_unchecked(name, others[0]))
         raise PosenasError(
             f"{name} offers no component: name an installed package, KIND:NAME such as space:fixed, or "
             "PACKAGE:NAME; `posenas plugins` lists all"
         )
     return plugins
+
+
+def _unchecked(name: str, plugin: Plugin) -> str:
+    tries = {
+        "weights": "`posenas train NETWORK --init FILE --dry-run` tries an importer of weights",
+        "zoo": "`posenas zoo` builds zoo entries",
+    }
+    how = tries.get(plugin.kind, "a short run tries it")
+    return f"{name} offers {plugin.kind} {plugin.name}, and nothing of a kind that is checked; {how}"
 
 
 def _named(plugin: Plugin, name: str) -> Plugin | None:
@@ -136,16 +156,18 @@ def missing_options(plugin: Plugin, options: Mapping[str, Any]) -> list[str]:
     return [name for name in named if name not in options]
 
 
-def unread_files(plugin: Plugin, component: Any) -> str:
-    """Return why a dataset's training people cannot be read, such as a missing folder; or nothing."""
-    if plugin.kind == "dataset":
-        try:
-            component.split("train")
-        except PosenasError as error:
-            return str(error)
-        except Exception:  # a bug, which the dataset's checks find and tell
-            return ""
+def files_are_given(dataset: Any) -> str:
+    """Check that a dataset's training people can be read; what their files lack is no fault of the plugin."""
+    try:
+        dataset.split("train")
+    except PosenasError as error:
+        return f"{error}; give its files by -o, in a test by options of checks_of"
+    except Exception:  # a bug, which the dataset's checks find and tell
+        return ""
     return ""
+
+
+_FILES = Check(files_are_given, "give its files by -o")
 
 
 def _made(plugin: Plugin, options: Mapping[str, Any]) -> Any:

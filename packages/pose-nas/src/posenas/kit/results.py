@@ -16,7 +16,6 @@ from posenas.kit.components import (
     checks_of_plugin,
     missing_options,
     plugins_of,
-    unread_files,
 )
 from posenas.kit.kinds import refusal_of
 
@@ -66,10 +65,6 @@ def results_of(name: str, options: Mapping[str, Any]) -> Iterator[Result]:
                 yield Result(plugin, "is_made", "not run", words)
                 continue
             checks = list(checks_of_plugin(plugin, options))
-            unread = unread_files(plugin, checks[0].component)
-            if unread:
-                yield Result(plugin, "is_made", "not run", f"{unread}; give its files by -o")
-                continue
         except PosenasError as error:
             yield Result(plugin, "is_made", "FAILED", str(error))
             continue

@@ -101,7 +101,7 @@ def check_dataset(
     rng = np.random.default_rng(seed)
     keypoints = dataset.keypoints()
     splits = {name: dataset.split(name) for name in dataset.splits()}
-    reports, findings = [], unpaired_findings(keypoints) + overlap_findings(splits)
+    reports, findings = [], unpaired_findings(dataset) + overlap_findings(splits)
     for name, content in splits.items():
         chosen = np.sort(rng.permutation(len(content))[:open_at_most]).tolist()
         reports.append(_report(name, content, opened=len(chosen)))

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from posenas.contract.components import Dataset
-    from posenas.contract.keypoints import KeypointSet
     from posenas.contract.samples import Sample
 
 # At least this many images must look exchanged, and this share of those that labels reach beyond.
@@ -36,9 +35,8 @@ def find(dataset: Dataset, splits: Sequence[str] = ("train", "val")) -> tuple[Fi
     Raises:
         PosenasError: if a split cannot be read.
     """
-    keypoints = dataset.keypoints()
     content = {name: dataset.split(name) for name in splits}
-    found = [*unpaired_findings(keypoints), *overlap_findings(content)]
+    found = [*unpaired_findings(dataset), *overlap_findings(content)]
     for name, samples in content.items():
         found += split_findings(dataset, name, samples)
     return tuple(found)
@@ -81,12 +79,17 @@ def split_findings(dataset: Dataset, name: str, samples: Sequence[Sample]) -> It
     yield from region_findings(table, keypoints)
 
 
-def unpaired_findings(keypoints: KeypointSet) -> list[Finding]:
+def unpaired_findings(dataset: Dataset) -> list[Finding]:
     """Return the finding on keypoints whose mirror image nobody told, if there are any."""
+    remedy = (
+        "give the pairs, such as dataset.pairs=LEFT:RIGHT,LEFT:RIGHT, or dataset.pairs=none if there are none"
+        if hasattr(dataset, "pairs")
+        else "its dataset has no option for the pairs: its authors give them by "
+        "keypoint_set_from_names(names, pairs=...), empty if there are none"
+    )
     return finding(
-        "keypoints have no known mirror image, so nothing is mirrored in training and flip test; give the "
-        "pairs, such as dataset.pairs=LEFT:RIGHT,LEFT:RIGHT, or dataset.pairs=none if there are none",
-        (name[:_NAMES_SHOWN] for name in keypoints.unpaired),
+        "keypoints have no known mirror image, so nothing is mirrored in training and flip test; " + remedy,
+        (name[:_NAMES_SHOWN] for name in dataset.keypoints().unpaired),
     )
 
 
