@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from posenas.runs.recipe import read_recipe
 from running import SMALL, SMALL_SEARCH, Answer
 
 Posenas = Callable[..., Answer]
@@ -138,6 +139,30 @@ def test_a_genotype_is_trained_for_the_epochs_of_the_recipe(posenas: Posenas, tm
     assert (answer.status, "epoch 2 of 2" in answer.err) == (0, True), answer.err
     answer = posenas("train", "small.json", "--recipe", "search.toml", *SMALL, "--dry-run")
     assert "note: the recipe's table [strategy] is of 'sandwich', and is left out" in answer.err
+
+
+def test_the_recipe_of_a_training_counts_before_the_networks_own(posenas: Posenas, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(
+        '[space]\nname = "evo"\n[head]\nname = "heatmap"\ninput_size = [64, 64]\n[training]\nclip_norm = 3\n'
+    )
+    answer = posenas(
+        "train",
+        "mobilenetv2-pose",
+        "--recipe",
+        "recipe.toml",
+        *SMALL,
+        "-o",
+        "space.width=0.125",
+        "--epochs",
+        "1",
+        "--run",
+        "run",
+    )
+    assert "note: the recipe's space.name = evo is left out: the network's is fixed" in answer.err
+    saved = read_recipe(tmp_path / "run" / "recipe.toml")
+    assert saved["space"]["name"] == "fixed"
+    assert saved["head"].items() >= {"input_size": [64, 64], "loss": "mse"}.items()  # which the zoo says
+    assert saved["training"]["clip_norm"] == 3
 
 
 def test_a_saved_recipe_composes_the_same(posenas: Posenas) -> None:

@@ -189,22 +189,35 @@ def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
 
 
 def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None = None) -> Recipe:
-    """Return the recipe of the file and the flags; a given network's tables replace the file's.
+    """Return the recipe of the file and the flags, over that of a network where one is given.
 
-    Of the file's strategy `single` the options stay, such as its epochs.
+    Space and genotype are the network's. Options of the file's strategy `single` stay, such as its epochs.
     """
     from posenas.composing.defaults import complete_recipe
-    from posenas.runs.recipe import parse_assignment, read_recipe
+    from posenas.runs.recipe import overlay, parse_assignment, read_recipe
 
     tables = read_recipe(flags["recipe"]) if flags["recipe"] is not None else {}
     if network is not None:
-        tables |= dict(network) | {"strategy": _single(tables.get("strategy", {}), network["strategy"])}
+        own = {
+            "space": _space(tables.get("space", {}), network["space"]),
+            "strategy": _single(tables.get("strategy", {}), network["strategy"]),
+        }
+        tables = overlay(network, tables) | own
     chosen = {name: flags[name] for name in (*COMPONENT_KINDS, *_RECIPE_FLAGS)}
     assignments = [parse_assignment(text) for text in flags["assignments"]]
     recipe, note = complete_recipe(tables, assignments, flags=chosen)
     if note:
         tell(f"note: {note}", err=True)
     return recipe
+
+
+def _space(of_file: Mapping[str, Any], of_network: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the network's table; where the file's says something else a note tells that it is left out."""
+    for name, value in of_file.items():
+        own = of_network.get(name, value)
+        if value != own:
+            tell(f"note: the recipe's space.{name} = {value} is left out: the network's is {own}", err=True)
+    return of_network
 
 
 def _single(of_file: Mapping[str, Any], of_network: Mapping[str, Any]) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -
     for key, value in tables.items():
         _check_top_level(key, "recipe")
         _check_plain(value, key)
-    complete = _overlay(recipe_tables(defaults), tables)
+    complete = overlay(recipe_tables(defaults), tables)
     parts: dict[str, Any] = {kind: _choice(kind, complete[kind]) for kind in COMPONENT_KINDS}
     parts |= {table: _settings(table, complete.get(table, {})) for table in NAMELESS_TABLES}
     parts |= {key: _texts(key, complete[key]) for key in _LISTS}
@@ -258,11 +258,12 @@ def merge(
         table[key] = value
     merged: dict[str, Any] = {kind: {"name": getattr(defaults, kind).name} for kind in COMPONENT_KINDS}
     for layer in (tables, flagged, assigned):
-        merged = _overlay(merged, layer)
+        merged = overlay(merged, layer)
     return merged
 
 
-def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+def overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's tables with others over them; another component discards the lower's options."""
     merged = dict(lower)
     for key, value in upper.items():
         below = lower.get(key)
@@ -271,7 +272,7 @@ def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, An
         elif value.get("name", below.get("name")) != below.get("name") and key in COMPONENT_KINDS:
             merged[key] = dict(value)
         elif key == COST or key in PHASED_TABLES:
-            merged[key] = _overlay(below, value)
+            merged[key] = overlay(below, value)
         else:
             merged[key] = {**below, **value}
     return merged
