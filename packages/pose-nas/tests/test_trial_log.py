@@ -49,10 +49,10 @@ def test_what_is_there_is_kept_and_what_does_not_fit_is_written_anew(tmp_path: P
 
 @dataclass(frozen=True)
 class Stub:
-    """A strategy that computes nothing; its answer has some weights in a folder."""
+    """A strategy that computes nothing; its answer has some weights and predictions in a run's folders."""
 
     trials: int
-    weights: Path
+    run: Run
 
     def requires(self) -> Sequence[type]:
         return ()
@@ -61,7 +61,10 @@ class Stub:
         for number in range(self.trials):
             yield trial(number)
         torch.manual_seed(0)
-        yield replace(trial(0, "final"), weights=save_weights(self.weights, torch.nn.Linear(1, 1)))
+        weights = save_weights(self.run.weights, torch.nn.Linear(1, 1))
+        self.run.predictions.mkdir(exist_ok=True)
+        (self.run.predictions / "none.json").write_text("[]")
+        yield replace(trial(0, "final"), split="val", weights=weights, predictions="none.json")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def searched(composition: Composition, folder: Path, trials: int) -> tuple[Run, 
 
     run = create_run(folder, composition.recipe)
     before = written()
-    search(replace(composition, strategy=Stub(trials, run.weights)), run, events=Events({}, complain=print))
+    search(replace(composition, strategy=Stub(trials, run)), run, events=Events({}, complain=print))
     return run, written() - before
 
 
