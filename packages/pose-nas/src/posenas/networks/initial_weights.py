@@ -144,9 +144,7 @@ class InitialWeights:
     def _sentence(self, share: float, fresh: Sequence[str], lacking: Sequence[str]) -> str:
         whose = f"weights of {self.told}" if self.told else ""
         whose += f"{' ' if whose else ''}under {self.key!r}" if self.key in AVERAGES else ""
-        percent = (
-            100.0 if share == 1.0 else min(100 * share, 99.9)
-        )  # some heads are 0.002 %
+        percent = 100.0 if share == 1.0 else min(100 * share, 99.9)  # some heads are 0.002 %
         parts = [f"init {self.file}: {whose}{': ' if whose else ''}{percent:.1f} % of the parameters"]
         parts[0] += " taken from it"
         parts += [f"fresh are {_first(fresh)}"] if fresh else []
