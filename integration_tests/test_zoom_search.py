@@ -159,7 +159,7 @@ def test_a_search_of_everything_at_once(posenas: Posenas, tmp_path: Path) -> Non
     assert described.json["keypoints"] == 133
 
 
-@pytest.mark.parametrize("strategy", ["random", "evolution"])
+@pytest.mark.parametrize("strategy", ["random", pytest.param("evolution", marks=pytest.mark.slow)])
 def test_other_strategies_train_heads_of_their_own(posenas: Posenas, strategy: str) -> None:
     more = ("-o", "strategy.population=2") if strategy == "evolution" else ()
     answer = posenas("compose", "--strategy", strategy, "--space", "ofa", *PLAIN, *more, "--json")

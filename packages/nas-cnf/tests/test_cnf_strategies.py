@@ -101,7 +101,9 @@ def test_discrete_takes_one_choice_everywhere_and_trains_on_with_it(
         assert torch.equal(weights[f"backbone.{name}"], torch.tensor(value))
 
 
-@pytest.mark.parametrize("strategy", ["first-order", "second-order"])
+@pytest.mark.parametrize(
+    "strategy", ["first-order", pytest.param("second-order", marks=pytest.mark.slow)]
+)
 def test_bilevel_strategies_learn_the_architecture_then_the_network_anew(
     composed: Compose, tmp_path: Path, strategy: str
 ) -> None:
@@ -116,7 +118,9 @@ def test_bilevel_strategies_learn_the_architecture_then_the_network_anew(
     assert anew["inputs"]["init"] is None
 
 
-@pytest.mark.parametrize("strategy", ["first-order", "second-order"])
+@pytest.mark.parametrize(
+    "strategy", ["first-order", pytest.param("second-order", marks=pytest.mark.slow)]
+)
 def test_bilevel_strategies_say_what_leaving_out_changes(
     composed: Compose, tmp_path: Path, strategy: str
 ) -> None:
@@ -196,7 +200,14 @@ def test_lost_weights_of_a_pruned_network_are_made_again(composed: Compose, tmp_
     assert lost.read_bytes() == content
 
 
-@pytest.mark.parametrize("strategy", ["synchronous", "first-order", "second-order"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "synchronous",
+        pytest.param("first-order", marks=pytest.mark.slow),
+        pytest.param("second-order", marks=pytest.mark.slow),
+    ],
+)
 def test_fabrics_that_the_head_does_not_read_are_refused(composed: Compose, strategy: str) -> None:
     """A head for heat maps reads the last part alone; before anything is trained."""
     recipe = replace(
