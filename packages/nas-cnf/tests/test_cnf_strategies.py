@@ -101,9 +101,7 @@ def test_discrete_takes_one_choice_everywhere_and_trains_on_with_it(
         assert torch.equal(weights[f"backbone.{name}"], torch.tensor(value))
 
 
-@pytest.mark.parametrize(
-    "strategy", ["first-order", pytest.param("second-order", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("strategy", ["first-order", pytest.param("second-order", marks=pytest.mark.slow)])
 def test_bilevel_strategies_learn_the_architecture_then_the_network_anew(
     composed: Compose, tmp_path: Path, strategy: str
 ) -> None:
@@ -118,9 +116,7 @@ def test_bilevel_strategies_learn_the_architecture_then_the_network_anew(
     assert anew["inputs"]["init"] is None
 
 
-@pytest.mark.parametrize(
-    "strategy", ["first-order", pytest.param("second-order", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("strategy", ["first-order", pytest.param("second-order", marks=pytest.mark.slow)])
 def test_bilevel_strategies_say_what_leaving_out_changes(
     composed: Compose, tmp_path: Path, strategy: str
 ) -> None:
