@@ -128,6 +128,21 @@ def test_wrong_image_files_are_found(good, tmp_path):
     assert "is 50 x 40, not 100 x 80" in resized
 
 
+class Broken:
+    """A stranger's source with a bug."""
+
+    def __str__(self) -> str:
+        return "frame 13"
+
+    def read(self) -> np.ndarray:
+        raise KeyError("13")
+
+
+def test_a_strangers_source_that_raises_is_found(good, tmp_path):
+    (told,) = findings(changed(good, source=Broken()), tmp_path)
+    assert "1 images cannot be read: frame 13: KeyError: '13' (test_data_check.py, line " in told
+
+
 def test_exchanged_width_and_height_are_said_so_and_labels_judged_by_the_picture(good, tmp_path):
     """The pose fits 100 x 80; the file says 80 x 100 of four of the images, and 50 x 100 of one."""
     turned = tuple(replace(sample, width=80, height=100) for sample in good.train)

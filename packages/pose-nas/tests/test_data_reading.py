@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from posenas.contract.samples import UnreadableImageError
-from posenas.data.reading import read_source
+from posenas.data.images.source import read_source
 from posenas.runs.stopping import interrupts_deferred
 
 

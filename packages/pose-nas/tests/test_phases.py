@@ -14,6 +14,7 @@ from posenas.composing.compose import compose
 from posenas.composing.composition import Composition
 from posenas.composing.named_networks import NamedNetwork
 from posenas.composing.phases import PhaseSettings, check_kept, check_phases, check_plan, planned
+from posenas.composing.plugins import Owner
 from posenas.composing.settings import make_augmentation, make_settings
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
@@ -51,6 +52,22 @@ def composed(*assignments: str, **tables: Any) -> Composition:
     return compose(recipe_from_tables(merge(TABLES | tables, parsed, flags={})))
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ([("final", 3)], "trainings gives tuple, expected PlannedTraining"),
+        (3, "trainings failed: TypeError"),
+    ],
+)
+def test_a_plan_that_is_none_names_the_strategy(answer: Any, says: str) -> None:
+    class Vague(RandomSearch):
+        def trainings(self, _space: Any) -> Any:
+            return answer
+
+    with pytest.raises(PosenasError, match=f"strategy random of pose-nas.*{says}"):
+        planned(Vague(), FixedSpace(), owner=Owner("strategy", "random"))
+
+
 def judged(*assignments: str, **tables: Any) -> tuple[TrainingSettings, Any, list[str]]:
     """What composing makes of the tables of settings, without the rest of composing."""
     parsed = [parse_assignment(text) for text in assignments]
@@ -60,7 +77,7 @@ def judged(*assignments: str, **tables: Any) -> tuple[TrainingSettings, Any, lis
     _, phases = make_augmentation(recipe, HeatmapHead())
     check_phases(recipe, training, phases)
     strategy = RandomSearch(**recipe.strategy.options)
-    plan = planned(strategy, FixedSpace())
+    plan = planned(strategy, FixedSpace(), owner=Owner("strategy", "random"))
     assert plan is not None
     return training, phases, list(check_plan(plan, training, phases, held_out=held_out))
 

@@ -78,7 +78,7 @@ def compose(recipe: Recipe) -> Composition:
     warnings += _rehearse(recipe, space, head, keypoints, genotypes)
     check_strategy(recipe, strategy, space, head, keypoints)
     check_final_weights(recipe, strategy)
-    plan = planned(strategy, space)
+    plan = planned(strategy, space, owner=Owner("strategy", recipe.strategy.name))
     if plan is not None:
         held_out = settings["evaluation"].held_out
         warnings += check_plan(plan, settings["training"], settings["phases"], held_out=held_out)

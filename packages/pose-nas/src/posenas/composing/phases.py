@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from posenas.composing.checks.conformity import blamed, refuse
 from posenas.composing.options import make_component, option_values
+from posenas.composing.plugins import Owner
 from posenas.contract.components import SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.phases import PHASES, Phase, PlannedTraining
@@ -98,9 +100,19 @@ def check_phases(recipe: Recipe, training: TrainingSettings, phases: Mapping[Pha
             _refuse(f"training.{name}", reason)
 
 
-def planned(strategy: Strategy, space: SearchSpace) -> tuple[PlannedTraining, ...] | None:
-    """Return the trainings that a strategy is going to ask for; None where it does not tell."""
-    return tuple(strategy.trainings(space)) if isinstance(strategy, Planned) else None
+def planned(strategy: Strategy, space: SearchSpace, *, owner: Owner) -> tuple[PlannedTraining, ...] | None:
+    """Return the trainings that a strategy is going to ask for; None where it does not tell.
+
+    Raises:
+        PosenasError: where it gives something else; it names the strategy's plugin.
+    """
+    if not isinstance(strategy, Planned):
+        return None
+    with blamed(owner, "trainings"):
+        plan = tuple(strategy.trainings(space))
+    wrong = [type(each).__name__ for each in plan if not isinstance(each, PlannedTraining)]
+    refuse(owner, f"trainings gives {wrong[0]}, expected PlannedTraining" if wrong else "")
+    return plan
 
 
 def check_plan(

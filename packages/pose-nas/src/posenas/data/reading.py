@@ -6,10 +6,8 @@ import ctypes
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import cv2
@@ -23,6 +21,7 @@ from posenas.contract.samples import UnreadableImageError
 from posenas.data.affine import FARTHEST, crop_matrix, transform, warp
 from posenas.data.augment import CropChange
 from posenas.data.images.file_image import FileImage
+from posenas.data.images.source import read_source
 from posenas.data.regions import POINTS, regions_in_view
 from posenas.data.remarks import Remark, depth_remark, size_remarks
 from posenas.runs.stopping import leave_stopping_to_parent
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from posenas.contract.batches import View
     from posenas.contract.keypoints import KeypointSet
-    from posenas.contract.samples import ImageSource, Sample
+    from posenas.contract.samples import Sample
     from posenas.data.augment import Augmentation
     from posenas.data.person_crop import PersonCrop
 
@@ -112,29 +111,6 @@ class DecodedImages:
             image = read_source(sample.source)
         self.remarks += size_remarks(sample, image)
         return image
-
-
-def read_source(source: ImageSource) -> NDArray[np.uint8]:
-    """Return the image of a dataset's own source.
-
-    Raises:
-        UnreadableImageError: if it raises anything, or gives something else; the error tells where.
-    """
-    try:
-        image = source.read()
-    except UnreadableImageError:
-        raise
-    except Exception as error:  # whatever a stranger's source does, the image is left out and told
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        words = " ".join([f"{type(error).__name__}:", *str(error).split()])
-        raise UnreadableImageError(
-            f"{source}: {words} ({Path(frame.filename).name}, line {frame.lineno})"
-        ) from error
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
-        shape = getattr(image, "shape", None)
-        found = type(image).__name__ if shape is None else f"an array {shape} of {image.dtype}"
-        raise UnreadableImageError(f"{source}: read gives {found}, expected (H, W, 3) of uint8")
-    return image
 
 
 class CropReader(Dataset[ReadCrops]):

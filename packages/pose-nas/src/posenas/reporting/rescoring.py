@@ -25,6 +25,7 @@ from posenas.runs.checksums import read_result
 from posenas.runs.events import Events
 from posenas.runs.recipe import merge, parse_assignment, recipe_from_tables, recipe_tables
 from posenas.runs.run import Run, open_run
+from posenas.searching.scoring import evaluated
 from posenas.searching.splits import Splits
 
 
@@ -126,7 +127,7 @@ def _scored(composition: Composition, network: PoseNetwork, split: str, events: 
     )
     truth, crops = splits.evaluated(split)
     predictions = predict(network, crops, settings=composition.evaluation, device=composition.compute.device)
-    evaluation = composition.evaluator.evaluate(predictions, truth)
+    evaluation = evaluated(composition, predictions, truth)
     metrics = {qualified(composition.recipe, name): value for name, value in evaluation.metrics.items()}
     return Evaluation(metrics, evaluation.by_keypoint)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from posenas.composing.composition import Composition
 from posenas.composing.options import option_values
 from posenas.composing.phases import planned
+from posenas.composing.plugins import Owner
 from posenas.contract.phases import Phase, PlannedTraining, phase_of
 from posenas.searching.splits import Splits
 
@@ -75,7 +76,8 @@ class Outlook:
 def outlook_of(composition: Composition) -> Outlook:
     """Return what a search is going to train; annotations are counted and no picture is read."""
     splits = Splits(composition, warn=lambda _text: None, advance=lambda _task, _done, _total: None)
-    plan = planned(composition.strategy, composition.space)
+    owner = Owner("strategy", composition.recipe.strategy.name)
+    plan = planned(composition.strategy, composition.space, owner=owner)
     views = {split: splits.views(split) for split in ("fit", "train", splits.ranking_split)}
     return Outlook(
         trainings=None if plan is None else tuple(_foreseen(composition, each, views) for each in plan),

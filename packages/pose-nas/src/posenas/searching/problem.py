@@ -261,6 +261,7 @@ class JournaledProblem:
     ) -> Relaxation:
         self._trained.add("shared")
         watch = self._watch("training network and architecture")
+        self._check(*([] if start is None else [start]))
         training = Training(step, epochs, learning.on, watch, "shared", init, span)
         effect = relaxed_training(self._resources, training, start=start, learning=learning, shared=shared)
         result = self._memory.perform(effect)
@@ -274,6 +275,7 @@ class JournaledProblem:
         return weights
 
     def leave_out(self, genotype: Genotype, weights: Weights, *, whole: Genotype) -> Weights:
+        self._check(genotype, whole)
         result = self._memory.perform(leaving_out(self._resources, genotype, weights, whole=whole))
         return Weights(result["weights"], shared=False)
 

@@ -19,7 +19,7 @@ from posenas.contract.components import Averaging, HeadModule
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Objective
 from posenas.contract.problem import Weights
-from posenas.contract.scores import GroundTruth, Predictions
+from posenas.contract.scores import Evaluation, GroundTruth, Predictions
 from posenas.contract.trial import Trial
 from posenas.data.views import EvaluatedViews
 from posenas.learning.ablation import predict_ablated, replacement_rates
@@ -231,9 +231,7 @@ def in_one_line(error: BaseException) -> str:
 
 def _scores(composition: Composition, predictions: Predictions, truth: GroundTruth) -> dict[str, Any]:
     """Return finite figures alone: JSON has no others."""
-    evaluation = composition.evaluator.evaluate(predictions, truth)
-    declared = [metric.name for metric in composition.evaluator.metrics()]
-    check_evaluation(evaluation, declared, owner=Owner("evaluator", composition.recipe.evaluator.name))
+    evaluation = evaluated(composition, predictions, truth)
     metrics = {
         qualified(composition.recipe, metric): value
         for metric, value in evaluation.metrics.items()
@@ -241,6 +239,18 @@ def _scores(composition: Composition, predictions: Predictions, truth: GroundTru
     }
     by_keypoint = {name: value for name, value in evaluation.by_keypoint.items() if math.isfinite(value)}
     return {"metrics": metrics, "by_keypoint": by_keypoint}
+
+
+def evaluated(composition: Composition, predictions: Predictions, truth: GroundTruth) -> Evaluation:
+    """Return the evaluator's answer.
+
+    Raises:
+        PosenasError: where its metrics are not those that it declares.
+    """
+    evaluation = composition.evaluator.evaluate(predictions, truth)
+    declared = [metric.name for metric in composition.evaluator.metrics()]
+    check_evaluation(evaluation, declared, owner=Owner("evaluator", composition.recipe.evaluator.name))
+    return evaluation
 
 
 def images_of(composition: Composition, views: EvaluatedViews) -> Iterator[Tensor]:

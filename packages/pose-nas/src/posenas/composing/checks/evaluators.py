@@ -100,8 +100,8 @@ def _same(first: float, second: float) -> bool:
     return math.isclose(first, second, abs_tol=1e-9) or (math.isnan(first) and math.isnan(second))
 
 
-def _metrics_problem(metrics: Mapping[str, float], declared: Collection[str]) -> str:
-    if set(metrics) != set(declared):
+def _metrics_problem(metrics: Mapping[str, float], declared: set[str]) -> str:
+    if set(metrics) != declared:
         found, wanted = (", ".join(sorted(names)) or "none" for names in (metrics, declared))
         return f"evaluate gives metrics {found}, and metrics declares {wanted}"
     for name, value in metrics.items():

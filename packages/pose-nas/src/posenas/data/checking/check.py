@@ -18,6 +18,7 @@ from posenas.data.affine import crop_matrix, transform, warp
 from posenas.data.checking.findings import overlap_findings, split_findings, unpaired_findings
 from posenas.data.drawing import contact_sheet, draw_pose
 from posenas.data.images.file_image import FileImage
+from posenas.data.images.source import read_source
 from posenas.data.person_crop import PersonCrop, person_crops
 from posenas.data.regions import regions_in_view
 from posenas.data.strokes import MIDDLE, draw_line, within_reach
@@ -152,7 +153,7 @@ def _open(samples: Sequence[Sample], chosen: Sequence[int]) -> _Opened:
         if index in missing:
             continue
         try:
-            height, width, _ = samples[index].source.read().shape
+            height, width, _ = read_source(samples[index].source).shape
         except UnreadableImageError as error:
             opened.unreadable[index] = str(error)
         else:
@@ -234,7 +235,7 @@ def _draw(
             break
         name, sample, crop = people[index]
         try:
-            pictures.append(_twins(sample.source.read(), crop, keypoints))
+            pictures.append(_twins(read_source(sample.source), crop, keypoints))
         except UnreadableImageError:
             continue
         captions.append(f"{name}: {PurePath(str(sample.source)).name}")

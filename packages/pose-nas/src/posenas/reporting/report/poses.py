@@ -15,6 +15,7 @@ from posenas.contract.scores import GroundTruth
 from posenas.contract.trial import Trial
 from posenas.data.affine import crop_matrix, transform, warp
 from posenas.data.drawing import contact_sheet, draw_pose
+from posenas.data.images.source import read_source
 from posenas.reporting.report.examples import Example, evenly_ranked, find_examples
 from posenas.runs.checksums import read_result
 from posenas.runs.predictions_file import predictions_from
@@ -60,7 +61,7 @@ def draw_poses(
     readable, problems = [], []
     for example in evenly_ranked(examples, SHOWN_PEOPLE):
         try:
-            readable.append((example, example.sample.source.read()))
+            readable.append((example, read_source(example.sample.source)))
         except UnreadableImageError as error:
             problems.append(f"Image {example.sample.written_id} cannot be shown: {error}")
     return {"poses.png": poses_picture(readable, truth.keypoints)} if readable else {}, problems
