@@ -1,7 +1,7 @@
 """The epoch with the least validation loss, and trainings that stop on their way."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,24 +15,11 @@ from posenas.contract.errors import PosenasError
 from posenas.learning.settings import TrainingSettings
 from posenas.learning.training import DivergedError, Watch, train
 from torch import Tensor, nn
+from toy_regression import Points, StopError, make_network
 
 SETTINGS = TrainingSettings(batch_size=8, accumulate=2, learning_rate=0.05, weight_decay=2e-5)
 LOSSES = (0.9, 0.3, 0.1 + 0.2, 0.1, 0.1, 0.7)
 """By epoch; the least comes twice."""
-
-
-class StopError(Exception):
-    pass
-
-
-class Points:
-    steps = 3
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        generator = torch.Generator().manual_seed(number)
-        for _ in range(self.steps):
-            inputs = torch.randn(8, 3, generator=generator)
-            yield Batch(inputs, inputs.sum(1, keepdim=True), inputs)
 
 
 def regress(network: Any, batch: Batch, rng: Random, **_: object) -> Mapping[str, float]:
@@ -40,11 +27,6 @@ def regress(network: Any, batch: Batch, rng: Random, **_: object) -> Mapping[str
     loss = (network(batch.images + 0.01 * noise) - batch.keypoints).square().mean()
     loss.backward()
     return {"loss": float(loss.detach())}
-
-
-def make_network() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,35 +20,17 @@ from posenas.learning.averaging import MovingAverage
 from posenas.learning.settings import TrainingSettings
 from posenas.learning.training import Watch, train
 from torch import Tensor, nn
+from toy_regression import BATCHES, Points, StopError, make_network
 
 SETTINGS = TrainingSettings(optimizer="sgd", learning_rate=0.1, ema_decay=0.9, ema_ramp=3, accumulate=2)
-EPOCHS, BATCHES = 3, 3
+EPOCHS = 3
 SCORE = Objective("oks.AP", maximize=True, is_cost=False)
-
-
-class StopError(Exception):
-    pass
-
-
-class Points:
-    steps = BATCHES
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        generator = torch.Generator().manual_seed(number)
-        for _ in range(self.steps):
-            inputs = torch.randn(8, 3, generator=generator)
-            yield Batch(inputs, inputs.sum(1, keepdim=True), inputs)
 
 
 def regress(network: Any, batch: Batch, rng: Random, **_: object) -> Mapping[str, float]:
     loss = (network(batch.images + 0.1 * rng.random()) - batch.keypoints).square().mean()
     loss.backward()
     return {"loss": float(loss.detach())}
-
-
-def make_network() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
 
 
 def trained(
