@@ -134,6 +134,7 @@ REFUSED = {
     "training.final.batchsize=2": "unknown option 'batchsize' of table [training.final]",
     "augmentation.candidate.zoom=2": "unknown option 'zoom' of table [augmentation.candidate]",
     "training.final=2": "training is a table, not a single value",
+    "training.finale.learning_rate=0.1": "unknown phase 'finale'; did you mean 'final'?",
     "training.momentum=0.5": "training.momentum has no effect: optimizer adamw has betas; leave it out",
     "training.final.momentum=0.5": "training.final.momentum has no effect: optimizer adamw has betas",
     "training.milestones=0.5,0.9": "training.milestones has no effect: schedule cosine has none",
@@ -149,6 +150,13 @@ def test_what_cannot_be_is_refused_before_training(assignment: str, message: str
     with pytest.raises(PosenasError) as refusal:
         judged(assignment)
     assert message in str(refusal.value)
+
+
+def test_a_table_of_no_phase_is_refused() -> None:
+    recipe = recipe_from_tables({"augmentation": {"finale": {"flip": 0.0}}})
+    with pytest.raises(PosenasError, match="unknown phase 'finale'; did you mean 'final'") as refusal:
+        make_settings(recipe)
+    assert str(refusal.value).startswith("table [augmentation.finale]: ")
 
 
 STEP = {"schedule": "step", "optimizer": "sgd"}

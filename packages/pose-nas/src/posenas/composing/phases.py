@@ -16,7 +16,7 @@ from posenas.contract.problem import Planned, Strategy
 from posenas.data.augment import Augmentation
 from posenas.data.mosaic import ImageAugmentation
 from posenas.learning.settings import WHOLE_RUN, TrainingSettings, check_lengths
-from posenas.runs.recipe import PHASED_TABLES, Recipe
+from posenas.runs.recipe import PHASED_TABLES, Recipe, check_phase
 
 _WARM_UPS = ("warm_up", "warm_up_steps")
 
@@ -27,6 +27,14 @@ class PhaseSettings:
 
     training: TrainingSettings
     augmentation: Augmentation | ImageAugmentation
+
+
+def check_phase_names(recipe: Recipe) -> None:
+    """Refuse tables of phases that there are not, such as `[training.finale]`."""
+    for table in PHASED_TABLES:
+        for name, value in getattr(recipe, table).items():
+            if isinstance(value, Mapping):
+                check_phase(name, f"table [{table}.{name}]")
 
 
 def own_options(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,13 @@ from types import MappingProxyType
 from typing import Any
 
 from posenas.composing.options import make_component, option_values
-from posenas.composing.phases import PhaseSettings, make_phases, own_options, training_options
+from posenas.composing.phases import (
+    PhaseSettings,
+    check_phase_names,
+    make_phases,
+    own_options,
+    training_options,
+)
 from posenas.contract.components import Head
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoints import KeypointSet
@@ -39,6 +45,7 @@ AUGMENTATIONS: Mapping[str, type[Any]] = MappingProxyType(
 
 def make_settings(recipe: Recipe) -> dict[str, Any]:
     """Return what the recipe's tables say, by table, but those that depend on the head's view."""
+    check_phase_names(recipe)
     options = {
         table: getattr(recipe, table)
         for table in SETTINGS_TABLES

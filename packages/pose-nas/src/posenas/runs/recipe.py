@@ -215,6 +215,8 @@ def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
     if not equals or not all(path):
         raise PosenasError(f"{where}: expected table.key=value, such as strategy.candidates=50")
     _check_top_level(path[0], where)
+    if path[0] in PHASED_TABLES and len(path) == 3:
+        check_phase(path[1], where)
     if len(path) != _depth(path):
         raise PosenasError(f"{where}: {_misplaced(path[0])}")
     return path, parse_value(value.strip())
@@ -334,6 +336,12 @@ def _settings(key: str, value: object) -> dict[str, Any]:
                 f"recipe: {key}.{phase} is a table, not a single value: give {key}.{phase}.option"
             )
     return {name: inner for name, inner in table.items() if name not in PHASES or inner}
+
+
+def check_phase(name: str, where: str) -> None:
+    """Raise PosenasError if there is no such phase; it begins with the words that say where it stands."""
+    if name not in PHASES:
+        raise PosenasError(f"{where}: unknown phase {name!r}; {suggestion(name, PHASES)}")
 
 
 def _costs(value: object) -> dict[str, dict[str, Any]]:
