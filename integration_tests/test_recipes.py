@@ -14,6 +14,7 @@ import pytest
 from posenas.composing.building import make, make_pair
 from posenas.composing.options import option_values
 from posenas.composing.phases import PhaseSettings, planned
+from posenas.composing.plugins import Owner
 from posenas.composing.settings import make_augmentation, make_settings
 from posenas.data.mosaic import ImageAugmentation
 from posenas.learning.schedule import learning_rate
@@ -308,7 +309,7 @@ def told(name: str) -> Told:
     settings = make_settings(recipe)
     augmentation, own = make_augmentation(recipe, head)
     trainings: dict[str, dict[int, int]] = {}
-    for each in planned(strategy, space) or ():
+    for each in planned(strategy, space, owner=Owner("strategy", recipe.strategy.name)) or ():
         counts = trainings.setdefault(each.phase, {})
         counts[each.epochs] = counts.get(each.epochs, 0) + each.number
     usual = PhaseSettings(settings["training"], augmentation)
