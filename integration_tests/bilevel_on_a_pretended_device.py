@@ -70,9 +70,10 @@ def run(device: torch.device, syncs: Counter[tuple[str, str]], estimator: Estima
     for number in range(2):
         syncs.clear()
         updates.begin(PEOPLE)
-        losses.append(dict(step(network, batch, Random(number), update=updates.update, progress=0.5)))
+        told = step(network, batch, Random(number), update=updates.update, progress=0.5)
         updates.end(due=True)
         in_step = waited(syncs)
+        losses.append({name: float(loss) for name, loss in told.items()})
     syncs.clear()
     for rewards in ([0.1, 0.2], [0.3, 0.1]):
         policy.update(drawn, rewards)

@@ -58,7 +58,7 @@ def run(device: torch.device, syncs: Counter[tuple[str, str]]) -> Mapping[str, A
         poses = cast(HeadModule, network.head).decode(outputs, batch)
     in_evaluation = waited(syncs)
     return {
-        "losses": dict(losses),
+        "losses": {name: float(loss) for name, loss in losses.items()},
         "keypoints": poses.keypoints.cpu().tolist(),
         "step": in_step,
         "evaluation": in_evaluation,

@@ -41,8 +41,7 @@ def test_a_sandwich_step_and_an_evaluation_of_whole_bodies() -> None:
     device, cpu = found["device"], found["cpu"]
     assert found["operations"] > 1000
     assert len(device["losses"]) == 4
-    # Only the losses that are displayed, one of each network.
-    assert device["step"] == {"aten._local_scalar_dense.default in sandwich_step.py": 4}
+    assert device["step"] == {}
     assert device["evaluation"] == {}
     assert device["losses"] == cpu["losses"]
     assert device["keypoints"] == cpu["keypoints"]
@@ -54,10 +53,8 @@ def test_a_step_of_both_groups_and_an_update_of_the_controller(estimator: str) -
     found = printed_by("bilevel_on_a_pretended_device.py", estimator)
     device, cpu = found["device"], found["cpu"]
     assert found["operations"] > 1000
-    # The losses that are displayed; and of each half, which operations are drawn.
-    waits = {"copy to the host in gumbel_step.py": 1}
-    drawn = {"copy to the host in mixture.py": 2} if estimator == "single" else {}
-    assert device["step"] == waits | drawn
+    # Of each half, which operations are drawn.
+    assert device["step"] == ({"copy to the host in mixture.py": 2} if estimator == "single" else {})
     assert device["update"] == {}
     for what in ("losses", "values", "controller"):
         assert device[what] == cpu[what]

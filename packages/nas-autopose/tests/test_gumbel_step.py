@@ -172,7 +172,7 @@ def test_the_temperature_is_that_of_the_whole_training() -> None:
     def loss_at(progress: float, seed: int) -> float:
         step = GumbelStep(SPACE, "soft", Annealing(1e4, 0.1))
         update: Any = lambda _group: None  # noqa: E731
-        return step(make_network(), batch, Random(seed), update=update, progress=progress)["loss"]
+        return float(step(make_network(), batch, Random(seed), update=update, progress=progress)["loss"])
 
     assert loss_at(0.0, 1) == pytest.approx(loss_at(0.0, 2), rel=1e-2)
     assert loss_at(0.999, 1) != pytest.approx(loss_at(0.999, 2), rel=1e-2)

@@ -83,7 +83,7 @@ def test_the_synchronous_gradient_is_that_of_one_loss_and_reaches_everything() -
     reached = [bool((weight.grad != 0).any()) for weight in weights if weight.grad is not None]
     assert len(reached) == len(weights)
     assert all(reached)
-    assert losses["loss"] + 0.3 * losses["entropy"] == pytest.approx(float(total.detach()))
+    assert float(losses["loss"] + 0.3 * losses["entropy"]) == pytest.approx(float(total.detach()))
 
 
 def objective(network: PoseNetwork, batch: Batch) -> float:

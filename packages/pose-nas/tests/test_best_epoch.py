@@ -13,7 +13,8 @@ import torch
 from posenas.contract.batches import Batch
 from posenas.contract.errors import PosenasError
 from posenas.learning.settings import TrainingSettings
-from posenas.learning.training import DivergedError, Watch, train
+from posenas.learning.training import Watch, train
+from posenas.learning.updates import DivergedError
 from torch import Tensor, nn
 from toy_regression import Points, StopError, make_network
 

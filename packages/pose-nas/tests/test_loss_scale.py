@@ -14,7 +14,8 @@ import torch
 from posenas.contract.batches import Batch
 from posenas.contract.errors import PosenasError
 from posenas.learning.settings import TrainingSettings
-from posenas.learning.training import DivergedError, Watch, train
+from posenas.learning.training import Watch, train
+from posenas.learning.updates import DivergedError
 from posenas.networks import devices
 from posenas.networks.devices import Compute, choose_compute
 from posenas.networks.loss_scale import LossScale

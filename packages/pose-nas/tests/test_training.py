@@ -15,7 +15,8 @@ from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.learning.optimizers import make_optimizers
 from posenas.learning.schedule import schedule
 from posenas.learning.settings import TrainingSettings
-from posenas.learning.training import DivergedError, Notes, Watch, train
+from posenas.learning.training import Notes, Watch, train
+from posenas.learning.updates import DivergedError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 

@@ -84,7 +84,7 @@ class GumbelStep:
         *,
         update: Update,
         progress: float,
-    ) -> Mapping[str, float]:
+    ) -> Mapping[str, Tensor]:
         """Move both groups, and return the losses of the two halves; for the arguments see `Step`."""
         temperature = annealed(self.annealing.first, self.annealing.last, progress)
         values = self._values(network)
@@ -98,8 +98,7 @@ class GumbelStep:
         validation = self._loss(activate(), second, _sampled(values, rng, temperature=temperature))
         _add_gradients(validation, values)
         update("architecture")
-        losses = torch.stack([loss.detach(), validation.detach()]).tolist()
-        return dict(zip(("loss", "validation"), losses, strict=True))
+        return {"loss": loss.detach(), "validation": validation.detach()}
 
     def _values(self, network: PoseNetwork | SharedPoseNetwork) -> Mapping[str, nn.Parameter]:
         """Return the values that learn, which activated networks have copies of."""

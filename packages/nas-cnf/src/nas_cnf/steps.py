@@ -39,7 +39,7 @@ class SynchronousStep:
         *,
         update: Update,  # noqa: ARG002
         progress: float,  # noqa: ARG002
-    ) -> Mapping[str, float]:
+    ) -> Mapping[str, Tensor]:
         """Add up the gradients, and return the losses; for the arguments see `Step`."""
         head = cast(HeadModule, network.head)
         targets = head.targets(batch)
@@ -48,7 +48,7 @@ class SynchronousStep:
         loss.backward()  # type: ignore[no-untyped-call]
         entropy = mean_entropy(list(values.values()))
         (self.sparsity * entropy).backward()  # type: ignore[no-untyped-call]
-        return {"loss": float(loss.detach()), "entropy": float(entropy.detach())}
+        return {"loss": loss.detach(), "entropy": entropy.detach()}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class BilevelStep:
         *,
         update: Update,  # noqa: ARG002
         progress: float,  # noqa: ARG002
-    ) -> Mapping[str, float]:
+    ) -> Mapping[str, Tensor]:
         """Add up the gradients, and return the losses; for the arguments see `Step`."""
         values = list(relax(self.space, network).values())
         own = {id(value) for value in values}
@@ -96,11 +96,7 @@ class BilevelStep:
         (self.sparsity * entropy).backward()  # type: ignore[no-untyped-call]
         for parameter, gradient in zip([*weights.values(), *values], [*gradients, *slopes], strict=True):
             _add(parameter, gradient.detach())
-        return {
-            "loss": float(loss.detach()),
-            "validation": float(validation.detach()),
-            "entropy": float(entropy.detach()),
-        }
+        return {"loss": loss.detach(), "validation": validation.detach(), "entropy": entropy.detach()}
 
 
 def _gradients(loss: Tensor, weights: list[Tensor], *, create_graph: bool) -> list[Tensor]:

@@ -14,6 +14,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from posenas.contract.batches import Batch
     from posenas.contract.components import SearchSpace
     from posenas.contract.genotype import Genotype
@@ -141,8 +143,11 @@ class Step(Protocol):
 
     def __call__(
         self, network: Any, batch: Batch, rng: Random, *, update: Update, progress: float
-    ) -> Mapping[str, float]:
-        """Return the losses by name, for the display.
+    ) -> Mapping[str, Tensor | float]:
+        """Return the losses by name, for the display: tensors without an axis, or floats.
+
+        Return `loss.detach()`, not `float(loss)`: a float waits until the device has computed it. The
+        training reads the tensors of many steps together, so nothing may change them later.
 
         Args:
             network: the network in training: a pose network, or the super-network with its `activate`.

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal, TypeAlias, cast
 
+from torch import Tensor
+
 from posenas.contract.batches import Batch
 from posenas.contract.components import Distillable, HeadModule, WeightSharing
 from posenas.contract.genotype import Genotype, head_part
@@ -47,7 +49,7 @@ class SandwichStep:
         *,
         update: Update,  # noqa: ARG002
         progress: float,  # noqa: ARG002
-    ) -> Mapping[str, float]:
+    ) -> Mapping[str, Tensor]:
         """Add up the gradients, and return each network's loss; for the arguments see `Step`."""
         first = self.space.largest()
         largest = network.activate(first)
@@ -55,7 +57,7 @@ class SandwichStep:
         teacher = largest(batch.images, targets)
         loss = cast(HeadModule, largest.head).loss(teacher, targets)
         loss.backward()  # type: ignore[no-untyped-call]
-        losses = {"largest": float(loss.detach())}
+        losses = {"largest": loss.detach()}
         for name, genotype in self._others(rng).items():
             # Heads of other choices may encode other targets.
             alike = targets if head_part(genotype) == head_part(first) else None
@@ -79,12 +81,12 @@ class SandwichStep:
         *,
         targets: Any | None,
         teacher: Any,
-    ) -> float:
+    ) -> Tensor:
         network = shared.activate(genotype)
         targets = cast(HeadModule, network.head).targets(batch) if targets is None else targets
         outputs = network(batch.images, targets)
         loss = cast(HeadModule, network.head).loss(outputs, targets)
-        truth_loss = float(loss.detach())
+        truth_loss: Tensor = loss.detach()
         if self.distillation != "off":
             taught = cast(Distillable, network.head).distillation_loss(outputs, teacher)
             loss = taught if self.distillation == "teacher" else loss + taught

@@ -22,10 +22,11 @@ from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.data.loader import BatchLoader
 from posenas.learning.architecture import Architecture
 from posenas.learning.averaging import MovingAverage
+from posenas.learning.mean_losses import MeanLosses, check_finite
 from posenas.learning.optimizers import make_optimizers
 from posenas.learning.schedule import learning_rate
 from posenas.learning.settings import TrainingSettings, check_lengths
-from posenas.learning.updates import DivergedError, Updates
+from posenas.learning.updates import Updates
 from posenas.networks.loss_scale import LossScale
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
@@ -45,13 +46,13 @@ class SupervisedStep:
         *,
         update: Update,  # noqa: ARG002
         progress: float,  # noqa: ARG002
-    ) -> Mapping[str, float]:
+    ) -> Mapping[str, Tensor]:
         """Add the gradients of the head's loss, and return the loss; for the arguments see `Step`."""
         head = cast(HeadModule, network.head)
         targets = head.targets(batch)
         loss = head.loss(network(batch.images, targets), targets)
         loss.backward()  # type: ignore[no-untyped-call]
-        return {"loss": float(loss.detach())}
+        return {"loss": loss.detach()}
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def train(
         The least validation loss, or the best score; None where nothing was validated.
 
     Raises:
-        DivergedError: where a loss is not finite; the last epoch's checkpoint stays.
+        DivergedError: where a loss is not finite, told within 50 steps; the last epoch's checkpoint stays.
         PosenasError: where the state is not that of the epoch with which the span begins.
     """
     network.train()
@@ -221,19 +222,16 @@ class _Training:
             moved=self.average.update if self.average else None,
             loss_scale=self.loss_scale,
         )
-        means: dict[str, float] = {}
-        for index, batch in enumerate(self.source.epoch(number)):
-            self._set_rates(number, index // accumulate)
-            updates.begin(len(batch.images))
-            progress = (number * steps + index) / (self.epochs * steps)
-            losses = self.step(self.network, batch, rng, update=updates.update, progress=progress)
-            _check_finite(losses, place=f"epoch {number + 1}, step {index + 1}")
-            updates.end(due=(index + 1) % accumulate == 0)
-            for name, value in losses.items():
-                means[name] = means.get(name, 0.0) + value / steps
-            self.watch.step(number * steps + index + 1, self.epochs * steps)
-        updates.move_rest()
-        return means
+        with MeanLosses(number + 1, steps=steps) as losses:
+            for index, batch in enumerate(self.source.epoch(number)):
+                self._set_rates(number, index // accumulate)
+                updates.begin(len(batch.images))
+                progress = (number * steps + index) / (self.epochs * steps)
+                losses.add(self.step(self.network, batch, rng, update=updates.update, progress=progress))
+                updates.end(due=(index + 1) % accumulate == 0)
+                self.watch.step(number * steps + index + 1, self.epochs * steps)
+            updates.move_rest()
+        return losses.means
 
     def _set_rates(self, epoch: int, update: int) -> None:
         updates = math.ceil(self.source.steps / self.settings.accumulate)
@@ -306,19 +304,10 @@ def _validated(
         figure = float(validate(network))
     network.train()
     if objective is None:
-        _check_finite({"validation": figure}, place=place)
+        check_finite("validation", figure, place=place)
         told["validation"] = figure
         return figure
     if math.isnan(figure):
         return math.inf
     told[objective.name] = figure
     return -figure if objective.maximize else figure
-
-
-def _check_finite(losses: Mapping[str, float], *, place: str) -> None:
-    for name, value in losses.items():
-        if not math.isfinite(value):
-            raise DivergedError(
-                f"training diverged: {name} is {value} in {place}; "
-                "start a new run with a lower training.learning_rate, or with training.clip_norm=1"
-            )
