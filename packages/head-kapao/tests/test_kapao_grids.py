@@ -160,7 +160,8 @@ def test_targets_and_decoding_use_the_chosen_grids_and_anchors(
     targets = head.targets(people)
     assert len(targets) == len(strides)
     outputs, learnt = [], set()
-    for stride, assigned in zip(strides, targets, strict=True):
+    for stride, each in zip(strides, targets, strict=True):
+        assigned = each.assigned
         own = anchors(stride, scale)[assigned.anchor] / stride
         ratios = assigned.box[:, 2:] / own
         assert (torch.maximum(ratios, 1 / ratios) < 4).all()

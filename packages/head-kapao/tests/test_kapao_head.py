@@ -60,7 +60,8 @@ def perfect(head: KapaoModule, batch: Batch) -> list[Tensor]:
     height, width = batch.images.shape[2:]
     outputs = []
     channels = head.channels
-    for stride, assigned, sizes in zip(STRIDES, head.targets(batch), anchors(), strict=True):
+    for stride, targets, sizes in zip(STRIDES, head.targets(batch), anchors(), strict=True):
+        assigned = targets.assigned
         grid = torch.full((3, 3, height // stride, width // stride, channels.count), -12.0)
         chosen = sizes[assigned.anchor] / stride
         rows = torch.full((len(assigned.image), channels.count), -12.0)
@@ -105,7 +106,7 @@ def test_the_distance_of_a_fusion_is_in_pixels_of_the_image() -> None:
     outputs = perfect(head, batch)
     channels = head.channels
     for grid, stride in zip(outputs, STRIDES, strict=True):
-        assigned = head.targets(batch)[STRIDES.index(stride)]
+        assigned = head.targets(batch)[STRIDES.index(stride)].assigned
         poses = assigned.category == 0
         image, anchor, row, column = (index[poses] for index in assigned.place)
         moved = assigned.keypoints[poses].clone()

@@ -14,6 +14,7 @@ from head_kapao.channels import Channels
 from head_kapao.losses import Gains, Losses, compute_losses, compute_means, scaled_gains
 from head_kapao.objects import Objects, make_objects
 from head_kapao.overlap import complete_iou
+from head_kapao.targets import chosen
 from torch import Tensor
 
 SIZE, KEYPOINTS, IMAGES = 128, 3, 2
@@ -62,7 +63,7 @@ def make_batch(seed: int, people: int, channels: Channels) -> tuple[list[Tensor]
 def losses_of(outputs: Sequence[Tensor], assignments: Sequence[Assignment], channels: Channels) -> Losses:
     return compute_losses(
         outputs,
-        assignments,
+        [chosen(assigned) for assigned in assignments],
         anchors=ANCHORS,
         strides=STRIDES,
         balance=tuple(BALANCE.values()),
@@ -180,7 +181,7 @@ def means_of(
 ) -> tuple[Tensor, Tensor]:
     return compute_means(
         outputs,
-        assignments,
+        [chosen(assigned) for assigned in assignments],
         anchors=ANCHORS,
         strides=STRIDES,
         balance=tuple(BALANCE.values()),

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
 import torch
+from posenas.training import constant
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
-from head_kapao.assignment import Assignment
 from head_kapao.channels import Channels
 from head_kapao.overlap import complete_iou
+from head_kapao.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -84,22 +85,22 @@ def scaled_gains(gains: Gains, *, grids: int, input_size: int, keypoints: int) -
 
 def compute_losses(
     outputs: Sequence[Tensor],
-    assignments: Sequence[Assignment],
+    targets: Sequence[Targets],
     **rules: Unpack[LossRules],
 ) -> Losses:
     """Return the losses of one batch.
 
     Args:
         outputs: of each of the L grids, (N, A, H, W, C) as the network made them.
-        assignments: the targets of each grid.
+        targets: the targets of each grid.
         rules: see `LossRules`.
     """
     gains, balance = rules["gains"], rules["balance"]
-    terms = _all_losses(outputs, assignments, rules)
+    terms = _all_losses(outputs, targets, rules)
     box, objectness, category, keypoints, confidence = terms.unbind(1)
     weighted = (
         gains.box * box.sum(),
-        gains.objectness * (objectness * objectness.new_tensor(balance)).sum(),
+        gains.objectness * (objectness * constant(balance, objectness)).sum(),
         gains.category * category.sum(),
         gains.keypoints * keypoints.sum(),
         gains.confidence * confidence.sum(),
@@ -109,61 +110,63 @@ def compute_losses(
 
 def compute_means(
     outputs: Sequence[Tensor],
-    assignments: Sequence[Assignment],
+    targets: Sequence[Targets],
     **rules: Unpack[LossRules],
 ) -> tuple[Tensor, Tensor]:
     """Return the weighted means that a batch's loss is the sum of, and their counts.
 
     Args:
         outputs: of each of the L grids, (N, A, H, W, C) as the network made them.
-        assignments: the targets of each grid.
+        targets: the targets of each grid.
         rules: see `LossRules`.
 
     Returns:
         (5 L,) means, and (5 L,) over how many targets, cells or keypoints each is taken.
     """
     gains, balance = rules["gains"], rules["balance"]
-    terms = _all_losses(outputs, assignments, rules)
-    weights = terms.new_tensor(
+    terms = _all_losses(outputs, targets, rules)
+    weights = constant(
         [
             [gains.box, gains.objectness * share, gains.category, gains.keypoints, gains.confidence]
             for share in balance
-        ]
+        ],
+        terms,
     )
     counts = [
         [
-            len(each.image),
+            len(each.assigned.image),
             output[..., 0].numel(),
-            len(each.image),
-            int(each.visible.sum()),
-            int(each.judged.sum()),
+            len(each.assigned.image),
+            len(each.visible),
+            len(each.judged),
         ]
-        for output, each in zip(outputs, assignments, strict=True)
+        for output, each in zip(outputs, targets, strict=True)
     ]
-    return (terms * weights).flatten(), terms.new_tensor(counts, dtype=torch.float64).flatten()
+    return (terms * weights).flatten(), constant(counts, terms, dtype=torch.float64).flatten()
 
 
-def _all_losses(outputs: Sequence[Tensor], assignments: Sequence[Assignment], rules: LossRules) -> Tensor:
+def _all_losses(outputs: Sequence[Tensor], targets: Sequence[Targets], rules: LossRules) -> Tensor:
     """Return the (L, 5) unweighted losses of each grid, as of `_grid_losses`."""
     return torch.stack(
         [
-            _grid_losses(output, assigned, anchors=sizes / stride, channels=rules["channels"])
-            for output, assigned, sizes, stride in zip(
-                outputs, assignments, rules["anchors"], rules["strides"], strict=True
+            _grid_losses(output, each, anchors=sizes / stride, channels=rules["channels"])
+            for output, each, sizes, stride in zip(
+                outputs, targets, rules["anchors"], rules["strides"], strict=True
             )
         ]
     )
 
 
-def _grid_losses(outputs: Tensor, assigned: Assignment, *, anchors: Tensor, channels: Channels) -> Tensor:
+def _grid_losses(outputs: Tensor, targets: Targets, *, anchors: Tensor, channels: Channels) -> Tensor:
     """Return the (5,) unweighted losses of a grid: box, objectness, category, keypoints, confidence.
 
     Args:
         outputs: (N, A, H, W, C) as the network made them.
-        assigned: the grid's targets.
+        targets: those of the grid.
         anchors: (A, 2) in cells.
         channels: the meaning of the C outputs.
     """
+    assigned = targets.assigned
     found = _full_precision(outputs[assigned.place])
     sizes = anchors.to(found)[assigned.anchor]
     overlap = complete_iou(_boxes(found[:, channels.box], sizes), assigned.box.to(found))
@@ -174,10 +177,10 @@ def _grid_losses(outputs: Tensor, assigned: Assignment, *, anchors: Tensor, chan
     return torch.stack(
         [
             (1 - overlap).mean() if len(found) else zero,
-            binary_cross_entropy_with_logits(objectness, _objectness_targets(objectness, overlap, assigned)),
+            binary_cross_entropy_with_logits(objectness, _objectness_targets(objectness, overlap, targets)),
             binary_cross_entropy_with_logits(classes, truth) if len(found) else zero,
-            _keypoint_loss(found[:, channels.offsets], assigned, sizes),
-            _confidence_loss(found[:, channels.confidences], assigned) if channels.confidence else zero,
+            _keypoint_loss(found[:, channels.offsets], targets, sizes),
+            _confidence_loss(found[:, channels.confidences], targets) if channels.confidence else zero,
         ]
     )
 
@@ -188,37 +191,32 @@ def _boxes(logits: Tensor, sizes: Tensor) -> Tensor:
     return torch.cat([doubled[:, :2] - 0.5, doubled[:, 2:].square() * sizes], dim=1)
 
 
-def _objectness_targets(objectness: Tensor, overlap: Tensor, assigned: Assignment) -> Tensor:
+def _objectness_targets(objectness: Tensor, overlap: Tensor, targets: Targets) -> Tensor:
     """Return (N, A, H, W): the overlap where there is a target, the last one's where there are several."""
-    targets = objectness.new_zeros(objectness.shape)  # its own layout may be a permuted one
-    _, anchors, rows, columns = objectness.shape
-    image, anchor, row, column = assigned.place
-    place = ((image * anchors + anchor) * rows + row) * columns + column
-    order = torch.arange(len(place), device=place.device)
-    latest = place.new_zeros(targets.numel()).scatter_reduce_(0, place, order, "amax")
-    last = latest[place] == order
-    targets.view(-1)[place[last]] = overlap.detach()[last].clamp(min=0).to(targets)
-    return targets
+    filled = objectness.new_zeros(objectness.shape)  # its own layout may be a permuted one
+    image, anchor, row, column = (index[targets.last] for index in targets.assigned.place)
+    last = overlap.detach()[targets.last].clamp(min=0)
+    return filled.index_put_((image, anchor, row, column), last.to(filled))
 
 
-def _keypoint_loss(logits: Tensor, assigned: Assignment, sizes: Tensor) -> Tensor:
+def _keypoint_loss(logits: Tensor, targets: Targets, sizes: Tensor) -> Tensor:
     """Return the visible keypoints' mean distance in cells, by equations 4.4 and 4.8; 0 without any."""
-    points = (4 * logits.sigmoid() - 2).reshape(assigned.keypoints.shape) * sizes.unsqueeze(1)
-    visible = assigned.visible
+    truth = targets.assigned.keypoints
+    points = (4 * logits.sigmoid() - 2).reshape(truth.shape) * sizes.unsqueeze(1)
+    row, keypoint = targets.visible.unbind(1)
     distances: Tensor = torch.linalg.vector_norm(
-        points[visible] - assigned.keypoints.to(points)[visible], dim=1
+        points[row, keypoint] - truth.to(points)[row, keypoint], dim=1
     )
-    return distances.sum() / visible.sum().clamp(min=1)
+    return distances.sum() / max(1, len(targets.visible))
 
 
-def _confidence_loss(logits: Tensor, assigned: Assignment) -> Tensor:
+def _confidence_loss(logits: Tensor, targets: Targets) -> Tensor:
     """Return the loss of whether keypoints are labelled and inside, over poses that can tell.
 
     It is 0 without any.
     """
-    judged = assigned.judged
-    truth = assigned.visible[judged].to(logits)
-    loss = binary_cross_entropy_with_logits(logits[judged], truth, reduction="sum")
+    truth = targets.assigned.visible[targets.judged].to(logits)
+    loss = binary_cross_entropy_with_logits(logits[targets.judged], truth, reduction="sum")
     return loss / truth.numel() if truth.numel() else loss
 
 

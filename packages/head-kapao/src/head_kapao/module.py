@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import torch
 from posenas import Batch, KeypointSet, Level, Look, Poses, PosesWithout
+from posenas.training import constant
 from torch import Tensor, nn
 
 from head_kapao.anchors import ANCHORS, BALANCE, scaled_anchors
-from head_kapao.assignment import Assignment, assign
 from head_kapao.channels import Channels
 from head_kapao.decoding import Rows, decode, join
 from head_kapao.detection import Detection
@@ -25,7 +25,7 @@ from head_kapao.distillation import distillation_loss
 from head_kapao.grids import STRIDES, Grids
 from head_kapao.losses import Gains, LossRules, compute_losses, compute_means, scaled_gains
 from head_kapao.neck import Neck
-from head_kapao.objects import make_objects
+from head_kapao.targets import Targets, make_targets
 from head_kapao.tta import undo_mirror, undo_scale
 
 
@@ -110,34 +110,20 @@ class KapaoModule(nn.Module):
         maps = [features[name] for name in self._names] if self.neck is None else self.neck(features)
         return [self._by_anchor(output(each)) for output, each in zip(self.outputs, maps, strict=True)]
 
-    def targets(self, batch: Batch) -> list[Assignment]:
-        """Return the targets of each grid."""
-        assert batch.views is not None
-        assert batch.boxes is not None
-        height, width = batch.images.shape[2:]
-        objects = make_objects(
-            batch.views,
-            batch.boxes,
-            keypoints=batch.keypoints,
-            visibility=batch.labelled,
-            view=(height, width),
+    def targets(self, batch: Batch) -> list[Targets]:
+        """Return the targets of each grid. The host waits for the device once."""
+        return make_targets(
+            batch,
+            anchors=self._anchors,
+            strides=self._strides,
             keypoint_size=self._settings.keypoint_size,
         )
-        return [
-            assign(
-                objects,
-                anchors=batch.boxes.new_tensor(sizes),
-                stride=stride,
-                grid=(height // stride, width // stride),
-            )
-            for stride, sizes in zip(self._strides, self._anchors, strict=True)
-        ]
 
-    def loss(self, outputs: list[Tensor], targets: list[Assignment]) -> Tensor:
+    def loss(self, outputs: list[Tensor], targets: list[Targets]) -> Tensor:
         """Return equation 4.9 as the mean over images, where the thesis takes their sum."""
         return compute_losses(outputs, targets, **self._rules(outputs)).total / len(outputs[0])
 
-    def loss_means(self, outputs: list[Tensor], targets: list[Assignment]) -> tuple[Tensor, Tensor]:
+    def loss_means(self, outputs: list[Tensor], targets: list[Targets]) -> tuple[Tensor, Tensor]:
         """Return the means that make up the loss, and their counts.
 
         Each grid has boxes, objectness, classes, keypoints and confidences.
@@ -146,7 +132,7 @@ class KapaoModule(nn.Module):
 
     def _rules(self, outputs: list[Tensor]) -> LossRules:
         return {
-            "anchors": outputs[0].new_tensor(self._anchors, dtype=torch.float32),
+            "anchors": constant(self._anchors, outputs[0], dtype=torch.float32),
             "strides": self._strides,
             "balance": self._balance,
             "channels": self.channels,
@@ -216,7 +202,7 @@ class KapaoModule(nn.Module):
             [
                 decode(
                     grid,
-                    anchors=grid.new_tensor(sizes, dtype=torch.float32),
+                    anchors=constant(sizes, grid, dtype=torch.float32),
                     stride=stride,
                     channels=self.channels,
                     pose_threshold=self._settings.pose_threshold,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import canonical_json
 from posenas.runs.files import content_name, write_atomically
+from posenas.runs.one_copy import in_one_copy
 
 _OPTIMIZER = "optimizer."
 _NETWORK = "network."
@@ -49,9 +50,9 @@ class BestEpoch:
             loss: its validation loss, or another figure that is to be small.
             replaced: the best epoch before, whose memory is used again; None if this is the first.
         """
-        state = network.state_dict()
+        state = _on_the_host(network.state_dict())
         if replaced is None:
-            return cls(loss, {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()})
+            return cls(loss, {name: tensor.clone() for name, tensor in state.items()})
         for name, tensor in state.items():
             replaced.weights[name].copy_(tensor)
         return cls(loss, replaced.weights)
@@ -265,4 +266,11 @@ def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return {name: tensor.contiguous() for name, tensor in _on_the_host(tensors).items()}
+
+
+def _on_the_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors in main memory; those of a device come in one copy."""
+    away = [name for name, tensor in tensors.items() if tensor.device.type != "cpu"]
+    copies = dict(zip(away, in_one_copy([tensors[name] for name in away], torch.device("cpu")), strict=True))
+    return {name: copies.get(name, tensor.detach()) for name, tensor in tensors.items()}
