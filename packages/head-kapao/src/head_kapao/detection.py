@@ -57,7 +57,7 @@ class Detection:
         without = _poses([found.unfused for found in views], like=like)
         return (
             _poses([found.fused for found in views], like=like),
-            PosesWithout(without, torch.from_numpy(replaced).to(like.device)),
+            PosesWithout(without, torch.from_numpy(replaced).to(like.device, non_blocking=True)),
         )
 
     def _views(self, rows: Rows, pitch: Tensor, seconds: MutableMapping[str, float]) -> list[_Found]:
@@ -133,7 +133,9 @@ def _poses(found: Sequence[_InView], *, like: Tensor) -> Poses:
         for parts in zip(*found, strict=True)
     )
     views = np.repeat(np.arange(len(found)), [len(each.scores) for each in found])
-    return Poses(keypoints, keypoint_scores, torch.from_numpy(views).to(like.device), scores)
+    return Poses(
+        keypoints, keypoint_scores, torch.from_numpy(views).to(like.device, non_blocking=True), scores
+    )
 
 
 @dataclass(frozen=True)

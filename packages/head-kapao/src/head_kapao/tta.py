@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
+from posenas.training import constant
 
 from head_kapao.decoding import Rows
 
@@ -35,7 +36,7 @@ def undo_scale(rows: Rows, *, scaled: tuple[int, int], view: tuple[int, int]) ->
         scaled: the height and width that the view was resized to, without padding.
         view: the view's height and width before.
     """
-    factors = rows.boxes.new_tensor([view[1] / scaled[1], view[0] / scaled[0]])
+    factors = constant([view[1] / scaled[1], view[0] / scaled[0]], rows.boxes)
     corners = (rows.boxes.reshape(-1, 2, 2) + 0.5) * factors - 0.5
     return replace(rows, boxes=corners.flatten(1), keypoints=(rows.keypoints + 0.5) * factors - 0.5)
 
@@ -48,7 +49,7 @@ def undo_mirror(rows: Rows, *, width: int, mirrored: Sequence[int]) -> Rows:
         width: the view's, in pixels.
         mirrored: K indices, as of `KeypointSet.mirrored`.
     """
-    order = torch.tensor(mirrored, device=rows.category.device)
+    order = constant(mirrored, rows.category)
     categories = torch.cat([order.new_zeros(1), order + 1])
     left, top, right, bottom = rows.boxes.unbind(1)
     x, y = rows.keypoints[:, order].unbind(2)

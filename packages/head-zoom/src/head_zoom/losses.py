@@ -9,6 +9,7 @@ from posenas.heatmaps import (
     log_probabilities,
     mean_squared_error,
 )
+from posenas.training import constant
 from torch import Tensor
 
 from head_zoom.maps import MapsInBoxes
@@ -27,7 +28,7 @@ def part_loss(outputs: MapsInBoxes, targets: HeatmapTargets, *, distributions: b
     maps = outputs.maps.flatten(0, 1)
     if distributions:
         return divergence(maps, targets), counted(targets)
-    return mean_squared_error(maps, targets), maps.new_tensor(len(outputs.maps))
+    return mean_squared_error(maps, targets), constant(len(outputs.maps), maps)
 
 
 def teaching_loss(outputs: MapsInBoxes, teacher: MapsInBoxes, *, coding: Coding) -> Tensor:

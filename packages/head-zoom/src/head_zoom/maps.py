@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from posenas.heatmaps import Encoding
+from posenas.training import constant
 from torch import Tensor
 
 
@@ -61,7 +62,7 @@ def _steps(boxes: Tensor, size: Sequence[int]) -> Tensor:
     """Return the view's pixels for one of the maps, over x and y: (N, R, 1, 2)."""
     height, width = size
     sides = boxes[..., None, 2:] - boxes[..., None, :2]
-    return sides / sides.new_tensor([width, height])
+    return sides / constant([width, height], sides)
 
 
 def whole_view(

@@ -9,6 +9,7 @@ import torch
 from posenas import Batch, KeypointSet, Level, Poses
 from posenas.heatmaps import QUARTER
 from posenas.layers import full_precision, own_maps
+from posenas.training import constant
 from torch import Tensor, nn
 
 from head_zoom.boxes import around, enlarge, trained
@@ -118,7 +119,7 @@ class ZoomModule(nn.Module):
     def _whole_view(self, maps: Tensor, level: Level) -> Tensor:
         """Return the box of a level's (N, C, H, W) maps, (N, 1, 4)."""
         box = whole_view(self.view, maps.shape[2:], stride=level.stride, encoding=self.coding.encoding)
-        return maps.new_tensor(box, dtype=torch.float32).expand(len(maps), 1, 4)
+        return constant(box, maps, dtype=torch.float32).expand(len(maps), 1, 4)
 
     def _found_boxes(self, body: MapsInBoxes) -> Tensor:
         """Return the boxes around the five points that the body's maps show of each region, (N, R, 4)."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from posenas import Batch
 from posenas.heatmaps import Encoding, HeatmapTargets, gaussians, in_view
+from posenas.training import constant
 from torch import Tensor
 
 from head_zoom.boxes import around
@@ -91,5 +92,5 @@ def encode(
     encoded = gaussians(places, counted, size, encoding=coding.encoding, sigma=sigma)
     if not coding.distributions:
         return encoded
-    inside = ((places >= -1) & (places <= places.new_tensor([size[1], size[0]]))).all(2)
+    inside = ((places >= -1) & (places <= constant([size[1], size[0]], places))).all(2)
     return replace(encoded, weights=encoded.weights * inside)

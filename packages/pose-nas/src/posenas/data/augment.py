@@ -11,6 +11,7 @@ from annotated_types import Ge, Le, Lt
 from torch.nn.functional import pad
 
 from posenas.data.channels import mix_channels
+from posenas.networks.constants import constant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,7 +132,7 @@ def change_colours(images: Tensor, factors: Tensor) -> Tensor:
     brightness, contrast, saturation = (factors[:, i].view(-1, 1, 1, 1) for i in range(3))
     images = (images * brightness).clamp_(0, 1)
     images = torch.lerp(_grey(images.mean(dim=(2, 3), keepdim=True)), images, contrast).clamp_(0, 1)
-    luma = images.new_tensor(_LUMA).expand(3, 3)
+    luma = constant(_LUMA, images).expand(3, 3)
     mixing = torch.lerp(luma, torch.eye(3, device=images.device), saturation.squeeze(1))
     return mix_channels(images, pad(mixing, (0, 1))).clamp_(0, 1)
 

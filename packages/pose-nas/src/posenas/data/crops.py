@@ -87,9 +87,9 @@ class EvaluatedCrops:
             part = slice(start, start + size)
             yield Batch(
                 images=_looked_up(self.images[part], self.normalisation, device),
-                keypoints=self.keypoints[part].to(device),
-                labelled=self.labelled[part].to(device),
-                **region_fields(self.regions[part].to(device)),
+                keypoints=self.keypoints[part].to(device, non_blocking=True),
+                labelled=self.labelled[part].to(device, non_blocking=True),
+                **region_fields(self.regions[part].to(device, non_blocking=True)),
             )
 
     def locate(self, poses: Sequence[Poses]) -> Predictions:
@@ -236,8 +236,8 @@ def _count_images(crops: Sequence[PersonCrop]) -> int:
 
 def _finish(warped: ReadCrops, device: torch.device, *, normalisation: Normalisation) -> Batch:
     images = warped.images.to(device, non_blocking=True)
-    colours = torch.from_numpy(warped.colours).to(device)
-    poses = torch.from_numpy(warped.poses).to(device)
+    colours = torch.from_numpy(warped.colours).to(device, non_blocking=True)
+    poses = torch.from_numpy(warped.poses).to(device, non_blocking=True)
     finished = torch.empty(images.shape, device=device).permute(0, 3, 1, 2)
     # One at a time an image stays in a CPU's cache through all the changes; a GPU takes all at once.
     at_once = 1 if device.type == "cpu" else len(images)
@@ -248,7 +248,7 @@ def _finish(warped: ReadCrops, device: torch.device, *, normalisation: Normalisa
         images=finished,
         keypoints=poses[..., :2].contiguous(),
         labelled=poses[..., 2].contiguous(),
-        **region_fields(torch.from_numpy(warped.regions).to(device)),
+        **region_fields(torch.from_numpy(warped.regions).to(device, non_blocking=True)),
     )
 
 
@@ -263,7 +263,7 @@ def _looked_up(images: Tensor, normalisation: Normalisation, device: torch.devic
         device: where the result lies.
     """
     if device.type != "cpu":
-        return normalise(to_unit(images.to(device)), normalisation)
+        return normalise(to_unit(images.to(device, non_blocking=True)), normalisation)
     every_byte = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1).repeat(1, 1, 1, 3)
     table = normalise(to_unit(every_byte), normalisation).movedim(1, 3)[0].numpy()
     ordered = images.flip(3) if normalisation.order == "bgr" else images

@@ -11,6 +11,7 @@ from posenas.contract.batches import View
 from posenas.contract.components import Head
 from posenas.contract.normalisation import UNIT, USUAL, Normalisation
 from posenas.data.channels import mix_channels
+from posenas.networks.constants import constant
 
 
 def normalisation_of(view: View) -> Normalisation:
@@ -41,7 +42,7 @@ def normalise(images: Tensor, by: Normalisation) -> Tensor:
     """
     if by == UNIT:
         return images
-    mean, deviation = images.new_tensor(by.mean), images.new_tensor(by.deviation)
+    mean, deviation = constant(by.mean, images), constant(by.deviation, images)
     factors = torch.diag((255 / by.scale) / deviation)
     if by.order == "bgr":
         factors = factors.flip(1)

@@ -351,15 +351,15 @@ def size_for(images: int, view: View) -> int:
 
 
 def _finish(read: ReadImages, device: torch.device, *, normalisation: Normalisation) -> Batch:
-    poses = torch.from_numpy(read.poses).to(device)
+    poses = torch.from_numpy(read.poses).to(device, non_blocking=True)
     return Batch(
         images=normalise(to_unit(read.images.to(device, non_blocking=True)), normalisation),
         keypoints=poses[..., :2].contiguous(),
         labelled=poses[..., 2].contiguous(),
-        boxes=torch.from_numpy(read.boxes).to(device),
-        views=torch.from_numpy(read.views).to(device),
-        pitch=torch.from_numpy(1 / np.abs(read.matrices[:, 0, 0])).float().to(device),
-        **region_fields(torch.from_numpy(read.regions).to(device)),
+        boxes=torch.from_numpy(read.boxes).to(device, non_blocking=True),
+        views=torch.from_numpy(read.views).to(device, non_blocking=True),
+        pitch=torch.from_numpy(1 / np.abs(read.matrices[:, 0, 0])).float().to(device, non_blocking=True),
+        **region_fields(torch.from_numpy(read.regions).to(device, non_blocking=True)),
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
+from posenas.networks.constants import constant
 from posenas.networks.devices import full_precision
 from posenas.networks.heatmaps.encoding import Encoding, gaussian, patch_radius
 
@@ -42,7 +43,7 @@ def refine(maps: Tensor, peaks: Tensor, encoding: Encoding, *, sigma: float) -> 
     """
     if encoding == "gaussian":
         return peaks + _quarter_offset(maps, peaks)
-    kernel = blur_kernel(encoding, sigma).to(maps.device)
+    kernel = blur_kernel(encoding, sigma).to(maps.device, non_blocking=True)
     return peaks + _newton_offset(maps, peaks, kernel=kernel, step={"udp": 1, "dark": 2}[encoding])
 
 
@@ -89,8 +90,8 @@ def _quarter_offset(maps: Tensor, peaks: Tensor) -> Tensor:
 
     It is 0 at the border: in the first two columns and rows and in the last ones, as in HRNet's code.
     """
-    steps = peaks.new_tensor([[1, 0], [-1, 0], [0, 1], [0, -1]])
-    last = peaks.new_tensor([maps.shape[3] - 1, maps.shape[2] - 1])
+    steps = constant([[1, 0], [-1, 0], [0, 1], [0, -1]], peaks)
+    last = constant([maps.shape[3] - 1, maps.shape[2] - 1], peaks)
     columns, rows = torch.minimum((peaks.unsqueeze(2) + steps).clamp_(min=0), last).unbind(3)
     people, keypoints = (index.unsqueeze(2) for index in _map_indices(maps))
     right, left, below, above = maps[people, keypoints, rows, columns].unbind(2)
@@ -136,7 +137,7 @@ def _differences(patch: Tensor, *, step: int) -> Tensor:
 
 def _has_room(maps: Tensor, peaks: Tensor, *, before: int, after: int) -> Tensor:
     """Return whether `before` pixels lie before the peak and `after` behind it, over x and y: (N, K) bool."""
-    last = peaks.new_tensor([maps.shape[3] - 1, maps.shape[2] - 1])
+    last = constant([maps.shape[3] - 1, maps.shape[2] - 1], peaks)
     return ((peaks >= before) & (peaks <= last - after)).all(2)
 
 

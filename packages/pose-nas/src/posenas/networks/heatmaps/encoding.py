@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from posenas.contract.batches import Batch
+from posenas.networks.constants import constant
 
 QUARTER = 4
 """The stride of the papers' heat maps: view pixels for one heat-map pixel."""
@@ -96,7 +97,7 @@ def gaussians(
     else:
         cut = float("inf")
     middles, reach = (centres, 3 * sigma) if encoding == "dark" else (nearest, radius)
-    behind = middles.new_tensor([width, height])
+    behind = constant([width, height], middles)
     reaches = ((middles >= -reach - 1) & (middles < behind + reach)).all(2)
     return HeatmapTargets(
         rows=gaussian(centres[..., 1], height, sigma=sigma, cut=cut),
@@ -108,7 +109,7 @@ def gaussians(
 def in_view(batch: Batch) -> Tensor:
     """Return whether each keypoint lies on a pixel of the view: (N, K) bool."""
     height, width = batch.images.shape[2:]
-    last = batch.keypoints.new_tensor([width - 1, height - 1])
+    last = constant([width - 1, height - 1], batch.keypoints)
     return ((batch.keypoints >= -0.5) & (batch.keypoints <= last + 0.5)).all(2)
 
 
@@ -144,9 +145,9 @@ def to_view(positions: Tensor, encoding: Encoding, size: Sequence[int], *, strid
 def _scale(like: Tensor, encoding: Encoding, size: Sequence[int], stride: int) -> Tensor:
     """Return the view pixels for one heat-map pixel, over x and y."""
     if encoding != "udp":
-        return like.new_tensor([stride, stride])
+        return constant([stride, stride], like)
     height, width = size
-    return like.new_tensor([(side * stride - 1) / (side - 1) for side in (width, height)])
+    return constant([(side * stride - 1) / (side - 1) for side in (width, height)], like)
 
 
 def gaussian(centres: Tensor, length: int, *, sigma: float, cut: float) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from posenas.contract.batches import View
 from posenas.contract.errors import PosenasError
 from posenas.contract.levels import Level
+from posenas.networks.constants import constant
 from posenas.networks.heatmaps.encoding import Encoding
 
 Side: TypeAlias = Annotated[int, Ge(32), Le(4096)]
@@ -76,7 +77,7 @@ def undo_mirror(maps: Tensor, order: Sequence[int], encoding: Encoding) -> Tenso
         order: K indices, each keypoint's mirror image.
         encoding: how heat maps and coordinates belong together.
     """
-    undone = maps[:, order].flip(3)
+    undone = maps[:, constant(order, maps, dtype=torch.int64)].flip(3)
     if encoding == "udp":
         return undone
     return torch.cat([undone[..., :1], undone[..., :-1]], dim=3)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from posenas.contract.batches import Batch, Poses, View
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level, deepest_within
+from posenas.networks.constants import constant
 from posenas.networks.devices import full_precision
 from posenas.networks.heatmaps.decoding import find_peaks, peak_masses, peak_values, refine
 from posenas.networks.heatmaps.encoding import (
@@ -132,7 +133,7 @@ class HeatmapModule(nn.Module):
 
     def loss_means(self, outputs: Tensor, targets: HeatmapTargets) -> tuple[Tensor, Tensor]:
         """Return the loss, and the count that it is the mean of: keypoints, or people for maps as images."""
-        people = outputs.new_tensor(len(outputs))
+        people = constant(len(outputs), outputs)
         count = counted(targets) if self.distributions else people
         return self.loss(outputs, targets).reshape(1), count.reshape(1)
 
