@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -96,7 +96,7 @@ class Pretended(Tensor):
 def install() -> torch.device:
     """Make the device known to torch, and return it."""
     backend_registration._setup_privateuseone_for_python_backend(NAME)
-    answers: Mapping[str, Callable[..., Any]] = {
+    answers: dict[str, Any] = {
         "current_device": lambda: 0,
         "device_count": lambda: 1,
         "is_available": lambda: True,
@@ -104,6 +104,10 @@ def install() -> torch.device:
         "manual_seed_all": lambda _seed: None,
         "_is_in_bad_fork": lambda: False,
     }
+    # Of a device without a kernel of its own, torch makes this of others, which round otherwise.
+    library = torch.library.Library("aten", "IMPL")
+    library.impl("silu_backward", Pretended.__torch_dispatch__, "PrivateUse1")
+    answers["library"] = library  # lives as long as the process
     for name, answer in answers.items():
         setattr(getattr(torch, NAME), name, answer)
     # A module that is moved gets new parameters: old ones cannot take values of another kind of tensor.

@@ -62,7 +62,8 @@ def decode(
     candidates = (objectness > min(pose_threshold, keypoint_threshold)).nonzero(as_tuple=True)
     likeliest, category = outputs[..., channels.classes][candidates].max(1)
     scores = objectness[candidates] * _sigmoid(likeliest)
-    wanted = torch.where(category == 0, scores > pose_threshold, scores > keypoint_threshold)
+    above = torch.where(category == 0, scores > pose_threshold, scores > keypoint_threshold)
+    wanted = above.nonzero()[:, 0]  # the host waits once for their number, not for each index
     place = (image, anchor, row, column) = tuple(index[wanted] for index in candidates)
     sizes = anchors.to(scores)[anchor]
     cells = torch.stack([column, row], dim=1)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from posenas import Poses, PosesWithout
+from posenas.training import in_one_copy
 from torch import Tensor
 
 from head_kapao.decoding import Rows
@@ -129,7 +130,7 @@ class _Found(NamedTuple):
 def _poses(found: Sequence[_InView], *, like: Tensor) -> Poses:
     """Return the poses of all views, on the device and of the type of another tensor."""
     keypoints, keypoint_scores, scores = (
-        torch.from_numpy(np.concatenate(parts)).to(like.device, like.dtype)
+        torch.from_numpy(np.concatenate(parts)).to(like.device, like.dtype, non_blocking=True)
         for parts in zip(*found, strict=True)
     )
     views = np.repeat(np.arange(len(found)), [len(each.scores) for each in found])
@@ -151,15 +152,15 @@ class _Arrays:
 
     @classmethod
     def of(cls, rows: Rows) -> _Arrays:
-        values = (rows.boxes, rows.scores, rows.keypoints)
-        boxes, scores, keypoints = (value.detach().cpu().double().numpy() for value in values)
+        names = [name for name, value in vars(rows).items() if value is not None]
+        values = [getattr(rows, name).detach() for name in names]
+        read = dict(zip(names, in_one_copy(values, torch.device("cpu")), strict=True))
+        confidences = read.get("confidences")
         return cls(
-            image=rows.image.cpu().numpy(),
-            boxes=boxes,
-            category=rows.category.cpu().numpy(),
-            scores=scores,
-            keypoints=keypoints,
-            confidences=None
-            if rows.confidences is None
-            else rows.confidences.detach().cpu().double().numpy(),
+            image=read["image"].numpy(),
+            boxes=read["boxes"].double().numpy(),
+            category=read["category"].numpy(),
+            scores=read["scores"].double().numpy(),
+            keypoints=read["keypoints"].double().numpy(),
+            confidences=None if confidences is None else confidences.double().numpy(),
         )

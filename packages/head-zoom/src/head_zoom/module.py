@@ -131,7 +131,7 @@ class ZoomModule(nn.Module):
 
     def _boxes(self, name: str, own: Tensor, targets: ZoomTargets | None) -> Tensor:
         """Return the boxes that a part's features are cropped from, (N, R of the part, 4)."""
-        regions = list(self.parts[name].regions)
+        regions = constant(self.parts[name].regions, own, dtype=torch.int64)
         boxes = self._enlarged(own[:, regions], self.expansions[name])
         if targets is None:
             return boxes
@@ -202,7 +202,8 @@ class ZoomModule(nn.Module):
     def decode(self, outputs: ZoomOutputs, batch: Batch) -> Poses:  # noqa: ARG002
         """Decode every keypoint from the maps of its part, through their boxes, and its score."""
         places, scores = zip(*(self._keypoints(name, outputs[name]) for name in self.parts), strict=True)
-        return Poses(torch.cat(places, dim=1)[:, self._order], torch.cat(scores, dim=1)[:, self._order])
+        order = constant(self._order, scores[0], dtype=torch.int64)
+        return Poses(torch.cat(places, dim=1)[:, order], torch.cat(scores, dim=1)[:, order])
 
     def _keypoints(self, name: str, outputs: MapsInBoxes) -> tuple[Tensor, Tensor]:
         """Return the places (N, R x K, 2) and scores of a part's keypoints, without boxes' points."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from posenas.heatmaps import probabilities
+from posenas.training import constant
 from torch import Tensor
 
 from head_zoom.maps import MapsInBoxes
@@ -96,7 +97,8 @@ def undo_mirror(mirrored: MapsInBoxes, *, part: Part, width: int) -> MapsInBoxes
         part: says which region and which point each is in a mirrored view.
         width: of the view, pixels.
     """
-    regions = list(part.mirrored_regions)
+    regions = constant(part.mirrored_regions, mirrored.maps, dtype=torch.int64)
+    order = constant(part.mirrored, mirrored.maps, dtype=torch.int64)
     left, top, right, bottom = mirrored.boxes[:, regions].unbind(2)
     boxes = torch.stack([width - 1 - right, top, width - 1 - left, bottom], dim=2)
-    return MapsInBoxes(mirrored.maps[:, regions][:, :, list(part.mirrored)].flip(4), boxes)
+    return MapsInBoxes(mirrored.maps[:, regions][:, :, order].flip(4), boxes)

@@ -86,7 +86,7 @@ def encode(
         sigma: standard deviation of the Gaussians, pixels of the maps.
     """
     size = outputs.size
-    rows = [list(row) for row in part.points]
+    rows = constant(part.points, targets.points, dtype=torch.int64)
     places = to_map(targets.points[:, rows], outputs.boxes, size).flatten(0, 1)
     counted = targets.counted[:, rows].flatten(0, 1)
     encoded = gaussians(places, counted, size, encoding=coding.encoding, sigma=sigma)

@@ -50,7 +50,7 @@ class Mixture(nn.Module):
     @torch.no_grad()
     def set(self, alpha: Sequence[Sequence[float]]) -> None:
         """Fill alpha in place."""
-        self.alpha.copy_(torch.tensor(alpha))
+        self.alpha.copy_(torch.tensor(alpha), non_blocking=True)
 
     def give(self, weights: Tensor, numbers: Sequence[Sequence[float]]) -> None:
         """Take these (edges, operations) weights in the place of alpha's softmax.

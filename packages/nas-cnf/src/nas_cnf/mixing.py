@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
+from posenas.training import in_one_copy
 from torch import Tensor
 
 Weight: TypeAlias = float | Tensor
@@ -30,7 +31,9 @@ class Mixture:
     @classmethod
     def of_numbers(cls, alpha: Tensor, beta: Tensor) -> Mixture:
         """Return the weights of a given architecture, as numbers."""
-        return cls(scaled_softmax(alpha).tolist(), scaled_softmax(beta).tolist())
+        host = torch.device("cpu")
+        operations, sources = in_one_copy((scaled_softmax(alpha), scaled_softmax(beta)), host)
+        return cls(operations.tolist(), sources.tolist())
 
     @classmethod
     def of_tensors(cls, alpha: Tensor, beta: Tensor) -> Mixture:

@@ -157,7 +157,7 @@ class CnfSpace:
         with torch.no_grad():
             for name in self.dimensions():
                 fabric, leaf = _place(network, name)
-                getattr(fabric, leaf).copy_(torch.tensor(genotype[name]))
+                getattr(fabric, leaf).copy_(torch.tensor(genotype[name]), non_blocking=True)
 
     def discrete(self, genotype: Genotype) -> Genotype:
         """Return the heaviest operation on each edge, never `zero`, and the heaviest source of each cell."""

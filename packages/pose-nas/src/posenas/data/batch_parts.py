@@ -19,7 +19,7 @@ def part(batch: Batch, start: int, stop: int) -> Batch:
     views = slice(start, stop)
     shown: slice | Tensor = views
     if batch.views is not None:
-        shown = (batch.views >= start) & (batch.views < stop)
+        shown = ((batch.views >= start) & (batch.views < stop)).nonzero()[:, 0]  # the host waits once
     return Batch(
         images=batch.images[views],
         keypoints=batch.keypoints[shown],

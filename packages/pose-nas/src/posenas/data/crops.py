@@ -31,6 +31,7 @@ from posenas.data.reading import (
 )
 from posenas.data.regions import region_fields
 from posenas.data.remarks import RemarkedImages
+from posenas.runs.one_copy import in_one_copy
 from posenas.runs.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
@@ -98,8 +99,11 @@ class EvaluatedCrops:
         A pose's score is the mean of its keypoints' times the box's, and so is the score of each part. In a
         detector's boxes only those poses are returned that its rules let stay.
         """
-        in_view = torch.cat([batch.keypoints for batch in poses]).double().cpu().numpy()
-        scores = torch.cat([batch.keypoint_scores for batch in poses]).double().cpu().numpy()
+        found = (
+            torch.cat([batch.keypoints for batch in poses]),
+            torch.cat([each.keypoint_scores for each in poses]),
+        )
+        in_view, scores = (each.double().numpy() for each in in_one_copy(found, torch.device("cpu")))
         located = Predictions(
             image_ids=self.image_ids,
             keypoints=transform(self.inverses, in_view),

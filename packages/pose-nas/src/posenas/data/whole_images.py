@@ -26,6 +26,7 @@ from posenas.data.normalising import normalisation_of, normalise
 from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, worker_loader
 from posenas.data.regions import POINTS, region_fields, regions_in_view
 from posenas.data.remarks import Remark, RemarkedImages
+from posenas.runs.one_copy import in_one_copy
 from posenas.runs.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
@@ -369,13 +370,17 @@ def _located(
     """Return the poses' samples, keypoints in the images, keypoint scores and own scores."""
     assert poses.views is not None
     assert poses.scores is not None
-    views = poses.views.cpu().numpy()
-    in_view = poses.keypoints.double().cpu().numpy()
+    found = (poses.views, poses.keypoints, poses.keypoint_scores, poses.scores)
+    on_host = in_one_copy(found, torch.device("cpu"))
+    views, (in_view, keypoint_scores, scores) = (
+        on_host[0].numpy(),
+        (each.double().numpy() for each in on_host[1:]),
+    )
     return (
         read.positions[views],
         transform(invert(read.matrices)[views], in_view),
-        poses.keypoint_scores.double().cpu().numpy(),
-        poses.scores.double().cpu().numpy(),
+        keypoint_scores,
+        scores,
     )
 
 

@@ -25,10 +25,15 @@ def in_one_copy(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]
         return list(tensors)
     # The longest elements come first, so that each tensor begins at a multiple of its element's bytes.
     order = sorted(range(len(tensors)), key=lambda index: -tensors[index].element_size())
-    flat = [tensors[index].detach().reshape(-1).view(torch.uint8) for index in order]
+    flat = [_flat(tensors[index].detach()).view(torch.uint8) for index in order]
     block = torch.cat(flat).to(device, non_blocking=device.type != "cpu")
     copies = {
         index: part.view(tensors[index].dtype).view(tensors[index].shape)
         for index, part in zip(order, torch.split(block, [len(each) for each in flat]), strict=True)
     }
     return [copies[index] for index in range(len(tensors))]
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    """Return (n,) elements one beside the other; a single one may tell another stride."""
+    return tensor.contiguous().as_strided((tensor.numel(),), (1,))
