@@ -1,7 +1,7 @@
 """Prints what a step of `bilevel` and an update of its controller give on the CPU and a pretended device.
 
-A program of its own, since the pretended device changes torch for the whole process. Its arguments are the
-folder with `simulated_device.py` and the estimator.
+A program of its own, since the pretended device changes torch for the whole process. Its argument is the
+estimator.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from nas_autopose.controller import Controller
 from nas_autopose.gumbel_step import Annealing, Estimator, GumbelStep, Networks
 from nas_autopose.policy_gradient import PolicyGradient
 from nas_autopose.space import AutoPoseSpace
-from on_a_pretended_device import moved, waited
 from posenas import COCO_17, Batch
 from posenas.composing.building import build_network
 from posenas.learning.architecture import Architecture
@@ -30,6 +29,7 @@ from posenas.learning.updates import Updates
 from posenas.networks.pose_network import SharedPoseNetwork
 from posenas.networks.real_values import relax, restore
 from posenas.standard.heads.heatmap import HeatmapHead
+from pretended_device import Watched, install
 
 SPACE = AutoPoseSpace(channels=1, scales=2, stages=1)
 GATES = ("stage1.branch1", "stage1.branch2")
@@ -44,7 +44,7 @@ def make_batch() -> Batch:
     return Batch(images, keypoints, torch.ones(PEOPLE, 17))
 
 
-def run(device: torch.device, syncs: Counter[tuple[str, str]], estimator: Estimator) -> Mapping[str, Any]:
+def run(device: torch.device, waits: Counter[tuple[str, str]], estimator: Estimator) -> Mapping[str, Any]:
     """Move weights and cells in two steps, and let a controller learn from two draws.
 
     The first step is not counted: there the network is made.
@@ -68,16 +68,16 @@ def run(device: torch.device, syncs: Counter[tuple[str, str]], estimator: Estima
     step = GumbelStep(SPACE, estimator, Annealing(1.0, 1.0), Networks(rest, GATES, ((True, False),)))
     batch, losses = moved(make_batch(), device), []
     for number in range(2):
-        syncs.clear()
+        waits.clear()
         updates.begin(PEOPLE)
         told = step(network, batch, Random(number), update=updates.update, progress=0.5)
         updates.end(due=True)
-        in_step = waited(syncs)
+        in_step = waited(waits)
         losses.append({name: float(loss) for name, loss in told.items()})
-    syncs.clear()
+    waits.clear()
     for rewards in ([0.1, 0.2], [0.3, 0.1]):
         policy.update(drawn, rewards)
-    in_update = waited(syncs)
+    in_update = waited(waits)
     return {
         "losses": losses,
         "values": {name: value.detach().cpu().tolist() for name, value in values.items()},
@@ -87,12 +87,23 @@ def run(device: torch.device, syncs: Counter[tuple[str, str]], estimator: Estima
     }
 
 
-if __name__ == "__main__":
-    sys.path.insert(0, sys.argv[1])
-    from simulated_device import DEVICE, Simulation  # type: ignore[import-not-found]
+def moved(batch: Batch, device: torch.device) -> Batch:
+    tensors = {name: value for name, value in vars(batch).items() if value is not None}
+    return Batch(**{name: value.to(device) for name, value in tensors.items()})
 
-    chosen = cast(Estimator, sys.argv[2])
+
+def waited(waits: Counter[tuple[str, str]]) -> Mapping[str, int]:
+    """Return how often the host waited, by what for and the file."""
+    found: Counter[str] = Counter()
+    for (what, line), times in waits.items():
+        found[f"{what} in {line.rpartition(':')[0]}"] += times
+    return found
+
+
+if __name__ == "__main__":
+    pretended = install()
+    chosen = cast(Estimator, sys.argv[1])
     on_cpu = run(torch.device("cpu"), Counter(), chosen)
-    with Simulation() as simulation:
-        on_device = run(DEVICE, simulation.syncs, chosen)
-    print(json.dumps({"cpu": on_cpu, "device": on_device, "operations": simulation.operations}))
+    with Watched() as watched:
+        on_device = run(pretended, watched.waits, chosen)
+    print(json.dumps({"cpu": on_cpu, "device": on_device, "operations": watched.operations}))

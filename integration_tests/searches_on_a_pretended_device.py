@@ -181,7 +181,13 @@ def compared(words: Sequence[str], folder: Path, device: torch.device) -> Mappin
         on_device = run_stopped(replace(composition, compute=Compute(device, None)), folder / "device")
     differing = [name for name, found in on_cpu.items() if found != on_device[name]]
     failed = [trial["failure"] for trial in on_device["trials"] if trial.get("failure")]
-    return {"differing": differing, "failed": failed, "operations": watched.operations, **tally.told()}
+    return {
+        "differing": differing,
+        "failed": failed,
+        "operations": watched.operations,
+        "launches": watched.launches,
+        **tally.told(),
+    }
 
 
 if __name__ == "__main__":
