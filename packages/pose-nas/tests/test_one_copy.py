@@ -1,4 +1,4 @@
-"""Many tensors in one copy, and constants; the meta device stands for another one, whose values are unknown."""
+"""Many tensors in one copy, and constants; the meta device stands for another device."""
 
 from __future__ import annotations
 
