@@ -6,9 +6,9 @@ one with the tensors of all alternatives, which is no genotype's. What a sub-net
 blocks of a stage or an attention module, is simply not there. An active sub-network and the stand-alone
 network cut out of the shared weights are therefore the same by construction.
 
-Gradients are added into the slices of one persistent buffer: differentiating through a slice would fill a
-gradient of the full size with zeros, for every tensor of every sub-network. A network that is wanted in every
-step is kept and only filled anew, which costs a fraction of making and connecting it.
+Gradients are added into the slices of one persistent buffer (`posenas.networks.shared_gradients`). A network
+that is wanted in every step is kept and only filled anew, which costs a fraction of making and connecting it.
+Tensors are filled in lists, so that a GPU launches few operations however many tensors a network has.
 
 Source: the slicing rules are those of ViPNAS (Xu et al., CVPR 2021).
 """
@@ -17,19 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from functools import lru_cache
+from typing import Generic, NamedTuple, Self, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from posenas.contract.errors import PosenasError
+from posenas.networks.shared_gradients import Place, SentGradients, Slices, at
+from posenas.networks.tensor_lists import Group, copy_groups, in_groups
 
 Network = TypeVar("Network", bound=nn.Module)
 SharedTensor = TypeVar("SharedTensor", bound=Tensor)
-Slices: TypeAlias = tuple[slice, ...]
-Place: TypeAlias = Slices | None
-"""Where a sub-network's tensor lies in the shared one; None where it is all of it."""
 
 Connect: TypeAlias = Callable[[nn.Parameter, nn.Parameter, Place], None]
 
@@ -62,14 +61,50 @@ _known_slices = lru_cache(maxsize=4096)(sub_slices)
 
 
 class _Part(NamedTuple):
-    """A tensor of a network, and the place in the shared tensor where its values are."""
+    """A tensor of a network, the shared one, what of it the values are, as a view, and where it lay then."""
 
     copy: Tensor
     shared: Tensor
-    place: Place
+    source: Tensor
+    address: int
 
-    def refresh(self) -> None:
-        self.copy.copy_(_at(self.place, self.shared))
+    @classmethod
+    def of(cls, copy: Tensor, shared: Tensor, place: Place) -> Self:
+        """Return the part that a copy is of a shared tensor."""
+        return cls(copy, shared, at(place, shared).detach(), shared.data_ptr())
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether one of the tensors has moved, so that the view shows old values or another device's."""
+        # The view holds the old memory, so that no other tensor can have come to its address.
+        moved = self.shared.data_ptr() != self.address
+        return moved or (self.copy.device, self.copy.dtype) != (self.source.device, self.source.dtype)
+
+
+@dataclass(frozen=True)
+class _Statistics:
+    """The running statistics of all batch norms of a network, as lists."""
+
+    means: Sequence[Tensor]
+    variances: Sequence[Tensor]
+    counts: Sequence[Tensor]
+
+    @classmethod
+    def of(cls, normalisations: Sequence[nn.modules.batchnorm._BatchNorm]) -> Self:
+        """Return those of batch norms that keep some."""
+        keeping = [each for each in normalisations if each.running_mean is not None]
+        return cls(
+            [cast(Tensor, each.running_mean) for each in keeping],
+            [cast(Tensor, each.running_var) for each in keeping],
+            [cast(Tensor, each.num_batches_tracked) for each in keeping],
+        )
+
+    def reset(self) -> None:
+        """Let all start afresh."""
+        if self.means:
+            torch._foreach_zero_([*self.means, *self.variances])
+            torch._foreach_add_(self.variances, 1.0)
+            torch._foreach_zero_(self.counts)
 
 
 @dataclass(frozen=True)
@@ -78,16 +113,14 @@ class ActiveNetwork(Generic[Network]):
 
     network: Network
     _modules: Sequence[nn.Module]
-    _normalisations: Sequence[nn.modules.batchnorm._BatchNorm]
+    _statistics: _Statistics
     _parts: Sequence[_Part]
+    _copied: Sequence[Group]
 
     @property
     def is_stranded(self) -> bool:
-        """Whether the shared weights have since moved to another device or type."""
-        return any(
-            (part.copy.device, part.copy.dtype) != (part.shared.device, part.shared.dtype)
-            for part in self._parts
-        )
+        """Whether the shared weights, or the network's, have since moved to another device or type."""
+        return any(part.is_stranded for part in self._parts)
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -95,12 +128,15 @@ class ActiveNetwork(Generic[Network]):
 
         An output that the network gave before can no longer be differentiated.
         """
-        for part in self._parts:
-            part.refresh()
-        for normalisation in self._normalisations:
-            normalisation.reset_running_stats()
+        self.fill()
         if not all(module.training for module in self._modules):
             self.network.train()
+
+    @torch.no_grad()
+    def fill(self) -> None:
+        """Fill the network like `refresh`, but leave its mode."""
+        copy_groups(self._copied)
+        self._statistics.reset()
 
 
 class SharedWeights(nn.Module):
@@ -139,7 +175,7 @@ class SharedWeights(nn.Module):
 
     def bind(self, network: Network) -> ActiveNetwork[Network]:
         """Fill a network like `activate`, but return it as one that can be kept and refreshed."""
-        return self._fill(network, _send_gradient_to)
+        return self._fill(network, _send_gradients())
 
     def derive(self, network: Network) -> Network:
         """Fill a network like `activate`, but its weights are its own from now on."""
@@ -152,14 +188,16 @@ class SharedWeights(nn.Module):
         parts: list[_Part] = []
         for path, module, full in _side_by_side(network, self.holder):
             modules.append(module)
-            parts += _fill_parameters(module, full, path, connect)
-            constants = _fill_buffers(module, full, path)
+            parts += _replace_parameters(module, full, path, connect)
+            constants = _replace_buffers(module, full, path)
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.reset_running_stats()
                 normalisations.append(module)
             else:
                 parts += constants
-        return ActiveNetwork(network, modules, normalisations, parts)
+        copied = in_groups((part.copy, part.source) for part in parts)
+        active = ActiveNetwork(network, modules, _Statistics.of(normalisations), parts, copied)
+        active.fill()
+        return active
 
 
 def _side_by_side(network: nn.Module, holder: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
@@ -176,27 +214,32 @@ def _side_by_side(network: nn.Module, holder: nn.Module) -> Iterator[tuple[str, 
         ]
 
 
-def _fill_parameters(module: nn.Module, holder: nn.Module | None, path: str, connect: Connect) -> list[_Part]:
+def _replace_parameters(
+    module: nn.Module, holder: nn.Module | None, path: str, connect: Connect
+) -> list[_Part]:
+    """Give a module parameters where the shared ones are, still without values, and return them."""
     parts = []
     for name, parameter in module._parameters.items():
         if parameter is not None:
             full = _find(name, path, holder._parameters if holder else {})
             place = _locate(path + name, parameter, full)
-            copy = nn.Parameter(_at(place, full).clone(), parameter.requires_grad and full.requires_grad)
+            learns = parameter.requires_grad and full.requires_grad
+            copy = nn.Parameter(torch.empty_like(at(place, full)), learns)
             connect(copy, full, place)
             module._parameters[name] = copy
-            parts.append(_Part(copy, full, place))
+            parts.append(_Part.of(copy, full, place))
     return parts
 
 
-def _fill_buffers(module: nn.Module, holder: nn.Module | None, path: str) -> list[_Part]:
+def _replace_buffers(module: nn.Module, holder: nn.Module | None, path: str) -> list[_Part]:
+    """Give a module buffers where the shared ones are, still without values, and return them."""
     parts = []
     for name, buffer in module._buffers.items():
         if buffer is not None:
             full = _find(name, path, holder._buffers if holder else {})
             place = _locate(path + name, buffer, full)
-            module._buffers[name] = copy = _at(place, full).clone()
-            parts.append(_Part(copy, full, place))
+            module._buffers[name] = copy = torch.empty_like(at(place, full))
+            parts.append(_Part.of(copy, full, place))
     return parts
 
 
@@ -219,38 +262,16 @@ def _locate(name: str, part: Tensor, full: Tensor) -> Place:
         ) from None
 
 
-def _at(place: Place, shared: Tensor) -> Tensor:
-    """Return what lies in a shared tensor at a place, as a view; of the whole one no view is made."""
-    return shared if place is None else shared[place]
-
-
 def _keep_gradient(_copy: nn.Parameter, _shared: nn.Parameter, _place: Place) -> None:
     pass
 
 
-def _send_gradient_to(copy: nn.Parameter, shared: nn.Parameter, place: Place) -> None:
-    if copy.requires_grad:
-        hook = partial(_add_gradient, shared, place)
-        copy.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
+def _send_gradients() -> Connect:
+    """Return what connects the parameters of one network to the shared ones."""
+    sent = SentGradients()
 
+    def connect(copy: nn.Parameter, shared: nn.Parameter, place: Place) -> None:
+        if copy.requires_grad:
+            sent.connect(copy, shared, place)
 
-def _add_gradient(shared: nn.Parameter, place: Place, copy: Tensor) -> None:
-    gradient, copy.grad = copy.grad, None
-    assert gradient is not None
-    if shared.grad is not None:
-        _at(place, shared.grad).add_(gradient)
-    elif place is not None:
-        shared.grad = torch.zeros_like(shared)
-        shared.grad[place] = gradient
-    elif _is_laid_out_alike(gradient, shared):
-        shared.grad = gradient  # nobody else holds it
-    else:
-        shared.grad = torch.empty_like(shared).copy_(gradient)
-
-
-def _is_laid_out_alike(one: Tensor, other: Tensor) -> bool:
-    """Return whether two tensors of one shape have their entries in the same order in memory.
-
-    The stride of an axis of one entry, as of a 1x1 kernel, can be anything.
-    """
-    return (one.is_contiguous() and other.is_contiguous()) or one.stride() == other.stride()
+    return connect
