@@ -71,7 +71,8 @@ class _Part(NamedTuple):
     @classmethod
     def of(cls, copy: Tensor, shared: Tensor, place: Place) -> Self:
         """Return the part that a copy is of a shared tensor."""
-        return cls(copy, shared, at(place, shared).detach(), shared.data_ptr())
+        source = shared.detach() if place is None else at(place, shared)
+        return cls(copy, shared, source, shared.data_ptr())
 
     @property
     def is_stranded(self) -> bool:
