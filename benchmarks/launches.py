@@ -2,15 +2,15 @@
 
     python benchmarks/launches.py [--json FILE]
 
-On a GPU a small network's step takes as long as its launches take to be asked for, whatever they compute. A step
-passes the largest, the smallest and two random networks forward and backward, with in-place distillation, and
-adds their gradients up; random networks are made anew. The static side is the same four networks, cut out
-before, with the same losses. Neither side's optimiser is counted. Numbers depend on no size of a batch or view,
-and on no device: they are counted on the CPU.
+On a GPU the step of small networks takes as long as it takes to ask for its launches, whatever they compute.
+A step passes the largest, the smallest and two random networks forward and backward, with in-place
+distillation, and adds their gradients up; random networks are made anew. The static side is the same four
+networks, cut out before, with the same losses. Neither side's optimiser is counted. Numbers depend on no size
+of a batch or view: they are counted on the CPU, once.
 
-`operations` are all that torch dispatches. `launches` leaves out views and allocations, which start nothing on
-a GPU, and counts what is done to a list of tensors as torch's CUDA code does it: at once if the lists' tensors
-are dense and laid out alike, else one by one.
+`operations` are all that torch dispatches. `launches` leaves out views and allocations, which start nothing
+on a GPU, and counts what is done to lists of tensors as torch's CUDA code does it: at once if the tensors are
+dense and laid out alike, else one by one.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def go_at_once(tensors: Sequence[Tensor], first: Tensor) -> bool:
 
 def layout(tensor: Tensor) -> tuple[tuple[int, int], ...]:
     """Return sizes and strides; the stride of an axis of one entry can be anything."""
-    return tuple((size, step if size > 1 else 0) for size, step in zip(tensor.shape, tensor.stride(), strict=True))
+    axes = zip(tensor.shape, tensor.stride(), strict=True)
+    return tuple((size, step if size > 1 else 0) for size, step in axes)
 
 
 def is_dense(tensor: Tensor) -> bool:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from posenas.networks.tensor_lists import copy_groups, in_groups
+
 
 class MovingAverage:
     """The exponential moving average of a network's parameters and statistics, beside the network.
@@ -38,25 +40,26 @@ class MovingAverage:
                 self._live[name] = tensor
                 seen.add(tensor.data_ptr())
         self._average = {name: tensor.clone() for name, tensor in self._live.items()}
+        pairs = [(self._average[name], tensor) for name, tensor in self._live.items()]
+        self._averaged = in_groups(pair for pair in pairs if pair[0].is_floating_point())
+        self._copied = in_groups(pair for pair in pairs if not pair[0].is_floating_point())
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the network's weights after a step."""
         self._steps += 1
         rising = 1.0 - math.exp(-self._steps / self._ramp) if self._ramp else 1.0
-        for name, tensor in self._live.items():
-            if tensor.is_floating_point():
-                self._average[name].lerp_(tensor, 1.0 - self._decay * rising)
-            else:
-                self._average[name].copy_(tensor)
+        for averages, live in self._averaged:
+            torch._foreach_lerp_(averages, live, 1.0 - self._decay * rising)
+        copy_groups(self._copied)
 
     @torch.no_grad()
     def exchange(self) -> None:
         """Exchange the network's weights and the average; a second call puts both back."""
-        for name, tensor in self._live.items():
-            live = tensor.clone()
-            tensor.copy_(self._average[name])
-            self._average[name].copy_(live)
+        for averages, live in (*self._averaged, *self._copied):
+            kept = torch._foreach_clone(live)
+            torch._foreach_copy_(live, averages)
+            torch._foreach_copy_(averages, kept)
 
     @contextmanager
     def shown(self) -> Iterator[None]:

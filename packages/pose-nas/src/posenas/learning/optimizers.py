@@ -56,24 +56,26 @@ def make_optimizers(
 
 
 def _make(kind: str, parts: list[dict[str, Any]], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return the optimiser that settings name, for parameters in parts that have options of their own."""
+    """Return the optimiser that settings name, for parameters in parts that have options of their own.
+
+    It takes parameters in lists. torch's fused SGD is not used: it refuses parameters of which some, but not
+    all, have had a gradient before, such as those of branches that are seldom on.
+    """
     rate = settings.learning_rate
     if kind == "sgd":
         momentum, nesterov = settings.momentum, settings.nesterov
-        return torch.optim.SGD(parts, lr=rate, momentum=momentum, nesterov=nesterov)
+        return torch.optim.SGD(parts, lr=rate, momentum=momentum, nesterov=nesterov, foreach=True)
     if kind == "rmsprop":
-        return torch.optim.RMSprop(parts, lr=rate, momentum=settings.momentum)
+        return torch.optim.RMSprop(parts, lr=rate, momentum=settings.momentum, foreach=True)
     adam = torch.optim.Adam if kind == "adam" else torch.optim.AdamW
     return adam(parts, lr=rate, betas=settings.betas, fused=True)
 
 
 def scale_gradients(parameters: Iterable[Tensor], factor: float) -> None:
     """Multiply every gradient that there is."""
-    if factor == 1.0:
-        return
-    for parameter in parameters:
-        if parameter.grad is not None:
-            parameter.grad.mul_(factor)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if gradients and factor != 1.0:
+        torch._foreach_mul_(gradients, factor)
 
 
 def parameters_of(optimizers: Mapping[str, torch.optim.Optimizer]) -> list[nn.Parameter]:

@@ -10,6 +10,7 @@ torch's GradScaler.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -35,8 +36,8 @@ class LossScale:
 
     def admits(self, gradients: Iterable[Tensor]) -> bool:
         """Tell whether an optimiser may use gradients, which are all finite then, and move the scale."""
-        finite = [gradient.isfinite().all() for gradient in gradients]
-        if finite and not bool(torch.stack(finite).all()):
+        largest = torch._foreach_norm(list(gradients), math.inf)
+        if largest and not bool(torch.stack(largest).isfinite().all()):
             self.value, self._steps = self.value / 2, 0
             return False
         self._steps += 1

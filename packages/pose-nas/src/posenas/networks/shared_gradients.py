@@ -36,8 +36,8 @@ class _Arrival(NamedTuple):
 class SentGradients:
     """The way of one network's gradients to the shared parameters.
 
-    It knows copies only between the arrival of their gradients and the end of a backward pass. So a network that
-    nobody holds any more is freed at once.
+    It knows copies only between the arrival of their gradients and the end of a backward pass. So a network
+    that nobody holds any more is freed at once.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,9 @@
 """Lists of tensors that a device is given at once.
 
 A GPU takes a list of small tensors in one launch, if they are of one type and on one device, lie dense in
-memory, and the lists' tensors are laid out alike. Slices of a larger tensor seldom are, and are taken one by one.
-Lists that mix both would be taken one by one as a whole, so they are divided into groups first. The results are
-those of one operation for each tensor, bit for bit.
+memory, and the lists' tensors are laid out alike. Slices of a larger tensor seldom are, and are taken one by
+one. Lists that mix both would be taken one by one as a whole, so they are divided into groups first. The
+results are those of one operation for each tensor, bit for bit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Group: TypeAlias = tuple[Sequence[Tensor], Sequence[Tensor]]
 
 
 def in_groups(pairs: Iterable[Pair]) -> list[Group]:
-    """Return pairs in groups that go at once: by device, types, and whether they are dense and laid out alike."""
+    """Return pairs in groups that go at once: by device, types, and whether they lie dense and alike."""
     groups: dict[object, tuple[list[Tensor], list[Tensor]]] = {}
     for changed, other in pairs:
         alike = is_laid_out_alike(changed, other) and is_dense(changed)
