@@ -96,6 +96,26 @@ def test_sgd_is_the_formula_of_sutskever_as_torch_writes_it(nesterov: bool) -> N
     np.testing.assert_allclose(moved(settings, GRADIENTS), weight, rtol=1e-12)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adamw"])
+def test_a_weight_whose_first_gradient_comes_late_moves_as_if_it_had_begun_then(optimizer: Any) -> None:
+    network = nn.Linear(2, 3).double()
+    settings = TrainingSettings(learning_rate=RATE, optimizer=optimizer, momentum=0.8, weight_decay=DECAY)
+    (made,) = make_optimizers(network, settings).values()
+    first = network.bias.detach().clone()
+    network.weight.grad = torch.ones_like(network.weight)
+    made.step()
+    assert torch.equal(network.bias, first)
+    network.bias.grad = torch.ones_like(network.bias)
+    made.step()
+    alone = nn.Linear(2, 3).double()
+    with torch.no_grad():
+        alone.bias.copy_(first)
+    alone.bias.grad = torch.ones_like(alone.bias)
+    (other,) = make_optimizers(alone, settings).values()
+    other.step()
+    torch.testing.assert_close(network.bias, alone.bias, rtol=0, atol=0)
+
+
 def test_rmsprop_divides_by_the_root_of_the_mean_square() -> None:
     weight, square, velocity = np.ones((2, 3)), np.zeros((2, 3)), np.zeros((2, 3))
     for gradient in GRADIENTS:

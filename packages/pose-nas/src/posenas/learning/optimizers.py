@@ -56,19 +56,29 @@ def make_optimizers(
 
 
 def _make(kind: str, parts: list[dict[str, Any]], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return the optimiser that settings name, for parameters in parts that have options of their own.
-
-    It takes parameters in lists. torch's fused SGD is not used: it refuses parameters of which some, but not
-    all, have had a gradient before, such as those of branches that are seldom on.
-    """
+    """Return the optimiser that settings name, for parameters in parts that have options of their own."""
     rate = settings.learning_rate
     if kind == "sgd":
         momentum, nesterov = settings.momentum, settings.nesterov
-        return torch.optim.SGD(parts, lr=rate, momentum=momentum, nesterov=nesterov, foreach=True)
+        return _with_momenta(
+            torch.optim.SGD(parts, lr=rate, momentum=momentum, nesterov=nesterov, fused=True), momentum
+        )
     if kind == "rmsprop":
-        return torch.optim.RMSprop(parts, lr=rate, momentum=settings.momentum, foreach=True)
+        return torch.optim.RMSprop(parts, lr=rate, momentum=settings.momentum)
     adam = torch.optim.Adam if kind == "adam" else torch.optim.AdamW
     return adam(parts, lr=rate, betas=settings.betas, fused=True)
+
+
+def _with_momenta(optimizer: torch.optim.SGD, momentum: float) -> torch.optim.SGD:
+    """Begin all momenta at 0, from which a first step is the same as without any.
+
+    torch's fused SGD refuses parameters of which some, but not all, have had a gradient before, such as those of
+    branches that are seldom on.
+    """
+    if momentum:
+        for parameter in parameters_of({"": optimizer}):
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def scale_gradients(parameters: Iterable[Tensor], factor: float) -> None:
