@@ -72,8 +72,8 @@ def _make(kind: str, parts: list[dict[str, Any]], settings: TrainingSettings) ->
 def _with_momenta(optimizer: torch.optim.SGD, momentum: float) -> torch.optim.SGD:
     """Begin all momenta at 0, from which a first step is the same as without any.
 
-    torch's fused SGD refuses parameters of which some, but not all, have had a gradient before, such as those of
-    branches that are seldom on.
+    torch's fused SGD refuses parameters of which some, but not all, have had a gradient before, such as those
+    of branches that are seldom on.
     """
     if momentum:
         for parameter in parameters_of({"": optimizer}):
