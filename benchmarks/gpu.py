@@ -52,19 +52,18 @@ PARTS: Mapping[str, Callable[..., dict[str, Item]]] = {
 PROJECTION = "projection"
 SECONDS = 8 * 60
 
-PEAKS: Mapping[str, tuple[float, float]] = {
-    "H200": (989e12, 67e12),
-    "H100 80GB HBM3": (989e12, 67e12),
-    "A100": (312e12, 19.5e12),
-    "V100": (125e12, 15.7e12),
-}
-"""Operations a second in 16 bits and in float32, dense, as NVIDIA's data sheets of each device print them."""
+PEAKS: Mapping[str, float] = {"H200": 989e12, "H100 80GB HBM3": 989e12, "A100": 312e12, "V100": 125e12}
+"""Operations a second in 16 bits, dense, as NVIDIA's data sheet of each device prints them."""
 
 
-def peak_of(name: str, *, half: bool) -> float | None:
-    """Return a device's peak in operations a second; None for one that is not in the table."""
-    found = [peaks for device, peaks in PEAKS.items() if device in name]
-    return found[0][0 if half else 1] if found else None
+def peak_of(name: str, precision: str) -> float | None:
+    """Return a device's peak in operations a second; None for one that is not in the table.
+
+    It is None for float32 too: whether that is computed in TF32 is a setting of torch. `--peak` says it.
+    """
+    if precision == "32":
+        return None
+    return next((peak for device, peak in PEAKS.items() if device in name), None)
 
 
 def device_name(compute: Compute) -> str:
@@ -153,7 +152,7 @@ def main() -> None:
     given = arguments()
     compute = choose_compute(given.device, given.precision)
     name = device_name(compute)
-    peak = given.peak * 1e12 if given.peak else peak_of(name, half=compute.autocast_dtype is not None)
+    peak = given.peak * 1e12 if given.peak else peak_of(name, compute.precision)
     identity = {
         "torch": torch.__version__,
         "commit": commit(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,10 @@ def workloads(recipe: str) -> list[Workload]:
     space, head = make_pair(read.space, read.head)
     plan = planned(make("strategy", read.strategy), space, owner=Owner("strategy", read.strategy.name)) or ()
     views = IMAGES if head.view().kind == "image" else PEOPLE
-    return [Workload(recipe, each.phase, each.number * each.epochs * views) for each in plan]
+    passes: Counter[Phase] = Counter()
+    for each in plan:
+        passes[each.phase] += each.number * each.epochs
+    return [Workload(recipe, phase, number * views) for phase, number in passes.items()]
 
 
 def hours(samples: int, rate: float) -> float:
