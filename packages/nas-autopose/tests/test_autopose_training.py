@@ -226,7 +226,7 @@ def test_the_cells_gradient_is_that_of_finite_differences() -> None:
         value.data -= 2 * small * direction
         below = validation()
         value.data += small * direction
-        expected = (above - below) / (2 * small)
+        expected = float(above - below) / (2 * small)
         assert float((slopes[name] * direction).sum()) == pytest.approx(expected, rel=1e-5)
         assert abs(expected) > 1e-4
 

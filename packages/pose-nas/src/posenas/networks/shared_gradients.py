@@ -45,7 +45,7 @@ class SentGradients:
         self._pass = -1
 
     def connect(self, copy: nn.Parameter, shared: nn.Parameter, place: Place) -> None:
-        """From now on, add the gradient that a backward pass gives a copy to the shared one, at a place."""
+        """Add the gradients that backward passes give a copy to the shared one from now on, at a place."""
         hook = partial(self._note, shared, place)
         copy.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
 
@@ -54,7 +54,7 @@ class SentGradients:
         running = torch._C._current_graph_task_id()
         if running != self._pass:  # passes lie one within another where activations are computed again
             self._pass = running
-            torch.autograd.Variable._execution_engine.queue_callback(self._send)  # type: ignore[attr-defined]
+            torch.autograd.Variable._execution_engine.queue_callback(self._send)
 
     def _send(self) -> None:
         arrived, self._arrived = self._arrived, []

@@ -86,9 +86,9 @@ class _Part(NamedTuple):
 class _Statistics:
     """The running statistics of all batch norms of a network, as lists."""
 
-    means: Sequence[Tensor]
-    variances: Sequence[Tensor]
-    counts: Sequence[Tensor]
+    means: list[Tensor]
+    variances: list[Tensor]
+    counts: list[Tensor]
 
     @classmethod
     def of(cls, normalisations: Sequence[nn.modules.batchnorm._BatchNorm]) -> Self:

@@ -8,7 +8,7 @@ results are those of one operation for each tensor, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import torch
@@ -17,13 +17,13 @@ from torch import Tensor
 Pair: TypeAlias = tuple[Tensor, Tensor]
 """A tensor that is changed, and another of the same shape that it takes values from."""
 
-Group: TypeAlias = tuple[Sequence[Tensor], Sequence[Tensor]]
+Group: TypeAlias = tuple[list[Tensor], list[Tensor]]
 """The tensors of pairs that a device takes at once: those that are changed, and the others."""
 
 
 def in_groups(pairs: Iterable[Pair]) -> list[Group]:
     """Return pairs in groups that go at once: by device, types, and whether they lie dense and alike."""
-    groups: dict[object, tuple[list[Tensor], list[Tensor]]] = {}
+    groups: dict[object, Group] = {}
     for changed, other in pairs:
         alike = is_laid_out_alike(changed, other) and is_dense(changed)
         changing, others = groups.setdefault((changed.device, changed.dtype, other.dtype, alike), ([], []))
