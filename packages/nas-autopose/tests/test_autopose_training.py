@@ -214,7 +214,8 @@ def test_the_cells_gradient_is_that_of_finite_differences() -> None:
             slopes.update({name: cast(Tensor, value.grad).clone() for name, value in values.items()})
 
     def validation() -> float:
-        return step(network, batch(), Random(6), update=lambda _group: None, progress=0.0)["validation"]
+        losses = step(network, batch(), Random(6), update=lambda _group: None, progress=0.0)
+        return float(losses["validation"])
 
     step(network, batch(), Random(6), update=keep, progress=0.0)
     generator = torch.Generator().manual_seed(0)
