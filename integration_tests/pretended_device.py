@@ -86,6 +86,13 @@ class Pretended(Tensor):
     def __repr__(self, **_: Any) -> str:
         return f"Pretended({self.held!r})"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) not in memo:
+            made: Tensor = Pretended(self.held.clone())
+            is_parameter = isinstance(self, torch.nn.Parameter)
+            memo[id(self)] = torch.nn.Parameter(made, self.requires_grad) if is_parameter else made
+        return memo[id(self)]
+
     def data_ptr(self) -> int:
         return self.held.data_ptr()
 

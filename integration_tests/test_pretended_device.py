@@ -108,6 +108,16 @@ def test_every_strategy_of_a_space_is_that_of_the_cpu_and_seldom_waits(space: st
 
 
 @pytest.mark.slow
+def test_averages_clipping_accumulation_and_the_best_epoch_wait_no_more(tmp_path: Path) -> None:
+    search = ("ofa", "single", "heatmap")
+    settings = ("ema_decay=0.9", "keep=best", "accumulate=2", "clip_norm=1.0")
+    more = [word for each in settings for word in ("-o", f"training.{each}")]
+    words = [*words_of(search), *more, "-o", "strategy.epochs=3", "-o", "evaluation.held_out=0"]
+    (found,) = printed_by("searches_on_a_pretended_device.py", tmp_path, given=json.dumps([words]))
+    check(search, found)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["soft", "single"])
 def test_a_step_of_both_groups_and_an_update_of_the_controller(estimator: str) -> None:
     """The controller stays on the CPU, so it never waits."""
