@@ -51,6 +51,7 @@ def compose(
     seed: int | None = None,
     device: str | None = None,
     precision: str | None = None,
+    deterministic: bool | None = None,
     init: str | None = None,
 ) -> Composition:
     """Return five components and their settings, checked against each other as `posenas compose` does.
@@ -68,7 +69,8 @@ def compose(
         minimize: costs or metrics by name.
         seed: everything random derives from it; None for the recipe's, or 0.
         device: auto, cpu or cuda.
-        precision: auto, 32, bf16 or fp16.
+        precision: auto, 32, tf32, bf16 or fp16.
+        deterministic: whether a GPU gives the same bits each time; None for the recipe's, or False.
         init: a file of weights to begin trainings with, or a run's folder.
 
     Raises:
@@ -86,6 +88,7 @@ def compose(
         "seed": seed,
         "device": device,
         "precision": precision,
+        "deterministic": deterministic,
         "init": init,
     }
     tables = {} if recipe is None else read_recipe(Path(recipe))

@@ -38,7 +38,7 @@ def latency() -> None:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the networks.")
 @click.option("--device", help="auto, cpu or cuda.  [default: auto]")
-@click.option("--precision", help="auto, 32, bf16 or fp16.  [default: auto]")
+@click.option("--precision", help="auto, 32, tf32, bf16 or fp16.  [default: auto]")
 @json_option
 def build(
     file: Path, assignments: tuple[str, ...], networks: int, seed: int, as_json: bool, **flags: str | None

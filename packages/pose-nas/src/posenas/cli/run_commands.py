@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from posenas.runs.run import Run
     from posenas.searching.search import Outcome
 
-_RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision", "init")
+_RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision", "deterministic", "init")
 
 
 def recipe_options(command: Command) -> Command:
@@ -64,7 +64,13 @@ def recipe_options(command: Command) -> Command:
             "--seed", type=click.IntRange(min=0), help="Everything random derives from it.  [default: 0]"
         ),
         click.option("--device", help="auto, cpu or cuda.  [default: auto]"),
-        click.option("--precision", help="auto, 32, bf16 or fp16.  [default: auto]"),
+        click.option("--precision", help="auto, 32, tf32, bf16 or fp16.  [default: auto]"),
+        click.option(
+            "--deterministic",
+            is_flag=True,
+            default=None,
+            help="Have a GPU give the same bits each time, which may take longer.",
+        ),
         click.option(
             "--init",
             metavar="FILE",

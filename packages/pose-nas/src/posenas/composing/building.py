@@ -27,7 +27,7 @@ from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
 from posenas.networks.counting import Costs, measure
-from posenas.networks.devices import Compute, choose_compute
+from posenas.networks.devices import Compute, choose_compute, use_switches
 from posenas.networks.multiplications import KnownCalls
 from posenas.networks.pose_network import PoseNetwork
 from posenas.networks.without_values import WithoutValues
@@ -207,7 +207,9 @@ def build_head(space: SearchSpace, head: Head, keypoints: KeypointSet) -> HeadMo
 
 
 def compute_for(recipe: Recipe, space: SearchSpace) -> Compute:
-    """Return the recipe's device and precision; `auto` depends on whether the networks are depthwise.
+    """Return the recipe's device and precision, and set torch to them for the whole process.
+
+    The precision `auto` depends on whether the networks are depthwise.
 
     Raises:
         PosenasError: where a network cannot be built; it names the space.
@@ -215,7 +217,11 @@ def compute_for(recipe: Recipe, space: SearchSpace) -> Compute:
     rng = Random(0)
     with blamed(Owner("space", recipe.space.name), "build"):
         depthwise = all(_is_depthwise(space, space.sample(rng)) for _ in range(4))
-    return choose_compute(recipe.device, recipe.precision, depthwise=depthwise)
+    compute = choose_compute(
+        recipe.device, recipe.precision, depthwise=depthwise, deterministic=recipe.deterministic
+    )
+    use_switches(compute)
+    return compute
 
 
 def _is_depthwise(space: SearchSpace, genotype: Genotype) -> bool:

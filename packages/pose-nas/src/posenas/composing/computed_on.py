@@ -60,7 +60,7 @@ def _machine(composition: Composition) -> dict[str, str]:
     on_gpu = compute.device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(compute.device) if on_gpu else compute.device.type,
-        "precision": compute.precision,
+        "precision": compute.precision + (", deterministic" if compute.deterministic else ""),
         "threads": str(torch.get_num_threads()),
         "instructions": torch.backends.cpu.get_cpu_capability(),
     }

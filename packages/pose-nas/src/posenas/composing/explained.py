@@ -26,6 +26,7 @@ _SETTINGS = {
     "seed": "everything random derives from it",
     "device": "auto, cpu or cuda",
     "precision": "of the computation; auto takes what the device is fast with",
+    "deterministic": "whether a GPU gives the same bits each time, which may take longer",
     "init": "weights that trainings begin with: a file, or a run's folder",
     "limits": 'bounds on costs and metrics, such as "gmacs<=0.3"',
     "maximize": "objectives to make great; without any objective, the evaluator's first metric",

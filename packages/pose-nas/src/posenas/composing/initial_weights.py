@@ -23,7 +23,7 @@ from posenas.contract.keypoints import KeypointSet
 from posenas.contract.normalisation import Normalisation
 from posenas.contract.problem import Beginning, Strategy
 from posenas.contract.weights import ImportedWeights, WeightsImporter
-from posenas.networks.devices import Compute
+from posenas.networks.devices import Compute, place
 from posenas.networks.initial_weights import InitialWeights, read_initial_weights
 from posenas.networks.pose_network import PoseNetwork
 from posenas.networks.real_values import restore
@@ -103,7 +103,7 @@ def build_from(
     network = build_network(space, genotype, head=head, keypoints=keypoints, compute=compute)
     told = weights.fill_whole(network, keypoints=keypoints.names)
     restore(space, network, genotype)
-    return network.to(compute.device), told
+    return place(network, compute.device), told
 
 
 def _first_network(space: SearchSpace, head: Head, strategy: Strategy, keypoints: KeypointSet) -> PoseNetwork:

@@ -23,6 +23,7 @@ from posenas.contract.keypoint_sets import known_set
 from posenas.contract.keypoints import KeypointSet
 from posenas.data.normalising import fed, view_of
 from posenas.learning.inference import EvaluationSettings, prepare
+from posenas.networks.devices import place
 from posenas.networks.pose_network import PoseNetwork
 from posenas.reporting.rescoring import load_best
 from posenas.runs.recipe import Recipe, merge, parse_assignment, recipe_from_tables, recipe_tables
@@ -64,7 +65,7 @@ def load_trained(path: Path, *, assignments: Iterable[str], flags: Mapping[str, 
     compute = compute_for(recipe, space)
     network = build_network(space, found.genotype, head=head, keypoints=found.keypoints, compute=compute)
     load_best(network, run)
-    prepare(network.to(compute.device))
+    prepare(place(network, compute.device))
     view = view_of(head, make_normalisation(recipe, head))
     return TrainedNetwork(network, view, found.keypoints, _evaluation(recipe), compute.device)
 

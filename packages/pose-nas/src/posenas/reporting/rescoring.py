@@ -19,6 +19,7 @@ from posenas.contract.genotype import check_genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.scores import Evaluation
 from posenas.learning.inference import predict
+from posenas.networks.devices import place
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.checkpoint import tensors_of
 from posenas.runs.checksums import read_result
@@ -61,7 +62,7 @@ def evaluate_run(
             f"{path}: predicts {_names(found.keypoints)}; this dataset has {_names(composition.keypoints)}; "
             "evaluate on one with the same keypoints in the same order"
         )
-    network = composition.build(found.genotype).to(composition.compute.device)
+    network = place(composition.build(found.genotype), composition.compute.device)
     load_best(network, run)
     return _scored(composition, network, split, events)
 

@@ -237,10 +237,25 @@ def _restore(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mapping[s
     first = 0
     for optimizer in optimizers.values():
         state = optimizer.state_dict()
-        count = sum(len(group["params"]) for group in state["param_groups"])
-        own = {number - first: slots[number] for number in range(first, first + count) if number in slots}
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        count = len(parameters)
+        own = {
+            number - first: _laid_out_as(parameters[number - first], slots[number])
+            for number in range(first, first + count)
+            if number in slots
+        }
         optimizer.load_state_dict({"state": own, "param_groups": state["param_groups"]})
         first += count
+
+
+def _laid_out_as(parameter: Tensor, slots: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a parameter's state with the parameter's order in memory, which optimisers expect."""
+    return {
+        slot: torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
+        if value.shape == parameter.shape
+        else value
+        for slot, value in slots.items()
+    }
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> bytes:

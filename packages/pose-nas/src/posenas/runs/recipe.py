@@ -3,6 +3,7 @@
     seed = 0
     device = "auto"
     precision = "auto"
+    deterministic = true       # the same bits each time on a GPU too
     init = "runs/first"        # weights to begin with; without it they are fresh
     limits = ["gmacs<=0.3"]
     maximize = ["oks.AP"]      # objectives; without any, the evaluator's first metric
@@ -46,7 +47,9 @@ COST = "cost"
 LATENCY = "latency"
 """The cost whose options have a table of their own."""
 TABLES = (*COMPONENT_KINDS, *NAMELESS_TABLES, COST)
-SETTINGS = ("seed", "device", "precision", "init", "limits", "maximize", "minimize")
+SETTINGS = ("seed", "device", "precision", "deterministic", "init", "limits", "maximize", "minimize")
+_LATER = ("deterministic", "init")
+"""Settings that are left out where they are not set: runs from before there were any keep their digest."""
 _LISTS = {"limits": "gmacs<=0.3", "maximize": "oks.AP", "minimize": "gmacs"}
 
 
@@ -80,6 +83,7 @@ class Recipe:
         maximize: objectives by name, such as "oks.AP".
         minimize: objectives by name, such as "gmacs".
         init: file of the weights that trainings begin with, or a run's folder; empty for fresh ones.
+        deterministic: whether a GPU must give the same bits each time.
     """
 
     space: ComponentChoice = ComponentChoice("ofa")
@@ -100,6 +104,7 @@ class Recipe:
     device: str = "auto"
     precision: str = "auto"
     init: str = ""
+    deterministic: bool = False
 
 
 DEFAULTS = Recipe()
@@ -131,8 +136,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
 def recipe_tables(recipe: Recipe) -> dict[str, Any]:
     """Return the recipe as plain data, in the order of the file."""
     tables: dict[str, Any] = {key: getattr(recipe, key) for key in SETTINGS}
-    if not recipe.init:
-        del tables["init"]  # runs from before there was such a setting keep their digest
+    for key in _LATER:
+        if not tables[key]:
+            del tables[key]
     tables |= {key: list(tables[key]) for key in _LISTS}
     for kind in COMPONENT_KINDS:
         choice = getattr(recipe, kind)
@@ -186,6 +192,7 @@ def recipe_from_tables(tables: Mapping[str, Any], defaults: Recipe = DEFAULTS) -
         device=_word("device", complete["device"]),
         precision=_word("precision", complete["precision"]),
         init=_word("init", complete["init"]) if complete.get("init") else "",
+        deterministic=_truth("deterministic", complete.get("deterministic", False)),
     )
 
 
@@ -369,6 +376,12 @@ def _texts(key: str, value: object) -> tuple[str, ...]:
 def _seed(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise PosenasError(f"recipe: seed = {value}: expected a whole number, 0 or more")
+    return value
+
+
+def _truth(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise PosenasError(f"recipe: {key} = {value!r}: expected true or false")
     return value
 
 

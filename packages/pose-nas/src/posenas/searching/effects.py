@@ -82,6 +82,7 @@ class Memory:
         warn: Callable[[str], None],
         check: Callable[[Effect], None] = lambda _effect: None,
         asking: object = "its search",
+        repeats: bool = True,
     ) -> None:
         """Take in what is known already.
 
@@ -91,9 +92,11 @@ class Memory:
             warn: told of weights that are missing.
             check: refuses an effect that does not fit those of before.
             asking: who asks for the effects, for errors.
+            repeats: whether the device gives the same bits each time.
         """
         self._run, self._journal, self._warn, self._check, self._asking = run, journal, warn, check, asking
         self._makers: dict[str, Effect] = {}
+        self._repeats = repeats
 
     def knows(self, key: str) -> bool:
         """Tell whether the journal holds the result of the effect with this key."""
@@ -146,10 +149,9 @@ class Memory:
             made = _files_in((effect.again or effect.compute)(effect.key))
             self._clear(effect)
             if file not in made:
-                raise PosenasError(
-                    f"{path}: was lost, and training again gave other weights; begin a new run with "
-                    f"`posenas compose --recipe {self._run.recipe_file}`"
-                )
+                begin = f"begin a new run with `posenas compose --recipe {self._run.recipe_file}"
+                told = "`" if self._repeats else " --deterministic`: a GPU gives the same bits with it alone"
+                raise PosenasError(f"{path}: was lost, and training again gave other weights; {begin}{told}")
         return read_weights(self._run.weights, file)
 
     def discard(self, file: str) -> None:

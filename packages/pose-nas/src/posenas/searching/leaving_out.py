@@ -8,6 +8,7 @@ from typing import Any
 
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Weights
+from posenas.networks.devices import place
 from posenas.networks.output_change import OutputChange, measure_change
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.checkpoint import save_weights
@@ -50,4 +51,4 @@ def _change(resources: Resources, first: PoseNetwork, second: PoseNetwork, *, on
     _, views = resources.splits.evaluated(on)
     device = resources.composition.compute.device
     images = images_of(resources.composition, views)
-    return measure_change(first.to(device).eval(), second.to(device).eval(), images)
+    return measure_change(place(first, device).eval(), place(second, device).eval(), images)

@@ -83,6 +83,7 @@ class JournaledProblem:
             warn=events.warn,
             check=retracing.check if retracing else lambda _effect: None,
             asking=Owner("strategy", composition.recipe.strategy.name),
+            repeats=composition.compute.repeats,
         )
         self._resources = make_resources(
             composition, run, warn=events.warn, advance=self._advance, read=self._memory.read_weights

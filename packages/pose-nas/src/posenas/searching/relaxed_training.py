@@ -10,6 +10,7 @@ from posenas.contract.genotype import Genotype, middle
 from posenas.contract.problem import Learning
 from posenas.learning.architecture import learn_values
 from posenas.learning.training import Notes
+from posenas.networks.devices import place
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.real_values import restore
 from posenas.runs.checkpoint import save_weights
@@ -83,7 +84,7 @@ def _train(
     """Train a network's weights and real values, save the weights, and return the effect's result."""
     space = resources.composition.space
     pose = network.shared.holder if isinstance(network, SharedPoseNetwork) else network
-    network.to(resources.composition.compute.device)
+    place(network, resources.composition.compute.device)
     restore(space, pose, start)
     architecture, values = learn_values(space, pose, learning)
     fixed = {name: value for name, value in start.items() if name not in values()}

@@ -24,6 +24,7 @@ from posenas.contract.trial import Trial
 from posenas.data.views import EvaluatedViews
 from posenas.learning.ablation import predict_ablated, replacement_rates
 from posenas.learning.inference import predict, recalibrate
+from posenas.networks.devices import place
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.predictions_file import keep_predictions
 from posenas.searching.effects import Effect, NetworkFailedError, or_failure
@@ -97,7 +98,7 @@ def score(
     truth, views = splits.evaluated(on)
     calibration = splits.calibration(calibration_people) if calibration_people else None
     with _failures():
-        network.to(device)
+        place(network, device)
         if calibration is not None:
             recalibrate(network, images_of(composition, calibration))
         predictions = predict(network, views, settings=composition.evaluation, device=device)
@@ -139,7 +140,7 @@ def score_and_keep(resources: Resources, network: PoseNetwork, *, on: str) -> di
     device = composition.compute.device
     truth, views = resources.splits.evaluated(on)
     with _failures():
-        network.to(device)
+        place(network, device)
         predictions, without = predict_ablated(network, views, settings=composition.evaluation, device=device)
     ablations = {
         step: {

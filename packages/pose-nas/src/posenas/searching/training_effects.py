@@ -17,6 +17,7 @@ from posenas.contract.phases import Phase
 from posenas.contract.problem import Beginning, Span, Step, Weights
 from posenas.learning.architecture import Architecture
 from posenas.learning.training import Notes, Watch, train
+from posenas.networks.devices import place
 from posenas.networks.pose_network import SharedPoseNetwork
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.events import Events
@@ -169,7 +170,7 @@ def train_network(
         The least validation loss, or with `keep` the best score, whose weights the network has then; None
         where nothing is validated.
     """
-    network.to(resources.composition.compute.device)
+    place(network, resources.composition.compute.device)
     settings = resources.composition.settings_of(training.phase).training
     check_kept(settings, training.phase, held_out=resources.composition.evaluation.held_out)
     objective = None

@@ -17,7 +17,7 @@ class Conditions:
     Attributes:
         device: the device in words.
         threads: threads of the CPU.
-        precision: "32", "bf16" or "fp16".
+        precision: "32", "tf32", "bf16" or "fp16".
         batch_size: images in one forward pass.
         input_size: (height, width) in pixels.
     """
