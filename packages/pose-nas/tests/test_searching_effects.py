@@ -170,6 +170,17 @@ def test_other_weights_than_those_that_were_lost_are_refused(run: Run) -> None:
         memory.read_weights(file)
 
 
+def test_a_gpu_that_gives_other_weights_names_the_option(run: Run) -> None:
+    values = iter((1.0, 2.0))
+    memory = Memory(run, Journal(run.journal_file), warn=lambda _: None, repeats=False)
+    file = memory.perform(Effect("train", INPUTS, Counted(lambda: weights(run, next(values)))))
+    memory.discard(file)
+    with pytest.raises(
+        PosenasError, match=r"toml --deterministic`: a GPU gives the same bits with it"
+    ):
+        memory.read_weights(file)
+
+
 def test_weights_that_are_damaged_or_nobodys_are_refused(run: Run) -> None:
     compute = Counted(lambda: weights(run, 1.0))
     memory = opened(run)
