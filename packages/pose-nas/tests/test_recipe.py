@@ -189,7 +189,7 @@ def test_assignments(text: str, assignment: object) -> None:
         ("strategy.=50", "expected table.key=value"),
         ("=50", "expected table.key=value"),
         ("strategie.candidates=50", "unknown key 'strategie'; did you mean 'strategy'?"),
-        ("candidates=50", "unknown key 'candidates'; known: augmentation, cost, dataset, deterministic, device"),
+        ("candidates=50", "unknown key 'candidates'; known: augmentation, cost, dataset, deterministic"),
         ("space=evo", "space is a table, not a single value: give space.name"),
         ("seed.x=1", "seed is a single value, not a table"),
     ],

@@ -175,9 +175,7 @@ def test_a_gpu_that_gives_other_weights_names_the_option(run: Run) -> None:
     memory = Memory(run, Journal(run.journal_file), warn=lambda _: None, repeats=False)
     file = memory.perform(Effect("train", INPUTS, Counted(lambda: weights(run, next(values)))))
     memory.discard(file)
-    with pytest.raises(
-        PosenasError, match=r"toml --deterministic`: a GPU gives the same bits with it"
-    ):
+    with pytest.raises(PosenasError, match=r"toml --deterministic`: a GPU gives the same bits with it"):
         memory.read_weights(file)
 
 
