@@ -22,6 +22,7 @@ from posenas.data.channels import to_unit
 from posenas.data.detected_poses import DetectionRules, judged
 from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.normalising import normalisation_of, normalise
+from posenas.data.one_copy import brought
 from posenas.data.person_crop import PersonCrop
 from posenas.data.reading import (
     CropReader,
@@ -240,8 +241,7 @@ def _count_images(crops: Sequence[PersonCrop]) -> int:
 
 def _finish(warped: ReadCrops, device: torch.device, *, normalisation: Normalisation) -> Batch:
     images = warped.images.to(device, non_blocking=True)
-    colours = torch.from_numpy(warped.colours).to(device, non_blocking=True)
-    poses = torch.from_numpy(warped.poses).to(device, non_blocking=True)
+    colours, poses, regions = brought((warped.colours, warped.poses, warped.regions), device)
     finished = torch.empty(images.shape, device=device).permute(0, 3, 1, 2)
     # One at a time an image stays in a CPU's cache through all the changes; a GPU takes all at once.
     at_once = 1 if device.type == "cpu" else len(images)
@@ -252,7 +252,7 @@ def _finish(warped: ReadCrops, device: torch.device, *, normalisation: Normalisa
         images=finished,
         keypoints=poses[..., :2].contiguous(),
         labelled=poses[..., 2].contiguous(),
-        **region_fields(torch.from_numpy(warped.regions).to(device, non_blocking=True)),
+        **region_fields(regions),
     )
 
 

@@ -23,6 +23,7 @@ from posenas.data.letterbox import letterbox, rectangle
 from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
 from posenas.data.normalising import normalisation_of, normalise
+from posenas.data.one_copy import brought
 from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, worker_loader
 from posenas.data.regions import POINTS, region_fields, regions_in_view
 from posenas.data.remarks import Remark, RemarkedImages
@@ -352,15 +353,18 @@ def size_for(images: int, view: View) -> int:
 
 
 def _finish(read: ReadImages, device: torch.device, *, normalisation: Normalisation) -> Batch:
-    poses = torch.from_numpy(read.poses).to(device, non_blocking=True)
+    pitch = (1 / np.abs(read.matrices[:, 0, 0])).astype(np.float32)
+    views = read.views.astype(np.float32)  # exact: there are far fewer than 2**24
+    sent = (read.poses, read.boxes, views, pitch, read.regions)
+    poses, boxes, of_views, pitches, regions = brought(sent, device)
     return Batch(
         images=normalise(to_unit(read.images.to(device, non_blocking=True)), normalisation),
         keypoints=poses[..., :2].contiguous(),
         labelled=poses[..., 2].contiguous(),
-        boxes=torch.from_numpy(read.boxes).to(device, non_blocking=True),
-        views=torch.from_numpy(read.views).to(device, non_blocking=True),
-        pitch=torch.from_numpy(1 / np.abs(read.matrices[:, 0, 0])).float().to(device, non_blocking=True),
-        **region_fields(torch.from_numpy(read.regions).to(device, non_blocking=True)),
+        boxes=boxes,
+        views=of_views.long(),
+        pitch=pitches,
+        **region_fields(regions),
     )
 
 
