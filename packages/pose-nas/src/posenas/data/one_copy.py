@@ -28,5 +28,6 @@ def together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     block = torch.cat([tensor.flatten() for tensor in tensors])
     if device.type == "cuda":
         block = block.pin_memory()
-    parts = block.to(device, non_blocking=True).split([tensor.numel() for tensor in tensors])
+    sizes = [tensor.numel() for tensor in tensors]
+    parts = torch.split(block.to(device, non_blocking=True), sizes)
     return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
