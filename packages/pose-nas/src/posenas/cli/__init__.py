@@ -13,6 +13,7 @@ from posenas.cli.data_commands import data
 from posenas.cli.doctor_command import doctor
 from posenas.cli.info_commands import describe, plugins, show, zoo
 from posenas.cli.latency_commands import latency
+from posenas.cli.launching import OTHERS_ENDED
 from posenas.cli.matrix_command import matrix
 from posenas.cli.new_command import new
 from posenas.cli.opencv import opencv_failure, overwritten_opencv
@@ -20,7 +21,7 @@ from posenas.cli.predict_command import predict
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
 from posenas.cli.terminal import say, tell
 from posenas.contract.errors import PosenasError
-from posenas.runs.stopping import stop_requests
+from posenas.runs.stopping import OthersEndedError, stop_requests
 
 _SMALLER = (
     "take fewer at once (training.batch_size with training.accumulate, evaluation.batch_size, or "
@@ -105,6 +106,8 @@ def _answered() -> int:
         return _misused(error)
     except click.Abort:
         return _failed("stopped; a run that had begun goes on with `posenas resume RUN`")
+    except OthersEndedError:
+        return OTHERS_ENDED
     except PosenasError as error:
         return _failed(opencv_failure(error) or str(error))
     except (AttributeError, ImportError) as error:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from posenas.cli.launching import check_devices, devices_option, present, together
 from posenas.cli.shared_options import Command, accept_option, json_last_option, set_option
 from posenas.cli.terminal import say, tell
 from posenas.cli.weights_options import check_weights, weights_options
@@ -100,7 +101,9 @@ run_option = click.option(
     type=click.IntRange(min=1),
     help="Search this many times, with the seed and the next ones, and report the spread.",
 )
+@devices_option
 @json_last_option
+@together
 def compose(
     path: Path | None,
     accept_changes: bool,
@@ -136,7 +139,9 @@ def compose(
 @accept_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training people.")
 @click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
+@devices_option
 @json_last_option
+@together
 def train(
     network: str,
     path: Path | None,
@@ -178,7 +183,9 @@ def train(
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @accept_option
+@devices_option
 @json_last_option
+@together
 def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
     """Continue RUN from where it was stopped."""
     from posenas.composing.compose import compose as check
@@ -336,11 +343,14 @@ def _run(composition: Composition, run: Run, *, accept_changes: bool, resumed_by
     from posenas.searching.outlook import outlook_of
     from posenas.searching.search import search
 
+    processes = present()
+    check_devices(composition.compute.device.type, processes)
+    processes.broadcast(run.path)
     use_threads(composition.training.workers)
     keep_freed_memory()
     trainings = outlook_of(composition).trainings or ()
     with stoppable(resumed_by), run_events(trainings) as events:
-        return search(composition, run, events=events, accept_changes=accept_changes)
+        return search(composition, run, events=events, accept_changes=accept_changes, processes=processes)
 
 
 @contextmanager

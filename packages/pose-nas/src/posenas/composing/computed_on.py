@@ -21,13 +21,18 @@ SPLITS = ("train", "val")
 """The splits that a run reads."""
 
 
-def provenance_of(composition: Composition) -> Provenance:
+def provenance_of(composition: Composition, *, processes: int = 1) -> Provenance:
     """Return what a composition computes on now.
 
     It reads the samples of both splits and asks for the size of each image file, which takes a second or two
     for 150,000 people. The threads are those that torch has now.
+
+    Args:
+        composition: what computes.
+        processes: how many train together.
     """
-    return Provenance(_data(composition), _code(composition), _machine(composition))
+    several = {} if processes == 1 else {"processes": str(processes)}
+    return Provenance(_data(composition), _code(composition), _machine(composition) | several)
 
 
 def _data(composition: Composition) -> dict[str, str]:

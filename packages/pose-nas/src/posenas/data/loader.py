@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Generic, NotRequired, Protocol, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Generic, NotRequired, Protocol, Self, TypedDict, TypeVar, cast
 
 import numpy as np
 import torch
 
 from posenas.contract.batches import Batch
+from posenas.contract.errors import PosenasError
 from posenas.data.reading import BatchKey, UnreadableImages, worker_loader
 from posenas.data.remarks import Remark, RemarkedImages
+from posenas.networks.processes import ALONE, Processes
 from posenas.runs.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class LoaderSettings(TypedDict):
         on_unreadable: called once for each image file that cannot be read; its views are left out. Also
             called once for each kind of remark on the others, when an epoch has ended.
         max_unreadable: share of the images above which `epoch` raises PosenasError.
+        processes: which share each batch; this one gets its part.
     """
 
     batch_size: int
@@ -69,6 +72,7 @@ class LoaderSettings(TypedDict):
     device: torch.device
     on_unreadable: Callable[[str], None]
     max_unreadable: NotRequired[float]
+    processes: NotRequired[Processes]
 
 
 class ViewLoader(Generic[Read]):
@@ -92,6 +96,7 @@ class ViewLoader(Generic[Read]):
         device: torch.device,
         on_unreadable: Callable[[str], None],
         max_unreadable: float = 0.05,
+        processes: Processes = ALONE,
     ) -> None:
         """Prepare the loader; nothing is opened before the first epoch, which starts the workers.
 
@@ -106,8 +111,13 @@ class ViewLoader(Generic[Read]):
             device: where the batches are finished.
             on_unreadable: told of images that cannot be read, and of remarks.
             max_unreadable: the largest share of the images that may be unreadable.
+            processes: which share each batch.
+
+        Raises:
+            PosenasError: if a batch has fewer views than there are processes.
         """
-        self._order = _EpochOrder(views, batch_size=batch_size, seed=seed)
+        self._order = _EpochOrder(views, batch_size=batch_size, seed=seed, processes=processes)
+        self._processes = processes
         self._loader: Iterable[Read] | None = worker_loader(
             reader, self._order, workers=workers, device=device
         )
@@ -129,12 +139,19 @@ class ViewLoader(Generic[Read]):
         if self._loader is None:
             raise RuntimeError("this loader is closed")
         self._order.epoch = number
-        for read in self._loader:
+        batches = self._read(self._loader)
+        if self._processes.alone:
+            yield from (batch for batch in batches if batch is not None)
+        else:
+            yield from _none_missing(batches)
+        self._remarked.tell()
+
+    def _read(self, loader: Iterable[Read]) -> Iterator[Batch | None]:
+        """Yield each batch; None where none of its images could be read."""
+        for read in loader:
             self._unreadable.note(read.unreadable)
             self._remarked.note(read.remarks)
-            if len(read.images):
-                yield self._finish(read, self._device)
-        self._remarked.tell()
+            yield self._finish(read, self._device) if len(read.images) else None
 
     def close(self) -> None:
         """End the workers."""
@@ -149,11 +166,33 @@ class ViewLoader(Generic[Read]):
         self.close()
 
 
+def _none_missing(batches: Iterator[Batch | None]) -> Iterator[Batch]:
+    """Yield a batch for every share, since all processes must make the same number of steps.
+
+    In place of a share of which nothing could be read stands the one before it, or else the first later one.
+    """
+    waiting, last = 0, None
+    for batch in batches:
+        if batch is None and last is None:
+            waiting += 1
+            continue
+        last = last if batch is None else batch
+        for _ in range(waiting + 1):
+            yield cast(Batch, last)
+        waiting = 0
+
+
 class _EpochOrder:
     """The keys of an epoch's batches: the epoch's number and the positions of the views."""
 
-    def __init__(self, views: int, *, batch_size: int, seed: int) -> None:
-        self.epoch = 0
+    def __init__(self, views: int, *, batch_size: int, seed: int, processes: Processes) -> None:
+        smallest = min(views, batch_size)
+        if smallest < processes.count:
+            raise PosenasError(
+                f"{processes.count} processes cannot share a batch of {smallest} (training.batch_size is "
+                f"{batch_size}, and there are {views} to train on); take fewer --devices or larger batches"
+            )
+        self.epoch, self._processes = 0, processes
         self._views, self._batch_size, self._seed = views, batch_size, seed
 
     def __len__(self) -> int:
@@ -162,4 +201,5 @@ class _EpochOrder:
     def __iter__(self) -> Iterator[BatchKey]:
         order = np.random.default_rng([self._seed, self.epoch]).permutation(self._views)
         for start in range(0, len(self) * self._batch_size, self._batch_size):
-            yield self.epoch, order[start : start + self._batch_size].tolist()
+            whole = order[start : start + self._batch_size].tolist()
+            yield self.epoch, list(self._processes.share(whole))

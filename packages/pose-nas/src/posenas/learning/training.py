@@ -29,6 +29,7 @@ from posenas.learning.settings import TrainingSettings, check_lengths
 from posenas.learning.updates import Updates
 from posenas.networks.loss_scale import LossScale
 from posenas.networks.pose_network import PoseNetwork
+from posenas.networks.processes import ALONE, Processes
 from posenas.runs.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
 
 _AVERAGE, _LOSS_SCALE = "average.", "loss_scale."
@@ -98,6 +99,7 @@ def train(
     span: Span | None = None,
     state: Path | None = None,
     loss_scale: LossScale | None = None,
+    processes: Processes = ALONE,
 ) -> float | None:
     """Train a network in place, from the checkpoint where there is one.
 
@@ -124,6 +126,8 @@ def train(
         span: the place of these epochs in the whole training; None where they are the whole.
         state: the checkpoint of the slice before, with which a later slice begins.
         loss_scale: of a network that computes in fp16; begins anew with the training.
+        processes: that train the network together. Each gets its share of the batches from its source, and
+            process 0 alone writes the checkpoint and validates.
 
     Returns:
         The least validation loss, or the best score; None where nothing was validated.
@@ -148,6 +152,7 @@ def train(
             f"the state of a training is that after epoch {begun.epoch} of {span.of}, and it is to go on "
             f"after epoch {span.begin}; begin with the weights of the slice before"
         )
+    _check_together(processes, begun.epoch, checkpoint)
     best = begun.best
     if notes:
         notes.taken[:] = begun.notes
@@ -155,27 +160,29 @@ def train(
     if loss_scale:
         loss_scale.restore(_part(begun.state, _LOSS_SCALE))
     training = _Training(
-        network, optimizers, source, step, span.of, settings, seed, watch, average, loss_scale
+        network, optimizers, source, step, span.of, settings, seed, watch, average, loss_scale, processes
     )
     for epoch in range(begun.epoch, span.begin + epochs):
         losses = training.epoch(epoch)
-        if validate:
+        processes.take_first(network.state_dict().values())
+        if validate and processes.first:
             with average.shown() if average else nullcontext():
                 figure = _validated(network, validate, losses, objective, place=f"epoch {epoch + 1}")
                 if best is None or figure < best.loss:
                     best = BestEpoch.of(network, figure, replaced=best)
         if notes:
             notes.taken.append(notes.take())
-        save_checkpoint(
-            checkpoint,
-            network=network,
-            optimizers=optimizers,
-            epoch=epoch + 1,
-            seed=seed,
-            best=best,
-            notes=notes.taken if notes else (),
-            state=training.tensors(),
-        )
+        if processes.first:
+            save_checkpoint(
+                checkpoint,
+                network=network,
+                optimizers=optimizers,
+                epoch=epoch + 1,
+                seed=seed,
+                best=best,
+                notes=notes.taken if notes else (),
+                state=training.tensors(),
+            )
         watch.epoch(epoch + 1, span.of, losses)
     if best is not None:
         network.load_state_dict(best.weights)
@@ -199,6 +206,7 @@ class _Training:
     watch: Watch
     average: MovingAverage | None
     loss_scale: LossScale | None
+    processes: Processes
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what a checkpoint holds beside network and optimisers."""
@@ -221,17 +229,20 @@ class _Training:
             clip_norm=self.settings.clip_norm,
             moved=self.average.update if self.average else None,
             loss_scale=self.loss_scale,
+            processes=self.processes,
         )
+        people = 0
         with MeanLosses(number + 1, steps=steps) as losses:
             for index, batch in enumerate(self.source.epoch(number)):
                 self._set_rates(number, index // accumulate)
                 updates.begin(len(batch.images))
+                people += len(batch.images)
                 progress = (number * steps + index) / (self.epochs * steps)
                 losses.add(self.step(self.network, batch, rng, update=updates.update, progress=progress))
                 updates.end(due=(index + 1) % accumulate == 0)
                 self.watch.step(number * steps + index + 1, self.epochs * steps)
             updates.move_rest()
-        return losses.means
+        return self.processes.means(losses.means, people=people)
 
     def _set_rates(self, epoch: int, update: int) -> None:
         updates = math.ceil(self.source.steps / self.settings.accumulate)
@@ -242,6 +253,16 @@ class _Training:
             for group in optimizer.param_groups:
                 fixed = group.get("fixed_rate")
                 group["lr"] = rate if fixed is None else fixed
+
+
+def _check_together(processes: Processes, epoch: int, checkpoint: Path) -> None:
+    """Wait until every process has read the checkpoint; refuse to go on from different ones."""
+    epochs = processes.gathered(epoch)
+    if len(set(epochs)) > 1:
+        raise PosenasError(
+            f"{checkpoint}: the processes find it after different epochs ({', '.join(map(str, epochs))}); the "
+            "run's folder must be on a disk that all of them share"
+        )
 
 
 def _check_lengths(settings: TrainingSettings, source: BatchLoader, epochs: int) -> None:

@@ -11,6 +11,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.problem import WEIGHTS
 from posenas.learning.optimizers import parameters_of, scale_gradients
 from posenas.networks.loss_scale import LossScale
+from posenas.networks.processes import ALONE, Processes
 
 
 class DivergedError(PosenasError):
@@ -35,6 +36,7 @@ class Updates:
         clip_norm: float,
         moved: Callable[[], None] | None = None,
         loss_scale: LossScale | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Begin an epoch.
 
@@ -44,8 +46,9 @@ class Updates:
             clip_norm: the norm of gradients that are used together is cut to this; 0 leaves it.
             moved: called after every step of the group `weights`.
             loss_scale: of fp16; a step with infinite gradients is left out.
+            processes: each has its share of a batch, and all take the same step.
         """
-        self._scale = loss_scale
+        self._scale, self._processes = loss_scale, processes
         self._optimizers, self._clip_norm = optimizers, clip_norm
         self._after_weights = moved or (lambda: None)
         self._parameters = {name: parameters_of({name: each}) for name, each in optimizers.items()}
@@ -113,6 +116,7 @@ class Updates:
         """
         for name in groups:
             scale_gradients(self._parameters[name], self._last / self._people[name])
+            self._processes.average_gradients(self._parameters[name], people=self._people[name])
             self._people[name] = 0
         if self._scale and not self._admitted(groups, self._scale):
             return

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from posenas.contract.errors import PosenasError
+
 REQUESTS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class OthersEndedError(PosenasError):
+    """Another of the processes that train together ended. Who started them says which one, and why."""
 
 
 class StopRequests:

@@ -6,13 +6,14 @@ effect that it does not know is really computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from posenas.contract.errors import PosenasError
+from posenas.networks.processes import ALONE, Processes
 from posenas.runs.checkpoint import read_weights
 from posenas.runs.journal import Journal, effect_key
 from posenas.runs.kept_file import put_back
@@ -36,12 +37,16 @@ class Effect:
         compute: does the step. Its result is the name of the weights file that it made, or a mapping which
             has such a name under `weights` where it made one, and under `state` that of a training's state.
         again: makes a deleted weights file again, and gives a result as `compute` does; None for `compute`.
+        together: whether all processes compute it; any other effect is process 0's alone.
+        needs: the weights files that it begins with.
     """
 
     name: str
     inputs: Mapping[str, Any]
     compute: Compute
     again: Compute | None = None
+    together: bool = False
+    needs: Sequence[str] = ()
 
     @cached_property
     def key(self) -> str:
@@ -83,6 +88,7 @@ class Memory:
         check: Callable[[Effect], None] = lambda _effect: None,
         asking: object = "its search",
         repeats: bool = True,
+        processes: Processes = ALONE,
     ) -> None:
         """Take in what is known already.
 
@@ -93,7 +99,9 @@ class Memory:
             check: refuses an effect that does not fit those of before.
             asking: who asks for the effects, for errors.
             repeats: whether the device gives the same bits each time.
+            processes: that compute together; this is process 0, and the others have a `FollowingMemory`.
         """
+        self._processes = processes
         self._run, self._journal, self._warn, self._check, self._asking = run, journal, warn, check, asking
         self._makers: dict[str, Effect] = {}
         self._repeats = repeats
@@ -112,12 +120,29 @@ class Memory:
         self._check(effect)
         result = self._journal.find(effect.key)
         if result is None:
-            result = effect.compute(effect.key)
+            result = self._computed(effect, effect.compute)
             changed = put_back([self._journal.file])
             self._journal.append(effect.name, effect.key, inputs=effect.inputs, result=result)
             self._refuse(changed)
         self._clear(effect)
         self._makers |= dict.fromkeys(_files_in(result), effect)
+        self._processes.broadcast((effect.key, True, result))
+        return result
+
+    def dismiss(self) -> None:
+        """Let the other processes end: there are no more effects."""
+        self._processes.broadcast((None, True, None))
+
+    def _computed(self, effect: Effect, compute: Compute) -> Any:
+        """Return what an effect gives, computed by all processes where it is theirs together."""
+        if effect.together and not self._processes.alone:
+            for file in effect.needs:
+                self._restore(file)
+            self._processes.broadcast((effect.key, False, None))
+        result = compute(effect.key)
+        if effect.together:
+            for text in sum(self._processes.gathered([]), []):
+                self._warn(text)
         return result
 
     def check_journal(self) -> None:
@@ -142,17 +167,21 @@ class Memory:
         Raises:
             PosenasError: where it is damaged, or making it again gives other weights.
         """
+        self._restore(file)
+        return read_weights(self._run.weights, file)
+
+    def _restore(self, file: str) -> None:
+        """Make a weights file again where it is missing."""
         path = self._run.weights / file
         if not path.exists() and file in self._makers:
             self._warn(f"{path}: is missing; training it again")
             effect = self._makers[file]
-            made = _files_in((effect.again or effect.compute)(effect.key))
+            made = _files_in(self._computed(effect, effect.again or effect.compute))
             self._clear(effect)
             if file not in made:
                 begin = f"begin a new run with `posenas compose --recipe {self._run.recipe_file}"
                 told = "`" if self._repeats else " --deterministic`: a GPU gives the same bits with it alone"
                 raise PosenasError(f"{path}: was lost, and training again gave other weights; {begin}{told}")
-        return read_weights(self._run.weights, file)
 
     def discard(self, file: str) -> None:
         """Delete a weights file; one that is read all the same is made again."""

@@ -26,6 +26,7 @@ from posenas.contract.problem import Beginning, Candidate, Learning, Relaxation,
 from posenas.contract.randomness import derive_rng
 from posenas.contract.trial import Trial
 from posenas.learning.training import SupervisedStep, Watch
+from posenas.networks.processes import ALONE, Processes
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.notes import NOTE, check_figures, note_inputs
@@ -33,6 +34,7 @@ from posenas.runs.predictions_file import are_kept
 from posenas.runs.run import Run
 from posenas.searching.candidate import Job, train_candidate
 from posenas.searching.effects import Effect, Memory
+from posenas.searching.following import FollowingMemory
 from posenas.searching.leaving_out import leaving_out
 from posenas.searching.parallel import Crew, processes
 from posenas.searching.relaxed_training import relaxed_training
@@ -60,33 +62,42 @@ class JournaledProblem:
         self,
         composition: Composition,
         run: Run,
-        journal: Journal,
+        journal: Journal | None,
         *,
         events: Events,
         retracing: Retracing | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Take in what is searched.
 
         Args:
             composition: what is searched, and how.
             run: the folder of its results.
-            journal: of the run.
+            journal: of the run; None in every process but the first.
             events: told of progress and warnings.
             retracing: the steps that must be asked for again in their order; None for any steps.
+            processes: that train networks together.
         """
         self._composition = composition
         self._run = run
         self._events = events
-        self._memory = Memory(
-            run,
-            journal,
-            warn=events.warn,
-            check=retracing.check if retracing else lambda _effect: None,
-            asking=Owner("strategy", composition.recipe.strategy.name),
-            repeats=composition.compute.repeats,
+        self._processes = processes
+        self._memory: Memory | FollowingMemory = (
+            FollowingMemory(run, processes)
+            if journal is None
+            else Memory(
+                run,
+                journal,
+                warn=events.warn,
+                check=retracing.check if retracing else lambda _effect: None,
+                asking=Owner("strategy", composition.recipe.strategy.name),
+                repeats=composition.compute.repeats,
+                processes=processes,
+            )
         )
+        warn = self._memory.warnings.append if isinstance(self._memory, FollowingMemory) else events.warn
         self._resources = make_resources(
-            composition, run, warn=events.warn, advance=self._advance, read=self._memory.read_weights
+            composition, run, warn=warn, advance=self._advance, read=self._memory.read_weights
         )
         self._crew: Crew | None = None
         self._costs: dict[tuple[str, str], Mapping[str, float]] = {}
@@ -228,7 +239,9 @@ class JournaledProblem:
         span: Span | None = None,
     ) -> Weights:
         self._trained.add("shared")
-        training = Training(step, epochs, on, self._watch(f"training {name}"), "shared", init, span)
+        training = Training(
+            step, epochs, on, self._watch(f"training {name}"), "shared", init, span, self._processes
+        )
         result = self._memory.perform(shared_training(self._resources, training))
         return self._weights(result, shared=True)
 
@@ -245,7 +258,7 @@ class JournaledProblem:
         self._check(genotype)
         self._trained.add(phase_of(on))
         watch = self._watch("training network")
-        training = Training(SupervisedStep(), epochs, on, watch, phase_of(on), init, span)
+        training = Training(SupervisedStep(), epochs, on, watch, phase_of(on), init, span, self._processes)
         effect = network_training(self._resources, genotype, training, repeat=repeat)
         return self._weights(self._memory.perform(effect), shared=False)
 
@@ -263,7 +276,7 @@ class JournaledProblem:
         self._trained.add("shared")
         watch = self._watch("training network and architecture")
         self._check(*([] if start is None else [start]))
-        training = Training(step, epochs, learning.on, watch, "shared", init, span)
+        training = Training(step, epochs, learning.on, watch, "shared", init, span, self._processes)
         effect = relaxed_training(self._resources, training, start=start, learning=learning, shared=shared)
         result = self._memory.perform(effect)
         weights = self._weights(result, shared=shared)
@@ -285,7 +298,7 @@ class JournaledProblem:
         effect = final_evaluation(self._resources, genotype, weights)
         result = self._memory.perform(effect)
         kept = self._run.predictions / result.get("predictions", "")
-        if "predictions" in result and not are_kept(kept):
+        if self._processes.first and "predictions" in result and not are_kept(kept):
             self._events.warn(f"{kept}: is missing or damaged; predicting again")
             if effect.compute(effect.key) != result:
                 raise PosenasError(f"{kept}: predicting again gave other predictions; begin a new run")
@@ -355,6 +368,10 @@ class JournaledProblem:
     def read_weights(self, file: str) -> bytes:
         """Return a weights file's content, as the memory of effects reads it."""
         return self._memory.read_weights(file)
+
+    def dismiss(self) -> None:
+        """End the effects of all processes: process 0 tells the others, which wait for it."""
+        self._memory.dismiss()
 
     def check_journal(self) -> None:
         """Refuse to go on if somebody else changed the journal, which is put back."""

@@ -13,7 +13,6 @@ from posenas.learning.training import Notes
 from posenas.networks.devices import place
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.real_values import restore
-from posenas.runs.checkpoint import save_weights
 from posenas.searching.effects import Effect
 from posenas.searching.identity import identity
 from posenas.searching.loading import fresh_network, fresh_shared_network, largest, load_part
@@ -22,6 +21,7 @@ from posenas.searching.slices import Origin
 from posenas.searching.training_effects import (
     Training,
     beginning,
+    saved,
     step_identity,
     train_network,
     training_effect,
@@ -96,7 +96,7 @@ def _train(
     # A network of its own is saved without what came to weigh nothing.
     found = network if network is not pose else load_part(resources, learnt, network.state_dict())
     return {
-        "weights": save_weights(resources.run.weights, found),
+        "weights": saved(resources, found, training),
         "genotype": learnt,
         "course": course.taken[-training.epochs :],
     }

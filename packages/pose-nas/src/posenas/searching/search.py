@@ -16,6 +16,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
 from posenas.contract.problem import Planned
 from posenas.contract.trial import Trial
+from posenas.networks.processes import ALONE, Processes
 from posenas.runs.checksums import write_results
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
@@ -44,7 +45,14 @@ class Outcome:
         return [trial for trial in self.trials[:-1] if not trial.learnt]
 
 
-def search(composition: Composition, run: Run, *, events: Events, accept_changes: bool = False) -> Outcome:
+def search(
+    composition: Composition,
+    run: Run,
+    *,
+    events: Events,
+    accept_changes: bool = False,
+    processes: Processes = ALONE,
+) -> Outcome:
     """Begin or continue the run, and return when it is complete.
 
     Args:
@@ -52,6 +60,7 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
         run: the folder that holds the recipe of the composition.
         events: told of progress, trials and warnings.
         accept_changes: whether to continue with other data or code than before, which is noted.
+        processes: that train networks together; this is process 0, and the others call `follow`.
 
     Raises:
         PosenasError: where the run is another recipe's, or in use, or has no answer; or where data or code
@@ -63,15 +72,39 @@ def search(composition: Composition, run: Run, *, events: Events, accept_changes
         journal = open_journal(
             run,
             composition.recipe,
-            provenance_of(composition),
+            provenance_of(composition, processes=processes.count),
             warn=events.warn,
             accept_changes=accept_changes,
         )
         with events.guarding(journal.file, recipe_file):
-            return _searched(composition, run, journal, events=events)
+            return _searched(composition, run, journal, events=events, processes=processes)
 
 
-def _searched(composition: Composition, run: Run, journal: Journal, *, events: Events) -> Outcome:
+def follow(composition: Composition, run: Run, *, processes: Processes) -> None:
+    """Compute what process 0 of a search wants to compute together, until that search ends.
+
+    Args:
+        composition: as process 0 has it.
+        run: the folder of process 0, on a disk that all processes share.
+        processes: of which this is not the first.
+
+    Raises:
+        PosenasError: where this process departs from process 0.
+    """
+    silent = Events({}, complain=lambda _message: None)
+    problem = JournaledProblem(
+        composition, Run(run.path.absolute()), None, events=silent, processes=processes
+    )
+    with closing(problem):
+        problem.note_largest()
+        for _trial in _tried(composition, problem):
+            pass
+        problem.dismiss()
+
+
+def _searched(
+    composition: Composition, run: Run, journal: Journal, *, events: Events, processes: Processes
+) -> Outcome:
     events.tell("run_started", run=run.path, recipe=composition.recipe)
     for finding in composition.findings():
         events.tell("warned", message=str(finding))
@@ -81,7 +114,9 @@ def _searched(composition: Composition, run: Run, journal: Journal, *, events: E
         strategy=Owner("strategy", composition.recipe.strategy.name),
         measured={cost.name for cost in composition.costs.bound if cost.dear},
     )
-    problem = JournaledProblem(composition, run, journal, events=events, retracing=retracing)
+    problem = JournaledProblem(
+        composition, run, journal, events=events, retracing=retracing, processes=processes
+    )
     problem.note_largest()
     trials: list[Trial] = []
     log = run.path / TRIAL_LOG
@@ -96,9 +131,11 @@ def _searched(composition: Composition, run: Run, journal: Journal, *, events: E
     outcome = Outcome(tuple(trials))
     if outcome.best.failure is not None:
         write_results(run.path, _trials(outcome))
+        problem.dismiss()
         log.unlink(missing_ok=True)
         raise PosenasError(f"the final network failed: {outcome.best.failure}")
     write_results(run.path, _results(run, outcome, problem, composition))
+    problem.dismiss()
     log.unlink(missing_ok=True)
     for missed in (*_missed(outcome, composition), *_without_effect(composition, problem)):
         events.warn(missed)

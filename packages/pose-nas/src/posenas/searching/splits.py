@@ -25,6 +25,7 @@ from posenas.data.person_crop import PersonCrop, person_crops
 from posenas.data.views import EvaluatedViews
 from posenas.data.whole_images import EvaluatedImages, image_loader
 from posenas.learning.inference import detection_rules
+from posenas.networks.processes import ALONE, Processes
 
 HALVES = "halves"
 
@@ -89,7 +90,9 @@ class Splits:
         return "ranking" if self._composition.evaluation.held_out else "val"
 
     @contextmanager
-    def training(self, split: str, *, seed: int, phase: Phase = "final") -> Iterator[BatchLoader]:
+    def training(
+        self, split: str, *, seed: int, phase: Phase = "final", processes: Processes = ALONE
+    ) -> Iterator[BatchLoader]:
         """Open a loader of augmented batches, and end its processes afterwards.
 
         Args:
@@ -97,15 +100,19 @@ class Splits:
                 image.
             seed: order and augmentation derive from it.
             phase: says how large the batches are, and how they are augmented.
+            processes: which share each batch.
         """
         parts = self._halves if split == HALVES else (self._samples(split),)
         with ExitStack() as opened:
             loaders = [
-                opened.enter_context(self._loader(samples, seed=seed, phase=phase)) for samples in parts
+                opened.enter_context(self._loader(samples, seed=seed, phase=phase, processes=processes))
+                for samples in parts
             ]
             yield PairedLoader(*loaders) if split == HALVES else loaders[0]
 
-    def _loader(self, samples: Sequence[Sample], *, seed: int, phase: Phase) -> ViewLoader[Any]:
+    def _loader(
+        self, samples: Sequence[Sample], *, seed: int, phase: Phase, processes: Processes
+    ) -> ViewLoader[Any]:
         composition = self._composition
         of_phase = composition.settings_of(phase)
         settings = of_phase.training
@@ -115,6 +122,7 @@ class Splits:
             "device": composition.compute.device,
             "on_unreadable": self._warn,
             "max_unreadable": settings.max_unreadable,
+            "processes": processes,
         }
         views: dict[str, Any] = {
             "view": composition.view,

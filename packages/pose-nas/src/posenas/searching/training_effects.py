@@ -19,6 +19,7 @@ from posenas.learning.architecture import Architecture
 from posenas.learning.training import Notes, Watch, train
 from posenas.networks.devices import place
 from posenas.networks.pose_network import SharedPoseNetwork
+from posenas.networks.processes import ALONE, Processes
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.events import Events
 from posenas.searching.effects import Effect, checkpoint_of
@@ -47,6 +48,7 @@ class Training:
         phase: whose settings the training takes.
         init: the weights to begin with; None for the recipe's initial ones, or fresh ones without any.
         span: the place of the epochs in a training that is cut into slices.
+        processes: that train the network together.
     """
 
     step: Step
@@ -56,6 +58,7 @@ class Training:
     phase: Phase
     init: Weights | Beginning | None = None
     span: Span | None = None
+    processes: Processes = ALONE
 
     @property
     def earlier(self) -> Weights | None:
@@ -177,7 +180,9 @@ def train_network(
     if settings.keep == "best":
         objective = first_metric(resources.composition)
         validate = partial(ranking_score, resources)
-    with resources.splits.training(training.on, seed=origin.seed, phase=training.phase) as source:
+    with resources.splits.training(
+        training.on, seed=origin.seed, phase=training.phase, processes=training.processes
+    ) as source:
         return train(
             network,
             source,
@@ -194,6 +199,7 @@ def train_network(
             span=training.span,
             state=origin.state,
             loss_scale=resources.composition.compute.loss_scale,
+            processes=training.processes,
         )
 
 
@@ -221,12 +227,19 @@ def training_effect(
         origin = origin_of(resources, span, init, name=name, inputs=inputs)
         torch.manual_seed(origin.seed)
         result = train(key, origin)
-        if span is None:
+        if span is None or not training.processes.first:
             return result
         made = {"weights": result} if isinstance(result, str) else result
         return {**made, "state": kept_state(resources, span, epochs=training.epochs, key=key)}
 
-    return Effect(name, {**inputs, **slice_inputs(span, init)}, compute)
+    needs = () if init is None else tuple(filter(None, (init.file, init.state)))
+    inputs = {**inputs, **slice_inputs(span, init)}
+    return Effect(name, inputs, compute, together=True, needs=needs)
+
+
+def saved(resources: Resources, network: nn.Module, training: Training) -> str:
+    """Write the weights that a training made, and return their file's name; only process 0 writes them."""
+    return save_weights(resources.run.weights, network) if training.processes.first else ""
 
 
 def _plain(
@@ -237,7 +250,7 @@ def _plain(
     def train(key: str, origin: Origin) -> str:
         network = build()
         train_network(resources, network, training, key=key, origin=origin)
-        return save_weights(resources.run.weights, network)
+        return saved(resources, network, training)
 
     return train
 
