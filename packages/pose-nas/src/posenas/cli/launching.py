@@ -1,4 +1,4 @@
-"""Processes that train together: started by `--devices`, or by torchrun, and joined by what that tells them."""
+"""Processes that train together: started by `--devices` or by torchrun, and joined by their variables."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _started(rank: int, count: int, port: int) -> _Child:
         _LAUNCHER: str(os.getpid()),
     }
     chosen = {"OMP_NUM_THREADS": "1"} | ({"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {})
-    said = tempfile.TemporaryFile() if rank else None
+    said = tempfile.TemporaryFile() if rank else None  # noqa: SIM115
     process = subprocess.Popen(
         [sys.executable, "-c", "from posenas.cli import main; main()", *sys.argv[1:]],
         env={**chosen, **os.environ, **variables},
@@ -121,6 +121,8 @@ def _wait(children: Sequence[_Child], seconds: float) -> None:
 
 def _status(children: Sequence[_Child], ended: dict[int, int]) -> int:
     """Return process 0's status, or tell which process ended all."""
+    if ended.get(0) == 0:  # the run is complete
+        return 0
     count = len(children)
     for rank, status in ended.items():
         if status < 0:
@@ -200,6 +202,7 @@ def joined() -> Iterator[Processes]:
         torch.cuda.set_device(_local_rank() % torch.cuda.device_count())
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=_WAITS)
     yield processes
+    processes.gathered(None)  # nobody leaves while another one still speaks
     distributed.destroy_process_group()
 
 

@@ -260,8 +260,8 @@ def _check_together(processes: Processes, epoch: int, checkpoint: Path) -> None:
     epochs = processes.gathered(epoch)
     if len(set(epochs)) > 1:
         raise PosenasError(
-            f"{checkpoint}: the processes find it after different epochs ({', '.join(map(str, epochs))}); the "
-            "run's folder must be on a disk that all of them share"
+            f"{checkpoint}: the processes find it after different epochs ({', '.join(map(str, epochs))}); "
+            "the run's folder must be on a disk that all of them share"
         )
 
 

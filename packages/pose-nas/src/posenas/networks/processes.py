@@ -57,17 +57,17 @@ class Processes:
         return values[0]
 
     def gathered(self, value: Any) -> list[Any]:
-        """Return every process's value, in the order of the ranks; no process goes on before all have come."""
+        """Return every process's value, in the order of the ranks, once all have come here."""
         if self.alone:
             return [value]
-        sizes_and_values: list[Any] = [None] * self.count
+        values: list[Any] = []
         with _others_watched():
             for rank in range(self.count):
                 one = [value]
                 distributed.broadcast_object_list(one, src=rank, device=torch.device("cpu"))
-                sizes_and_values[rank] = one[0]
+                values.append(one[0])
             distributed.all_reduce(torch.zeros(1))
-        return sizes_and_values
+        return values
 
     @torch.no_grad()
     def average_gradients(self, parameters: Sequence[nn.Parameter], *, people: int) -> None:

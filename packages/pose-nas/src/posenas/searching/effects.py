@@ -141,8 +141,9 @@ class Memory:
             self._processes.broadcast((effect.key, False, None))
         result = compute(effect.key)
         if effect.together:
-            for text in sum(self._processes.gathered([]), []):
-                self._warn(text)
+            for texts in self._processes.gathered([]):
+                for text in texts:
+                    self._warn(text)
         return result
 
     def check_journal(self) -> None:

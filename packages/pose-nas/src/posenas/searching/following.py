@@ -37,8 +37,9 @@ class FollowingMemory:
         key, result = self._told()
         if key != effect.key:
             raise PosenasError(
-                f"process {self._processes.rank} asks for another step ({effect.name}) than process 0; a search "
-                "must not depend on a clock or a global random generator: tell its authors, or leave out --devices"
+                f"process {self._processes.rank} asks for another step ({effect.name}) than process 0; a "
+                "search must not depend on a clock or a global random generator: tell its authors, or leave out "
+                "--devices"
             )
         return result
 
