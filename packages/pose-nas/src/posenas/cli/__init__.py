@@ -13,7 +13,7 @@ from posenas.cli.data_commands import data
 from posenas.cli.doctor_command import doctor
 from posenas.cli.info_commands import describe, plugins, show, zoo
 from posenas.cli.latency_commands import latency
-from posenas.cli.launching import OTHERS_ENDED
+from posenas.cli.launching import OTHERS_ENDED, end
 from posenas.cli.matrix_command import matrix
 from posenas.cli.new_command import new
 from posenas.cli.opencv import opencv_failure, overwritten_opencv
@@ -77,8 +77,7 @@ def main() -> None:
             if not stopped.received:
                 raise
             status = 2
-    if status:
-        sys.exit(128 + stopped.received[0] if stopped.received else status)
+    end(128 + stopped.received[0] if stopped.received and status else status)
 
 
 def _run() -> int:

@@ -210,6 +210,19 @@ def _local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", os.environ["RANK"]))
 
 
+def end(status: int) -> None:
+    """End this process with a status other than 0, or return; one of several ends at once in either case.
+
+    Torch's threads may abort a process that leaves the others in the ordinary way, whatever it has done.
+    """
+    if "WORLD_SIZE" in os.environ:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    if status:
+        sys.exit(status)
+
+
 def check_devices(device: str, processes: Processes) -> None:
     """Refuse more processes on this machine than it has CUDA devices, where they compute there.
 

@@ -90,7 +90,9 @@ class Processes:
             flat = torch.cat([_gradient(each).reshape(-1) for each in same]).mul_(people)
             with _others_watched():
                 distributed.all_reduce(flat)
-            for each, part in zip(same, flat.div_(total).split([each.numel() for each in same]), strict=True):
+            for each, part in zip(
+                same, torch.split(flat.div_(total), [each.numel() for each in same]), strict=True
+            ):
                 each.grad = part.reshape(each.shape).clone(memory_format=torch.preserve_format)
 
     @torch.no_grad()
