@@ -77,7 +77,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     pages = {str(path.relative_to(docs)) for path in docs.rglob("*.md")}
     packages = [f"{path.name}.md" for path in sorted((ROOT / "packages").iterdir())]
     plugins = ["write-a-plugin.md", *sorted(page for page in pages if page.startswith("plugins/"))]
-    tutorials = ["first-search.md", "your-data.md"]
+    tutorials = ["first-search.md", "your-data.md", "several-devices.md"]
     rest = sorted(pages - {*packages, *plugins, *tutorials})
     packages.sort(key=lambda page: page != "pose-nas.md")
     api = [{page.title: page.path} for page in FACE]
