@@ -37,8 +37,8 @@ class FollowingMemory:
         key, result = self._told()
         if key != effect.key:
             raise PosenasError(
-                f"process {self._processes.rank} asks for another step than process 0: {effect.name}; a search "
-                "must not depend on a clock or a global random generator: tell its authors"
+                f"process {self._processes.rank} asks for another step than process 0: {effect.name}; a "
+                "search must not depend on a clock or a global random generator: tell its authors"
             )
         return result
 
