@@ -75,9 +75,8 @@ def launch(count: int) -> int:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         _wait(children, _GRACE)
     except KeyboardInterrupt:
-        children[0].process.send_signal(signal.SIGINT)
-        children[0].process.wait()
-        return children[0].process.returncode
+        children[0].process.terminate()
+        return 2 if children[0].process.wait() else 0
     finally:
         ended = {
             child.rank: child.process.returncode for child in children if child.process.poll() is not None

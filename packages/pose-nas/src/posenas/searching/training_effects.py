@@ -233,8 +233,7 @@ def training_effect(
         return {**made, "state": kept_state(resources, span, epochs=training.epochs, key=key)}
 
     needs = () if init is None else tuple(filter(None, (init.file, init.state)))
-    inputs = {**inputs, **slice_inputs(span, init)}
-    return Effect(name, inputs, compute, together=True, needs=needs)
+    return Effect(name, {**inputs, **slice_inputs(span, init)}, compute, together=True, needs=needs)
 
 
 def saved(resources: Resources, network: nn.Module, training: Training) -> str:
