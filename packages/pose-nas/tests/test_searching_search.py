@@ -46,7 +46,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The toys are no plugins: nobody asks for their versions, and results take them as they are."""
     toys = {"evaluator": ToyEvaluator(), "space": ArgMaxSpace(), "head": ToyHead()}
     for module in (search, comparing):
-        monkeypatch.setattr(module, "provenance_of", lambda _composition: Provenance({}, {}, {}))
+        monkeypatch.setattr(module, "provenance_of", lambda _composition, **_: Provenance({}, {}, {}))
     monkeypatch.setattr(reported, "make", lambda kind, _choice: toys[kind])
 
 

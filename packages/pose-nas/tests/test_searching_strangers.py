@@ -31,7 +31,7 @@ Search = Callable[[Problem], Iterator[Trial]]
 @pytest.fixture(autouse=True)
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The toys are no plugins, so nobody asks for their versions."""
-    monkeypatch.setattr(search, "provenance_of", lambda _composition: Provenance({}, {}, {}))
+    monkeypatch.setattr(search, "provenance_of", lambda _composition, **_: Provenance({}, {}, {}))
 
 
 def searched(folder: Path, strategy: Search, *listeners: object, **changes: Any) -> tuple[Outcome, list[str]]:
@@ -71,7 +71,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of a search that nobody disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed") / "whole"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "provenance_of", lambda _composition: Provenance({}, {}, {}))
+        patch.setattr(search, "provenance_of", lambda _composition, **_: Provenance({}, {}, {}))
         searched(folder, trying(2, 4))
     return folder
 
