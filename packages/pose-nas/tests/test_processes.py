@@ -42,8 +42,8 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Halting:
-    """A step whose loss is a mean over the people; one layer learns within the step, and one never."""
+class FirstLayerStep:
+    """A step whose loss is a mean over the people; the second layer has no part in it."""
 
     def __call__(
         self, network: Any, batch: Batch, rng: Random, *, update: Any, progress: float
@@ -62,7 +62,7 @@ def trained(processes: Processes, folder: Path) -> tuple[dict[str, Any], list[fl
     train(
         network,
         Numbers(processes),
-        step=Halting(),
+        step=FirstLayerStep(),
         epochs=2,
         settings=SETTINGS,
         seed=1,
