@@ -33,7 +33,8 @@ def excess(genotype: Genotype, limits: Sequence[Limit], cost: CostOf) -> float:
         limits: to be judged by.
         cost: gives single costs.
     """
-    return max((_excess(cost(genotype, limit.cost), limit) for limit in limits), default=0.0)
+    costs = {name: cost(genotype, name) for name in dict.fromkeys(limit.cost for limit in limits)}
+    return max((_excess(costs[limit.cost], limit) for limit in limits), default=0.0)
 
 
 def _excess(cost: float, limit: Limit) -> float:
