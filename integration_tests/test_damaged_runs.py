@@ -159,7 +159,7 @@ def test_a_stopped_run(search_in_its_last_training: Path, tmp_path: Path) -> Non
 def test_a_finished_run(search_in_its_last_training: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(search_in_its_last_training, tmp_path / "run"))
     resumed(run)
-    counts = outcomes(some(run, 40), run, tmp_path, use=used)
+    counts = outcomes(some(run, 24), run, tmp_path, use=used)
     assert counts["refused"] > 5
 
 
