@@ -216,7 +216,7 @@ def test_composing_says_what_a_search_without_a_limit_finds(posenas: Posenas) ->
         (("-o", "strategy.candidates=many"), "candidates"),
         (("-o", "strategy.candidates=0"), "candidates"),
         (("--strategy", "random", "-o", "strategy.evaluations=9"), "'evaluations'.* called 'candidates' now"),
-        ((*SMALL, "--limit", "gmacs<=0.02", "--limit", "gmacs>=0.03"), "no genotype found.*limit gmacs>=0.03"),
+        ((*SMALL, "--limit", "gmacs<=0.02", "--limit", "gmacs>=0.03"), "no genotype.*limit gmacs>=0.03"),
         (("-o", "training.learning_rat=1"), "did you mean 'learning_rate'"),
         (("--limit", "gmac<=1"), "did you mean 'gmacs'"),
         (("--device", "gpu"), "cpu"),
