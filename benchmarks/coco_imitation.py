@@ -1,4 +1,4 @@
-"""An imitation of COCO's keypoint files in a folder: as many images, people and boxes, drawn and not photographed.
+"""An imitation of COCO's keypoint files in a folder: as many images, people and boxes, all drawn.
 
 A few hundred distinct JPEG files stand for all images, as hard links, so that the folder needs little room.
 """
@@ -114,7 +114,8 @@ def _people(images: int, people: int, size: Size) -> Iterator[str]:
         pose = np.column_stack([places, np.full(17, 2)]).ravel().tolist()
         yield (
             f'{{"segmentation": {segments[number % SEGMENTS]}, "num_keypoints": 17, "area": '
-            f'{width * height / 2:.2f}, "iscrowd": 0, "keypoints": {pose}, "image_id": {number % images + 1}, '
+            f'{width * height / 2:.2f}, "iscrowd": 0, "keypoints": {pose}, '
+            f'"image_id": {number % images + 1}, '
             f'"bbox": [{x:.2f}, {y:.2f}, {width:.2f}, {height:.2f}], "category_id": 1, "id": {number + 1}}}'
         )
 

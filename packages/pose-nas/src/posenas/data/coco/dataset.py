@@ -127,7 +127,8 @@ class CocoDataset:
 
             return Reading(keypoints, read, findings)
 
-        return read_split(files, understand, rule=PeopleRule(self.category, bool(self.keypoint_names)))
+        rule = PeopleRule(self.category, bool(self.keypoint_names))
+        return read_split(files, understand, rule=rule, shrink=_without_segment)
 
     def _files(self, split: str) -> AnnotationFiles:
         usual = {each: _usual_annotations(each) for each in SPLITS}
@@ -141,3 +142,9 @@ def _usual_annotations(split: str) -> tuple[str, ...]:
         f"annotations/{split}.json",
         f"{split}.json",
     )
+
+
+def _without_segment(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of the file without its outline, which nothing reads and which is most of it."""
+    entry.pop("segmentation", None)
+    return entry
