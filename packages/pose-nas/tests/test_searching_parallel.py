@@ -77,7 +77,7 @@ def crew_of(folder: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[Pool]
 
 
 def trained(crew: Crew, told: list[Any]) -> Iterator[Mapping[str, Any]]:
-    return crew.train(JOBS, advance=lambda done, total: told.append((done, total)), warn=told.append)
+    return crew.finish(JOBS, advance=lambda done, total: told.append((done, total)), warn=told.append)
 
 
 def test_results_come_in_the_jobs_order_whichever_ends_first(
@@ -193,7 +193,7 @@ def test_processes_give_what_this_one_gives_and_a_dead_one_is_told(tmp_path: Pat
     torch.set_num_threads(threads)
     steps: list[tuple[int, int]] = []
     with closing(Crew(recipe, create_run(tmp_path / "there", recipe), size=2)) as crew:
-        results = crew.train(REAL, advance=lambda *told: steps.append(told), warn=print)
+        results = crew.finish(REAL, advance=lambda *told: steps.append(told), warn=print)
         assert list(results) == here
         assert steps[-1][0] <= steps[-1][1]
         for process in list((crew._pool._processes or {}).values()):
@@ -201,4 +201,4 @@ def test_processes_give_what_this_one_gives_and_a_dead_one_is_told(tmp_path: Pat
         while not crew._pool._broken:
             threading.Event().wait(0.01)
         with pytest.raises(PosenasError, match="a process that trains candidates was killed"):
-            next(crew.train(REAL, advance=lambda *_: None, warn=print))
+            next(crew.finish(REAL, advance=lambda *_: None, warn=print))

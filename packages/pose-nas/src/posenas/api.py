@@ -32,6 +32,7 @@ from posenas.reporting.results import read_results
 from posenas.runs.recipe import COST, read_recipe
 from posenas.runs.run import create_run, new_path, open_run as open_run_folder
 from posenas.searching.doubts import doubts
+from posenas.searching.engines import LOCAL, check_engine
 from posenas.searching.outlook import outlook_of
 from posenas.searching.search import search as search_run
 
@@ -98,7 +99,13 @@ def compose(
     return replace(composition, warnings=(note, *composition.warnings)) if note else composition
 
 
-def search(*, run: Path | str | None = None, accept_changes: bool = False, **choices: Any) -> SearchRun:
+def search(
+    *,
+    run: Path | str | None = None,
+    accept_changes: bool = False,
+    engine: str = LOCAL,
+    **choices: Any,
+) -> SearchRun:
     """Search, and return the finished run; a folder with a run of the same recipe is continued.
 
     Progress and warnings go to standard error, as from the command line.
@@ -106,11 +113,15 @@ def search(*, run: Path | str | None = None, accept_changes: bool = False, **cho
     Args:
         run: the run's folder; None for a new one in `runs`.
         accept_changes: whether to go on though data or code changed since the run began.
+        engine: what trains and scores candidates: `local`, `ray`, or a Ray cluster's `HOST:PORT` or
+            `ray://HOST:PORT`.
         choices: as in `compose`.
 
     Raises:
-        PosenasError: where something does not fit, or the search ends without an answer.
+        PosenasError: where something does not fit, or the search ends without an answer, or the engine cannot
+            be used.
     """
+    check_engine(engine)
     composition = compose(**choices)
     path = new_path(composition.recipe) if run is None else Path(run)
     if not path.exists():
@@ -123,7 +134,7 @@ def search(*, run: Path | str | None = None, accept_changes: bool = False, **cho
         told = (*composition.warnings, *foreseen(composition), *doubts(composition, outlook))
         for warning in filter(None, (composition.taken, *told)):
             events.warn(warning)
-        search_run(composition, opened, events=events, accept_changes=accept_changes)
+        search_run(composition, opened, events=events, accept_changes=accept_changes, engine=engine)
     return open_run(path)
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from posenas.cli.launching import check_devices, devices_option, present, together
-from posenas.cli.shared_options import Command, accept_option, json_last_option, set_option
+from posenas.cli.shared_options import Command, accept_option, engine_option, json_last_option, set_option
 from posenas.cli.terminal import say, tell
 from posenas.cli.weights_options import check_weights, weights_options
 from posenas.contract.errors import PosenasError
@@ -29,6 +30,18 @@ if TYPE_CHECKING:
     from posenas.searching.search import Outcome
 
 _RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision", "deterministic", "init")
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a command searches, which is no part of the recipe."""
+
+    accept_changes: bool
+    engine: str = "local"
+
+    def resuming(self, path: Path) -> str:
+        """Return the command that continues a run in the same way."""
+        return f"posenas resume {path}" + (f" --engine {self.engine}" if self.engine != "local" else "")
 
 
 def recipe_options(command: Command) -> Command:
@@ -92,6 +105,7 @@ run_option = click.option(
 @recipe_options
 @run_option
 @accept_option
+@engine_option
 @click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
 @click.option(
     "--save", type=click.Path(path_type=Path), help="Write the complete recipe, explained, to this file."
@@ -107,6 +121,7 @@ run_option = click.option(
 def compose(
     path: Path | None,
     accept_changes: bool,
+    engine: str,
     dry_run: bool,
     save: Path | None,
     seeds: int | None,
@@ -117,7 +132,9 @@ def compose(
     from posenas.composing.compose import compose as check
     from posenas.composing.goals.reachable_limits import check_measured_limits, without_limit
     from posenas.runs.run import new_path
+    from posenas.searching.engines import check_engine
 
+    check_engine(engine)
     composition = check(_recipe_from_flags(flags))
     check_measured_limits(composition)
     _tell_foreseen(composition)
@@ -126,10 +143,11 @@ def compose(
     if not _go_on(composition, dry_run=dry_run, save=save, as_json=as_json):
         return
     path = path or new_path(composition.recipe)
+    how = _How(accept_changes, engine)
     if seeds is None:
-        _begin(composition, path, accept_changes=accept_changes, as_json=as_json)
+        _begin(composition, path, how=how, as_json=as_json)
     else:
-        _repeat(composition.recipe, path, seeds=seeds, accept_changes=accept_changes, as_json=as_json)
+        _repeat(composition.recipe, path, seeds=seeds, how=how, as_json=as_json)
 
 
 @click.command()
@@ -177,28 +195,32 @@ def train(
     _tell_foreseen(composition)
     if _go_on(composition, dry_run=dry_run, save=None, as_json=as_json):
         path = path or new_path(composition.recipe)
-        _begin(composition, path, accept_changes=accept_changes, as_json=as_json)
+        _begin(composition, path, how=_How(accept_changes), as_json=as_json)
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @accept_option
+@engine_option
 @devices_option
 @json_last_option
 @together
-def resume(run: Path, accept_changes: bool, as_json: bool) -> None:
+def resume(run: Path, accept_changes: bool, engine: str, as_json: bool) -> None:
     """Continue RUN from where it was stopped."""
     from posenas.composing.compose import compose as check
     from posenas.reporting.comparison.repeats import read_repeats, seed_folder
     from posenas.runs.run import open_run
+    from posenas.searching.engines import check_engine
 
+    check_engine(engine)
+    how = _How(accept_changes, engine)
     repeats = read_repeats(run)
     if repeats is not None:
         recipe = open_run(seed_folder(run, repeats.seeds[0]))[1]
-        _repeat(recipe, run, seeds=len(repeats.seeds), accept_changes=accept_changes, as_json=as_json)
+        _repeat(recipe, run, seeds=len(repeats.seeds), how=how, as_json=as_json)
         return
     opened, recipe = open_run(run)
-    _search(check(recipe), opened, accept_changes=accept_changes, as_json=as_json)
+    _search(check(recipe), opened, how=how, as_json=as_json)
 
 
 def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None = None) -> Recipe:
@@ -278,14 +300,14 @@ def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_jso
     return not dry_run
 
 
-def _begin(composition: Composition, path: Path, *, accept_changes: bool, as_json: bool) -> None:
+def _begin(composition: Composition, path: Path, *, how: _How, as_json: bool) -> None:
     from posenas.runs.run import create_run
 
     run = create_run(path, composition.recipe)
-    _search(composition, run, accept_changes=accept_changes, as_json=as_json)
+    _search(composition, run, how=how, as_json=as_json)
 
 
-def _repeat(recipe: Recipe, path: Path, *, seeds: int, accept_changes: bool, as_json: bool) -> None:
+def _repeat(recipe: Recipe, path: Path, *, seeds: int, how: _How, as_json: bool) -> None:
     """Make one run for each seed in the folder, each resumed where it was stopped; then sum them up."""
     from dataclasses import replace
 
@@ -305,7 +327,7 @@ def _repeat(recipe: Recipe, path: Path, *, seeds: int, accept_changes: bool, as_
         repeats = replace(repeats, objective=objective)
         write_repeats(path, repeats)
         say(f"seed {seed}", err=True)
-        outcome = _run(composition, run, accept_changes=accept_changes, resumed_by=f"posenas resume {path}")
+        outcome = _run(composition, run, how=how, resumed=path)
         repeats = replace(repeats, answers=repeats.answers | {seed: outcome.best})
         write_repeats(path, repeats)
     for seed in numbers:  # each report tells the spread
@@ -315,10 +337,9 @@ def _repeat(recipe: Recipe, path: Path, *, seeds: int, accept_changes: bool, as_
         click.echo(json.dumps({"run": str(path)} | repeats.as_dict()))
 
 
-def _search(composition: Composition, run: Run, *, accept_changes: bool, as_json: bool) -> None:
+def _search(composition: Composition, run: Run, *, how: _How, as_json: bool) -> None:
     started = time.monotonic()
-    resumed_by = f"posenas resume {run.path}"
-    outcome = _run(composition, run, accept_changes=accept_changes, resumed_by=resumed_by)
+    outcome = _run(composition, run, how=how, resumed=run.path)
     best = outcome.best
     page = run.report / "report.html"
     say(f"report: {page}" if page.exists() else f"no report yet: `posenas report {run.path}`", err=True)
@@ -337,7 +358,7 @@ def _search(composition: Composition, run: Run, *, accept_changes: bool, as_json
         sys.stdout.flush()
 
 
-def _run(composition: Composition, run: Run, *, accept_changes: bool, resumed_by: str) -> Outcome:
+def _run(composition: Composition, run: Run, *, how: _How, resumed: Path) -> Outcome:
     from posenas.networks.devices import keep_freed_memory, use_threads
     from posenas.reporting.listeners import run_events
     from posenas.searching.outlook import outlook_of
@@ -349,8 +370,15 @@ def _run(composition: Composition, run: Run, *, accept_changes: bool, resumed_by
     use_threads(composition.training.workers)
     keep_freed_memory()
     trainings = outlook_of(composition).trainings or ()
-    with stoppable(resumed_by), run_events(trainings) as events:
-        return search(composition, run, events=events, accept_changes=accept_changes, processes=processes)
+    with stoppable(how.resuming(resumed)), run_events(trainings) as events:
+        return search(
+            composition,
+            run,
+            events=events,
+            accept_changes=how.accept_changes,
+            processes=processes,
+            engine=how.engine,
+        )
 
 
 @contextmanager

@@ -18,6 +18,12 @@ accept_option = click.option(
     is_flag=True,
     help="Continue a run though its data, packages or torch changed since it began; its report will say so.",
 )
+engine_option = click.option(
+    "--engine",
+    metavar="ENGINE",
+    default="local",
+    help="What trains and scores candidates: local, ray, HOST:PORT or ray://HOST:PORT.  [default: local]",
+)
 
 
 def set_option(help_text: str, *, metavar: str = "TABLE.KEY=VALUE") -> Callable[[Command], Command]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
@@ -17,16 +16,18 @@ from torch import nn
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
+from posenas.contract.problem import Weights
 from posenas.learning.training import SupervisedStep, Watch
 from posenas.learning.updates import DivergedError
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.journal import effect_key
+from posenas.runs.run import Run
 from posenas.runs.sealed import read_sealed, write_sealed
 from posenas.searching.effects import NetworkFailedError, waiting_result_of
 from posenas.searching.loading import fresh_network, inherit_network
 from posenas.searching.resources import Resources
-from posenas.searching.scoring import in_one_line, score, validation_loss
+from posenas.searching.scoring import candidate_evaluation, in_one_line, score, validation_loss
 from posenas.searching.slices import Origin, origin_of
 from posenas.searching.training_effects import Training, train_network
 
@@ -55,10 +56,49 @@ class Job:
         inputs = {"genotype": dict(self.genotype), "init": self.init, "epochs": self.epochs, "on": "fit"}
         return inputs if self.initial is None else inputs | {"initial": self.initial}
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The weights files that it reads."""
+        return () if self.init is None else (self.init,)
+
     @cached_property
     def key(self) -> str:
         """The key of the effect; the job's random numbers derive from it and the run's seed."""
         return effect_key(self.effect, self.inputs)
+
+    def work(self, resources: Resources, watch: Watch) -> Mapping[str, Any]:
+        """Do the job; see `train_candidate`."""
+        return train_candidate(resources, self, watch)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """One candidate to score with weights of the run, on the ranking people.
+
+    Attributes:
+        key: of the effect.
+        genotype: what is scored.
+        weights: shared; or its own, with 0 calibration people.
+        calibration_people: batch norm is recalibrated with so many training people first; 0 keeps it.
+    """
+
+    key: str
+    genotype: Genotype
+    weights: Weights
+    calibration_people: int
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The weights files that it reads."""
+        return (self.weights.file,)
+
+    def work(self, resources: Resources, watch: Watch) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return the scores, or the `failure`; the watch hears nothing."""
+        effect = candidate_evaluation(
+            resources, self.genotype, self.weights, calibration_people=self.calibration_people
+        )
+        result: Mapping[str, Any] = effect.compute(self.key)
+        return result
 
 
 def train_candidate(resources: Resources, job: Job, watch: Watch) -> Mapping[str, Any]:
@@ -79,7 +119,7 @@ def train_candidate(resources: Resources, job: Job, watch: Watch) -> Mapping[str
     """
     file = waiting_result_of(resources.run, job.key)
     if file.exists():
-        return _read_result(file)
+        return read_waiting(resources.run, job.key)
     try:
         result = _train_candidate(resources, job, watch)
     except (NetworkFailedError, DivergedError) as error:
@@ -92,7 +132,13 @@ def train_candidate(resources: Resources, job: Job, watch: Watch) -> Mapping[str
     return result
 
 
-def _read_result(file: Path) -> Mapping[str, Any]:
+def read_waiting(run: Run, key: str) -> Mapping[str, Any]:
+    """Return the result of a finished job that waits for the journal.
+
+    Raises:
+        PosenasError: where its file is damaged.
+    """
+    file = waiting_result_of(run, key)
     try:
         return read_sealed(file)
     except ValueError as error:

@@ -27,7 +27,7 @@ from posenas.networks.devices import keep_freed_memory
 from posenas.runs.recipe import Recipe, recipe_from_tables, recipe_tables
 from posenas.runs.run import Run
 from posenas.runs.stopping import leave_stopping_to_parent
-from posenas.searching.candidate import Job, train_candidate
+from posenas.searching.engine import Task
 from posenas.searching.resources import Resources, make_resources
 
 Message: TypeAlias = "tuple[str, Any]"
@@ -64,13 +64,13 @@ class Crew:
             initargs=(recipe_tables(recipe), run.path, self._messages, devices, os.getpid()),
         )
 
-    def train(
-        self, jobs: Sequence[Job], *, advance: Callable[[int, int], None], warn: Callable[[str], None]
+    def finish(
+        self, jobs: Sequence[Task], *, advance: Callable[[int, int], None], warn: Callable[[str], None]
     ) -> Iterator[Mapping[str, Any]]:
         """Yield the jobs' results, in their order.
 
         Args:
-            jobs: the candidates.
+            jobs: the candidates; the files that they read lie in the run.
             advance: told the steps that are done and those that are to be done, of all jobs together.
             warn: told each process's warnings, the same text once.
 
@@ -78,7 +78,7 @@ class Crew:
             PosenasError: where a process was killed.
         """
         with _killed_told():
-            futures = [self._pool.submit(_train, job) for job in jobs]
+            futures = [self._pool.submit(_work, job) for job in jobs]
         news = _News(jobs, advance=advance, warn=warn)
         try:
             for future in futures:
@@ -128,7 +128,7 @@ class _News:
     """What the processes say, added up."""
 
     def __init__(
-        self, jobs: Sequence[Job], *, advance: Callable[[int, int], None], warn: Callable[[str], None]
+        self, jobs: Sequence[Task], *, advance: Callable[[int, int], None], warn: Callable[[str], None]
     ) -> None:
         self._advance, self._warn = advance, warn
         self._steps: dict[str, tuple[int, int]] = {}
@@ -189,7 +189,7 @@ def _prepare(
     )
 
 
-def _train(job: Job) -> Mapping[str, Any]:
+def _work(job: Task) -> Mapping[str, Any]:
     assert _resources is not None
     assert _messages is not None
     messages = _messages
@@ -197,4 +197,4 @@ def _train(job: Job) -> Mapping[str, Any]:
         step=lambda done, total: messages.put(("advanced", (job.key, done, total))),
         epoch=lambda _number, _epochs, _losses: None,
     )
-    return train_candidate(_resources, job, watch)
+    return job.work(_resources, watch)

@@ -32,8 +32,9 @@ from posenas.runs.journal import Journal
 from posenas.runs.notes import NOTE, check_figures, note_inputs
 from posenas.runs.predictions_file import are_kept
 from posenas.runs.run import Run
-from posenas.searching.candidate import Job, train_candidate
+from posenas.searching.candidate import Job, Scoring, train_candidate
 from posenas.searching.effects import Effect, Memory
+from posenas.searching.engine import Engine, Task
 from posenas.searching.following import FollowingMemory
 from posenas.searching.leaving_out import leaving_out
 from posenas.searching.parallel import Crew, processes
@@ -67,6 +68,7 @@ class JournaledProblem:
         events: Events,
         retracing: Retracing | None = None,
         processes: Processes = ALONE,
+        engine: Engine | None = None,
     ) -> None:
         """Take in what is searched.
 
@@ -77,6 +79,7 @@ class JournaledProblem:
             events: told of progress and warnings.
             retracing: the steps that must be asked for again in their order; None for any steps.
             processes: that train networks together.
+            engine: scores candidates, and trains those that are trained alone; None to do so on this machine.
         """
         self._composition = composition
         self._run = run
@@ -99,6 +102,7 @@ class JournaledProblem:
         self._resources = make_resources(
             composition, run, warn=warn, advance=self._advance, read=self._memory.read_weights
         )
+        self._engine = engine
         self._crew: Crew | None = None
         self._costs: dict[tuple[str, str], Mapping[str, float]] = {}
         self._shared: set[str] = set()
@@ -316,13 +320,29 @@ class JournaledProblem:
         self._check(*genotypes)
         split = self._resources.splits.ranking_split
         before, total = (0, len(genotypes)) if progress is None else progress
-        for done, genotype in enumerate(genotypes, start=before + 1):
-            effect = candidate_evaluation(
-                self._resources, genotype, weights, calibration_people=calibration_people
-            )
+        effects = self._evaluations(genotypes, weights, calibration_people=calibration_people)
+        for done, (genotype, effect) in enumerate(zip(genotypes, effects, strict=True), start=before + 1):
             result = self._memory.perform(effect)
             yield self._trial(genotype, result, weights=weights.file, stage=stage, split=split)
             self._advance("evaluating candidates", done, total)
+
+    def _evaluations(
+        self, genotypes: Sequence[Genotype], weights: Weights, *, calibration_people: int
+    ) -> list[Effect]:
+        """Return the effects that score candidates; an engine does all that are unknown at the same time."""
+        effects = [
+            candidate_evaluation(self._resources, genotype, weights, calibration_people=calibration_people)
+            for genotype in genotypes
+        ]
+        if self._engine is None:
+            return effects
+        unknown = {
+            effect.key: Scoring(effect.key, genotype, weights, calibration_people)
+            for effect, genotype in zip(effects, genotypes, strict=True)
+            if not self._memory.knows(effect.key)
+        }
+        results = self._finished(self._engine, list(unknown.values()), advance=lambda *_: None)
+        return [replace(effect, compute=lambda _key: next(results)) for effect in effects]
 
     def train_and_evaluate_many(
         self, candidates: Sequence[Candidate], *, epochs: int, stage: str
@@ -343,8 +363,10 @@ class JournaledProblem:
 
     def _finish(self, jobs: Sequence[Job]) -> Iterator[Mapping[str, Any]]:
         """Yield the jobs' results in their order, from this process or several."""
-        for file in {job.init for job in jobs if job.init is not None}:
-            self.read_weights(file)  # trains again what was lost, before another process needs it
+        if self._engine is not None:
+            advance = partial(self._advance, f"{len(jobs)} candidates on Ray")
+            yield from self._finished(self._engine, jobs, advance=advance)
+            return
         size = processes(self._composition.training.parallel, self._composition.compute.device)
         if size < 2 or len(jobs) < 2:
             for number, job in enumerate(jobs, 1):
@@ -353,7 +375,15 @@ class JournaledProblem:
         if self._crew is None:
             self._crew = Crew(self._composition.recipe, self._run, size=size)
         advance = partial(self._advance, f"training {len(jobs)} candidates")
-        yield from self._crew.train(jobs, advance=advance, warn=self._events.warn)
+        yield from self._finished(self._crew, jobs, advance=advance)
+
+    def _finished(
+        self, engine: Engine, jobs: Sequence[Task], *, advance: Callable[[int, int], None]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the jobs' results in their order, from an engine."""
+        for file in sorted({file for job in jobs for file in job.files}):
+            self.read_weights(file)  # trains again what was lost, before another process needs it
+        yield from engine.finish(jobs, advance=advance, warn=self._events.warn)
 
     def _again(self, job: Job, _key: str) -> Mapping[str, Any]:
         return self._train_candidate(job, task="training candidate")
@@ -386,7 +416,7 @@ class JournaledProblem:
         return file in self._shared
 
     def close(self) -> None:
-        """End the processes that train candidates."""
+        """End the processes that train candidates here."""
         if self._crew is not None:
             self._crew.close()
             self._crew = None

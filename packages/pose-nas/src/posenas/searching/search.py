@@ -24,6 +24,8 @@ from posenas.runs.kept_file import KeptFile
 from posenas.runs.keypoint_files import keypoints_as_dict
 from posenas.runs.run import Run, locked, open_journal
 from posenas.runs.trial_log import TRIAL_LOG, TrialLog
+from posenas.searching.engine import Engine
+from posenas.searching.engines import LOCAL, opened_engine
 from posenas.searching.problem import JournaledProblem
 from posenas.searching.retracing import Retracing
 
@@ -52,6 +54,7 @@ def search(
     events: Events,
     accept_changes: bool = False,
     processes: Processes = ALONE,
+    engine: str = LOCAL,
 ) -> Outcome:
     """Begin or continue the run, and return when it is complete.
 
@@ -61,23 +64,24 @@ def search(
         events: told of progress, trials and warnings.
         accept_changes: whether to continue with other data or code than before, which is noted.
         processes: that train networks together; this is process 0, and the others call `follow`.
+        engine: what trains and scores candidates: `local`, `ray`, or the address of a Ray cluster.
 
     Raises:
         PosenasError: where the run is another recipe's, or in use, or has no answer; or where data or code
-            are not those of before.
+            are not those of before; or where the engine cannot be used.
     """
     run = Run(run.path.absolute())
     with locked(run):
         recipe_file = KeptFile(run.recipe_file)
+        provenance = provenance_of(composition, processes=processes.count)
         journal = open_journal(
-            run,
-            composition.recipe,
-            provenance_of(composition, processes=processes.count),
-            warn=events.warn,
-            accept_changes=accept_changes,
+            run, composition.recipe, provenance, warn=events.warn, accept_changes=accept_changes
         )
-        with events.guarding(journal.file, recipe_file):
-            return _searched(composition, run, journal, events=events, processes=processes)
+        with (
+            opened_engine(engine, composition, run, provenance=provenance, warn=events.warn) as opened,
+            events.guarding(journal.file, recipe_file),
+        ):
+            return _searched(composition, run, journal, events=events, processes=processes, engine=opened)
 
 
 def follow(composition: Composition, run: Run, *, processes: Processes) -> None:
@@ -103,7 +107,13 @@ def follow(composition: Composition, run: Run, *, processes: Processes) -> None:
 
 
 def _searched(
-    composition: Composition, run: Run, journal: Journal, *, events: Events, processes: Processes
+    composition: Composition,
+    run: Run,
+    journal: Journal,
+    *,
+    events: Events,
+    processes: Processes,
+    engine: Engine | None,
 ) -> Outcome:
     events.tell("run_started", run=run.path, recipe=composition.recipe)
     for finding in composition.findings():
@@ -115,7 +125,13 @@ def _searched(
         measured={cost.name for cost in composition.costs.bound if cost.dear},
     )
     problem = JournaledProblem(
-        composition, run, journal, events=events, retracing=retracing, processes=processes
+        composition,
+        run,
+        journal,
+        events=events,
+        retracing=retracing,
+        processes=processes,
+        engine=engine,
     )
     problem.note_largest()
     trials: list[Trial] = []
