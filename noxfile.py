@@ -132,6 +132,15 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def ray(session: nox.Session) -> None:
+    """Tests of searches on Ray, with machines and workers that are killed, in an environment of their own."""
+    environment = ROOT / ".venv-ray"
+    editable = [word for package in PACKAGES for word in ("-e", str(package))]
+    install(session, environment, *editable, *TEST_TOOLS, "ray[client]")
+    run_tests(session, environment, "-m", "slow", "integration_tests/test_ray.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and strict types."""
     prepare(session)
