@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/ray_engine.py --runs FOLDER [--json FILE] [--nodes N] [--workers N]
 
-A cluster of a head and two nodes of one core each, all on this machine. The same evolution is searched by this
-machine's processes, on Ray undisturbed, on Ray with nodes that are killed and replaced, and with workers that
-are killed. Every file of the runs is compared. The idle share is that of 16 candidates of unlike length on two
-cores, from the first one's begin to the last one's end, by Ray's own record.
+A cluster of a head and two nodes of one core each, all on this machine. The same evolution is searched by
+this machine's processes, on Ray undisturbed, on Ray with nodes that are killed and replaced, and with workers
+that are killed. Every file of the runs is compared. The idle share is that of 16 candidates of unlike length
+on two cores, from the first one's begin to the last one's end, by Ray's own record.
 """
 
 from __future__ import annotations
@@ -26,12 +26,22 @@ import ray
 from ray.cluster_utils import Cluster
 
 COMMAND = [str(Path(sys.executable).with_name("posenas"))]
-SEARCH = (
-    "compose --space evo --strategy neuroevolution -o dataset.train_images=48 -o dataset.val_images=8 "
-    "-o head.input_size=64,64 -o training.batch_size=8 -o training.workers=0 -o strategy.generations=2 "
-    "-o strategy.children=8 -o strategy.parents=2 -o strategy.ancestor_epochs=1 -o strategy.child_epochs=6 "
-    "-o strategy.final_epochs=1"
-).split()
+OPTIONS = (
+    "dataset.train_images=48",
+    "dataset.val_images=8",
+    "head.input_size=64,64",
+    "training.batch_size=8",
+    "training.workers=0",
+    "training.parallel=2",
+    "strategy.generations=2",
+    "strategy.children=8",
+    "strategy.parents=2",
+    "strategy.ancestor_epochs=1",
+    "strategy.child_epochs=6",
+    "strategy.final_epochs=1",
+)
+SEARCH = ["compose", "--space", "evo", "--strategy", "neuroevolution"]
+SEARCH += [word for option in OPTIONS for word in ("-o", option)]
 
 
 def contents(run: Path) -> dict[str, bytes]:
@@ -65,9 +75,8 @@ class Machines:
     """A head without cores for candidates, and two nodes of one core."""
 
     def __init__(self) -> None:
-        self.cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
-        )
+        head = {"num_cpus": 0, "include_dashboard": False}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
         self.cluster.wait_for_nodes()
 
@@ -97,7 +106,7 @@ def disturbed(
     while done < kills:
         run = folder / f"{kill.__name__}-{searches}"
         started = time.monotonic()
-        process = begun(run, "-o", "training.parallel=2", "--engine", machines.cluster.address)
+        process = begun(run, "--engine", machines.cluster.address)
         while process.poll() is None and done < kills:
             time.sleep(rng.uniform(0.5, 1.5) * pause)
             journal = run / "journal.jsonl"
@@ -165,12 +174,12 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.runs.absolute()
     started = time.monotonic()
-    ended(begun(folder / "local", "-o", "training.parallel=2"))
+    ended(begun(folder / "local"))
     found: dict[str, Any] = {"seconds of the local engine": round(time.monotonic() - started, 1)}
     machines = Machines()
     try:
         started = time.monotonic()
-        ended(begun(folder / "ray", "-o", "training.parallel=2", "--engine", machines.cluster.address))
+        ended(begun(folder / "ray", "--engine", machines.cluster.address))
         found["seconds on Ray"] = round(time.monotonic() - started, 1)
         found["equal undisturbed"] = contents(folder / "ray") == contents(folder / "local")
         found["idle"] = idle_share(folder, machines.cluster.address)

@@ -102,7 +102,7 @@ def problem_elsewhere(folder: Path, heard: Heard) -> tuple[JournaledProblem, Els
 
 
 def searched(problem: JournaledProblem) -> list[Trial]:
-    """A search with candidates that are trained alone, that inherit, and that are scored on shared weights."""
+    """Candidates that are trained alone, that inherit, and that are scored on shared weights."""
     parents = list(
         problem.train_and_evaluate_many([Candidate(SMALL), Candidate(WIDE)], epochs=1, stage="parent")
     )
