@@ -82,7 +82,7 @@ def prepare(brief: Brief) -> list[str]:
         PosenasError: where the search cannot be done here; it names the machine.
     """
     machine = _place(brief).computes_on.machine
-    differing = _differing(_provenance(brief).machine, machine, but=("threads",))
+    differing = _differing(_provenance(brief).machine, machine, but=("threads", "processes"))
     return [f"node {platform.node()}: {each}: results may differ a little" for each in differing]
 
 
