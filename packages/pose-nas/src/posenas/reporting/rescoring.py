@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from torch import nn
@@ -125,6 +126,7 @@ def _scored(composition: Composition, network: PoseNetwork, split: str, events: 
         composition,
         warn=lambda message: events.tell("warned", message=message),
         advance=lambda task, done, total: events.tell("advanced", task=task, done=done, total=total),
+        folder=Path(gettempdir()),
     )
     truth, crops = splits.evaluated(split)
     predictions = predict(network, crops, settings=composition.evaluation, device=composition.compute.device)

@@ -77,7 +77,17 @@ class Splits:
         *,
         warn: Callable[[str], None],
         advance: Callable[[str, int, int], None],
+        folder: Path | None = None,
     ) -> None:
+        """Take in whose people they are; nothing is read yet.
+
+        Args:
+            composition: tells the dataset and the settings.
+            warn: told what is wrong with the data, each text once.
+            advance: told a task's name, the steps that it has done, and those it has in all.
+            folder: where a file of many crops may lie; None keeps any number in memory.
+        """
+        self._folder = folder
         self._composition = composition
         self._warn = _once(warn)
         self._advance = advance
@@ -199,6 +209,7 @@ class Splits:
             max_unreadable=settings.max_unreadable,
             rules=rules,
             progress=lambda done, total: self._advance(task, done, total),
+            folder=self._folder,
         )
 
     def _rules(self, split: str) -> DetectionRules | None:
