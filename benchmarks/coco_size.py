@@ -2,11 +2,11 @@
 
     OMP_NUM_THREADS=1 python benchmarks/coco_size.py FOLDER [--small] [--json FILE]
 
-FOLDER gets the imitation, 245 MB: 57,000 small images, 150,000 people, and a detector's 104,125 boxes on 5,000
-images. Two fresh processes work with it as a run does. `start` composes a search, notes what it computes on,
-and takes 20 sandwich steps at 256 x 192. `evaluate` reads the crops of all boxes, shows a network the first
-batches, and scores as many poses as there are boxes. Memory is the largest resident set (VmHWM) of the process
-and of each of its loading processes; seconds count from the process's start.
+FOLDER gets the imitation, 245 MB: 57,000 small images, 150,000 people, and a detector's 104,125 boxes on
+5,000 images. Two fresh processes work with it as a run does. `start` composes a search, notes what it
+computes on, and takes 20 sandwich steps at 256 x 192. `evaluate` reads the crops of all boxes, shows a network
+the first batches, and scores as many poses as there are boxes. Memory is the largest resident set (VmHWM) of
+the process and of each of its loading processes; seconds count from the process's start.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def composed(root: Path) -> Any:
     from posenas.runs.recipe import recipe_from_tables
 
     tables: dict[str, Any] = {
-        "space": "ofa",
+        "space": {"name": "ofa"},
         "dataset": {"name": "coco", "root": str(root)},
         "head": {"name": "heatmap", "input_size": [256, 192]},
-        "strategy": "sandwich",
+        "strategy": {"name": "sandwich"},
         "evaluation": {"boxes": str(boxes_of(root))},
         "training": {"batch_size": 16, "warm_up": 0},
     }
@@ -83,10 +83,10 @@ def start(root: Path, folder: Path) -> dict[str, float]:
     resources = make_resources(composition, Run(folder), warn=print, advance=lambda *_: None)
     step = SandwichStep(composition.space, random_networks=2, distillation="truth+teacher")
 
-    def after(done: int, _total: int) -> None:
+    def after(done: int, total: int) -> None:
         if done == 1:
             found["seconds to the first step"] = time.monotonic() - BEGUN
-        if done == STEPS:
+        if done == min(STEPS, total):
             loading = [peak_megabytes(each) for each in children()]
             found["peak MB of a loading process"] = max(loading)
             raise Enough
@@ -122,12 +122,11 @@ def evaluate(root: Path, folder: Path) -> dict[str, float]:
     network = fresh_network(resources, largest(resources))
     prepare(network)
     poses: list[Poses] = []
-    shown = 0
-    for batch in views.batches(composition.evaluation.batch_size, device=composition.compute.device):
-        if shown < SHOWN:
+    batches = views.batches(composition.evaluation.batch_size, device=composition.compute.device)
+    for number, batch in enumerate(batches):
+        if number < SHOWN:
             with torch.no_grad():
                 network(batch.images)
-        shown += 1
         poses.append(Poses(batch.keypoints, torch.rand(batch.keypoints.shape[:2])))
     found["seconds read again"] = time.monotonic() - BEGUN - found["seconds read"]
     evaluated(composition, views.locate(poses), truth)
