@@ -95,8 +95,9 @@ def test_lost_workers_and_machines_leave_no_trace(tmp_path: Path, cluster: Any) 
                 cluster.remove_node(nodes.pop(), allow_graceful=False)
             killed += 1
             time.sleep(2.0)
-    ended(process)
+    err = ended(process)
     assert killed == 2
+    assert "raylet" not in err, "Ray itself is quiet"
     assert contents(run) == contents(tmp_path / "local")
 
 
@@ -129,6 +130,22 @@ def test_ray_on_this_machine_and_a_stop(tmp_path: Path) -> None:
     assert process.returncode == 128 + signal.SIGTERM, err
     resume = f"posenas resume {tmp_path / 'run'} --engine ray"
     assert err.strip().splitlines()[-1] == f"posenas: stopped; nothing is lost: `{resume}` continues"
+
+
+def test_a_candidate_that_ends_each_of_its_workers_is_given_up(cluster: Any) -> None:
+    import ray
+    from posenas.searching.ray_machines import got
+
+    cluster.add_node(num_cpus=1)
+    ray.init(cluster.address, log_to_driver=False)
+    try:
+        end = ray.remote(max_retries=1, num_cpus=1)(lambda: os._exit(1))
+        with pytest.raises(
+            PosenasError, match=r"^Ray gave a candidate up: The worker died .*; resume the run"
+        ):
+            got(ray, end.remote())
+    finally:
+        ray.shutdown()
 
 
 def opened(folder: Path, address: str, recipe: Recipe, *, lose: Path | None = None) -> None:

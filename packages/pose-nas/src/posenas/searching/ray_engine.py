@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -39,7 +40,15 @@ from posenas.searching.ray_worker import Brief, Done
 _MOST_RETRIES = 20
 """How often Ray does a task again; one that kills each of its workers must end some time."""
 _SECONDS_BETWEEN_LOOKS = 1.0
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_SETTINGS = {
+    "GRPC_VERBOSITY": "ERROR",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_task_oom_retries": str(_MOST_RETRIES),
+}
+"""What Ray reads from the environment: it is to be quiet, and not to do again for ever what needs too much
+memory."""
 
 
 def connected(
@@ -62,9 +71,9 @@ def connected(
     Raises:
         PosenasError: where there is no connection, or a machine has other packages or other data.
     """
-    ray = import_module("ray")
     device = composition.compute.device
     with _undisturbed():
+        ray = import_module("ray")
         try:
             _connect(ray, address, device, size=processes(composition.training.parallel, device))
         except (OSError, RuntimeError, ValueError) as error:  # such as another version of Ray
@@ -156,13 +165,14 @@ def _connect(ray: Any, address: str | None, device: torch.device, *, size: int) 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Keep this process's handlers of signals, which Ray replaces; meanwhile Ray is to be quiet."""
-    before = {name: os.environ.get(name) for name in _QUIET}
+    """Keep this process's handlers of signals, which Ray replaces, and give it its settings."""
+    before = {name: os.environ.get(name) for name in _SETTINGS}
     main = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    os.environ.update(_QUIET)
+    os.environ.update(_SETTINGS)
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     finally:
         for number, handler in handlers.items() if main else ():
             signal.signal(number, handler)
