@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
 import shutil
 import tempfile
 import tomllib
@@ -72,7 +73,6 @@ class _Place:
     resources: Resources
     computes_on: Provenance
     warnings: list[str]
-    folder: tempfile.TemporaryDirectory[str]
 
 
 def prepare(brief: Brief) -> list[str]:
@@ -106,8 +106,7 @@ def work(brief: Brief, task: Task, *contents: bytes) -> Done:
         made = [result["weights"]] if "weights" in result else []
         return Done(result, {file: read_weights(run.weights, file) for file in made}, _taken(place.warnings))
     finally:
-        for path in run.path.iterdir():
-            shutil.rmtree(path)
+        shutil.rmtree(run.path, ignore_errors=True)  # a worker may end without another word
 
 
 @lru_cache(maxsize=1)
@@ -122,12 +121,10 @@ def _place(brief: Brief) -> _Place:
         _check_same(_provenance(brief), computes_on, composition)
     except PosenasError as error:
         raise PosenasError(f"node {platform.node()}: {error}") from error
-    folder = tempfile.TemporaryDirectory(prefix="posenas-", ignore_cleanup_errors=True)
+    folder = Path(tempfile.gettempdir()) / f"posenas-{secrets.token_hex(8)}"
     warnings: list[str] = []
-    resources = make_resources(
-        composition, Run(Path(folder.name)), warn=warnings.append, advance=lambda *_: None
-    )
-    return _Place(resources, computes_on, warnings, folder)
+    resources = make_resources(composition, Run(folder), warn=warnings.append, advance=lambda *_: None)
+    return _Place(resources, computes_on, warnings)
 
 
 def _check_same(before: Provenance, now: Provenance, composition: Composition) -> None:
