@@ -4,9 +4,9 @@
 
 FOLDER gets the imitation, 245 MB: 57,000 small images, 150,000 people, and a detector's 104,125 boxes on
 5,000 images. Two fresh processes work with it as a run does. `start` composes a search, notes what it
-computes on, and takes 20 sandwich steps at 256 x 192. `evaluate` reads the crops of all boxes, shows a network
-the first batches, and scores as many poses as there are boxes. Memory is the largest resident set (VmHWM) of
-the process and of each of its loading processes; seconds count from the process's start.
+computes on, and takes 20 sandwich steps at 256 x 192. `evaluate` reads the crops of all boxes, shows a
+network the first batches, and scores as many poses as there are boxes. Memory is the largest resident set
+(VmHWM) of the process and of each loading process; seconds count from the process's start.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.recipe import parse_assignment
 from posenas.runs.run import create_run
-from posenas.searching import relaxed_training, scoring, training_effects
+from posenas.searching import scoring, training_effects
 from posenas.searching.search import search
 from pretended_device import Pretended, Watched, install
 from torch import Tensor
@@ -40,7 +40,7 @@ READ = "mean_losses.py"
 PARTS: Mapping[str, tuple[tuple[Any, str], ...]] = {
     "epoch": ((training._Training, "epoch"),),
     "checkpoint": ((training, "save_checkpoint"),),
-    "weights": ((training_effects, "save_weights"), (relaxed_training, "save_weights")),
+    "weights": ((training_effects, "save_weights"),),
     "recalibration": ((scoring, "recalibrate"),),
     "evaluation": ((scoring, "predict"), (scoring, "predict_ablated")),
 }

@@ -218,7 +218,7 @@ def load_crops(
         remarked.note(warped.remarks)
         images[filled : filled + len(warped.images)] = warped.images
         filled += len(warped.images)
-        parts.append(warped._replace(images=warped.images[:0]))
+        parts.append(warped._replace(images=torch.empty(0, dtype=torch.uint8)))  # a view would keep them all
         if progress:
             progress(min(done * _EVALUATION_BATCH, len(crops)), len(crops))
     with interrupts_deferred():
