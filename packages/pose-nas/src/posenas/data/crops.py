@@ -22,7 +22,6 @@ from posenas.data.channels import to_unit
 from posenas.data.detected_poses import DetectionRules, judged
 from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.normalising import normalisation_of, normalise
-from posenas.data.one_copy import brought
 from posenas.data.person_crop import PersonCrop
 from posenas.data.reading import (
     CropReader,
@@ -248,7 +247,8 @@ def _count_images(crops: Sequence[PersonCrop]) -> int:
 
 def _finish(warped: ReadCrops, device: torch.device, *, normalisation: Normalisation) -> Batch:
     images = warped.images.to(device, non_blocking=True)
-    colours, poses, regions = brought((warped.colours, warped.poses, warped.regions), device)
+    sent = [torch.from_numpy(each) for each in (warped.colours, warped.poses, warped.regions)]
+    colours, poses, regions = in_one_copy(sent, device)
     finished = torch.empty(images.shape, device=device).permute(0, 3, 1, 2)
     # One at a time an image stays in a CPU's cache through all the changes; a GPU takes all at once.
     at_once = 1 if device.type == "cpu" else len(images)

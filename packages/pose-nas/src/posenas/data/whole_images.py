@@ -23,7 +23,6 @@ from posenas.data.letterbox import letterbox, rectangle
 from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
 from posenas.data.normalising import normalisation_of, normalise
-from posenas.data.one_copy import brought
 from posenas.data.reading import BatchKey, DecodedImages, UnreadableImages, worker_loader
 from posenas.data.regions import POINTS, region_fields, regions_in_view
 from posenas.data.remarks import Remark, RemarkedImages
@@ -355,8 +354,8 @@ def size_for(images: int, view: View) -> int:
 def _finish(read: ReadImages, device: torch.device, *, normalisation: Normalisation) -> Batch:
     pitch = (1 / np.abs(read.matrices[:, 0, 0])).astype(np.float32)
     views = read.views.astype(np.float32)  # exact: there are far fewer than 2**24
-    sent = (read.poses, read.boxes, views, pitch, read.regions)
-    poses, boxes, of_views, pitches, regions = brought(sent, device)
+    sent = [torch.from_numpy(each) for each in (read.poses, read.boxes, views, pitch, read.regions)]
+    poses, boxes, of_views, pitches, regions = in_one_copy(sent, device)
     return Batch(
         images=normalise(to_unit(read.images.to(device, non_blocking=True)), normalisation),
         keypoints=poses[..., :2].contiguous(),

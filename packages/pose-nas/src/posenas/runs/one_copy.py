@@ -12,7 +12,8 @@ def in_one_copy(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]
     """Return tensors of any types and shapes on a device, brought there in one copy.
 
     They are put into one block of bytes on the device where they are, and are parts of its copy afterwards.
-    A copy to the host waits until the tensors are computed. One from the host does not wait.
+    A copy to the host waits until the tensors are computed. One from the host does not wait: to a GPU it goes
+    from pinned memory.
 
     Args:
         tensors: on one device, without gradients.
@@ -26,7 +27,10 @@ def in_one_copy(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]
     # The longest elements come first, so that each tensor begins at a multiple of its element's bytes.
     order = sorted(range(len(tensors)), key=lambda index: -tensors[index].element_size())
     flat = [_flat(tensors[index].detach()).view(torch.uint8) for index in order]
-    block = torch.cat(flat).to(device, non_blocking=device.type != "cpu")
+    block = torch.cat(flat)
+    if device.type == "cuda" and block.device.type == "cpu":
+        block = block.pin_memory()
+    block = block.to(device, non_blocking=device.type != "cpu")
     copies = {
         index: part.view(tensors[index].dtype).view(tensors[index].shape)
         for index, part in zip(order, torch.split(block, [len(each) for each in flat]), strict=True)
