@@ -39,9 +39,10 @@ class _How:
     accept_changes: bool
     engine: str = "local"
 
-    def resuming(self, path: Path) -> str:
+    def resuming(self, path: Path, *, devices: int) -> str:
         """Return the command that continues a run in the same way."""
-        return f"posenas resume {path}" + (f" --engine {self.engine}" if self.engine != "local" else "")
+        engine = f" --engine {self.engine}" if self.engine != "local" else ""
+        return f"posenas resume {path}" + engine + (f" --devices {devices}" if devices > 1 else "")
 
 
 def recipe_options(command: Command) -> Command:
@@ -370,7 +371,7 @@ def _run(composition: Composition, run: Run, *, how: _How, resumed: Path) -> Out
     use_threads(composition.training.workers)
     keep_freed_memory()
     trainings = outlook_of(composition).trainings or ()
-    with stoppable(how.resuming(resumed)), run_events(trainings) as events:
+    with stoppable(how.resuming(resumed, devices=processes.count)), run_events(trainings) as events:
         return search(
             composition,
             run,
