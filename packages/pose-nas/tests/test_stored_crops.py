@@ -51,6 +51,9 @@ def test_a_disk_with_too_little_room_is_told_before_anything_is_read(
         ImagesInFile((104_125, 256, 192, 3), tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_folder_is_made_and_one_that_cannot_be_is_told(tmp_path: Path) -> None:
+    ImagesInFile((4, 8, 6, 3), tmp_path / "made" / "for it")
+    assert (tmp_path / "made" / "for it").is_dir()
+    (tmp_path / "file").touch()
     with pytest.raises(PosenasError, match="cannot be written"):
-        ImagesInFile((4, 8, 6, 3), tmp_path / "none")
+        ImagesInFile((4, 8, 6, 3), tmp_path / "file")

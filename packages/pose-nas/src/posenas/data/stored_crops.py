@@ -40,7 +40,7 @@ class ImagesInFile:
 
         Args:
             shape: N, H, W and 3.
-            folder: on the disk that the file is to lie on.
+            folder: on the disk that the file is to lie on; it is made where it is missing.
 
         Raises:
             PosenasError: where the disk has too little room, or the folder cannot be written.
@@ -49,6 +49,7 @@ class ImagesInFile:
         self._bytes = math.prod(self._shape[1:])
         wanted = self._bytes * self._shape[0]
         with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(folder).free
             if free < wanted:
                 raise PosenasError(
