@@ -104,6 +104,8 @@ DATA: dict[str, tuple[Change, str]] = {
     "boxes dropped": (lambda root: edited(root / "boxes.json", list.pop), "evaluation.boxes"),
     "another keypoint name": (names_changed, "keypoints"),
 }
+QUICK_DATA = ("keypoints moved by 5 pixels", "a picture replaced", "boxes dropped")
+"""Those of the fast session: annotations, images, boxes."""
 
 
 def tables(root: Path) -> dict[str, Any]:
@@ -132,7 +134,13 @@ def opened(run: Path, root: Path, **how: Any) -> list[str]:
     return told
 
 
-@pytest.mark.parametrize(("change", "named"), DATA.values(), ids=DATA.keys())
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        pytest.param(*each, id=name, marks=() if name in QUICK_DATA else pytest.mark.slow)
+        for name, each in DATA.items()
+    ],
+)
 def test_other_data_is_refused_in_one_line(tmp_path: Path, data: Path, change: Change, named: str) -> None:
     run = tmp_path / "run"
     assert opened(run, data) == []

@@ -75,7 +75,14 @@ def test_seeds_are_repeated_summed_up_and_resumed(posenas: Posenas, tmp_path: Pa
     assert "is a run of one seed" in posenas("compose", *SEARCH, "--seeds", "2", "--run", "runs/seed-3").err
 
 
-@pytest.mark.parametrize("strategy", ["random", "evolution", "predictor"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param("random", marks=pytest.mark.slow),
+        "evolution",
+        pytest.param("predictor", marks=pytest.mark.slow),
+    ],
+)
 def test_each_strategy_searches_with_shared_weights_and_from_scratch(
     posenas: Posenas, tmp_path: Path, strategy: str
 ) -> None:

@@ -269,8 +269,8 @@ def test_people_without_hips_cannot_be_measured_in_torsos(
     assert "choose another evaluator, such as oks" in line
 
 
-@pytest.mark.parametrize("encoding", ["gaussian", "udp", "dark"])
-@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+@pytest.mark.parametrize("encoding", ["gaussian", "udp", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("loss", [pytest.param("mse", marks=pytest.mark.slow), "cross-entropy"])
 def test_the_published_space_composes_with_every_encoding(posenas: Posenas, encoding: str, loss: str) -> None:
     answer = posenas(
         "compose", "--dry-run", "-o", "space.backbone=resnet50", "-o", "head.input_size=256,192",

@@ -188,6 +188,7 @@ def test_killed_ten_times(tmp_path: Path, seed: int) -> None:
     compare(tmp_path, kills=10, seed=seed)
 
 
+@pytest.mark.slow  # kills are compared with an undisturbed run of the same seed in every session
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     for name in ("one", "two"):
         finish(start(tmp_path, "compose", *SMALL_SEARCH, "--run", name))
@@ -217,6 +218,7 @@ def test_a_stop_says_how_to_resume_and_loses_nothing(tmp_path: Path, number: int
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_stop_of_the_whole_group_of_processes_is_a_stop(tmp_path: Path) -> None:
     """As a cluster does it: the processes that read images and those that train candidates get it too."""
     process = start(tmp_path, "compose", *EVOLUTION, "-o", "strategy.child_epochs=200", "--run", "run")

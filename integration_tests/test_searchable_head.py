@@ -37,7 +37,7 @@ def trials_of(run: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("space", "strategy", "options"),
     [
-        ("fixed", "random", ("-o", "space.width=0.1")),
+        pytest.param("fixed", "random", ("-o", "space.width=0.1"), marks=pytest.mark.slow),
         pytest.param(
             "fixed",
             "evolution",
