@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from posenas.networks.processes import Processes
+from running import SMALL, Answer, refusal
 
 COMMAND = [sys.executable, "-c", "from posenas.cli import main; main()"]
 RECIPE = [
@@ -42,6 +45,17 @@ RECIPE = [
 
 def finished(*arguments: str) -> None:
     subprocess.run([*COMMAND, *arguments], check=True, capture_output=True)
+
+
+def test_more_processes_than_people_are_refused_before_there_is_a_run(
+    posenas: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posenas.cli.run_commands.present", lambda: Processes(0, 9))
+    train = "train", "vipnas-mbv3-smallest"
+    for command in ("compose",), ("compose", "--seeds", "2"), train, ("compose", "--dry-run"):
+        told = refusal(posenas(*command, *SMALL, "--device", "cpu", "--run", tmp_path / "run"))
+        assert "9 processes cannot share a batch of 8 (training.batch_size is 8" in told
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from posenas.composing.phases import PhaseSettings
+from posenas.contract.errors import PosenasError
 from posenas.contract.made_for import MadeFor
 from posenas.contract.phases import PlannedTraining
 from posenas.contract.trial import Trial
+from posenas.data.augment import Augmentation
 from posenas.learning.settings import TrainingSettings
+from posenas.networks.processes import Processes
 from posenas.reporting.progress import Lines
 from posenas.reporting.time_left import TimeLeft, duration
 from posenas.runs.recipe import Recipe
 from posenas.searching.doubts import doubts
-from posenas.searching.outlook import ForeseenTraining, Outlook, outlook_of
+from posenas.searching.outlook import ForeseenTraining, Outlook, check_shares, outlook_of
 from toy_search import WIDE, Heard, Still, Strategy, composed, problem_in
 
 
@@ -65,6 +70,26 @@ def test_of_a_strategy_that_does_not_tell_the_people_are_known() -> None:
     assert outlook_of(composed(strategy=Strategy(None))).sentence() == (
         "the strategy does not tell what it trains; one pass shows 12 people"
     )
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "processes", "told"),
+    [(16, 9, ""), (4, 5, "5 processes cannot share a batch of 4"), (16, 10, "cannot share a batch of 9 ")],
+)
+def test_processes_need_people_in_each_batch_that_they_share(
+    batch_size: int, processes: int, told: str
+) -> None:
+    settings = TrainingSettings(batch_size=batch_size)
+    composition = composed(strategy=Planning(), training=settings)  # 9 people for the shared weights
+    with pytest.raises(PosenasError, match=told) if told else nullcontext():
+        check_shares(composition, Processes(0, processes))
+
+
+def test_candidates_need_no_sharing() -> None:
+    alone = PhaseSettings(TrainingSettings(batch_size=2), Augmentation())
+    whole = TrainingSettings(batch_size=16)
+    composition = composed(strategy=Planning(), training=whole, phases={"candidate": alone})
+    check_shares(composition, Processes(0, 9))
 
 
 LARGE = MadeFor({"name": "heatmap", "input_size": (32, 32)}, views=210 * 149_813, recipe="recipes/mine.toml")

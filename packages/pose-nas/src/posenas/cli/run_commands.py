@@ -138,6 +138,7 @@ def compose(
     check_engine(engine)
     composition = check(_recipe_from_flags(flags))
     check_measured_limits(composition)
+    _check_processes(composition)
     _tell_foreseen(composition)
     if note := without_limit(composition):
         tell(f"note: {note}", err=True)
@@ -193,6 +194,7 @@ def train(
     composition = check(recipe)
     check_genotype(found.genotype, composition.space.dimensions())
     check_measured_limits(composition)
+    _check_processes(composition)
     _tell_foreseen(composition)
     if _go_on(composition, dry_run=dry_run, save=None, as_json=as_json):
         path = path or new_path(composition.recipe)
@@ -221,7 +223,9 @@ def resume(run: Path, accept_changes: bool, engine: str, as_json: bool) -> None:
         _repeat(recipe, run, seeds=len(repeats.seeds), how=how, as_json=as_json)
         return
     opened, recipe = open_run(run)
-    _search(check(recipe), opened, how=how, as_json=as_json)
+    composition = check(recipe)
+    _check_processes(composition)
+    _search(composition, opened, how=how, as_json=as_json)
 
 
 def _recipe_from_flags(flags: dict[str, Any], network: Mapping[str, Any] | None = None) -> Recipe:
@@ -266,6 +270,16 @@ def _single(of_file: Mapping[str, Any], of_network: Mapping[str, Any]) -> dict[s
         err=True,
     )
     return dict(of_network)
+
+
+def _check_processes(composition: Composition) -> None:
+    """Refuse more processes than there are devices, or people in a batch, before anything is written."""
+    from posenas.searching.outlook import check_shares
+
+    processes = present()
+    check_devices(composition.compute.device.type, processes)
+    if not processes.alone:
+        check_shares(composition, processes)
 
 
 def _tell_foreseen(composition: Composition) -> None:
@@ -323,6 +337,7 @@ def _repeat(recipe: Recipe, path: Path, *, seeds: int, how: _How, as_json: bool)
     repeats = Repeats(numbers, "", {})
     for seed in numbers:
         composition = check(replace(recipe, seed=seed))
+        _check_processes(composition)
         run = create_run(seed_folder(path, seed), composition.recipe)
         objective = next(one.name for one in composition.objectives if not one.is_cost)
         repeats = replace(repeats, objective=objective)
@@ -366,7 +381,6 @@ def _run(composition: Composition, run: Run, *, how: _How, resumed: Path) -> Out
     from posenas.searching.search import search
 
     processes = present()
-    check_devices(composition.compute.device.type, processes)
     processes.broadcast(run.path)
     use_threads(composition.training.workers)
     keep_freed_memory()

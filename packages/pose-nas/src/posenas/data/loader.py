@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from posenas.contract.batches import Batch
-from posenas.contract.errors import PosenasError
 from posenas.data.reading import BatchKey, UnreadableImages, worker_loader
 from posenas.data.remarks import Remark, RemarkedImages
 from posenas.networks.processes import ALONE, Processes
@@ -186,12 +185,7 @@ class _EpochOrder:
     """The keys of an epoch's batches: the epoch's number and the positions of the views."""
 
     def __init__(self, views: int, *, batch_size: int, seed: int, processes: Processes) -> None:
-        smallest = min(views, batch_size)
-        if smallest < processes.count:
-            raise PosenasError(
-                f"{processes.count} processes cannot share a batch of {smallest} (training.batch_size is "
-                f"{batch_size}, and there are {views} to train on); take fewer --devices or larger batches"
-            )
+        processes.check_batch(views, batch_size=batch_size)
         self.epoch, self._processes = 0, processes
         self._views, self._batch_size, self._seed = views, batch_size, seed
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from posenas.contract.errors import PosenasError
 from posenas.runs.stopping import OthersEndedError
 
 _LOST = ("closed by peer", "reset by peer", "broken pipe", "connection")
@@ -46,6 +47,23 @@ class Processes:
     def share(self, positions: Sequence[int]) -> Sequence[int]:
         """Return the part of a batch's positions that is this process's; parts differ by one at most."""
         return positions[self.rank :: self.count]
+
+    def check_batch(self, views: int, *, batch_size: int) -> None:
+        """Refuse batches with fewer views than there are processes.
+
+        Args:
+            views: how many there are to train on.
+            batch_size: the most in a batch.
+
+        Raises:
+            PosenasError: where a process would have nothing of a batch.
+        """
+        smallest = min(views, batch_size)
+        if smallest < self.count:
+            raise PosenasError(
+                f"{self.count} processes cannot share a batch of {smallest} (training.batch_size is "
+                f"{batch_size}, and there are {views} to train on); take fewer --devices or larger batches"
+            )
 
     def broadcast(self, value: Any) -> Any:
         """Return process 0's value, which can be pickled."""

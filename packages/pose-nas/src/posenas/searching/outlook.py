@@ -11,6 +11,7 @@ from posenas.composing.options import option_values
 from posenas.composing.phases import planned
 from posenas.composing.plugins import Owner
 from posenas.contract.phases import Phase, PlannedTraining, phase_of
+from posenas.networks.processes import Processes
 from posenas.searching.splits import Splits
 
 _PURPOSES: dict[Phase, str] = {
@@ -86,6 +87,21 @@ def outlook_of(composition: Composition) -> Outlook:
         views=views["train"],
         unit="images" if composition.view.kind == "image" else "people",
     )
+
+
+def check_shares(composition: Composition, processes: Processes) -> None:
+    """Refuse more processes than people in a batch of a training that they are going to share.
+
+    Candidates may be trained by one process each. Where they are not, their loader refuses.
+
+    Raises:
+        PosenasError: where a process would have nothing of a batch.
+    """
+    outlook = outlook_of(composition)
+    shared = {each.phase: each.views for each in outlook.trainings or () if each.phase != "candidate"}
+    for phase, views in ({"final": outlook.views} | shared).items():
+        batch_size = composition.settings_of(phase).training.batch_size
+        processes.check_batch(views, batch_size=batch_size)
 
 
 def _candidates(composition: Composition, plan: Sequence[PlannedTraining] | None) -> int | None:
