@@ -1,14 +1,15 @@
-"""Two processes with half of a batch each have the gradients and losses of one process with all of it.
+"""Two processes with a part of a batch each have the gradients and losses of one process with all of it.
 
-Batch norms are frozen: each process normalises by its own people otherwise. All keypoints are labelled, since
-losses that are means over labelled keypoints are averaged over people.
+Batch norms are frozen, or synchronised: each process normalises by its own people otherwise. All keypoints
+are labelled, since losses that are means over labelled keypoints are averaged over people.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,6 +27,7 @@ from posenas.learning.training import SupervisedStep
 from posenas.networks.pose_network import SharedPoseNetwork
 from posenas.networks.processes import ALONE, Processes
 from posenas.networks.real_values import restore
+from posenas.networks.synchronised import SynchronisedNorms
 from posenas.runs.recipe import recipe_from_tables
 from posenas.searching.splits import Splits
 from torch import Tensor, distributed, multiprocessing, nn
@@ -33,8 +35,29 @@ from torch.nn.functional import batch_norm
 
 pytestmark = pytest.mark.slow
 
-PEOPLE = 4
 STEPS = ("supervised", "sandwich", "synchronous", "bilevel")
+PEOPLE = (4, 5)
+"""In a batch, or in each half of a bilevel step's: shares of 2 and 2, or of 3 and 2."""
+KINDS = ((torch.float64, "frozen"), (torch.float32, "frozen"), (torch.float64, "synchronised"))
+"""What is computed in, and how batch norms are."""
+EXACT = {torch.float64: 1e-10, torch.float32: 1e-4}
+"""The largest difference of gradients, as a share of the largest gradient."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A step, and how it is taken."""
+
+    step: str
+    people: int
+    dtype: torch.dtype
+    norms: str
+
+    def __str__(self) -> str:
+        return f"{self.step}, {self.people} people, {self.dtype}, {self.norms}"
+
+
+CASES = [Case(step, people, dtype, norms) for step in STEPS for people in PEOPLE for dtype, norms in KINDS]
 
 
 def frozen(norm: nn.BatchNorm2d, values: Tensor) -> Tensor:
@@ -48,64 +71,79 @@ def no_shorter(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.to(torch.float32)
 
 
-def network_and_step(name: str, dtype: torch.dtype) -> tuple[Any, Any, Batch]:
-    """Return what is trained, how, and a whole batch."""
-    space = {"name": "ofa"} if name in ("supervised", "sandwich") else {"name": "cnf"}
-    strategy = {"name": "sandwich" if name in ("supervised", "sandwich") else "first-order"}
+def network_and_step(case: Case) -> tuple[Any, Any, Batch]:
+    """Return what is trained, how, and a whole batch, of which a bilevel step has two."""
+    elastic = case.step in ("supervised", "sandwich")
     tables = {
-        "space": space,
-        "strategy": strategy,
+        "space": {"name": "ofa" if elastic else "cnf"},
+        "strategy": {"name": "sandwich" if elastic else "first-order"},
         "head": {"name": "heatmap", "input_size": [64, 64]},
-        "dataset": {"name": "synthetic", "train_images": PEOPLE, "val_images": 2},
-        "training": {"workers": 0, "batch_size": PEOPLE},
+        "dataset": {"name": "synthetic", "train_images": 12, "val_images": 2},
+        "training": {"workers": 0, "batch_size": people_of(case)},
         "precision": "32",
     }
     made = compose(recipe_from_tables(tables))
     splits = Splits(made, warn=pytest.fail, advance=lambda *_: None)
     with splits.training("train", seed=0) as loader:
         batch = next(iter(loader.epoch(0)))
-    longer = {name: getattr(batch, name).to(dtype) for name in ("images", "keypoints", "labelled")}
+    longer = {name: getattr(batch, name).to(case.dtype) for name in ("images", "keypoints", "labelled")}
     batch = replace(batch, **longer | {"labelled": torch.ones_like(longer["labelled"])})
     torch.manual_seed(0)
-    if name == "sandwich":
-        shared = SharedPoseNetwork(made.build, made.holder()).to(dtype)
+    if case.step == "sandwich":
+        shared = SharedPoseNetwork(made.build, made.holder()).to(case.dtype)
         return shared, SandwichStep(made.space, 2, "truth+teacher"), batch  # type: ignore[arg-type]
-    genotype = middle(made.space.dimensions()) if name != "supervised" else made.space.sample(Random(3))
-    network = made.build(genotype).to(dtype)
-    if name == "supervised":
+    genotype = middle(made.space.dimensions()) if not elastic else made.space.sample(Random(3))
+    network = made.build(genotype).to(case.dtype)
+    if elastic:
         return network, SupervisedStep(), batch
     restore(made.space, network, genotype)
     learn_values(made.space, network, Learning(learning_rate=0.1))
-    space_of_steps: Any = made.space
-    if name == "synchronous":
-        return network, SynchronousStep(space_of_steps, 0.1), batch
-    return network, BilevelStep(space_of_steps, 1, 0.0, 0.1), batch
+    space: Any = made.space
+    step = SynchronousStep(space, 0.1) if case.step == "synchronous" else BilevelStep(space, 1, 0.0, 0.1)
+    return network, step, batch
+
+
+def people_of(case: Case) -> int:
+    """Return how many people a step sees."""
+    return case.people * (2 if case.step == "bilevel" else 1)
+
+
+def rows_of(case: Case, processes: Processes) -> list[int]:
+    """Return the places of a process's people in the whole batch, its part of each half after the other."""
+    halves = range(0, people_of(case), case.people)
+    return [first + place for first in halves for place in processes.share(range(case.people))]
 
 
 def stepped(
-    name: str, dtype: torch.dtype, processes: Processes
-) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Return the gradients and the losses of a step, averaged over the processes."""
-    network, step, batch = network_and_step(name, dtype)
+    case: Case, processes: Processes
+) -> tuple[dict[str, Tensor], dict[str, float], dict[str, Tensor]]:
+    """Return a step's gradients and losses, averaged over the processes, and the buffers after it."""
+    network, step, batch = network_and_step(case)
     network.train()
-    rows = list(processes.share(range(PEOPLE)))
-    mine = {key: each[rows] for key, each in vars(batch).items() if isinstance(each, Tensor)}
-    losses = step(network, replace(batch, **mine), Random(0), update=pytest.fail, progress=0.0)
+    rows = rows_of(case, processes)
+    mine = replace(
+        batch, **{key: each[rows] for key, each in vars(batch).items() if isinstance(each, Tensor)}
+    )
+    alone = processes.alone or case.norms == "frozen"
+    with nullcontext() if alone else SynchronisedNorms(processes, people=len(rows)):
+        losses = step(network, mine, Random(0), update=pytest.fail, progress=0.0)
     parameters = [each for each in network.parameters() if each.requires_grad]
     processes.average_gradients(parameters, people=len(rows))
     told = processes.means({key: float(each) for key, each in losses.items()}, people=len(rows))
     gradients = {key: each.grad for key, each in network.named_parameters() if each.grad is not None}
-    return gradients, told
+    return gradients, told, dict(network.named_buffers())
 
 
-def all_stepped(processes: Processes) -> dict[str, Any]:
-    """Return the gradients and the losses of every step in both precisions."""
-    nn.BatchNorm2d.forward, Tensor.float = frozen, no_shorter  # type: ignore[method-assign]
-    return {
-        f"{name} {dtype}": stepped(name, dtype, processes)
-        for name in STEPS
-        for dtype in (torch.float64, torch.float32)
-    }
+def all_stepped(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the gradients, the losses and the buffers of every case."""
+    monkeypatch.setattr(Tensor, "float", no_shorter)
+    found = {}
+    for case in CASES:
+        with monkeypatch.context() as patched:
+            if case.norms == "frozen":
+                patched.setattr(nn.BatchNorm2d, "forward", frozen)
+            found[str(case)] = stepped(case, processes)
+    return found
 
 
 def work(rank: int, port: int, file: Path) -> None:
@@ -113,7 +151,7 @@ def work(rank: int, port: int, file: Path) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     processes = Processes(rank, 2)
-    found = all_stepped(processes)
+    found = all_stepped(processes, pytest.MonkeyPatch())
     if processes.first:
         torch.save(found, file)
     processes.gathered(None)
@@ -121,7 +159,7 @@ def work(rank: int, port: int, file: Path) -> None:
 
 
 def largest_difference(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
-    """Return the largest difference of gradients, as a share of the largest gradient."""
+    """Return the largest difference of tensors, as a share of the largest value."""
     assert found.keys() == expected.keys()
     largest = max(float(each.abs().max()) for each in expected.values())
     return max(float((found[name] - each).abs().max()) for name, each in expected.items()) / largest
@@ -129,16 +167,16 @@ def largest_difference(found: Mapping[str, Tensor], expected: Mapping[str, Tenso
 
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
-    monkeypatch.setattr(nn.BatchNorm2d, "forward", frozen)  # put back afterwards
-    monkeypatch.setattr(Tensor, "float", no_shorter)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     multiprocessing.spawn(work, (port, tmp_path / "found.pt"), nprocs=2)
     found = torch.load(tmp_path / "found.pt")
-    for name, (gradients, losses) in all_stepped(ALONE).items():
-        others, told = found[name]
+    expected = all_stepped(ALONE, monkeypatch)
+    for case in CASES:
+        gradients, losses, buffers = expected[str(case)]
+        others, told, moved = found[str(case)]
         assert len(gradients) > 10
-        assert told == pytest.approx(losses, rel=1e-5), name
-        allowed = 1e-10 if "float64" in name else 1e-4
-        assert largest_difference(others, gradients) <= allowed, name
+        assert told == pytest.approx(losses, rel=1e-5), case
+        assert largest_difference(others, gradients) <= EXACT[case.dtype], case
+        assert largest_difference(moved, buffers) <= EXACT[case.dtype], case

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,9 +19,13 @@ from posenas.data.loader import _EpochOrder, _none_missing
 from posenas.learning.settings import TrainingSettings
 from posenas.learning.training import Watch, train
 from posenas.networks.processes import ALONE, Processes
+from posenas.networks.synchronised import SynchronisedNorms
 from torch import distributed, multiprocessing, nn
 
 SETTINGS = TrainingSettings(batch_size=6, learning_rate=0.05, clip_norm=1.0, optimizer="adam", accumulate=2)
+SYNCHRONISED = replace(SETTINGS, batch_norm="synchronised", optimizer="sgd")
+ALLOWED = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 0.02}
+"""How far gradients of two processes may be from those of one, by the type of their images."""
 
 
 def batch_of(images: torch.Tensor) -> Batch:
@@ -54,25 +59,44 @@ class FirstLayerStep:
         return {"loss": loss.detach()}
 
 
-def trained(processes: Processes, folder: Path) -> tuple[dict[str, Any], list[float], bool]:
+def trained(
+    processes: Processes, folder: Path, settings: TrainingSettings = SETTINGS
+) -> tuple[dict[str, Any], list[float], bool]:
     """Return the weights, the losses, and whether the unused layer has no gradient after a training."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)).double()
+    first = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4) if settings is SYNCHRONISED else nn.Identity())
+    network = nn.Sequential(first, nn.Linear(4, 2)).double()
     losses: list[float] = []
     train(
         network,
         Numbers(processes),
         step=FirstLayerStep(),
         epochs=2,
-        settings=SETTINGS,
+        settings=settings,
         seed=1,
-        checkpoint=folder / f"of-{processes.count}.safetensors",
+        checkpoint=folder / f"{settings.batch_norm}-{processes.count}.safetensors",
         watch=Watch(lambda *_: None, lambda _epoch, _epochs, told: losses.append(told["loss"])),
         processes=processes,
     )
     unused = all(each.grad is None for each in network[1].parameters())
     weights = {name: each.numpy() for name, each in network.state_dict().items()}
     return weights, losses, unused
+
+
+def penalised(processes: Processes, dtype: torch.dtype) -> torch.Tensor:
+    """Return the gradient of a loss and of that loss's own gradient, for images around 100."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(2).double().to(torch.float32 if dtype == torch.bfloat16 else dtype)
+    values = (100 + torch.randn(5, 2, 3, 2).double())[list(processes.share(range(5)))]
+    factor = torch.ones(2, 1, 1, dtype=norm.weight.dtype, requires_grad=True)
+    mode = nullcontext() if processes.alone else SynchronisedNorms(processes, people=len(values))
+    with mode:
+        normalised = norm((values + factor * (values - 100).square()).to(dtype))
+        assert normalised.dtype == dtype
+        loss = (normalised.double().tanh() * (values - 100)).mean()
+        (slope,) = torch.autograd.grad(loss, norm.weight, create_graph=True)
+        (loss + slope.sum()).backward()
+    return torch.cat([factor.grad.flatten(), norm.weight.grad, norm.bias.grad]).double()
 
 
 def work(rank: int, port: int, folder: Path) -> None:
@@ -82,8 +106,12 @@ def work(rank: int, port: int, folder: Path) -> None:
     processes = Processes(rank, 2)
     assert processes.broadcast("first" if processes.first else "second") == "first"
     assert processes.gathered(rank) == [0, 1]
-    weights, losses, unused = trained(processes, folder)
-    np.savez(folder / f"rank-{rank}.npz", losses=losses, unused=unused, **weights)
+    for settings in (SETTINGS, SYNCHRONISED):
+        weights, losses, unused = trained(processes, folder, settings)
+        file = folder / f"{settings.batch_norm}-{rank}.npz"
+        np.savez(file, losses=losses, unused=unused, **weights)
+    penalties = {f"{dtype}": penalised(processes, dtype).numpy() for dtype in ALLOWED}
+    np.savez(folder / f"penalised-{rank}.npz", **penalties)
     processes.gathered(None)
     distributed.destroy_process_group()
 
@@ -94,15 +122,20 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path, monkeypatch: pytest
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     multiprocessing.spawn(work, (port, tmp_path), nprocs=2)
-    weights, losses, unused = trained(ALONE, tmp_path)
-    assert unused
-    for rank in range(2):
-        with np.load(tmp_path / f"rank-{rank}.npz") as found:
-            assert found["unused"]
-            np.testing.assert_allclose(found["losses"], losses, rtol=1e-5)
-            for name, expected in weights.items():
-                np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-10)
-    assert (tmp_path / "of-2.safetensors").exists()
+    for settings in (SETTINGS, SYNCHRONISED):
+        weights, losses, unused = trained(ALONE, tmp_path, settings)
+        assert unused
+        for rank in range(2):
+            with np.load(tmp_path / f"{settings.batch_norm}-{rank}.npz") as found:
+                assert found["unused"]
+                np.testing.assert_allclose(found["losses"], losses, rtol=1e-5)
+                for name, expected in weights.items():
+                    np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-10)
+        assert (tmp_path / f"{settings.batch_norm}-2.safetensors").exists()
+    for dtype, allowed in ALLOWED.items():
+        parts = [np.load(tmp_path / f"penalised-{rank}.npz")[f"{dtype}"] for rank in range(2)]
+        expected = penalised(ALONE, dtype)
+        np.testing.assert_allclose((3 * parts[0] + 2 * parts[1]) / 5, expected, rtol=0, atol=allowed)
 
 
 def test_shares_make_up_the_batches() -> None:

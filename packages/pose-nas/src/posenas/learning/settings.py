@@ -73,6 +73,10 @@ class TrainingSettings:
         "the epoch whose weights are kept: the last, or the best by the first objective on the ranking "
         "people; with last, candidates that are trained side by side keep that of the least loss",
     ] = "last"
+    batch_norm: Annotated[
+        Literal["process", "synchronised"],
+        "where several processes train together: batch norms see the people of their process, or of all",
+    ] = "process"
     clip_norm: Annotated[float, "largest norm of the gradient; 0 does not limit it", Ge(0)] = 0.0
     workers: Annotated[
         int, "processes that load and warp images; 0 does it in the main one", Ge(0), Le(256)

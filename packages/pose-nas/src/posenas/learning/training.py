@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -30,6 +30,7 @@ from posenas.learning.updates import Updates
 from posenas.networks.loss_scale import LossScale
 from posenas.networks.pose_network import PoseNetwork
 from posenas.networks.processes import ALONE, Processes
+from posenas.networks.synchronised import SynchronisedNorms
 from posenas.runs.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
 
 _AVERAGE, _LOSS_SCALE = "average.", "loss_scale."
@@ -238,11 +239,19 @@ class _Training:
                 updates.begin(len(batch.images))
                 people += len(batch.images)
                 progress = (number * steps + index) / (self.epochs * steps)
-                losses.add(self.step(self.network, batch, rng, update=updates.update, progress=progress))
+                with self._norms(len(batch.images)):
+                    told = self.step(self.network, batch, rng, update=updates.update, progress=progress)
+                losses.add(told)
                 updates.end(due=(index + 1) % accumulate == 0)
                 self.watch.step(number * steps + index + 1, self.epochs * steps)
             updates.move_rest()
         return self.processes.means(losses.means, people=people)
+
+    def _norms(self, people: int) -> AbstractContextManager[object]:
+        """Return the context of a batch with so many people, in which batch norms see whom they should."""
+        if self.processes.alone or self.settings.batch_norm == "process":
+            return nullcontext()
+        return SynchronisedNorms(self.processes, people=people)
 
     def _set_rates(self, epoch: int, update: int) -> None:
         updates = math.ceil(self.source.steps / self.settings.accumulate)

@@ -113,6 +113,14 @@ class Processes:
             ):
                 each.grad = part.reshape(each.shape).clone(memory_format=torch.preserve_format)
 
+    def total(self, values: Tensor) -> Tensor:
+        """Return the sum of all processes' values; gradients do not pass."""
+        summed = values.detach().clone()
+        if not self.alone:
+            with _others_watched():
+                distributed.all_reduce(summed)
+        return summed
+
     @torch.no_grad()
     def take_first(self, tensors: Iterable[Tensor]) -> None:
         """Replace tensors by process 0's."""

@@ -98,10 +98,11 @@ def check_shares(composition: Composition, processes: Processes) -> None:
         PosenasError: where a process would have nothing of a batch.
     """
     outlook = outlook_of(composition)
-    shared = {each.phase: each.views for each in outlook.trainings or () if each.phase != "candidate"}
-    for phase, views in ({"final": outlook.views} | shared).items():
+    views: dict[Phase, int] = {"final": outlook.views}
+    views |= {each.phase: each.views for each in outlook.trainings or () if each.phase != "candidate"}
+    for phase, shown in views.items():
         batch_size = composition.settings_of(phase).training.batch_size
-        processes.check_batch(views, batch_size=batch_size)
+        processes.check_batch(shown, batch_size=batch_size)
 
 
 def _candidates(composition: Composition, plan: Sequence[PlannedTraining] | None) -> int | None:
