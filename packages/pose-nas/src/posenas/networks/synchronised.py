@@ -1,8 +1,11 @@
-"""Batch norms that see the whole batch, of which each process has a share, on GPUs and CPUs alike."""
+"""Batch norms that see the whole batch, of which each process has a share, on GPUs and CPUs alike.
+
+Source: Ioffe and Szegedy, Batch Normalization, ICML 2015, section 3, with the sums of all processes.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +13,7 @@ from torch.autograd import Function
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from posenas.contract.errors import PosenasError
 from posenas.networks.processes import Processes
 
 
@@ -18,7 +22,7 @@ class SynchronisedNorms(TorchFunctionMode):
 
     It holds for any network that calls `torch.nn.functional.batch_norm`, as torch's modules do. All processes
     must call the same norms in the same order, forwards and backwards. Gradients are such that their mean
-    over the people of all processes is the gradient of the mean loss.
+    over the people of all processes is the gradient of the mean loss. They cannot be differentiated again.
     """
 
     def __init__(self, processes: Processes, *, people: int) -> None:
@@ -50,44 +54,74 @@ class SynchronisedNorms(TorchFunctionMode):
         """Return this process's part of what `batch_norm`, which has these arguments, gives for the batch."""
         if not training:
             return functional.batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
-        exact = input if input.dtype == torch.float64 else input.float()
-        count, mean, variance = self._statistics(exact)
-        _move(running_mean, mean, momentum)
-        _move(running_var, variance * (count / (count - 1)), momentum)
-        scale = (variance + eps).rsqrt() * (1 if weight is None else weight)
-        shift = (0 if bias is None else bias) - mean * scale
-        shape = [1, -1, *[1] * (input.dim() - 2)]
-        scale, shift = (each.to(exact.dtype).view(shape) for each in (scale, shift))
-        return torch.addcmul(shift, exact, scale).to(input.dtype)
+        values = input if input.dtype == torch.float64 else input.float()
+        whole = self._statistics(values.detach())
+        _move(running_mean, whole.mean, momentum)
+        _move(running_var, whole.variance * (whole.number / (whole.number - 1)), momentum)
+        weight = values.new_ones(values.shape[1]) if weight is None else weight.to(values.dtype)
+        bias = torch.zeros_like(weight) if bias is None else bias.to(values.dtype)
+        whole = _Statistics(whole.number, whole.mean.to(values.dtype), whole.variance.to(values.dtype))
+        normalised: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
+            values, weight, bias, whole, eps, self._processes, self._people
+        )
+        return normalised.to(input.dtype)
 
-    def _statistics(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return how many values a channel has in all processes, (1,), and its mean and variance, (C,).
+    def _statistics(self, values: Tensor) -> _Statistics:
+        """Return the statistics of all processes' values, in float64.
 
-        Sums of squares are of float64, in which they lose nothing that counts where a mean is large.
+        In it sums of squares lose nothing that counts where a mean is large.
         """
-        axes = [0, *range(2, values.dim())]
-        variance, mean = (each.double() for each in torch.var_mean(values, axes, correction=0))
-        count = mean.new_full((1,), values.numel() // len(mean))
-        own = torch.cat([count, count * mean, count * (variance + mean.square())])
-        whole: Tensor = _Sum.apply(own, self._processes, self._people)  # type: ignore[no-untyped-call]
-        count, mean, square = torch.split(whole, [1, len(mean), len(mean)])
-        mean = mean / count
-        return count, mean, (square / count - mean.square()).clamp(min=0)
+        mean, variance = (each.double() for each in torch.batch_norm_update_stats(values, None, None, 0.0))
+        number = mean.new_full((1,), values.numel() // len(mean))
+        sums = torch.cat([number, number * mean, number * (variance + mean.square())])
+        number, mean, square = torch.split(self._processes.total(sums), [1, len(mean), len(mean)])
+        mean = mean / number
+        return _Statistics(number, mean, (square / number - mean.square()).clamp(min=0))
 
 
-class _Sum(Function):
-    """The sum over all processes, in each of which the gradient is that of its own mean over people."""
+class _Statistics(NamedTuple):
+    """How many values a channel has, (1,), and the mean and the variance of each channel, (C,)."""
+
+    number: Tensor
+    mean: Tensor
+    variance: Tensor
+
+
+class _Normalised(Function):
+    """Batch norm by the statistics of all processes, through which gradients pass too."""
 
     @staticmethod
-    def forward(context: Any, values: Tensor, processes: Processes, people: int) -> Tensor:
-        context.processes, context.people = processes, people
-        return processes.total(values)
+    def forward(
+        context: Any,
+        values: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        whole: _Statistics,
+        eps: float,
+        processes: Processes,
+        people: int,
+    ) -> Tensor:
+        context.save_for_backward(values, weight, *whole)
+        context.eps, context.processes, context.people = eps, processes, people
+        return functional.batch_norm(values, whole.mean, whole.variance, weight, bias, eps=eps)
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        weighed = gradients[0] * context.people
-        total = _Sum.apply(weighed, context.processes, context.people)  # type: ignore[no-untyped-call]
-        return total / context.people, None, None
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise PosenasError(
+                "training.batch_norm=synchronised: this training differentiates a gradient again, which "
+                "synchronised batch norms cannot; begin a new run with training.batch_norm=process"
+            )
+        values, weight, number, mean, variance = context.saved_tensors
+        eps, people = context.eps, context.people
+        direct, slope, total = torch.ops.aten.native_batch_norm_backward(
+            gradients[0], values, weight, mean, variance, None, None, False, eps, [True, True, True]
+        )
+        # Through mean and variance the losses of all processes depend on the values of this one.
+        means = context.processes.total(torch.cat([slope, total]).double() * people) / (number * people)
+        of_variance, of_mean = means.to(values.dtype).view(2, -1) * weight * (variance + eps).rsqrt()
+        direct -= functional.batch_norm(values, mean, variance, of_variance, of_mean, eps=eps)
+        return direct, slope, total, None, None, None, None
 
 
 @torch.no_grad()
