@@ -1,9 +1,12 @@
 """Do two processes that train together find as good a network as one? Final AP of searches on drawn people.
 
     OMP_NUM_THREADS=1 python benchmarks/two_processes.py --runs FOLDER [--seeds 3] [--json FILE]
+        [--synchronised]
 
-With `training.batch_norm=process`, batch norms of two processes see half of each batch; with `synchronised`,
-all of it. What three seeds can tell: whole searches of this size differ by about 0.02 in AP from seed to seed
+Batch norms of two processes see half of each batch (`training.batch_norm=process`). With `--synchronised`
+two processes search once more, and batch norms see all of it.
+
+What three seeds can tell: whole searches of this size differ by about 0.02 in AP from seed to seed
 (`search_quality.json`), and a mean of three differences is told from chance where it exceeds 2.5 times their
 standard deviation (a two-sided t test at 5 %). So a loss of 0.05 or more shows, and one of 0.01 does not.
 What is called within the spread is a mean that is no further from that of one process than one standard
@@ -35,11 +38,7 @@ SETTINGS = {
     "strategy.final_epochs": 8,
 }
 ONE = "one process"
-ARMS = {
-    ONE: (1, "process"),
-    "two processes, statistics by process": (2, "process"),
-    "two processes, synchronised": (2, "synchronised"),
-}
+ARMS = {ONE: (1, "process"), "two processes": (2, "process"), "two, synchronised": (2, "synchronised")}
 """How many processes train together, and whose people their batch norms see."""
 
 
@@ -65,9 +64,11 @@ def compared(scores: Sequence[float], of_one: Sequence[float]) -> dict[str, Any]
 
 
 def measure(arguments: argparse.Namespace) -> None:
-    """Search with every arm and seed, one after another."""
+    """Search with each arm and seed, one after another."""
     scores: dict[str, list[float]] = {}
     for number, (arm, (processes, batch_norm)) in enumerate(ARMS.items()):
+        if batch_norm == "synchronised" and not arguments.synchronised:
+            continue
         scores[arm] = []
         for seed in seeds_of(arguments):
             run = arguments.runs / f"arm{number}-{seed}"
@@ -78,4 +79,6 @@ def measure(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    measure(options(__doc__ or "").parse_args())
+    parser = options(__doc__ or "")
+    parser.add_argument("--synchronised", action="store_true", help="a third arm")
+    measure(parser.parse_args())
