@@ -141,6 +141,7 @@ REFUSED = {
     "training.decay_factor=0.5": "training.decay_factor has no effect: schedule cosine has none",
     "training.nesterov=true": "training.nesterov has no effect: optimizer adamw has no such momentum",
     "training.warm_up=3": "table [training], phase candidate: warm_up is 3 epochs, and this training has 2",
+    "training.shared.compile=true": "training.shared.compile has no effect: super-networks are not compiled",
     "training.betas=0.9,1.5": "table [training]: betas are 0.9, 1.5",
 }
 

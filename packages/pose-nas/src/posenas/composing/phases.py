@@ -99,6 +99,8 @@ def check_phases(recipe: Recipe, training: TrainingSettings, phases: Mapping[Pha
         training: the settings of `[training]`.
         phases: those of phases that differ.
     """
+    if recipe.training.get("shared", {}).get("compile"):
+        _refuse("training.shared.compile", "super-networks are not compiled")
     for phase, settings in phases.items():
         for name in recipe.training.get(phase, {}):
             _refuse(f"training.{phase}.{name}", settings.training.idle().get(name))
@@ -143,12 +145,37 @@ def check_plan(
         where = f"table [training.{each.phase}]" if each.phase in phases else "table [training]"
         check_lengths(settings, each.epochs, where=f"{where}, phase {each.phase}")
         check_kept(settings, each.phase, held_out=held_out)
+    yield from _check_compiled(plan, compiled_phases(training, phases))
     trained = sorted({each.phase for each in plan}, key=PHASES.index)
     for phase in phases:
         if phase not in trained:
             yield (
                 f"the settings of phase {phase} have no effect: this strategy has no such training, only "
                 f"{' and '.join(trained)}"
+            )
+
+
+def compiled_phases(training: TrainingSettings, phases: Mapping[Phase, PhaseSettings]) -> list[Phase]:
+    """Return the phases whose networks are compiled: they are trained alone.
+
+    Args:
+        training: the settings of `[training]`.
+        phases: those of phases that differ.
+    """
+    alone = [phase for phase in PHASES if phase != "shared"]
+    return [each for each in alone if (phases[each].training if each in phases else training).compile]
+
+
+def _check_compiled(plan: tuple[PlannedTraining, ...], compiled: list[Phase]) -> Iterator[str]:
+    """Refuse to compile where no such training is planned, and yield in words what may take long."""
+    found = [each for each in plan if each.phase in compiled and each.epochs]
+    if compiled and not found:
+        _refuse("training.compile", "no network is trained alone, and super-networks are not compiled")
+    for each in found:
+        if each.number > 1:
+            yield (
+                f"training.compile: up to {each.number:,} networks are compiled one by one, which may take "
+                f"longer than their trainings; training.{each.phase}.compile=false leaves them out"
             )
 
 

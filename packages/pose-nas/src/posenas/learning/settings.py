@@ -78,6 +78,10 @@ class TrainingSettings:
         "where several processes train together: batch norms see the people of their process, or of all",
     ] = "process"
     clip_norm: Annotated[float, "largest norm of the gradient; 0 does not limit it", Ge(0)] = 0.0
+    compile: Annotated[
+        bool,
+        "whether torch compiles networks that are trained alone, each anew, for a minute and more",
+    ] = False
     workers: Annotated[
         int, "processes that load and warp images; 0 does it in the main one", Ge(0), Le(256)
     ] = 1

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,9 @@ from posenas.networks.processes import ALONE, Processes
 from posenas.networks.synchronised import SynchronisedNorms
 from posenas.runs.checkpoint import BestEpoch, load_checkpoint, save_checkpoint
 
+Passes: TypeAlias = Callable[[Tensor, Any], Any]
+"""What gives a network's outputs for (N, 3, H, W) images and the targets that its head encoded of them."""
+
 _AVERAGE, _LOSS_SCALE = "average.", "loss_scale."
 
 
@@ -50,11 +53,22 @@ class SupervisedStep:
         progress: float,  # noqa: ARG002
     ) -> Mapping[str, Tensor]:
         """Add the gradients of the head's loss, and return the loss; for the arguments see `Step`."""
-        head = cast(HeadModule, network.head)
-        targets = head.targets(batch)
-        loss = head.loss(network(batch.images, targets), targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return {"loss": loss.detach()}
+        return supervise(network, batch, passes=network)
+
+
+def supervise(network: PoseNetwork, batch: Batch, *, passes: Passes) -> Mapping[str, Tensor]:
+    """Add the gradients of the head's loss on a batch, and return the loss.
+
+    Args:
+        network: the one in training.
+        batch: what it learns from.
+        passes: gives the network's outputs for images and targets: itself, or what does the same.
+    """
+    head = cast(HeadModule, network.head)
+    targets = head.targets(batch)
+    loss = head.loss(passes(batch.images, targets), targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return {"loss": loss.detach()}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from random import Random
@@ -407,9 +407,9 @@ class JournaledProblem:
         """Refuse to go on if somebody else changed the journal, which is put back."""
         self._memory.check_journal()
 
-    def untrained(self) -> list[Phase]:
-        """Return the phases with settings of their own in which nothing was trained."""
-        return [phase for phase in self._composition.phases if phase not in self._trained]
+    def untrained(self, phases: Iterable[Phase]) -> list[Phase]:
+        """Return those of the phases in which nothing was trained."""
+        return [phase for phase in phases if phase not in self._trained]
 
     def is_shared(self, file: str) -> bool:
         """Tell whether a weights file holds a super-network of this search."""

@@ -11,11 +11,14 @@ from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.composing.goals.metric_limits import final_figures, unkept
 from posenas.composing.goals.objectives import front
+from posenas.composing.phases import compiled_phases
 from posenas.composing.plugins import Owner
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
+from posenas.contract.phases import Phase
 from posenas.contract.problem import Planned
 from posenas.contract.trial import Trial
+from posenas.learning.compiling import check_compiler
 from posenas.networks.processes import ALONE, Processes
 from posenas.runs.checksums import write_results
 from posenas.runs.events import Events
@@ -68,9 +71,12 @@ def search(
 
     Raises:
         PosenasError: where the run is another recipe's, or in use, or has no answer; or where data or code
-            are not those of before; or where the engine cannot be used.
+            are not those of before; or where the engine cannot be used; or where networks are to be compiled
+            and torch cannot.
     """
     run = Run(run.path.absolute())
+    if _compiled(composition) and not (run.best / "trial.json").exists():
+        check_compiler(composition.compute.device)
     with locked(run):
         recipe_file = KeptFile(run.recipe_file)
         provenance = provenance_of(composition, processes=processes.count)
@@ -233,9 +239,17 @@ def _missed(outcome: Outcome, composition: Composition) -> Iterator[str]:
 
 def _without_effect(composition: Composition, problem: JournaledProblem) -> Iterator[str]:
     """Yield a sentence for each phase whose settings nothing took; of a plan this was told before."""
-    if not isinstance(composition.strategy, Planned):
-        for phase in problem.untrained():
-            yield f"the settings of phase {phase} had no effect: there was no such training"
+    if isinstance(composition.strategy, Planned):
+        return
+    for phase in problem.untrained(composition.phases):
+        yield f"the settings of phase {phase} had no effect: there was no such training"
+    compiled = _compiled(composition)
+    if compiled and problem.untrained(compiled) == compiled:
+        yield "training.compile had no effect: no network was trained alone"
+
+
+def _compiled(composition: Composition) -> list[Phase]:
+    return compiled_phases(composition.training, composition.phases)
 
 
 def _json(value: object) -> bytes:

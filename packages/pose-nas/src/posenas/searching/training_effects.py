@@ -16,7 +16,8 @@ from posenas.contract.genotype import Genotype
 from posenas.contract.phases import Phase
 from posenas.contract.problem import Beginning, Span, Step, Weights
 from posenas.learning.architecture import Architecture
-from posenas.learning.training import Notes, Watch, train
+from posenas.learning.compiling import compiled_step
+from posenas.learning.training import Notes, SupervisedStep, Watch, train
 from posenas.networks.devices import place
 from posenas.networks.pose_network import SharedPoseNetwork
 from posenas.networks.processes import ALONE, Processes
@@ -186,7 +187,7 @@ def train_network(
         return train(
             network,
             source,
-            step=training.step,
+            step=_step(resources, network, training),
             epochs=training.epochs,
             settings=settings,
             seed=origin.seed,
@@ -201,6 +202,15 @@ def train_network(
             loss_scale=resources.composition.compute.loss_scale,
             processes=training.processes,
         )
+
+
+def _step(resources: Resources, network: nn.Module, training: Training) -> Step:
+    """Return how a network learns: as is asked for, or compiled where the phase says so and it is static."""
+    settings = resources.composition.settings_of(training.phase).training
+    if not settings.compile or not isinstance(training.step, SupervisedStep):
+        return training.step
+    people = min(settings.batch_size, resources.splits.views(training.on))
+    return compiled_step(network, len(training.processes.share(range(people))))
 
 
 def training_effect(
