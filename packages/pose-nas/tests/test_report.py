@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path
@@ -38,6 +38,7 @@ from posenas.reporting.results import front_against, make_results
 from posenas.runs.events import Events
 from posenas.runs.predictions_file import save_predictions
 from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.remade import Remade
 from posenas.runs.run import create_run
 
 PEOPLE = 20
@@ -430,9 +431,19 @@ def test_lower_is_better_turns_best_and_front() -> None:
     assert results_of(trials).shown != lower.shown
 
 
-def statements(trials: list[Trial], settings: EvaluationSettings, **tables: Any) -> dict[str, str]:
+def statements(
+    trials: list[Trial], settings: EvaluationSettings, *, remade: Sequence[Remade] = (), **tables: Any
+) -> dict[str, str]:
     results, recipe = results_of(trials, tables), recipe_from_tables(tables)
-    return dict(caveats(results, recipe, settings=settings, installed=installed_costs(), evidence=Evidence()))
+    known = {"installed": installed_costs(), "evidence": Evidence(), "remade": remade}
+    return dict(caveats(results, recipe, settings=settings, **known))
+
+
+def test_weights_in_the_place_of_lost_ones_are_told() -> None:
+    remade = Remade("aa.safetensors", "bb.safetensors", effect="train", steps=1)
+    told = statements(candidates(), EvaluationSettings(), remade=[remade])["Lost weights"]
+    assert "after 1 finished step bb.safetensors (train) took the place of aa.safetensors" in told
+    assert "Lost weights" not in statements(candidates(), EvaluationSettings())
 
 
 def test_limits_on_metrics_decide_what_is_shown_and_are_told() -> None:

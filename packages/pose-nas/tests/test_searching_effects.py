@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from posenas.contract.errors import PosenasError
-from posenas.runs.checkpoint import save_weights
+from posenas.runs.checkpoint import read_weights, save_weights
 from posenas.runs.journal import Journal, effect_key
+from posenas.runs.remade import Remade, put_in_place, read_remade, write_weights
 from posenas.runs.run import Run
 from posenas.searching.effects import (
     Effect,
@@ -170,13 +171,105 @@ def test_other_weights_than_those_that_were_lost_are_refused(run: Run) -> None:
         memory.read_weights(file)
 
 
-def test_a_gpu_that_gives_other_weights_names_the_option(run: Run) -> None:
+def on_a_gpu(run: Run, warnings: list[str]) -> Memory:
+    """The memory of a run on a device that gives other bits each time."""
+    return Memory(run, Journal(run.journal_file), warn=warnings.append, repeats=False)
+
+
+def trained(run: Run, *values: float) -> Effect:
+    """A training that gives other weights each time."""
+    left = iter(values)
+    return Effect("train", INPUTS, Counted(lambda: {"weights": weights(run, next(left)), "loss": 0.5}))
+
+
+def test_a_device_that_gives_other_weights_puts_them_in_place_of_lost_ones(run: Run) -> None:
+    warnings: list[str] = []
+    memory, effect = on_a_gpu(run, warnings), trained(run, 1.0, 2.0, 2.0, 3.0)
+    file = memory.perform(effect)["weights"]
+    first, second, third = (weights(run, value) for value in (1.0, 2.0, 3.0))
+    contents = {name: (run.weights / name).read_bytes() for name in (first, second, third)}
+    for name in (first, second, third):
+        (run.weights / name).unlink()
+    assert memory.read_weights(file) == contents[second]
+    assert memory.read_weights(file) == contents[second]
+    assert len(warnings) == 2
+    assert warnings[0].endswith(f"{file}: is missing; training it again")
+    assert f"{file}: was lost, and `train` gave other weights on this device, {second}; later" in warnings[1]
+    assert memory.perform(effect)["weights"] == file, "steps that begin with the lost file keep its name"
+    memory = on_a_gpu(run, warnings)
+    memory.perform(effect)
+    assert memory.read_weights(file) == contents[second]
+    memory.discard(file)
+    assert not list(run.weights.iterdir())
+    assert memory.read_weights(file) == contents[second], "the same as before"
+    assert len(warnings) == 3
+    (run.weights / second).unlink()
+    assert memory.read_weights(file) == contents[third]
+    records = Journal(run.journal_file).records
+    assert read_remade(records) == [
+        Remade(file, second, effect="train", steps=1),
+        Remade(file, third, effect="train", steps=1),
+    ]
+    assert len({record["key"] for record in records}) == len(records) == 3
+
+
+def test_a_kill_between_the_note_and_the_link_is_mended(run: Run) -> None:
+    memory, effect = on_a_gpu(run, []), trained(run, 1.0, 2.0)
+    file = memory.perform(effect)["weights"]
+    memory.discard(file)
+    content = memory.read_weights(file)
+    (run.weights / file).unlink()
+    memory = opened(run)
+    memory.perform(effect)
+    assert memory.read_weights(file) == content
+
+
+def test_a_link_that_the_journal_does_not_know_counts_for_nothing(run: Run) -> None:
+    memory, effect = opened(run, []), trained(run, 1.0, 1.0)
+    file = memory.perform(effect)["weights"]
+    content = (run.weights / file).read_bytes()
+    put_in_place(run.weights, file, now=weights(run, 5.0))
+    assert memory.read_weights(file) == content
+    assert not (run.weights / file).is_symlink()
+
+
+def test_weights_of_another_genotype_take_no_place(run: Run) -> None:
     values = iter((1.0, 2.0))
-    memory = Memory(run, Journal(run.journal_file), warn=lambda _: None, repeats=False)
-    file = memory.perform(Effect("train", INPUTS, Counted(lambda: weights(run, next(values)))))
+
+    def learn() -> Any:
+        value = next(values)
+        return {"weights": weights(run, value), "genotype": {"alpha": value}}
+
+    memory = on_a_gpu(run, [])
+    file = memory.perform(Effect("train relaxed", INPUTS, Counted(learn)))["weights"]
     memory.discard(file)
     with pytest.raises(PosenasError, match=r"toml --deterministic`: a GPU gives the same bits with it"):
         memory.read_weights(file)
+    assert not read_remade(Journal(run.journal_file).records)
+
+
+def test_the_state_of_a_slice_is_put_in_place_by_itself(run: Run) -> None:
+    values = iter((1.0, 2.0, 3.0, 4.0))
+    effect = Effect(
+        "train", INPUTS, lambda _: {name: weights(run, next(values)) for name in ("weights", "state")}
+    )
+    memory = on_a_gpu(run, [])
+    result = memory.perform(effect)
+    memory.discard(result["state"])
+    assert memory.read_weights(result["state"]) == (run.weights / weights(run, 4.0)).read_bytes()
+    assert not (run.weights / result["weights"]).is_symlink()
+
+
+def test_another_machine_has_what_stands_in_place_under_both_names(run: Run) -> None:
+    file, now = weights(run, 1.0), weights(run, 2.0)
+    put_in_place(run.weights, file, now=now)
+    content = read_weights(run.weights, file)
+    other = run.path / "other"
+    write_weights(other, file, content)
+    assert read_weights(other, file) == read_weights(other, now) == content
+    (other / now).write_bytes(b"something else")
+    with pytest.raises(PosenasError, match="is damaged"):
+        read_weights(other, file)
 
 
 def test_weights_that_are_damaged_or_nobodys_are_refused(run: Run) -> None:

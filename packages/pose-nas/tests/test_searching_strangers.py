@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from posenas.composing.plugins import Owner
 from posenas.contract.errors import PosenasError
 from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
+from posenas.networks.devices import Compute
+from posenas.reporting.report.journaled import read_journaled
+from posenas.runs.checkpoint import save_weights
 from posenas.runs.events import Events, hookimpl
 from posenas.runs.journal import Journal, effect_key
 from posenas.runs.provenance import Provenance
+from posenas.runs.remade import REMADE, read_remade
 from posenas.runs.run import ACCEPTED, BEGUN, Run, create_run
-from posenas.searching import search
+from posenas.searching import search, training_effects
 from posenas.searching.effects import Effect
 from posenas.searching.retracing import Retracing
 from posenas.searching.search import Outcome
@@ -159,6 +164,60 @@ def test_after_accepted_changes_other_steps_may_be_asked_for() -> None:
     asked([begun, old, accepted, new], "old", "new", "old")
     with pytest.raises(PosenasError, match="strategy toy departs from its journal: step 2 was new, and now"):
         asked([begun, old, accepted, new], "another")
+
+
+def test_a_note_of_weights_in_the_place_of_lost_ones_is_no_step() -> None:
+    effects = [Effect(name, {}, lambda _key: None) for name in ("first", "second")]
+    records = [{"effect": each.name, "key": each.key, "inputs": {}} for each in effects]
+    noted = {"effect": REMADE, "key": "noted", "inputs": {}, "result": {}}
+    for place in range(3):
+        line = [*records[:place], noted, *records[place:]]
+        retracing = Retracing(Run(Path("run")), line, strategy=Owner("strategy", "toy"), measured=())
+        for each in effects:
+            retracing.check(each)
+        retracing.check_end()
+
+
+def warm(*, killed: bool = False) -> Search:
+    """A search whose answer begins with the weights that its candidate had."""
+
+    def tried(problem: Problem) -> Iterator[Trial]:
+        weights = problem.train(SMALL, epochs=1, on="fit")
+        yield from problem.evaluate_many([SMALL], weights, stage="some", calibration_people=0)
+        if killed:
+            raise Killed
+        yield problem.evaluate(SMALL, problem.train(SMALL, epochs=1, init=weights), stage="final")
+
+    return tried
+
+
+def test_a_search_goes_on_with_other_weights_where_a_device_makes_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = iter((0.0, 0.5, 0.0))
+
+    def noisy(folder: Path, network: torch.nn.Module) -> str:
+        with torch.no_grad():
+            next(network.parameters()).add_(next(noise))
+        return save_weights(folder, network)
+
+    monkeypatch.setattr(training_effects, "save_weights", noisy)
+    monkeypatch.setattr(Compute, "repeats", property(lambda _compute: False))
+    run, heard = tmp_path / "run", Heard()
+    with pytest.raises(Killed):
+        searched(run, warm(killed=True))
+    (lost,) = (run / "weights").iterdir()
+    lost.unlink()
+    outcome, _ = searched(run, warm(), heard)
+    (told,) = read_remade(Journal(run / "journal.jsonl").records)
+    assert (told.file, told.effect, told.steps) == (lost.name, "train", 2)
+    assert [text for text in heard.warnings if "gave other weights on this device" in text]
+    assert outcome.trials[0].weights == lost.name
+    size = lines(run)
+    assert searched(run, warm())[0] == outcome
+    assert lines(run) == size, "nothing is done again"
+    journaled, problems = read_journaled(Run(run))
+    assert (list(journaled.remade), list(problems)) == ([told], [])
 
 
 def test_a_figure_that_is_measured_on_another_device_is_no_departure(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def save_weights(folder: Path, network: nn.Module) -> str:
 
 
 def read_weights(folder: Path, name: str) -> bytes:
-    """Return the content that `save_weights` wrote.
+    """Return the content that `save_weights` wrote; the name may be a link to weights in the file's place.
 
     Raises:
         PosenasError: if it is missing, or not that any more.
@@ -78,7 +78,7 @@ def read_weights(folder: Path, name: str) -> bytes:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise PosenasError(f"{path}: this weights file is missing; resume the run") from error
-    if content_name(content) != path.stem:
+    if content_name(content) != path.resolve().stem:
         raise PosenasError(f"{path}: this weights file is damaged; delete it and resume the run")
     return content
 

@@ -6,7 +6,8 @@ effect that it does not know is really computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from posenas.networks.processes import ALONE, Processes
 from posenas.runs.checkpoint import read_weights
 from posenas.runs.journal import Journal, effect_key
 from posenas.runs.kept_file import put_back
+from posenas.runs.remade import note_remade, put_in_place, read_remade
 from posenas.runs.run import Run
 
 Compute: TypeAlias = Callable[[str], Any]
@@ -105,6 +107,7 @@ class Memory:
         self._run, self._journal, self._warn, self._check, self._asking = run, journal, warn, check, asking
         self._makers: dict[str, Effect] = {}
         self._repeats = repeats
+        self._remade = {each.file: each.now for each in read_remade(journal.records)}
 
     def knows(self, key: str) -> bool:
         """Tell whether the journal holds the result of the effect with this key."""
@@ -121,11 +124,10 @@ class Memory:
         result = self._journal.find(effect.key)
         if result is None:
             result = self._computed(effect, effect.compute)
-            changed = put_back([self._journal.file])
-            self._journal.append(effect.name, effect.key, inputs=effect.inputs, result=result)
-            self._refuse(changed)
+            with self._journal_kept():
+                self._journal.append(effect.name, effect.key, inputs=effect.inputs, result=result)
         self._clear(effect)
-        self._makers |= dict.fromkeys(_files_in(result), effect)
+        self._makers |= dict.fromkeys(_files_in(result).values(), effect)
         self._processes.broadcast((effect.key, True, result))
         return result
 
@@ -154,6 +156,13 @@ class Memory:
         """
         self._refuse(put_back([self._journal.file]))
 
+    @contextmanager
+    def _journal_kept(self) -> Iterator[None]:
+        """Put the journal back if somebody else changed it, and say so when the body has added to it."""
+        changed = put_back([self._journal.file])
+        yield
+        self._refuse(changed)
+
     def _refuse(self, changed: str) -> None:
         """Raise PosenasError if something was changed. The run ends, since more may be changed later."""
         if changed:
@@ -165,28 +174,59 @@ class Memory:
     def read_weights(self, file: str) -> bytes:
         """Return a weights file's content; one that was deleted is made again by the effect that made it.
 
+        Where the device does not give the same bits each time, other weights take its place: the journal
+        notes it, and the user is warned.
+
         Raises:
-            PosenasError: where it is damaged, or making it again gives other weights.
+            PosenasError: where it is damaged, or making it again gives other weights on a device that gives
+                the same bits each time.
         """
         self._restore(file)
         return read_weights(self._run.weights, file)
 
     def _restore(self, file: str) -> None:
         """Make a weights file again where it is missing."""
-        path = self._run.weights / file
+        path, now = self._run.weights / file, self._remade.get(file)
+        if path.is_symlink() and path.resolve().name != now:
+            path.unlink()  # the journal does not say that these stand in its place
+        if not path.exists() and now is not None and (self._run.weights / now).exists():
+            put_in_place(self._run.weights, file, now=now)  # a kill came between journal and link
         if not path.exists() and file in self._makers:
             self._warn(f"{path}: is missing; training it again")
             effect = self._makers[file]
-            made = _files_in(self._computed(effect, effect.again or effect.compute))
+            made = self._computed(effect, effect.again or effect.compute)
             self._clear(effect)
-            if file not in made:
-                begin = f"begin a new run with `posenas compose --recipe {self._run.recipe_file}"
-                told = "`" if self._repeats else " --deterministic`: a GPU gives the same bits with it alone"
-                raise PosenasError(f"{path}: was lost, and training again gave other weights; {begin}{told}")
+            if file not in _files_in(made).values():
+                self._replace(effect, file, made)
+
+    def _replace(self, effect: Effect, file: str, made: Any) -> None:
+        """Put what an effect made again in the place of its weights file that was lost.
+
+        Raises:
+            PosenasError: where the device gives the same bits each time, or the effect failed or gave another
+                genotype.
+        """
+        path, before = self._run.weights / file, self._journal.find(effect.key)
+        slot = next(slot for slot, each in _files_in(before).items() if each == file)
+        now = _files_in(made).get(slot)
+        if self._repeats or now is None or _genotype_in(made) != _genotype_in(before):
+            begin = f"begin a new run with `posenas compose --recipe {self._run.recipe_file}"
+            told = "`" if self._repeats else " --deterministic`: a GPU gives the same bits with it alone"
+            raise PosenasError(f"{path}: was lost, and training again gave other weights; {begin}{told}")
+        if now != self._remade.get(file):
+            with self._journal_kept():
+                note_remade(self._journal, file, now=now, effect=effect.name)
+            self._remade[file] = now
+            self._warn(
+                f"{path}: was lost, and `{effect.name}` gave other weights on this device, {now}; "
+                "later figures come from these, as the report says; a new run with --deterministic avoids it"
+            )
+        put_in_place(self._run.weights, file, now=now)
 
     def discard(self, file: str) -> None:
         """Delete a weights file; one that is read all the same is made again."""
-        (self._run.weights / file).unlink(missing_ok=True)
+        for name in (file, self._remade.get(file, file)):
+            (self._run.weights / name).unlink(missing_ok=True)
 
     def _clear(self, effect: Effect) -> None:
         """Delete what is on disk for an unfinished effect, now that its result is known."""
@@ -194,7 +234,13 @@ class Memory:
         waiting_result_of(self._run, effect.key).unlink(missing_ok=True)
 
 
-def _files_in(result: Any) -> list[str]:
+def _files_in(result: Any) -> dict[str, str]:
+    """Return the files that a result names, by what they hold: `weights`, and `state` of a training."""
     if isinstance(result, str):
-        return [result]
-    return [result[name] for name in ("weights", "state") if result.get(name) is not None]
+        return {"weights": result}
+    return {name: result[name] for name in ("weights", "state") if result.get(name) is not None}
+
+
+def _genotype_in(result: Any) -> Any:
+    """Return the genotype that was learnt together with weights; None where there is none."""
+    return None if isinstance(result, str) else result.get("genotype")

@@ -28,9 +28,9 @@ from posenas.data.images.file_image import FileImage
 from posenas.learning.training import Watch
 from posenas.networks.devices import keep_freed_memory
 from posenas.runs.checkpoint import read_weights
-from posenas.runs.files import write_atomically
 from posenas.runs.provenance import Provenance
 from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.remade import write_weights
 from posenas.runs.run import Run
 from posenas.searching.engine import Task
 from posenas.searching.resources import Resources, make_resources
@@ -100,7 +100,7 @@ def work(brief: Brief, task: Task, *contents: bytes) -> Done:
     place = _place(brief)
     run = place.resources.run
     for file, content in zip(task.files, contents, strict=True):
-        write_atomically(run.weights / file, content)
+        write_weights(run.weights, file, content)
     try:
         result = task.work(place.resources, Watch(step=lambda *_: None, epoch=lambda *_: None))
         made = [result["weights"]] if "weights" in result else []

@@ -12,6 +12,7 @@ from typing import Any
 
 from posenas.composing.plugins import Owner
 from posenas.contract.errors import PosenasError
+from posenas.runs.remade import REMADE
 from posenas.runs.run import ACCEPTED, BEGUN, Run
 from posenas.searching.effects import Effect
 
@@ -37,6 +38,7 @@ class Retracing:
             strategy: who asks.
             measured: the names of effects that measure a cost, perhaps another one on another machine.
         """
+        records = [record for record in records if record["effect"] != REMADE]
         noted = [number for number, record in enumerate(records, 1) if record["effect"] in (BEGUN, ACCEPTED)]
         begin = noted[-1] if noted else 0
         self._run, self._strategy, self._measured = run, strategy, measured

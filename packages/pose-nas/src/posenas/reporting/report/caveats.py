@@ -15,6 +15,7 @@ from posenas.reporting.comparison.evidence import Evidence
 from posenas.reporting.results import SHOWN_COSTS
 from posenas.runs.provenance import Accepted
 from posenas.runs.recipe import Recipe
+from posenas.runs.remade import Remade
 
 
 def caveats(
@@ -26,6 +27,7 @@ def caveats(
     installed: InstalledCosts,
     view: str | None = "person",
     accepted: Sequence[Accepted] = (),
+    remade: Sequence[Remade] = (),
 ) -> Iterator[tuple[str, str]]:
     """Yield subjects and sentences, the most important first.
 
@@ -37,9 +39,12 @@ def caveats(
         installed: the costs that tell where their figures are from.
         view: how the head sees the data; None where the head cannot be asked.
         accepted: changes of data or code that the run went on with.
+        remade: weights that stand in the place of lost ones.
     """
     if accepted:
         yield "Changes", _changes(accepted)
+    if remade:
+        yield "Lost weights", _remade(remade)
     if results.metric_limits:
         yield "Limits", _limits(results, evidence)
     if results.candidates:
@@ -66,14 +71,26 @@ def caveats(
 
 
 def _changes(accepted: Sequence[Accepted]) -> str:
-    told = "; ".join(
-        f"after {change.steps} finished step{'' if change.steps == 1 else 's'} {', '.join(change.changes)}"
-        for change in accepted
-    )
+    told = "; ".join(f"after {_steps(change.steps)} {', '.join(change.changes)}" for change in accepted)
     return (
         f"While the run was stopped its data or code changed, and it went on as it was told to: {told}. "
         "Its figures are of no one state of them, and a new run would give others."
     )
+
+
+def _remade(remade: Sequence[Remade]) -> str:
+    told = "; ".join(
+        f"after {_steps(each.steps)} {each.now} ({each.effect}) took the place of {each.file}"
+        for each in remade
+    )
+    return (
+        "Weights were lost, and made again on a device that does not give the same bits each time they are "
+        f"others: {told}. Earlier figures are of the lost weights, and later ones of those in their place."
+    )
+
+
+def _steps(number: int) -> str:
+    return f"{number} finished step{'' if number == 1 else 's'}"
 
 
 def _limits(results: Results, evidence: Evidence) -> str:

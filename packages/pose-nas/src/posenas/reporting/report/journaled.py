@@ -11,6 +11,7 @@ from posenas.contract.genotype import Genotype
 from posenas.runs.journal import read_records
 from posenas.runs.notes import Series, read_notes
 from posenas.runs.provenance import Accepted
+from posenas.runs.remade import Remade, read_remade
 from posenas.runs.run import ACCEPTED, Run
 
 
@@ -20,6 +21,7 @@ class Journaled:
 
     Attributes:
         accepted: changes of data or code that the run went on with.
+        remade: weights that stand in the place of lost ones.
         courses: as in `Results`.
         series: as in `Results`.
         output_change: as in `Results`.
@@ -27,6 +29,7 @@ class Journaled:
     """
 
     accepted: Sequence[Accepted] = ()
+    remade: Sequence[Remade] = ()
     courses: tuple[tuple[Genotype, ...], ...] = ()
     series: Mapping[str, Series] = field(default_factory=dict)
     output_change: Mapping[str, float] = field(default_factory=dict)
@@ -52,6 +55,7 @@ def read_journaled(run: Run) -> tuple[Journaled, Sequence[str]]:
     largest = [record["result"] for record in records if record.get("effect") == LARGEST]
     return Journaled(
         accepted,
+        read_remade(records),
         tuple(courses),
         series,
         output_change=changes[-1] if changes else {},

@@ -28,6 +28,7 @@ from posenas.reporting.report.tables import (
 )
 from posenas.runs.provenance import Accepted
 from posenas.runs.recipe import Recipe, recipe_text
+from posenas.runs.remade import Remade
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Contents:
         space: the run's; None where it cannot be made.
         view: how the head sees the data; None where it cannot be asked.
         accepted: changes of data or code that the run went on with.
+        remade: weights that stand in the place of lost ones.
         pictures: the report's own PNG files by name, those that could be made.
         sections: what components show of their own, by their kinds.
         problems: what could not be shown, in words.
@@ -52,6 +54,7 @@ class Contents:
     space: SearchSpace | None
     view: str | None
     accepted: Sequence[Accepted]
+    remade: Sequence[Remade]
     pictures: Mapping[str, bytes]
     sections: Mapping[str, Sequence[Section]]
     problems: Sequence[str]
@@ -102,6 +105,7 @@ def render_page(contents: Contents) -> str:
                 installed=contents.installed,
                 view=contents.view,
                 accepted=contents.accepted,
+                remade=contents.remade,
             )
         ),
         against_chance=[] if evidence.verdict is None else list(evidence.verdict.sentences()),

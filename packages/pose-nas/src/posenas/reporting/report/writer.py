@@ -85,6 +85,7 @@ def write_report(run: Path) -> Path:
         space=components.get("space"),
         view=view_kind(components.get("head")),
         accepted=journaled.accepted,
+        remade=journaled.remade,
         pictures=pictures,
         sections=sections,
         problems=[*unmade, *unread, *unseen, *unjournaled, *left_out],
