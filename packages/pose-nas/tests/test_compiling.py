@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -16,13 +18,16 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.phases import PlannedTraining
 from posenas.contract.problem import Candidate
 from posenas.data.augment import Augmentation
-from posenas.learning.compiling import compiled_step
+from posenas.learning.compiling import check_compiler, compiled_step
 from posenas.learning.settings import TrainingSettings
-from posenas.learning.training import SupervisedStep
+from posenas.learning.training import SupervisedStep, Watch
+from posenas.networks.devices import Compute
 from posenas.networks.processes import Processes
 from posenas.searching import training_effects
-from posenas.searching.training_effects import Training
+from posenas.searching.training_effects import Training, network_training
+from safetensors.torch import load_file
 from torch import Tensor
+from toy_regression import StopError
 from toy_search import SIZE, SMALL, WIDE, Still, composed, problem_in, resources_in
 
 COMPILED = TrainingSettings(batch_size=4, workers=0, parallel=1, compile=True)
@@ -130,6 +135,38 @@ def test_a_full_batch_of_a_process_is_its_share(tmp_path: Path, monkeypatch: pyt
         )
         training_effects._step(resources_in(tmp_path, training=settings), torch.nn.Module(), training)
     assert people == [3, 2, 6]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for a CPU with g++")
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+def test_a_compiled_training_that_is_killed_ends_the_same(tmp_path: Path, dtype: torch.dtype | None) -> None:
+    settings = replace(COMPILED, ema_decay=0.5, accumulate=2, optimizer="sgd")
+
+    def trained(name: str, *, compiled: bool = True, stop_at: int = 0) -> dict[str, Tensor]:
+        def stop(done: int, _total: int) -> None:
+            if done == stop_at:
+                raise StopError
+
+        watch = Watch(stop, lambda _number, _epochs, _losses: None)
+        resources = resources_in(
+            tmp_path / name,
+            training=replace(settings, compile=compiled),
+            compute=Compute(torch.device("cpu"), dtype),
+        )
+        training = Training(SupervisedStep(), 3, "train", watch, "final")
+        effect = network_training(resources, SMALL, training, repeat=0)
+        return load_file(resources.run.weights / effect.compute(effect.key))
+
+    check_compiler(torch.device("cpu"))
+    whole, plain = trained("whole"), trained("plain", compiled=False)
+    with pytest.raises(StopError):
+        trained("killed", stop_at=5)
+    resumed = trained("killed")
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
+    assert any(not torch.equal(plain[name], tensor) for name, tensor in whole.items())
+    apart = {"rtol": 0.0, "atol": 1e-5 if dtype is None else 2e-2}
+    assert all(torch.allclose(plain[name], tensor, **apart) for name, tensor in whole.items())
 
 
 def test_what_would_never_be_compiled_is_refused() -> None:

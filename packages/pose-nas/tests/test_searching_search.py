@@ -16,12 +16,13 @@ from posenas.contract.problem import Problem
 from posenas.contract.trial import Trial
 from posenas.data.augment import Augmentation
 from posenas.learning.settings import TrainingSettings
+from posenas.learning.training import SupervisedStep
 from posenas.reporting import results as reported
 from posenas.reporting.comparison import compare as comparing
 from posenas.runs.events import Events
 from posenas.runs.provenance import Provenance
 from posenas.runs.run import Run, create_run
-from posenas.searching import scoring, search
+from posenas.searching import scoring, search, training_effects
 from posenas.searching.search import Outcome
 from posenas.standard.strategies.random_search import RandomSearch
 from posenas.standard.strategies.single import Single
@@ -37,6 +38,7 @@ from toy_search import (
     ToyEvaluator,
     ToyHead,
     composed,
+    problem_in,
     refuse,
 )
 
@@ -73,6 +75,29 @@ def test_settings_of_a_phase_that_was_not_trained_are_told_at_the_end(tmp_path: 
     assert [text for text in heard.warnings if "phase" in text] == [
         "the settings of phase shared had no effect: there was no such training"
     ]
+
+
+def test_the_compiler_is_tried_before_a_search_that_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(search, "check_compiler", lambda device: tried.append(device.type))
+    monkeypatch.setattr(training_effects, "compiled_step", lambda _network, _people: SupervisedStep())
+    searched(tmp_path / "plain", Strategy(honest))
+    assert tried == []
+    compiled = {"training": TrainingSettings(batch_size=4, workers=0, parallel=1, compile=True)}
+    searched(tmp_path / "run", Strategy(honest), **compiled)
+    searched(tmp_path / "run", Strategy(honest), **compiled)
+    assert tried == ["cpu"], "a finished run needs no compiler"
+
+
+def test_that_nothing_was_compiled_is_told_at_the_end(tmp_path: Path) -> None:
+    compiled = TrainingSettings(batch_size=4, workers=0, parallel=1, compile=True)
+    problem = problem_in(tmp_path / "run", training=compiled)
+    problem.train_shared(Still(), epochs=1)
+    told = "training.compile had no effect: no network was trained alone"
+    assert list(search._without_effect(composed(training=compiled), problem)) == [told]
+    assert not list(search._without_effect(composed(), problem))
 
 
 def test_the_answer_and_all_trials_are_written(tmp_path: Path) -> None:
