@@ -53,6 +53,7 @@ class Person:
         id: the annotation's id; 0 where it has none.
         regions: (x, y, width, height) in pixels of the regions that are annotated and valid, by their names
             in the keypoint set. `head` is the head's box in any set; it is the scale of PCKh.
+        track: who the person is through a video; None where that is not known.
     """
 
     box: tuple[float, float, float, float]
@@ -61,6 +62,7 @@ class Person:
     crowd: bool = False
     id: FileId = 0
     regions: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
+    track: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Sample:
         people: everybody annotated in the image.
         crowd_index: CrowdPose's measure of how crowded the image is, where its file tells it.
         file_id: the id in the annotation file where that is no 64-bit number; None where it is `id`.
+        video: name of the video that the image is a frame of; None for a single image.
+        frame: number of the frame in its video, from 0; None for a single image.
     """
 
     id: int
@@ -84,6 +88,8 @@ class Sample:
     people: tuple[Person, ...]
     crowd_index: float | None = None
     file_id: FileId | None = None
+    video: str | None = None
+    frame: int | None = None
 
     @property
     def written_id(self) -> FileId:
