@@ -62,15 +62,14 @@ def clutter(rng: np.random.Generator, height: int, width: int, people_colours: l
     return shapes
 
 
-def object_shapes(rng: np.random.Generator, outlines: Array) -> list[Shape]:
+def object_shapes(outlines: Array, colours: Array) -> list[Shape]:
     """Return the shapes of things in front, each in a colour of its own with a band across.
 
     Args:
-        rng: draws the colours.
         outlines: (O, 8, 2) pixels.
+        colours: (O, 3) RGB.
     """
     shapes = []
-    for outline in outlines:
-        colour = cloth_colour(rng, [])
+    for outline, colour in zip(outlines, colours, strict=True):
         shapes += [Shape(0.0, outline, colour), Shape(0.0, outline[[1, 2, 5, 6]], 0.75 * colour)]
     return shapes

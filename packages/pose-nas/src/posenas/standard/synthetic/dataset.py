@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -13,18 +13,15 @@ from numpy.typing import NDArray
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
 from posenas.contract.keypoints import KeypointSet
-from posenas.contract.samples import Person, Sample
+from posenas.contract.samples import Sample
+from posenas.standard.synthetic.labels import labelled_people
 from posenas.standard.synthetic.picture import picture
-from posenas.standard.synthetic.pose import Array
-from posenas.standard.synthetic.regions import region_boxes, without_unclear
-from posenas.standard.synthetic.scene import Scenes, scenes
-from posenas.standard.synthetic.visibility import visibility
+from posenas.standard.synthetic.scene import moving_scenes, scenes
+from posenas.standard.synthetic.video import Filming, draw_frame, moment
 from posenas.standard.synthetic.world import World
 
 _SPLITS = ("train", "val")
 _BATCH = 64
-_AREA_OF_BOX = 0.53
-"""The share of a person's box that a segment fills, as COCO's tools take it where there is no segment."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +31,44 @@ class SceneSource:
     Attributes:
         world: what its scene depends on besides the index.
         index: index of the scene in its split.
-        time: seconds.
     """
 
     world: World
     index: int
-    time: float = 0.0
 
     def read(self) -> NDArray[np.uint8]:
         """Draw the picture, (H, W, 3) RGB."""
-        return picture(self.world, self.index, self.time)
+        return picture(self.world, self.index)
 
     def __str__(self) -> str:
-        return f"synthetic/{_SPLITS[self.world.split]}/{self.index:06d}"
+        return _name(self.world, self.index)
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """A frame of a video that is drawn when it is read.
+
+    Attributes:
+        filming: what its video depends on besides the number.
+        video: number of the video in its split.
+        frame: number of the frame in the video.
+    """
+
+    filming: Filming
+    video: int
+    frame: int
+
+    def read(self) -> NDArray[np.uint8]:
+        """Draw the frame, (H, W, 3) RGB."""
+        return draw_frame(self.filming, self.video, self.frame)
+
+    def __str__(self) -> str:
+        return f"{_name(self.filming.world, self.video)}/{self.frame:06d}"
 
 
 @dataclass(frozen=True)
 class SyntheticDataset:
-    """Pictures of drawn people in varied poses, clothes and light, with exact keypoints."""
+    """Pictures or short videos of drawn people in varied poses, clothes and light, with exact keypoints."""
 
     points: Annotated[Literal[17, 133], "keypoints a person: COCO's 17, or COCO-WholeBody's 133"] = 17
     train_images: Annotated[int, "pictures to train on", Ge(1), Le(1_000_000)] = 3000
@@ -60,6 +77,13 @@ class SyntheticDataset:
     height: Annotated[int, "of a picture, in pixels", Ge(32), Le(4096)] = 240
     width: Annotated[int, "of a picture, in pixels", Ge(32), Le(4096)] = 320
     max_people: Annotated[int, "most people in a picture", Ge(1), Le(50)] = 2
+    frames: Annotated[
+        int, "pictures that make up each video, at 25 a second; 1 draws single pictures", Ge(1), Le(1000)
+    ] = 1
+    motion: Annotated[float, "speed of everything in videos; 1 is everyday speed", Ge(0.0), Le(4.0)] = 1.0
+    hard_frames: Annotated[
+        float, "share of a video's frames that blur, haze or a jerk makes hard to read", Ge(0.0), Le(1.0)
+    ] = 0.3
 
     def keypoints(self) -> KeypointSet:
         """Return COCO's 17 keypoints, or COCO-WholeBody's 133."""
@@ -79,11 +103,14 @@ class SyntheticDataset:
             raise PosenasError(f"synthetic: no split {name!r}; {suggestion(name, _SPLITS)}")
         count = self.train_images if name == "train" else self.val_images
         world = World(self.seed, _SPLITS.index(name), self.height, self.width, self.max_people)
-        starts = range(0, count, _BATCH)
+        batches = [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
+        if self.frames == 1:
+            return [sample for batch in batches for sample in _pictures(world, batch, self.keypoints())]
+        filming = Filming(world, self.motion, self.hard_frames)
         return [
             sample
-            for start in starts
-            for sample in _samples(world, range(start, min(start + _BATCH, count)), self.keypoints())
+            for batch in batches
+            for sample in _frames(filming, batch, self.keypoints(), length=self.frames)
         ]
 
     def instructions(self) -> str:
@@ -91,56 +118,39 @@ class SyntheticDataset:
         return "Nothing to get: the pictures are drawn while they are read."
 
 
-def _samples(world: World, indices: Sequence[int], keypoints: KeypointSet) -> list[Sample]:
-    scene = scenes(world, indices)
-    places = scene.keypoints[:, :, : len(keypoints), :2]
-    seen = without_unclear(visibility(scene, world, len(keypoints)), keypoints.regions)
-    boxes = _boxes(scene, world)
+def _pictures(world: World, indices: Sequence[int], keypoints: KeypointSet) -> list[Sample]:
+    alone = [None] * len(indices)
+    people = labelled_people(scenes(world, indices), world, keypoints, indices=indices, shots=alone)
     return [
-        Sample(
-            id=index,
-            source=SceneSource(world, index),
-            width=world.width,
-            height=world.height,
-            people=tuple(
-                _person(
-                    places[row, m],
-                    seen[row, m],
-                    box=boxes[row, m],
-                    regions=region_boxes(
-                        places[row, m], seen[row, m], regions=keypoints.regions, world=world
-                    ),
-                    identity=index * world.max_people + m,
-                )
-                for m in range(world.max_people)
-                if scene.wanted[row, m]
-            ),
-        )
-        for row, index in enumerate(indices)
+        Sample(index, SceneSource(world, index), world.width, world.height, present)
+        for index, present in zip(indices, people, strict=True)
     ]
 
 
-def _person(
-    places: Array,
-    seen: NDArray[np.int64],
-    *,
-    box: Array,
-    regions: Mapping[str, tuple[float, float, float, float]],
-    identity: int,
-) -> Person:
-    keypoints = np.concatenate([places * (seen > 0)[:, None], seen[:, None]], axis=1).astype(np.float64)
-    left, top, width, height = (float(value) for value in box)
-    return Person(
-        box=(left, top, width, height),
-        keypoints=keypoints,
-        area=_AREA_OF_BOX * width * height,
-        id=identity + 1,
-        regions=regions,
+def _frames(
+    filming: Filming, indices: Sequence[int], keypoints: KeypointSet, *, length: int
+) -> list[Sample]:
+    """Return frames of videos of a length, which follow each other."""
+    world, places = filming.world, [divmod(index, length) for index in indices]
+    moments = [moment(filming, video, frame) for video, frame in places]
+    scene = moving_scenes(
+        world, [each.scene for each in moments], np.array([each.seconds for each in moments])
     )
+    shots = [each.shot for each in moments]
+    people = labelled_people(scene, world, keypoints, indices=indices, shots=shots)
+    return [
+        Sample(
+            index,
+            FrameSource(filming, video, frame),
+            world.width,
+            world.height,
+            present,
+            video=_name(world, video),
+            frame=frame,
+        )
+        for index, (video, frame), present in zip(indices, places, people, strict=True)
+    ]
 
 
-def _boxes(scene: Scenes, world: World) -> Array:
-    """Return (S, M, 4) x, y, width, height of what the picture holds of each person."""
-    limits = np.tile([world.width - 1.0, world.height - 1.0], 2)
-    corners = np.clip(scene.extent, 0.0, limits)
-    return np.concatenate([corners[..., :2], corners[..., 2:] - corners[..., :2]], axis=-1)
+def _name(world: World, number: int) -> str:
+    return f"synthetic/{_SPLITS[world.split]}/{number:06d}"

@@ -22,15 +22,21 @@ class Figure:
     girth: float
 
 
-def figure_of(scene: Scenes, person: int) -> Figure:
-    """Return a person of the first scene."""
+def figure_of(scene: Scenes, row: int, person: int) -> Figure:
+    """Return a person of one scene.
+
+    Args:
+        scene: S scenes.
+        row: number of the scene among them.
+        person: number of the person in it.
+    """
     return Figure(
-        keypoints=scene.keypoints[0, person],
-        neck=scene.neck[0, person],
-        rings=scene.rings[0, person],
-        head_centre=scene.head_centre[0, person],
-        head_axes=scene.head_axes[0, person],
-        chest_front=scene.chest_front[0, person],
-        stature=float(scene.stature[0, person]),
-        girth=float(scene.girth[0, person]),
+        keypoints=scene.keypoints[row, person],
+        neck=scene.neck[row, person],
+        rings=scene.rings[row, person],
+        head_centre=scene.head_centre[row, person],
+        head_axes=scene.head_axes[row, person],
+        chest_front=scene.chest_front[row, person],
+        stature=float(scene.stature[row, person]),
+        girth=float(scene.girth[row, person]),
     )

@@ -59,8 +59,20 @@ def objects_before(draws: Array, box: Array, origin: Array) -> tuple[Array, NDAr
     centre = low + size * np.stack([draws[..., 0], 0.25 + 0.8 * draws[..., 1]], axis=-1)
     half = size.max(axis=-1, keepdims=True) * (0.05 + 0.16 * draws[..., 2:4])
     turn = 0.8 * (draws[..., 4:5] - 0.5)
+    return outlines(centre, half, turn, round_ones=draws[..., 5:6] < 0.5), draws[..., 6] < 0.06
+
+
+def outlines(centre: Array, half: Array, turn: Array, *, round_ones: NDArray[np.bool_]) -> Array:
+    """Return the outlines of round and of angular things, (S, O, 8, 2), clockwise in the picture.
+
+    Args:
+        centre: (S, O, 2) pixels.
+        half: (S, O, 2) pixels, half of width and height before turning.
+        turn: (S, O, 1) radians.
+        round_ones: (S, O, 1) whether they are round.
+    """
     angle = np.pi / 4.0 * (np.arange(8) + 0.5)
-    roundness = np.where(draws[..., 5:6] < 0.5, 1.0, 2.0)
+    roundness = np.where(round_ones, 1.0, 2.0)
     circle = np.stack(
         [np.clip(np.cos(angle) * roundness, -1.0, 1.0), np.clip(np.sin(angle) * roundness, -1.0, 1.0)],
         axis=-1,
@@ -68,4 +80,4 @@ def objects_before(draws: Array, box: Array, origin: Array) -> tuple[Array, NDAr
     scaled = circle * half[..., None, :]
     x = scaled[..., 0] * np.cos(turn) - scaled[..., 1] * np.sin(turn)
     y = scaled[..., 0] * np.sin(turn) + scaled[..., 1] * np.cos(turn)
-    return centre[..., None, :] + np.stack([x, y], axis=-1), draws[..., 6] < 0.06
+    return np.asarray(centre[..., None, :] + np.stack([x, y], axis=-1))

@@ -56,18 +56,19 @@ def joint_angles(choices: Array, normals: Array) -> JointAngles:
     )
 
 
-def blended(first: JointAngles, second: JointAngles, share: float) -> JointAngles:
+def blended(first: JointAngles, second: JointAngles, share: Array) -> JointAngles:
     """Return the pose that has gone `share` of the way from the first to the second.
 
     Args:
         first: the pose for a share of 0.
         second: the pose for a share of 1.
-        share: share of the way, from 0 to 1.
+        share: (...,) share of the way, from 0 to 1.
     """
+    of_trunk, of_side = share[..., None], share[..., None, None]
     return JointAngles(
-        trunk=first.trunk + share * (second.trunk - first.trunk),
-        arms=first.arms + share * (second.arms - first.arms),
-        legs=first.legs + share * (second.legs - first.legs),
+        trunk=first.trunk + of_trunk * (second.trunk - first.trunk),
+        arms=first.arms + of_side * (second.arms - first.arms),
+        legs=first.legs + of_side * (second.legs - first.legs),
     )
 
 

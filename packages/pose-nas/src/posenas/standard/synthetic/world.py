@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from posenas.standard.synthetic.pose import Array
 
-STILL, KEY_POSE, LOOKS = range(3)
-"""The independent streams of random numbers of one scene."""
+STILL, KEY_POSE, LOOKS, MOTION, CAMERA, PASSERS, CUTS, FRAME = range(8)
+"""The independent streams of random numbers of one scene, or of one video."""
 
 
 @dataclass(frozen=True)
