@@ -67,16 +67,9 @@ def rotation(x: Array | float, y: Array | float, z: Array | float) -> Array:
         y: angle in radians.
         z: angle in radians.
     """
-    x, y, z = np.broadcast_arrays(x, y, z)
-    cos_x, sin_x, cos_y, sin_y, cos_z, sin_z = (
-        np.cos(x),
-        np.sin(x),
-        np.cos(y),
-        np.sin(y),
-        np.cos(z),
-        np.sin(z),
-    )
-    matrix = np.empty((*x.shape, 3, 3))
+    cos_x, sin_x, cos_y, sin_y = np.cos(x), np.sin(x), np.cos(y), np.sin(y)
+    cos_z, sin_z = np.cos(z), np.sin(z)
+    matrix = np.empty((*np.broadcast(x, y, z).shape, 3, 3))
     matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 0, 2] = cos_z * cos_y, -sin_z, cos_z * sin_y
     turned_x, turned_z = sin_z * cos_y, sin_z * sin_y
     matrix[..., 1, 0], matrix[..., 2, 0] = cos_x * turned_x + sin_x * sin_y, sin_x * turned_x - cos_x * sin_y

@@ -31,6 +31,9 @@ class Spoiling:
 UNSPOILT = Spoiling()
 """The spoiling of a clear picture: none."""
 
+_LONGEST_STREAK = 8.0
+"""The pixels of the longest line along which a picture is smeared in its full size."""
+
 
 def photograph(
     image: NDArray[np.uint8], rng: np.random.Generator, noise: np.random.Generator, *, spoiling: Spoiling
@@ -60,9 +63,7 @@ def photograph(
 
 
 def _spoilt(image: NDArray[np.uint8], spoiling: Spoiling) -> NDArray[np.uint8]:
-    spoilt = image
-    if any(spoiling.streak):
-        spoilt = cv2.filter2D(spoilt, -1, _streak(np.array(spoiling.streak)))
+    spoilt = _smeared(image, np.array(spoiling.streak)) if any(spoiling.streak) else image
     if spoiling.softness:
         spoilt = cv2.GaussianBlur(spoilt, (0, 0), spoiling.softness)
     if spoiling.haze:
@@ -71,9 +72,20 @@ def _spoilt(image: NDArray[np.uint8], spoiling: Spoiling) -> NDArray[np.uint8]:
     return np.asarray(spoilt, dtype=np.uint8)
 
 
-def _streak(pixels: Array) -> Array:
+def _smeared(image: NDArray[np.uint8], streak: Array) -> NDArray[np.uint8]:
+    """Return an image smeared along a line; a long line smears a smaller image, which costs less."""
+    height, width = image.shape[:2]
+    smaller = max(float(np.abs(streak).max()) / _LONGEST_STREAK, 1.0)
+    size = (max(round(width / smaller), 1), max(round(height / smaller), 1))
+    small = cv2.filter2D(
+        cv2.resize(image, size, interpolation=cv2.INTER_AREA), -1, _line(streak / smaller)
+    )
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def _line(pixels: Array) -> Array:
     """Return the kernel that smears a picture along a line about each pixel: (n, n), n odd."""
-    radius = int(np.ceil(np.abs(pixels).max() / 2.0)) + 1
+    radius = int(np.ceil(np.abs(pixels).max() / 2.0))
     kernel = np.zeros((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
     ends = np.round(16.0 * (radius + np.array([-0.5, 0.5])[:, None] * pixels)).astype(np.int32)
     cv2.polylines(kernel, [ends], False, 255, 1, cv2.LINE_AA, 4)
