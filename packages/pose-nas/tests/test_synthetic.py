@@ -265,37 +265,6 @@ def test_what_is_behind_somebody_is_hidden() -> None:
     assert (seen[:, 1, 10] == 0).all()
 
 
-def test_time_moves_people_smoothly_and_the_drawing_follows() -> None:
-    def keypoints(scene: Scenes) -> np.ndarray:
-        return scene.keypoints[:, 0, :17, :2]
-
-    indices = range(20)
-    start = keypoints(scenes(WORLD, indices, 0.0))
-    np.testing.assert_allclose(keypoints(scenes(WORLD, indices, 1e-9)), start, atol=1e-3)
-    path = np.stack([keypoints(scenes(WORLD, indices, 0.04 * frame)) for frame in range(60)])
-    steps = np.linalg.norm(np.diff(path, axis=0), axis=-1)
-    assert steps.max() < 40.0
-    assert np.median(steps) < 4.0
-    assert np.linalg.norm(path[20] - start, axis=-1).mean() > 5.0
-    before, soon, late = (picture(WORLD, 3, time).astype(float) for time in (0.0, 0.02, 0.7))
-    assert 0.0 < np.abs(soon - before).mean() < 0.5 * np.abs(late - before).mean()
-
-
-def test_people_are_drawn_where_their_keypoints_are() -> None:
-    """Pixels change inside the boxes of the people who move, and hardly elsewhere."""
-    moved, unmoved = [], []
-    for number in range(8):
-        at_rest, later = (scenes(WORLD, [number], time) for time in (0.0, 0.3))
-        change = np.abs(picture(WORLD, number, 0.3).astype(float) - picture(WORLD, number)).max(axis=-1) > 40
-        inside = np.zeros_like(change)
-        for scene in (at_rest, later):
-            for left, top, right, bottom in scene.extent[scene.wanted].round().astype(int).clip(0):
-                inside[top : bottom + 1, left : right + 1] = True
-        moved.append(change[inside].mean())
-        unmoved.append(change[~inside].mean())
-    assert np.mean(moved) > 3 * np.mean(unmoved)
-
-
 def test_a_region_is_labelled_where_half_of_it_is_visible_and_not_at_all_elsewhere() -> None:
     dataset = replace(SMALL, points=133, train_images=120)
     scene = scenes(World(0, 0, 240, 320, 2), range(120))

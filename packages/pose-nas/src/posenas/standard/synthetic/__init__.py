@@ -1,6 +1,7 @@
-"""Drawn people: scenes that are a function of a seed, an index and a time.
+"""Drawn people: scenes that are a function of a seed and an index, in videos also of a time.
 
-`habits` and `pose` give joint angles; `anatomy` and `body` make them points in space. `placement` and `scene`
-put people and objects before a camera; `visibility` tells what hides what. `looks` dresses people, and
-`shapes`, `person`, `head`, `backdrop` and `picture` draw everything.
+`habits` and `pose` give joint angles; `anatomy` and `body` make them points in space. `placement`, `cast` and
+`scene` put people and objects before a camera; `visibility` and `labels` tell what a picture shows of them.
+`looks` dresses people, and `shapes`, `person`, `head`, `backdrop`, `photograph` and `picture` draw everything.
+`motion`, `gait` and `camera` move people and camera; `video` cuts shots and spoils frames.
 """

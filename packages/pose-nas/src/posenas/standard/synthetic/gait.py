@@ -6,8 +6,8 @@ import numpy as np
 
 from posenas.standard.synthetic.pose import Array, JointAngles
 
-_LEG = 0.49
-"""The length of a leg in statures."""
+_LEG = 0.68
+"""The length in statures of a leg and of the foot on which it rolls forward."""
 
 
 def strides(pose: JointAngles, cycles: Array, period: Array, *, vigour: Array) -> JointAngles:
@@ -69,13 +69,18 @@ def _arms(arms: Array, turns: Array, reach: Array, run: Array) -> Array:
 
 
 def _legs(turns: Array, reach: Array, run: Array) -> Array:
-    """Return legs: the knee bends while the leg swings forward, the foot pushes off before."""
+    """Return legs: the knee bends while the leg swings forward, the foot pushes off before, and else is flat."""
     swinging = np.square(0.5 + 0.5 * np.cos(turns + 0.6))
-    pushing = np.square(0.5 + 0.5 * np.cos(turns + 1.5))
+    pushing = np.square(0.5 + 0.5 * np.cos(turns + 1.3))
     legs = np.zeros((*turns.shape, 5))
-    legs[..., 0] = 0.08 + reach * np.sin(turns) + 0.2 * run * swinging
+    legs[..., 0] = 0.08 + reach * _steady(turns) + 0.2 * run * swinging
     legs[..., 1] = 0.03
     legs[..., 2] = 0.08
     legs[..., 3] = 0.10 + (0.9 + 0.6 * run) * swinging
-    legs[..., 4] = 0.06 - 0.35 * pushing
+    legs[..., 4] = np.clip(legs[..., 3] - legs[..., 0] - 0.5 * pushing, -0.5, 0.35)
     return legs
+
+
+def _steady(turns: Array) -> Array:
+    """Return a swing between -1 and 1 whose speed hardly changes, as that of a foot on the ground."""
+    return np.asarray(0.9 * (np.sin(turns) - np.sin(3.0 * turns) / 9.0))

@@ -107,7 +107,7 @@ def move(manner: Manners, seconds: Array) -> Move:
 
 def _posing(manner: Manners, seconds: Array) -> JointAngles:
     """Return poses on the way from key to key, or from the first to the second and back."""
-    beats = seconds / (0.75 - 0.4 * manner.pace) + manner.phase
+    beats = seconds / (0.9 - 0.45 * manner.pace) + manner.phase
     exercises = manner.kind < 0.6
     first = np.floor(beats).astype(np.int64) % np.where(exercises, 2, _KEYS)
     second = (first + 1) % np.where(exercises, 2, _KEYS)

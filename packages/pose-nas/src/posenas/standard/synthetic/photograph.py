@@ -31,6 +31,8 @@ class Spoiling:
 UNSPOILT = Spoiling()
 """The spoiling of a clear picture: none."""
 
+_HAZE = 120.0
+"""The grey of haze, from 0 to 255."""
 _LONGEST_STREAK = 8.0
 """The pixels of the longest line along which a picture is smeared in its full size."""
 
@@ -67,8 +69,7 @@ def _spoilt(image: NDArray[np.uint8], spoiling: Spoiling) -> NDArray[np.uint8]:
     if spoiling.softness:
         spoilt = cv2.GaussianBlur(spoilt, (0, 0), spoiling.softness)
     if spoiling.haze:
-        grey = spoiling.haze * cv2.mean(spoilt)[0]
-        spoilt = cv2.convertScaleAbs(spoilt, alpha=1.0 - spoiling.haze, beta=grey)
+        spoilt = cv2.convertScaleAbs(spoilt, alpha=1.0 - spoiling.haze, beta=_HAZE * spoiling.haze)
     return np.asarray(spoilt, dtype=np.uint8)
 
 

@@ -98,9 +98,9 @@ def _still_pose(world: World, indices: Sequence[int]) -> JointAngles:
 def _walked(cast: Cast, body: Body, way: Array, world: World) -> Cast:
     """Return the people where they have gone, with the lowest point of their bodies still on the ground.
 
-    Who comes nearer grows, and moves away from the middle of the picture.
+    Who comes nearer grows, and moves away from the middle of the picture. Who lies stays there.
     """
-    up, forward = cast.root[..., 1], cast.root[..., 2]
+    up, forward = cast.root[..., 1], cast.root[..., 2] * (cast.root[..., 1, 1] > 0.7)[..., None]
     lift = _lowest(cast.started, up) - _lowest(body, up)
     gone = way[..., None] * forward + lift[..., None] * up
     most = 0.5 * cast.distance
