@@ -14,9 +14,8 @@ from posenas.contract.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
 from posenas.contract.samples import Person, Sample
 from posenas.standard.synthetic.body import Build, posed_body, rotation
 from posenas.standard.synthetic.dataset import SyntheticDataset
-from posenas.standard.synthetic.picture import picture
 from posenas.standard.synthetic.pose import JointAngles
-from posenas.standard.synthetic.scene import Scenes, scenes
+from posenas.standard.synthetic.scene import scenes
 from posenas.standard.synthetic.visibility import visibility
 from posenas.standard.synthetic.world import World
 

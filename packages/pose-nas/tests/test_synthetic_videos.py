@@ -1,4 +1,4 @@
-"""The drawn videos: the same frames in any order, people who move smoothly, and keypoints where they are drawn."""
+"""The drawn videos: the same frames in any order, smooth motion, and keypoints where they are drawn."""
 
 from __future__ import annotations
 
@@ -195,8 +195,11 @@ def off_centre(sample: Sample, keypoint: int, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize(
     ("frames", "motion", "hard_frames"),
-    [pytest.param(1, 1.0, 0.0, id="pictures"), pytest.param(24, 1.0, 0.0, id="frames")]
-    + [pytest.param(24, 0.01, 1.0, id="hard frames")],
+    [
+        pytest.param(1, 1.0, 0.0, id="pictures"),
+        pytest.param(24, 1.0, 0.0, id="frames"),
+        pytest.param(24, 0.01, 1.0, id="hard frames"),
+    ],
 )
 def test_keypoints_lie_where_they_are_drawn(
     monkeypatch: pytest.MonkeyPatch, frames: int, motion: float, hard_frames: float

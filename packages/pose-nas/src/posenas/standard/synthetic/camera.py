@@ -95,4 +95,6 @@ def passing(
     centre = np.concatenate([across, down], axis=-1)
     turn = np.where(pole, 0.1, 0.8) * (draws[:, 5:6] - 0.5)
     there = draws[:, 6:7] < 0.5
-    return outlines(centre[:, None], half[:, None], turn[:, None], round_ones=draws[:, None, 7:8] < 0.5), there
+    return outlines(
+        centre[:, None], half[:, None], turn[:, None], round_ones=draws[:, None, 7:8] < 0.5
+    ), there

@@ -127,9 +127,7 @@ def _pictures(world: World, indices: Sequence[int], keypoints: KeypointSet) -> l
     ]
 
 
-def _frames(
-    filming: Filming, indices: Sequence[int], keypoints: KeypointSet, *, length: int
-) -> list[Sample]:
+def _frames(filming: Filming, indices: Sequence[int], keypoints: KeypointSet, *, length: int) -> list[Sample]:
     """Return frames of videos of a length, which follow each other."""
     world, places = filming.world, [divmod(index, length) for index in indices]
     moments = [moment(filming, video, frame) for video, frame in places]

@@ -69,7 +69,7 @@ def _arms(arms: Array, turns: Array, reach: Array, run: Array) -> Array:
 
 
 def _legs(turns: Array, reach: Array, run: Array) -> Array:
-    """Return legs: the knee bends while the leg swings forward, the foot pushes off before, and else is flat."""
+    """Return legs whose knees bend in swinging forward, and whose feet push off before that and else are flat."""
     swinging = np.square(0.5 + 0.5 * np.cos(turns + 0.6))
     pushing = np.square(0.5 + 0.5 * np.cos(turns + 1.3))
     legs = np.zeros((*turns.shape, 5))

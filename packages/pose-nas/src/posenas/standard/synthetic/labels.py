@@ -18,7 +18,7 @@ from posenas.standard.synthetic.world import World, inside_picture
 _AREA_OF_BOX = 0.53
 """The share of a person's box that a segment fills, as COCO's tools take it where there is no segment."""
 _LEAST_INSIDE = 3
-"""The fewest of a person's 17 keypoints that must be in the picture: who leaves a video is annotated till then."""
+"""The fewest of 17 keypoints that must be in the picture: who leaves a video is annotated till then."""
 
 
 def labelled_people(

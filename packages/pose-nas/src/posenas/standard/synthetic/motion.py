@@ -81,7 +81,7 @@ def manners(world: World, indices: Sequence[int]) -> Manners:
     traits = np.moveaxis(np.stack([rng.random((world.max_people, 9)) for rng in rngs]), -1, 0)
     choices = np.stack([rng.random((world.max_people, _KEYS, CHOICES)) for rng in rngs])
     normals = np.stack([rng.standard_normal((world.max_people, _KEYS, NORMALS)) for rng in rngs])
-    return Manners(*traits, keys=joint_angles(choices, normals))
+    return Manners(*traits, joint_angles(choices, normals))
 
 
 def move(manner: Manners, seconds: Array) -> Move:

@@ -65,7 +65,9 @@ def photograph(
 
 
 def _spoilt(image: NDArray[np.uint8], spoiling: Spoiling) -> NDArray[np.uint8]:
-    spoilt = _smeared(image, np.array(spoiling.streak)) if any(spoiling.streak) else image
+    spoilt: cv2.typing.MatLike = image
+    if any(spoiling.streak):
+        spoilt = _smeared(image, np.array(spoiling.streak))
     if spoiling.softness:
         spoilt = cv2.GaussianBlur(spoilt, (0, 0), spoiling.softness)
     if spoiling.haze:
@@ -78,9 +80,7 @@ def _smeared(image: NDArray[np.uint8], streak: Array) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     smaller = max(float(np.abs(streak).max()) / _LONGEST_STREAK, 1.0)
     size = (max(round(width / smaller), 1), max(round(height / smaller), 1))
-    small = cv2.filter2D(
-        cv2.resize(image, size, interpolation=cv2.INTER_AREA), -1, _line(streak / smaller)
-    )
+    small = cv2.filter2D(cv2.resize(image, size, interpolation=cv2.INTER_AREA), -1, _line(streak / smaller))
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
