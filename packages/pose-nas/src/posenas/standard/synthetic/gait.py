@@ -69,7 +69,7 @@ def _arms(arms: Array, turns: Array, reach: Array, run: Array) -> Array:
 
 
 def _legs(turns: Array, reach: Array, run: Array) -> Array:
-    """Return legs whose knees bend in swinging forward, and whose feet push off before that and else are flat."""
+    """Return legs whose knees bend while they swing forward; feet are flat, and push off before that."""
     swinging = np.square(0.5 + 0.5 * np.cos(turns + 0.6))
     pushing = np.square(0.5 + 0.5 * np.cos(turns + 1.3))
     legs = np.zeros((*turns.shape, 5))

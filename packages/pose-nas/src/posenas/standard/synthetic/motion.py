@@ -1,7 +1,7 @@
 """Motion: how people move through a shot of a video, as a function of the seconds since it began.
 
-A third walk or run and mostly cross the picture, some repeat an exercise, and the rest go from pose to pose.
-Everybody's head turns and everybody sways.
+Two of five walk or run, mostly across the picture; some repeat an exercise; the rest go from pose to pose.
+Everybody's head turns, and everybody sways.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ _TURN = 2.0 * np.pi
 
 @dataclass(frozen=True)
 class Manners:
-    """The ways in which people move: uniform numbers in [0, 1), each (S, M), and their key poses.
+    """The ways in which people move: key poses, and uniform numbers in [0, 1), each (S, M).
 
     Attributes:
+        keys: (S, M, 4) key poses.
         kind: below 0.4 walks, below 0.6 exercises, else goes from pose to pose.
         pace: how fast they are.
         phase: where in their cycle they begin.
@@ -35,9 +36,9 @@ class Manners:
         wave: how fast the arms wave.
         gaze: how the head turns.
         sway: how the body turns.
-        keys: (S, M, 4) key poses.
     """
 
+    keys: JointAngles
     kind: Array
     pace: Array
     phase: Array
@@ -47,7 +48,6 @@ class Manners:
     wave: Array
     gaze: Array
     sway: Array
-    keys: JointAngles
 
     @property
     def walks(self) -> NDArray[np.bool_]:
@@ -81,7 +81,7 @@ def manners(world: World, indices: Sequence[int]) -> Manners:
     traits = np.moveaxis(np.stack([rng.random((world.max_people, 9)) for rng in rngs]), -1, 0)
     choices = np.stack([rng.random((world.max_people, _KEYS, CHOICES)) for rng in rngs])
     normals = np.stack([rng.standard_normal((world.max_people, _KEYS, NORMALS)) for rng in rngs])
-    return Manners(*traits, joint_angles(choices, normals))
+    return Manners(joint_angles(choices, normals), *traits)
 
 
 def move(manner: Manners, seconds: Array) -> Move:

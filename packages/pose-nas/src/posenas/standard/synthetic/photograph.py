@@ -13,7 +13,7 @@ from posenas.standard.synthetic.pose import Array
 
 @dataclass(frozen=True)
 class Spoiling:
-    """Something that makes a frame hard to read.
+    """A hardship of one frame, which makes it hard to read.
 
     Attributes:
         streak: (x, y) pixels by which the camera jerks while it is exposed.
