@@ -94,7 +94,7 @@ def passing(
     down = np.where(pole, 0.5 * world.height, height + size * (0.5 * draws[:, 4:5] - 0.35))
     centre = np.concatenate([across, down], axis=-1)
     turn = np.where(pole, 0.1, 0.8) * (draws[:, 5:6] - 0.5)
-    there = draws[:, 6:7] < 0.5
+    there = draws[:, 6:7] < 0.65
     return outlines(
         centre[:, None], half[:, None], turn[:, None], round_ones=draws[:, None, 7:8] < 0.5
     ), there

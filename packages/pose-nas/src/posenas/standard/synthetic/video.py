@@ -96,10 +96,10 @@ def _hardship(world: World, rng: np.random.Generator) -> tuple[float, Spoiling]:
     size = float(min(world.height, world.width))
     kind = rng.integers(4)
     if kind == 0:
-        return rng.uniform(1.0, 3.0), UNSPOILT
+        return rng.uniform(2.0, 4.0), UNSPOILT
     if kind == 1:
-        angle, length = rng.uniform(0.0, 2.0 * np.pi), size * rng.uniform(0.03, 0.09)
+        angle, length = rng.uniform(0.0, 2.0 * np.pi), size * rng.uniform(0.06, 0.16)
         return 0.0, Spoiling(streak=(length * np.cos(angle), length * np.sin(angle)))
     if kind == 2:
-        return 0.0, Spoiling(softness=size * rng.uniform(0.008, 0.02))
-    return 0.0, Spoiling(haze=rng.uniform(0.6, 0.88), grain=rng.uniform(0.05, 0.2))
+        return 0.0, Spoiling(softness=size * rng.uniform(0.015, 0.035))
+    return 0.0, Spoiling(haze=rng.uniform(0.7, 0.92), grain=rng.uniform(0.1, 0.3))
