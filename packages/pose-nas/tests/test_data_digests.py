@@ -30,3 +30,19 @@ def test_digests_cover_the_boxes_and_the_names_of_regions() -> None:
     boxes = ({}, {"head": box}, {"face": box}, {"face": (1.0, 2.0, 3.0, 5.0)}, {"face": box, "head": box})
     assert len({digest(replace(SOMEONE, regions=regions)) for regions in boxes}) == len(boxes)
     assert keypoints_digest(replace(COCO_WHOLEBODY_133, regions={})) != keypoints_digest(COCO_WHOLEBODY_133)
+
+
+def test_digests_cover_videos_and_tracks() -> None:
+    sample = Sample(3, FileImage(Path("a.jpg")), 40, 30, (SOMEONE,))
+    square = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0]])
+    others = [
+        sample,
+        replace(sample, video="a"),
+        replace(sample, video="b"),
+        replace(sample, video="a", frame=1),
+        replace(sample, ignored=(square,)),
+        replace(sample, ignored=(square + 1,)),
+        replace(sample, people=(replace(SOMEONE, track=0),)),
+        replace(sample, people=(replace(SOMEONE, track=1),)),
+    ]
+    assert len({annotations_digest([each]) for each in others}) == len(others)

@@ -53,7 +53,7 @@ class Person:
         id: the annotation's id; 0 where it has none.
         regions: (x, y, width, height) in pixels of the regions that are annotated and valid, by their names
             in the keypoint set. `head` is the head's box in any set; it is the scale of PCKh.
-        track: who the person is through a video; None where that is not known.
+        track: the number of the person in its video, the same in all frames; None where nobody tells it.
     """
 
     box: tuple[float, float, float, float]
@@ -77,8 +77,10 @@ class Sample:
         people: everybody annotated in the image.
         crowd_index: CrowdPose's measure of how crowded the image is, where its file tells it.
         file_id: the id in the annotation file where that is no 64-bit number; None where it is `id`.
-        video: name of the video that the image is a frame of; None for a single image.
-        frame: number of the frame in its video, from 0; None for a single image.
+        video: the name of the video that the image is a frame of; None where it is of none.
+        frame: the number of the frame in its video, which frames ascend by; None where it is of none.
+        ignored: (M, 2) corners in pixels, M >= 3, of each polygon in which people may not be annotated. What
+            is predicted there is neither right nor wrong, to evaluators that read it.
     """
 
     id: int
@@ -90,6 +92,7 @@ class Sample:
     file_id: FileId | None = None
     video: str | None = None
     frame: int | None = None
+    ignored: tuple[NDArray[np.float64], ...] = ()
 
     @property
     def written_id(self) -> FileId:

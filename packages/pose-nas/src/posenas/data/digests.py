@@ -35,16 +35,27 @@ def annotations_digest(samples: Sequence[Sample]) -> str:
     for sample in samples:
         fields = (sample.written_id, sample.width, sample.height, sample.crowd_index, len(sample.people))
         digest.update(repr(fields).encode())
+        digest.update(_of_video(sample))
         for person in sample.people:
             digest.update(_person(person))
         people += len(sample.people)
     return f"{people} people, {digest.hexdigest()[:_DIGITS]}"
 
 
+def _of_video(sample: Sample) -> bytes:
+    """Return what only frames of videos have; nothing of others, whose digests stay those of older runs."""
+    if sample.video is None and sample.frame is None and not sample.ignored:
+        return b""
+    corners = b"".join(np.ascontiguousarray(each, dtype=np.float64).tobytes() for each in sample.ignored)
+    sizes = tuple(len(each) for each in sample.ignored)
+    return repr((sample.video, sample.frame, sizes)).encode() + corners
+
+
 def _person(person: Person) -> bytes:
     numbers = array("d", (*person.box, person.area, *chain(*person.regions.values())))
     keypoints = np.ascontiguousarray(person.keypoints, dtype=np.float64)
-    words = " ".join((repr(person.id), repr(person.crowd), *person.regions))
+    tracks = () if person.track is None else (f"track {person.track}",)
+    words = " ".join((repr(person.id), repr(person.crowd), *person.regions, *tracks))
     return words.encode() + numbers.tobytes() + keypoints.tobytes()
 
 
