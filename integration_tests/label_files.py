@@ -1,13 +1,16 @@
-"""Drawn people as text files: of ultralytics' form, and as DeepLabCut's table for many pictures."""
+"""Drawn people as label files: ultralytics', DeepLabCut's table for many pictures, and PoseTrack's videos."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
+from posenas.contract.keypoint_sets import POSETRACK_17
 from posenas.contract.keypoints import KeypointSet
-from posenas.contract.samples import Sample
+from posenas.contract.samples import Person, Sample
 from posenas.standard.synthetic.dataset import SyntheticDataset
 
 
@@ -71,3 +74,47 @@ def write_collected(root: Path, *, images: int = 4) -> Path:
     file = folder / "CollectedData_drawn.csv"
     file.write_text("\n".join(map(",".join, lines)) + "\n")
     return file
+
+
+def write_videos(root: Path, *, frames: int = 4) -> None:
+    """Writes a video of `frames` frames for train, and one of 6 for val, in PoseTrack 2018's folders."""
+    drawn = SyntheticDataset(train_images=frames, val_images=6)
+    for place, split in enumerate(drawn.splits()):
+        samples = drawn.split(split)
+        folder = root / "images" / split / f"00000{place}_drawn"
+        folder.mkdir(parents=True)
+        names = [f"images/{split}/{folder.name}/{number:06}.jpg" for number in range(len(samples))]
+        for name, sample in zip(names, samples, strict=True):
+            cv2.imwrite(str(root / name), cv2.cvtColor(sample.source.read(), cv2.COLOR_RGB2BGR))
+        file = root / "annotations" / split / f"{folder.name}.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(_video(samples, names, first=1000 * place, keypoints=drawn.keypoints())))
+
+
+def _video(
+    samples: Sequence[Sample], names: Sequence[str], *, first: int, keypoints: KeypointSet
+) -> dict[str, object]:
+    images = [
+        {"id": first + number, "file_name": name, "width": sample.width, "height": sample.height}
+        | {"is_labeled": True, "nframes": len(samples)}
+        for number, (name, sample) in enumerate(zip(names, samples, strict=True))
+    ]
+    annotations = [
+        {"id": 100 * (first + number) + track, "image_id": first + number, "track_id": track}
+        | {"category_id": 1, "bbox": list(person.box), "keypoints": _tracked(person, keypoints)}
+        | {"bbox_head": [*person.box[:2], person.box[2] / 4, person.box[3] / 6]}
+        for number, sample in enumerate(samples)
+        for track, person in enumerate(sample.people)
+    ]
+    category = {"id": 1, "name": "person", "keypoints": list(POSETRACK_17.names)}
+    return {"categories": [category], "images": images, "annotations": annotations}
+
+
+def _tracked(person: Person, keypoints: KeypointSet) -> list[float]:
+    """The keypoints of PoseTrack's file; those that a drawn person lacks are not labelled."""
+    rows = np.zeros((len(POSETRACK_17), 3))
+    for row, name in zip(rows, POSETRACK_17.names, strict=True):
+        if name in keypoints.names and not name.endswith("ear"):
+            row[:] = person.keypoints[keypoints.names.index(name)]
+            row[2] = row[2] > 0
+    return [float(value) for value in rows.ravel()]

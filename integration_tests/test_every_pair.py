@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import pytest
 from installed_matrix import installed_matrix
-from label_files import write_collected, write_labels
+from label_files import write_collected, write_labels, write_videos
 from posenas.composing.loading import load
 from posenas.composing.plugins import find_plugins
 from posenas.contract.components import WeightSharing
@@ -47,17 +47,20 @@ def covering(combinations: Iterable[tuple[str, ...]], together: int = 2) -> list
 POSSIBLE = list(itertools.product(*NAMES.values()))
 OF_FACES_AND_HANDS = ("hand", "nme", "wholebody")
 """Evaluators that need keypoints of faces and hands; the drawn people have them by an option."""
+OF_HEADS = ("pckh", "posetrack")
+"""Evaluators that need the size of heads."""
 ZOOMING = ("zoom",)
 """Heads that need them."""
 
 NOT_FOR: dict[str, tuple[str, ...]] = {
     "coco": OF_FACES_AND_HANDS,
-    "sleap": (*OF_FACES_AND_HANDS, "pckh"),
-    "yolo": (*OF_FACES_AND_HANDS, "pckh"),
-    "synthetic": ("pckh",),
-    "cocowholebody": ("pckh",),
-    "wbf": ("hand", "pck", "pckh", "wholebody"),
-    "wbh": ("nme", "pck", "pckh", "wholebody"),
+    "posetrack18": OF_FACES_AND_HANDS,
+    "sleap": (*OF_FACES_AND_HANDS, *OF_HEADS),
+    "yolo": (*OF_FACES_AND_HANDS, *OF_HEADS),
+    "synthetic": OF_HEADS,
+    "cocowholebody": OF_HEADS,
+    "wbf": ("hand", "pck", "wholebody", *OF_HEADS),
+    "wbh": ("nme", "pck", "wholebody", *OF_HEADS),
 }
 """The evaluators that lack keypoints or boxes that they need, by the dataset."""
 
@@ -93,7 +96,7 @@ REFUSED: dict[str, str] = (
     | {
         " ".join(each): "head zoom looks closely at regions face and hand"
         for each in POSSIBLE
-        if "zoom" in each and each[-2] in ("coco", "sleap", "wbf", "wbh", "yolo")
+        if "zoom" in each and each[-2] in ("coco", "posetrack18", "sleap", "wbf", "wbh", "yolo")
     }
     | {
         " ".join(each): "space 'yolo': no level at 1/4 of the image or finer"
@@ -128,7 +131,9 @@ def roots(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, 
     write_labels(yolo, train_images=16, val_images=6)
     sleap = tmp_path_factory.mktemp("sleap")
     write_collected(sleap, images=16)
-    return {"coco": coco, "sleap": sleap, "yolo": yolo} | dict.fromkeys(
+    videos = tmp_path_factory.mktemp("videos")
+    write_videos(videos, frames=16)
+    return {"coco": coco, "posetrack18": videos, "sleap": sleap, "yolo": yolo} | dict.fromkeys(
         ("cocowholebody", "wbf", "wbh"), whole_bodies
     )
 

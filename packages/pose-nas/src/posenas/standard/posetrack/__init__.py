@@ -1,0 +1,1 @@
+"""The dataset `posetrack18`: people followed through videos, in PoseTrack 2018's files."""
