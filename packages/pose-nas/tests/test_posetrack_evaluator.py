@@ -42,7 +42,7 @@ class NoImage:
 
 def literal(predictions: Predictions, truth: GroundTruth) -> dict[str, float]:
     """The AP of each keypoint that is labelled at least once, counted one by one."""
-    found: list[list[tuple[float, int, bool]]] = [[] for _ in range(K)]
+    found: list[list[tuple[float, bool]]] = [[] for _ in range(K)]
     total = [0] * K
     for sample in truth.samples:
         annotated = [person for person in sample.people if not person.crowd]
@@ -55,8 +55,8 @@ def literal(predictions: Predictions, truth: GroundTruth) -> dict[str, float]:
                 polygons.append([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
         people = [literal_person(person, polygons) for person in annotated]
         people = [each for each in people if each is not None]
-        poses, rows = [], []
-        for row in range(len(predictions.image_ids)):
+        poses = []
+        for row in surest_first(predictions):
             if predictions.image_ids[row] == sample.id:
                 pose: dict[int, tuple[float, float, float]] = {}
                 for k in range(K):
@@ -64,7 +64,6 @@ def literal(predictions: Predictions, truth: GroundTruth) -> dict[str, float]:
                     if math.isfinite(x) and math.isfinite(y) and not in_any((x, y), polygons):
                         pose[k] = (x, y, float(predictions.keypoint_scores[row, k]))
                 poses.append(pose)
-                rows.append(row)
         matched = literal_matches(poses, people)
         for index, pose in enumerate(poses):
             for k, (x, y, score) in pose.items():
@@ -72,7 +71,7 @@ def literal(predictions: Predictions, truth: GroundTruth) -> dict[str, float]:
                 if whose is not None:
                     points, head = people[whose]
                     right = k in points and near((x, y), points[k], head)
-                found[k].append((score, rows[index], right))
+                found[k].append((score, right))
         for points, _ in people:
             for k in points:
                 total[k] += 1
@@ -124,14 +123,23 @@ def literal_matches(poses: Sequence[Any], people: Sequence[Any]) -> list[int | N
     return matched
 
 
-def literal_precision(found: list[tuple[float, int, bool]], total: int) -> float:
-    """Precision and recall after each detection, made to fall, and the area of the steps."""
-    ordered = sorted(found, key=lambda each: (-each[0], each[1]))  # of equals the first prediction
-    recalls, precisions, hits = [0.0], [0.0], 0
-    for count, (_, _, right) in enumerate(ordered, 1):
-        hits += right
-        recalls.append(hits / total)
-        precisions.append(hits / count)
+def surest_first(predictions: Predictions) -> list[int]:
+    """The rows of poses by their mean score of keypoints, their own score, and the place of the nose."""
+    rows = []
+    for row, pose in enumerate(predictions.keypoints):
+        mean = sum(predictions.keypoint_scores[row].tolist()) / K
+        x, y = (math.inf if math.isnan(value) else value for value in pose[0].tolist())
+        rows.append((-mean, -float(predictions.scores[row]), x, y, row))
+    return [row[-1] for row in sorted(rows)]
+
+
+def literal_precision(found: list[tuple[float, bool]], total: int) -> float:
+    """Precision and recall at each score as threshold, made to fall, and the area of the steps."""
+    recalls, precisions = [0.0], [0.0]
+    for threshold in sorted({score for score, _ in found}, reverse=True):
+        above = [right for score, right in found if score >= threshold]
+        recalls.append(sum(above) / total)
+        precisions.append(sum(above) / len(above))
     area = 0.0
     for index in range(1, len(recalls)):
         area += (recalls[index] - recalls[index - 1]) * max(precisions[index:])
@@ -173,9 +181,11 @@ def random_problem(rng: np.random.Generator) -> tuple[Predictions, GroundTruth]:
             rows.append((number, random_pose(rng, people)))
     rows = [rows[index] for index in rng.permutation(len(rows))]
     keypoints = np.array([pose for _, pose in rows], dtype=np.float64).reshape(-1, K, 2)
-    scores = rng.integers(0, 6, keypoints.shape[:2]) / 5
+    scores = rng.integers(0, 9, keypoints.shape[:2]) / 8  # eighths, whose means are exact
     image_ids = np.array([number for number, _ in rows], dtype=np.int64)
-    return Predictions(image_ids, keypoints, scores, np.ones(len(rows))), GroundTruth(POSETRACK_15, samples)
+    return Predictions(image_ids, keypoints, scores, rng.random(len(rows))), GroundTruth(
+        POSETRACK_15, samples
+    )
 
 
 def random_person(rng: np.random.Generator) -> Person:
@@ -213,6 +223,15 @@ def test_equals_a_literal_count(seed: int) -> None:
     for name, joints in GROUPS.items():
         known = [expected[joint] for joint in joints if joint in expected]
         assert evaluation.metrics[name] == pytest.approx(sum(known) / len(known), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_poses_does_not_matter(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    predictions, truth = random_problem(rng)
+    doubled = predictions.chosen(np.repeat(np.arange(len(predictions.scores)), 2))
+    other = doubled.chosen(rng.permutation(len(doubled.scores)))
+    assert PoseTrackEvaluator().evaluate(doubled, truth) == PoseTrackEvaluator().evaluate(other, truth)
 
 
 def test_random_cases_hold_what_they_should() -> None:
@@ -300,8 +319,12 @@ def test_frames_count_together() -> None:
 
 def test_a_pose_serves_one_person_and_a_person_one_pose() -> None:
     assert score(predict(POSE), frame(person(), person(2.0))) == 0.5
-    assert score(predict(POSE, POSE), frame(person())) == 1
-    assert score(predict(POSE, POSE, scores=[0.1, 0.9]), frame(person())) == 0.5
+    assert score(predict(POSE, POSE, scores=[0.1, 0.9]), frame(person())) == 1
+
+
+def test_equal_scores_count_at_once() -> None:
+    assert score(predict(POSE, POSE), frame(person())) == 0.5
+    assert score(predict(moved(POSE, 0, 200), POSE), frame(person())) == 0.5
 
 
 def test_frames_without_anybody_do_not_count() -> None:

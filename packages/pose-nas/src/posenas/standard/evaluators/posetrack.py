@@ -33,12 +33,12 @@ class PoseTrackEvaluator:
 
     A predicted keypoint is correct if it is at most half a head size from the truth of the person that its
     pose is matched with. A pose's best person is the one of whose labelled keypoints it has the largest share
-    correct, and of the poses with one best person the best one is matched; of equals it is the first person
-    or pose. A pose without any correct keypoint is not matched, and all its keypoints are wrong. A keypoint
-    that is NaN is not predicted.
+    correct, and of the poses with one best person the best one is matched; of equals it is the first person,
+    or the surest pose by its keypoints. A pose without any correct keypoint is not matched, and all its
+    keypoints are wrong. A keypoint that is NaN is not predicted.
 
     Precision is by the keypoints' scores, over all frames together; the AP of a keypoint is the area under
-    the highest precision at each recall or above. Of equal scores the first predictions count first.
+    the highest precision at each recall or above. Keypoints with equal scores count at once.
 
     What lies inside ignore regions and crowds' boxes, predicted or true, does not count, and frames in which
     nobody is annotated do not either. A head's size is 0.6 of the diagonal of its box; without a box it is
@@ -67,7 +67,7 @@ class PoseTrackEvaluator:
         check_predictions(predictions, truth)
         regions = {sample.id: ignored_regions(sample) for sample in truth.samples}
         people = _measured(truth, regions)
-        poses = predictions.chosen(np.isin(predictions.image_ids, _annotated(truth)))
+        poses = _surest_first(predictions.chosen(np.isin(predictions.image_ids, _annotated(truth))))
         known = np.isfinite(poses.keypoints).all(axis=2)
         known &= ~in_regions(poses.image_ids, poses.keypoints, regions)
         correct = correct_keypoints(poses, known, people)
@@ -99,18 +99,28 @@ def _annotated(truth: GroundTruth) -> list[int]:
     return [sample.id for sample in truth.samples if any(not person.crowd for person in sample.people)]
 
 
+def _surest_first(poses: Predictions) -> Predictions:
+    """Return the poses in an order that does not depend on theirs, the surest by its keypoints first."""
+    ties = (poses.keypoints[:, 0, 1], poses.keypoints[:, 0, 0], -poses.scores)
+    return poses.chosen(np.lexsort((*ties, -poses.keypoint_scores.mean(axis=1))))
+
+
 def average_precision(scores: NDArray[np.float64], correct: NDArray[np.bool_], *, total: int) -> float:
     """Return the area under the highest precision at each recall or above.
 
     Args:
-        scores: (N,) of detections, the higher the surer; of equal ones the first counts first.
+        scores: (N,) of detections, the higher the surer; those with equal scores count at once.
         correct: (N,) whether a detection is right.
         total: how many there are to be found, above 0.
     """
-    right = correct[np.argsort(-scores, kind="stable")]
-    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(envelope[right].sum() / total)
+    if not len(scores):
+        return 0.0
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # of each score
+    hits = np.cumsum(correct[order])[last]
+    precision = hits / (last + 1)
+    highest = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((np.diff(hits, prepend=0) * highest).sum() / total)
 
 
 def _columns(precision: Mapping[str, float], keypoints: KeypointSet) -> dict[str, float]:
