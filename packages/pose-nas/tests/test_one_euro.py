@@ -43,7 +43,7 @@ class Number:
 
 
 def literal(frames: Sequence[Frame], **options: float) -> list[dict[int, list[list[float]]]]:
-    """Every coordinate of everybody in a filter of its own, which is thrown away where a person is missing."""
+    """Every coordinate of everybody in a filter of its own, thrown away where the person is missing."""
     numbers: dict[tuple[int, int, int], Number] = {}
     results = []
     for time, poses in frames:
