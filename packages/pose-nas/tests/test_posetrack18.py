@@ -309,7 +309,7 @@ def test_other_files_are_refused(tmp_path: Path, content: object, words: str) ->
     [
         ({"file_name": "images/a/first.jpg"}, "has no number"),
         ({"is_labeled": "perhaps"}, "is_labeled must be 0 or 1"),
-        ({"width": -1}, "mend its width and height"),
+        ({"width": -1}, r"000001_a\.json: image 1001 is -1 x 48 pixels; mend its width and height"),
     ],
 )
 def test_frames_that_cannot_be_read_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:

@@ -14,6 +14,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.file_ids import FileId, IdIndex, file_id, same_id
 from posenas.data.coco.annotations import ReadPeople, entries, people_by_image, read_images
 from posenas.data.coco.categories import category_id
+from posenas.data.coco.split import image_size
 from posenas.data.coco.values import flag, quoted
 from posenas.data.other_formats import read_coco_json
 from posenas.standard.posetrack.people import columns_of, read_tracked
@@ -42,8 +43,9 @@ class Frame:
         number: the last number in its `file_name`.
         labelled: whether people were annotated in it, if there are any.
         people: everybody annotated in it.
-        ignored: corners (M, 2) in pixels of each polygon in which nobody was annotated.
-        entry: the entry of `images`.
+        ignored: corners (M, 2) in pixels of each polygon in which nobody was annotated, if it is labelled.
+        size: width and height in pixels; None if the file does not tell.
+        of_frames: how many frames its video has by the file, in words; empty if the file does not tell.
         file: the annotation file.
     """
 
@@ -54,7 +56,8 @@ class Frame:
     labelled: bool
     people: tuple[Person, ...]
     ignored: tuple[NDArray[np.float64], ...]
-    entry: Mapping[str, Any]
+    size: tuple[int, int] | None
+    of_frames: str
     file: Path
 
 
@@ -86,16 +89,18 @@ def _frames(content: dict[str, Any], file: Path, remarks: Remarks) -> list[Frame
     frames = []
     for position, (identity, image) in enumerate(zip(ids, images, strict=True)):
         name = image["file_name"].replace("\\", "/")
+        labelled = _is_labelled(image)
         frames.append(
             Frame(
                 id=identity,
                 name=name,
                 video=PurePosixPath(name).parent.name or file.stem,
                 number=_number(name),
-                labelled=_is_labelled(image),
+                labelled=labelled,
                 people=tuple(people.get(position, ())),
-                ignored=_ignored(image, remarks),
-                entry=image,
+                ignored=_ignored(image, remarks) if labelled else (),
+                size=image_size(image) if {"width", "height"} & image.keys() else None,
+                of_frames=quoted(image["nframes"]) if "nframes" in image else "",
                 file=file,
             )
         )

@@ -13,7 +13,7 @@ from posenas.contract.file_ids import FileId, numbered
 from posenas.contract.finding import finding
 from posenas.contract.keypoint_sets import POSETRACK_15
 from posenas.contract.samples import Sample, UnreadableImageError
-from posenas.data.coco.split import AnnotatedSplit, image_size
+from posenas.data.coco.split import AnnotatedSplit
 from posenas.data.coco.values import quoted
 from posenas.data.images.file_image import FileImage
 from posenas.data.images.upright import upright_size
@@ -103,7 +103,7 @@ def _in_order(frames: Sequence[Frame], remarks: Remarks) -> list[Frame]:
     for name, video in videos.items():
         told[OUT_OF_ORDER] += [b.name for a, b in pairwise(video) if b.number < a.number]
         told[SAME_TRACK] += [frame.name for frame in video if _shares_a_track(frame)]
-        lengths = {quoted(frame.entry.get("nframes", len(video))) for frame in video}
+        lengths = {frame.of_frames for frame in video if frame.of_frames}
         told[LENGTH] += [
             f"{name}: {len(video)} of {each}" for each in sorted(lengths - {str(len(video))})[:1]
         ]
@@ -153,15 +153,14 @@ def _samples(
 
 def _sizes(frames: Sequence[Frame], sources: Sequence[FileImage]) -> list[Size | None]:
     """Return each frame's size by its entry, or else that of the first picture of its video that tells it."""
-    own = [image_size(each.entry) if {"width", "height"} & each.entry.keys() else None for each in frames]
     of_videos: dict[str, Size] = {}
-    for frame, source, size in zip(frames, sources, own, strict=True):
-        if size is None and frame.video not in of_videos:
+    for frame, source in zip(frames, sources, strict=True):
+        if frame.size is None and frame.video not in of_videos:
             try:
                 of_videos[frame.video] = upright_size(source.path, source.most_pixels)
             except UnreadableImageError:  # the next picture may tell it
                 continue
-    return [size or of_videos.get(frame.video) for frame, size in zip(frames, own, strict=True)]
+    return [frame.size or of_videos.get(frame.video) for frame in frames]
 
 
 def _by_video(samples: Sequence[tuple[Frame, Sample]]) -> dict[str, tuple[Sample, ...]]:
