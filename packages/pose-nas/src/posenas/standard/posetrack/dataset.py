@@ -8,7 +8,6 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Annotated
 
 from posenas.contract.errors import PosenasError
-from posenas.contract.keypoint_sets import POSETRACK_15
 from posenas.data.coco.files import SPLITS, AnnotationFiles, check_split
 from posenas.data.coco.split import AnnotatedSplit, reads_once
 from posenas.data.file_options import (
@@ -60,7 +59,7 @@ class PoseTrack18Dataset:
     follow_links: FollowLinksOption = False
 
     def keypoints(self) -> KeypointSet:
-        return POSETRACK_15
+        return self._annotated("val").keypoints
 
     def splits(self) -> Sequence[str]:
         return SPLITS
