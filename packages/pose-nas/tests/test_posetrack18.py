@@ -328,7 +328,7 @@ def test_says_what_is_missing(tmp_path: Path) -> None:
         PoseTrack18Dataset().split("train")
     with pytest.raises(PosenasError, match="no folder"):
         PoseTrack18Dataset(root=str(tmp_path / "none")).split("train")
-    with pytest.raises(PosenasError, match=r"no annotations for val: .* annotations/val, .*set dataset\.val"):
+    with pytest.raises(PosenasError, match=r"no annotations for val: .*set dataset\.val .*val_share"):
         PoseTrack18Dataset(root=str(tmp_path)).split("val")
     with pytest.raises(PosenasError, match="no split 'test'"):
         PoseTrack18Dataset(root=str(tmp_path)).split("test")

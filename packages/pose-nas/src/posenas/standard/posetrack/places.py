@@ -48,9 +48,10 @@ def annotation_files(root: Path, split: str, *, given: str) -> list[Path]:
         found = [root / name] if is_file(root / name) else _files_in(root / name)
         if found:
             return found
+    held = "; or dataset.val_share=0.2 holds out a part of train" if split == "val" else ""
     raise PosenasError(
         f"{root}: no annotations for {split}: no JSON file is, or lies in, {', '.join(names)}; set "
-        f"dataset.{split} to the folder with a file for each video"
+        f"dataset.{split} to the folder with a file for each video{held}"
     )
 
 
