@@ -164,9 +164,8 @@ def _follow_all(processes: Processes) -> None:
     from posenas.runs.run import open_run
     from posenas.searching.search import follow
 
-    while (path := processes.broadcast(None)) is not None:
-        run, recipe = open_run(path)
-        composition = compose(recipe)
+    while (run := processes.broadcast(None)) is not None:
+        composition = compose(open_run(run.path)[1])
         use_threads(composition.training.workers)
         keep_freed_memory()
         follow(composition, run, processes=processes)

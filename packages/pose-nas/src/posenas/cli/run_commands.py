@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from posenas.cli.launching import check_devices, devices_option, present, together
-from posenas.cli.shared_options import Command, accept_option, engine_option, json_last_option, set_option
+from posenas.cli.shared_options import (
+    Command,
+    accept_option,
+    cache_options,
+    engine_option,
+    json_last_option,
+    set_option,
+)
 from posenas.cli.terminal import say, tell
 from posenas.cli.weights_options import check_weights, weights_options
 from posenas.contract.errors import PosenasError
@@ -37,12 +44,19 @@ class _How:
     """How a command searches, which is no part of the recipe."""
 
     accept_changes: bool
+    cache: Path | None
     engine: str = "local"
 
     def resuming(self, path: Path, *, devices: int) -> str:
         """Return the command that continues a run in the same way."""
         engine = f" --engine {self.engine}" if self.engine != "local" else ""
-        return f"posenas resume {path}" + engine + (f" --devices {devices}" if devices > 1 else "")
+        several = f" --devices {devices}" if devices > 1 else ""
+        return f"posenas resume {path}{engine}{self._caching()}{several}"
+
+    def _caching(self) -> str:
+        if self.cache is None:
+            return " --no-cache"
+        return f" --cache {self.cache}" if self.cache.is_absolute() else ""
 
 
 def recipe_options(command: Command) -> Command:
@@ -116,12 +130,14 @@ run_option = click.option(
     type=click.IntRange(min=1),
     help="Search this many times, with the seed and the next ones, and report the spread.",
 )
+@cache_options
 @devices_option
 @json_last_option
 @together
 def compose(
     path: Path | None,
     accept_changes: bool,
+    cache: Path | None,
     engine: str,
     dry_run: bool,
     save: Path | None,
@@ -145,7 +161,7 @@ def compose(
     if not _go_on(composition, dry_run=dry_run, save=save, as_json=as_json):
         return
     path = path or new_path(composition.recipe)
-    how = _How(accept_changes, engine)
+    how = _How(accept_changes, cache, engine)
     if seeds is None:
         _begin(composition, path, how=how, as_json=as_json)
     else:
@@ -159,6 +175,7 @@ def compose(
 @accept_option
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training people.")
 @click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
+@cache_options
 @devices_option
 @json_last_option
 @together
@@ -166,6 +183,7 @@ def train(
     network: str,
     path: Path | None,
     accept_changes: bool,
+    cache: Path | None,
     epochs: int | None,
     dry_run: bool,
     as_json: bool,
@@ -198,17 +216,18 @@ def train(
     _tell_foreseen(composition)
     if _go_on(composition, dry_run=dry_run, save=None, as_json=as_json):
         path = path or new_path(composition.recipe)
-        _begin(composition, path, how=_How(accept_changes), as_json=as_json)
+        _begin(composition, path, how=_How(accept_changes, cache), as_json=as_json)
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @accept_option
 @engine_option
+@cache_options
 @devices_option
 @json_last_option
 @together
-def resume(run: Path, accept_changes: bool, engine: str, as_json: bool) -> None:
+def resume(run: Path, accept_changes: bool, cache: Path | None, engine: str, as_json: bool) -> None:
     """Continue RUN from where it was stopped."""
     from posenas.composing.compose import compose as check
     from posenas.reporting.comparison.repeats import read_repeats, seed_folder
@@ -216,7 +235,7 @@ def resume(run: Path, accept_changes: bool, engine: str, as_json: bool) -> None:
     from posenas.searching.engines import check_engine
 
     check_engine(engine)
-    how = _How(accept_changes, engine)
+    how = _How(accept_changes, cache, engine)
     repeats = read_repeats(run)
     if repeats is not None:
         recipe = open_run(seed_folder(run, repeats.seeds[0]))[1]
@@ -324,8 +343,6 @@ def _begin(composition: Composition, path: Path, *, how: _How, as_json: bool) ->
 
 def _repeat(recipe: Recipe, path: Path, *, seeds: int, how: _How, as_json: bool) -> None:
     """Make one run for each seed in the folder, each resumed where it was stopped; then sum them up."""
-    from dataclasses import replace
-
     from posenas.composing.compose import compose as check
     from posenas.reporting.comparison.repeats import Repeats, next_seeds, seed_folder, write_repeats
     from posenas.reporting.report import write_report
@@ -381,7 +398,8 @@ def _run(composition: Composition, run: Run, *, how: _How, resumed: Path) -> Out
     from posenas.searching.search import search
 
     processes = present()
-    processes.broadcast(run.path)
+    run = replace(run, cache=how.cache)
+    processes.broadcast(run)
     use_threads(composition.training.workers)
     keep_freed_memory()
     trainings = outlook_of(composition).trainings or ()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import click
+
+from posenas.contract.errors import PosenasError
 
 Command: TypeAlias = Callable[..., Any]
 
@@ -24,6 +28,29 @@ engine_option = click.option(
     default="local",
     help="What trains and scores candidates: local, ray, HOST:PORT or ray://HOST:PORT.  [default: local]",
 )
+
+
+def cache_options(command: Command) -> Command:
+    """Add `--cache` and `--no-cache` to a command, which gets them as `cache`, the field of a `Run`."""
+
+    @click.option(
+        "--cache",
+        "shared",
+        type=click.Path(path_type=Path),
+        help="Keep decoded images and crops in this folder, for other runs too.  [default: the run's folder, "
+        "until the search ends]",
+    )
+    @click.option("--no-cache", "without", is_flag=True, help="Keep none of them on disk.")
+    @wraps(command)
+    def run(*arguments: Any, shared: Path | None, without: bool, **options: Any) -> Any:
+        from posenas.runs.run import OWN_CACHE
+
+        if shared is not None and without:
+            raise PosenasError("--cache and --no-cache exclude each other; leave one of them out")
+        cache = OWN_CACHE if shared is None else shared.absolute()
+        return command(*arguments, cache=None if without else cache, **options)
+
+    return run
 
 
 def set_option(help_text: str, *, metavar: str = "TABLE.KEY=VALUE") -> Callable[[Command], Command]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
@@ -18,8 +19,10 @@ from posenas.contract.normalisation import IMAGENET, Normalisation
 from posenas.contract.scores import Predictions
 from posenas.data.affine import invert, shown_area, transform
 from posenas.data.augment import Augmentation, change_colours
+from posenas.data.caches import crop_cache
 from posenas.data.channels import to_unit
 from posenas.data.detected_poses import DetectionRules, judged
+from posenas.data.images.file_image import FileImage
 from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.normalising import normalisation_of, normalise
 from posenas.data.person_crop import PersonCrop
@@ -30,8 +33,8 @@ from posenas.data.reading import (
     worker_loader,
 )
 from posenas.data.regions import region_fields
-from posenas.data.remarks import RemarkedImages
-from posenas.data.stored_crops import StoredImages, room_for
+from posenas.data.remarks import UNKEPT, RemarkedImages
+from posenas.data.stored_crops import MOST_IN_MEMORY, CropsInFile, CropsReadAgain, StoredCrops
 from posenas.runs.one_copy import in_one_copy
 from posenas.runs.stopping import interrupts_deferred
 
@@ -43,16 +46,17 @@ if TYPE_CHECKING:
     from posenas.contract.batches import View
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.samples import Sample
+    from posenas.data.caches import DecodedCache
 
 _EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True)
 class EvaluatedCrops:
-    """Every crop of a split, in memory or in a file, to be used again for each candidate of a search.
+    """Every crop of a split, to be used again for each candidate of a search.
 
     Attributes:
-        images: (N, H, W, 3) uint8 RGB, or more of which the first N count.
+        images: (N, H, W, 3) uint8 RGB, or more of which the first N count; or where they are stored.
         inverses: (N, 2, 3) float64 maps from the view's pixels to the image's.
         image_ids: (N,) int64, ids of the samples.
         box_scores: (N,) float64.
@@ -65,7 +69,7 @@ class EvaluatedCrops:
         normalisation: how the images become a network's input.
     """
 
-    images: StoredImages
+    images: Tensor | StoredCrops
     inverses: NDArray[np.float64]
     image_ids: NDArray[np.int64]
     box_scores: NDArray[np.float64]
@@ -87,14 +91,21 @@ class EvaluatedCrops:
 
     def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:
         """Yield the crops in their order, `size` at a time; the last batch may be smaller."""
-        for start in range(0, len(self), size):
-            part = slice(start, min(start + size, len(self)))
+        start = 0
+        for images in self._parts(size):
+            part = slice(start, start + len(images))
+            start += len(images)
             yield Batch(
-                images=_looked_up(self.images[part], self.normalisation, device),
+                images=_looked_up(images, self.normalisation, device),
                 keypoints=self.keypoints[part].to(device, non_blocking=True),
                 labelled=self.labelled[part].to(device, non_blocking=True),
                 **region_fields(self.regions[part].to(device, non_blocking=True)),
             )
+
+    def _parts(self, size: int) -> Iterable[Tensor]:
+        if isinstance(self.images, Tensor):
+            return torch.split(self.images[: len(self)], size)
+        return self.images.parts(size)
 
     def locate(self, poses: Sequence[Poses]) -> Predictions:
         """Return the poses of all batches in pixels of their images.
@@ -129,6 +140,7 @@ def crop_loader(
     augmentation: Augmentation,
     seed: int,
     cache_bytes: int = 0,
+    cache: DecodedCache | None = None,
     **settings: Unpack[LoaderSettings],
 ) -> ViewLoader[ReadCrops]:
     """Return a loader of training batches of crops.
@@ -141,6 +153,7 @@ def crop_loader(
         augmentation: the random changes that each crop goes through.
         seed: decides order and changes, together with the epoch's number.
         cache_bytes: bytes of decoded images that each process keeps for the next epochs.
+        cache: a file of decoded images, which takes the place of that memory.
         settings: see `LoaderSettings`.
 
     Raises:
@@ -158,6 +171,7 @@ def crop_loader(
         seed=seed,
         augmentation=augmentation,
         cache_bytes=cache_bytes,
+        cache=cache,
     )
     finish = partial(_finish, normalisation=normalisation_of(view))
     return ViewLoader(reader, finish, views=len(crops), files=_count_images(crops), seed=seed, **settings)
@@ -178,8 +192,9 @@ def load_crops(
 ) -> EvaluatedCrops:
     """Read every crop once, in the order given and without augmentation.
 
-    This takes N * H * W * 3 bytes, of memory up to 256 MiB and else of disk: at 256 x 192 0.9 GB for COCO
-    val2017's 6,352 people, 15.4 GB for the usual 104,125 boxes of a detector.
+    The N * H * W * 3 bytes of crops stay in memory up to 256 MiB. More of them lie in a file, where a later
+    call for the same crops finds them: at 256 x 192 0.9 GB for COCO val2017's 6,352 people, 15.4 GB for the
+    usual 104,125 boxes of a detector. Without a file many crops are read again whenever they are shown.
 
     Args:
         crops: at least one.
@@ -191,11 +206,11 @@ def load_crops(
         max_unreadable: the largest share of the images that may be unreadable.
         rules: how poses in a detector's boxes are judged; None if the boxes are annotated.
         progress: called with the crops done and all crops, after each batch.
-        folder: where a file of many crops may lie; None keeps any number in memory.
+        folder: where the file may lie; None makes none. Nor is one made for images that are no files.
 
     Raises:
-        PosenasError: if there is no crop, too large a share of the images cannot be read, or the disk has too
-            little room.
+        PosenasError: if there is no crop, too large a share of the images cannot be read, or the folder
+            cannot be written.
     """
     if not crops:
         raise PosenasError(
@@ -207,27 +222,38 @@ def load_crops(
     keys = [
         (0, positions[start : start + _EVALUATION_BATCH]) for start in range(0, len(crops), _EVALUATION_BATCH)
     ]
-    reader = CropReader(crops, samples, view, keypoints, seed=0)
-    images = room_for(len(crops), (view.height, view.width), folder)
+    shape = (len(crops), view.height, view.width, 3)
+    few = math.prod(shape) <= MOST_IN_MEMORY
+    files = all(isinstance(samples[crop.sample].source, FileImage) for crop in crops)
+    file = None
+    if folder is not None and files and not few:
+        file = crop_cache(crops, samples, view, folder, warn=on_unreadable)
+    reader = CropReader(crops, samples, view, keypoints, seed=0, crop_cache=file)
+    images = torch.empty(shape, dtype=torch.uint8) if few else None
     parts: list[ReadCrops] = []
     filled = 0
     loader = worker_loader(reader, keys, workers=min(workers, len(keys)), device=torch.device("cpu"))
     for done, warped in enumerate(loader, start=1):
         unreadable.note(warped.unreadable)
         remarked.note(warped.remarks)
-        images[filled : filled + len(warped.images)] = warped.images
+        if images is not None:
+            images[filled : filled + len(warped.images)] = warped.images
         filled += len(warped.images)
+        if any(remark.kind == UNKEPT for remark in warped.remarks):
+            file = None
         parts.append(warped._replace(images=torch.empty(0, dtype=torch.uint8)))  # a view would keep them all
         if progress:
             progress(min(done * _EVALUATION_BATCH, len(crops)), len(crops))
     with interrupts_deferred():
         del loader
     remarked.tell()
-    used = [crops[position] for part in parts for position in part.positions.tolist()]
+    shown = [position for part in parts for position in part.positions.tolist()]
+    used = [crops[position] for position in shown]
     poses = torch.from_numpy(np.concatenate([part.poses for part in parts]))
     inverses = invert(np.concatenate([part.matrices for part in parts]))
+    stored = CropsInFile(file, shown) if file else CropsReadAgain(reader, shown, workers)
     return EvaluatedCrops(
-        images=images,
+        images=stored if images is None else images,
         inverses=inverses,
         image_ids=np.array([samples[crop.sample].id for crop in used], np.int64),
         box_scores=np.array([crop.score for crop in used], np.float64),

@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
 from posenas.data.affine import FARTHEST, crop_matrix, transform, warp
 from posenas.data.augment import CropChange
+from posenas.data.image_cache import Made
 from posenas.data.images.file_image import FileImage
 from posenas.data.images.source import read_source
 from posenas.data.regions import POINTS, regions_in_view
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
 
     from posenas.contract.batches import View
     from posenas.contract.keypoints import KeypointSet
-    from posenas.contract.samples import Sample
+    from posenas.contract.samples import ImageSource, Sample
     from posenas.data.augment import Augmentation
+    from posenas.data.caches import DecodedCache
+    from posenas.data.image_cache import ImageCache
     from posenas.data.person_crop import PersonCrop
 
 _PR_SET_PDEATHSIG = 1
@@ -72,17 +75,21 @@ class ReadCrops(NamedTuple):
 class DecodedImages:
     """The images of samples by position, with a memory of the first ones read.
 
-    Decoded images are kept until `cache_bytes` are full. What is odd about an image is noted when it is read.
+    Decoded images are kept in a file where there is one. Without it they are kept in memory until
+    `cache_bytes` are full. What is odd about an image is noted when it is read.
 
     Attributes:
         remarks: what was noted since `take_remarks` was last called.
     """
 
-    def __init__(self, samples: Sequence[Sample], cache_bytes: int) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], cache_bytes: int, *, cache: DecodedCache | None = None
+    ) -> None:
         self.remarks: list[Remark] = []
-        self._samples = samples
-        self._cache: dict[int, NDArray[np.uint8]] = {}
-        self._cache_left = cache_bytes
+        self._samples, self._file = samples, cache
+        self._cache: dict[int, Made] = {}
+        self._cache_left = 0 if cache else cache_bytes
+        self._last: tuple[int, Made] | None = None
 
     def __getitem__(self, sample: int) -> NDArray[np.uint8]:
         """Return an image as (H, W, 3) RGB.
@@ -90,27 +97,49 @@ class DecodedImages:
         Raises:
             UnreadableImageError: if it cannot be read.
         """
+        return self.made(sample).pixels
+
+    def made(self, sample: int) -> Made:
+        """Return an image with what is known of it.
+
+        Raises:
+            UnreadableImageError: if it cannot be read.
+        """
         if sample in self._cache:
             return self._cache[sample]
-        image = self._read(self._samples[sample])
-        if image.nbytes <= self._cache_left:
+        if self._last is not None and self._last[0] == sample:
+            return self._last[1]  # neighbouring crops are often of one image
+        image = self._kept(self._samples[sample])
+        self.remarks += remarks_of(self._samples[sample], image)
+        if image.pixels.nbytes <= self._cache_left:
             self._cache[sample] = image
-            self._cache_left -= image.nbytes
+            self._cache_left -= image.pixels.nbytes
+        self._last = sample, image
         return image
 
     def take_remarks(self) -> tuple[Remark, ...]:
         """Return the remarks noted so far, and forget them."""
-        taken, self.remarks = tuple(self.remarks), []
+        kept = self._file.file.take_remarks() if self._file else ()
+        taken, self.remarks = (*self.remarks, *kept), []
         return taken
 
-    def _read(self, sample: Sample) -> NDArray[np.uint8]:
-        if isinstance(sample.source, FileImage):
-            image, bits = sample.source.decode()
-            self.remarks += [] if bits is None else [depth_remark(sample.source, bits)]
-        else:
-            image = read_source(sample.source)
-        self.remarks += size_remarks(sample, image)
-        return image
+    def _kept(self, sample: Sample) -> Made:
+        source = sample.source
+        if self._file and isinstance(source, FileImage) and source.path in self._file.entries:
+            entry = self._file.entries[source.path]
+            return self._file.file.get(entry, source.path, lambda: _decoded(source))
+        return _decoded(source)
+
+
+def _decoded(source: ImageSource) -> Made:
+    pixels, stretched = source.decode() if isinstance(source, FileImage) else (read_source(source), None)
+    return Made(pixels, pixels.shape[0], pixels.shape[1], stretched)
+
+
+def remarks_of(sample: Sample, made: Made) -> list[Remark]:
+    """Return what is odd about a sample's image, for pixels that were made from it."""
+    deep = [] if made.stretched is None else [depth_remark(sample.source, made.stretched)]
+    return deep + size_remarks(sample, made.height, made.width)
 
 
 class CropReader(Dataset[ReadCrops]):
@@ -126,6 +155,8 @@ class CropReader(Dataset[ReadCrops]):
         seed: int,
         augmentation: Augmentation | None = None,
         cache_bytes: int = 0,
+        cache: DecodedCache | None = None,
+        crop_cache: ImageCache | None = None,
     ) -> None:
         """Prepare the reader; nothing is read yet.
 
@@ -138,9 +169,13 @@ class CropReader(Dataset[ReadCrops]):
             augmentation: the random changes; None leaves the crops as they are.
             cache_bytes: bytes of decoded images that each process keeps: the first ones read, until it is
                 full.
+            cache: a file of decoded images, which takes the place of that memory.
+            crop_cache: a file with an entry for each crop; all sources are files then, and nothing is
+                augmented.
         """
         self._crops, self._view, self._seed = crops, view, seed
-        self._images = DecodedImages(samples, cache_bytes)
+        self._samples, self._crop_cache = samples, crop_cache
+        self._images = DecodedImages(samples, cache_bytes, cache=cache)
         self._augmentation, self._keypoints = augmentation, keypoints
         self._mirrored = list(keypoints.mirrored)
 
@@ -155,11 +190,17 @@ class CropReader(Dataset[ReadCrops]):
         positions = np.empty(count, np.int64)
         unreadable: dict[int, str] = {}
         done = 0
-        for position, image in self._read(wanted, unreadable):
-            change = self._change(position, epoch)
-            matrices[done], poses[done] = self._place(self._crops[position], change)
-            regions[done] = self._regions(self._crops[position], matrices[done], change)
-            images[done] = warp(image, matrices[done], self._view)
+        for position in wanted:
+            crop, change = self._crops[position], self._change(position, epoch)
+            if crop.sample in unreadable:
+                continue
+            matrices[done], poses[done] = self._place(crop, change)
+            try:
+                images[done] = self._pixels(position, matrices[done])
+            except UnreadableImageError as error:
+                unreadable[crop.sample] = str(error)
+                continue
+            regions[done] = self._regions(crop, matrices[done], change)
             colours[done] = change.colour
             positions[done] = position
             done += 1
@@ -174,25 +215,22 @@ class CropReader(Dataset[ReadCrops]):
             self._images.take_remarks(),
         )
 
-    def _read(
-        self, positions: list[int], unreadable: dict[int, str]
-    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Yield positions with decoded images; neighbouring crops of one image share it.
+    def _pixels(self, position: int, matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return a crop's pixels.
 
-        Images that cannot be read are noted in `unreadable`.
+        Raises:
+            UnreadableImageError: if its image cannot be read.
         """
-        current = -1
-        for position in positions:
-            sample = self._crops[position].sample
-            if sample in unreadable:
-                continue
-            try:
-                if sample != current:
-                    image, current = self._images[sample], sample
-            except UnreadableImageError as error:
-                unreadable[sample] = str(error)
-                continue
-            yield position, image
+        sample = self._samples[self._crops[position].sample]
+        if self._crop_cache is None or not isinstance(sample.source, FileImage):
+            return self._warped(position, matrix).pixels
+        made = self._crop_cache.get(position, sample.source.path, lambda: self._warped(position, matrix))
+        self._images.remarks += (*remarks_of(sample, made), *self._crop_cache.take_remarks())
+        return made.pixels
+
+    def _warped(self, position: int, matrix: NDArray[np.float64]) -> Made:
+        image = self._images.made(self._crops[position].sample)
+        return image._replace(pixels=warp(image.pixels, matrix, self._view))
 
     def _place(self, crop: PersonCrop, change: CropChange) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the crop's (2, 3) matrix and its (K, 3) keypoints.

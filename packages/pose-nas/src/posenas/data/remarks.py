@@ -7,14 +7,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from posenas.contract.samples import Sample
 
 _EXAMPLES = 3
 _ROOM = 180
 """The most characters that the examples have together; the first one has any number."""
+UNKEPT = "unkept"
 _WORDS = MappingProxyType(
     {
         "exchanged": (
@@ -29,6 +27,10 @@ _WORDS = MappingProxyType(
             "images of 16 bits use fewer of them and are stretched to what they use",
             "save them with 8 bits to choose the brightness yourself",
         ),
+        UNKEPT: (
+            "files of images fail on disk, so that images are decoded each time",
+            "free some space, or choose another folder with --cache",
+        ),
     }
 )
 """What is so and what to do, by the kind of a remark."""
@@ -38,7 +40,7 @@ class Remark(NamedTuple):
     """What is odd about one image.
 
     Attributes:
-        kind: `resized`, `exchanged` or `stretched`.
+        kind: `resized`, `exchanged`, `stretched` or `unkept`.
         text: names the image and says how it is.
     """
 
@@ -46,9 +48,9 @@ class Remark(NamedTuple):
     text: str
 
 
-def size_remarks(sample: Sample, image: NDArray[np.uint8]) -> list[Remark]:
-    """Return a remark if the (H, W, 3) image has another size than its sample says, else none."""
-    found, annotated = (image.shape[1], image.shape[0]), (sample.width, sample.height)
+def size_remarks(sample: Sample, height: int, width: int) -> list[Remark]:
+    """Return a remark if the image has another height and width than its sample says, else none."""
+    found, annotated = (width, height), (sample.width, sample.height)
     if found == annotated:
         return []
     text = f"{sample.source} is {found[0]} x {found[1]}, not {annotated[0]} x {annotated[1]}"
@@ -58,6 +60,11 @@ def size_remarks(sample: Sample, image: NDArray[np.uint8]) -> list[Remark]:
 def depth_remark(image: object, bits: int) -> Remark:
     """Return the remark on a picture that uses `bits` of 16 bits."""
     return Remark("stretched", f"{image} uses {bits}")
+
+
+def unkept_remark(file: object, reason: str) -> Remark:
+    """Return the remark on a file that images cannot be kept in, or read from, for this reason."""
+    return Remark(UNKEPT, f"{file} ({reason})")
 
 
 def words(kind: str, found: Sequence[str]) -> str:

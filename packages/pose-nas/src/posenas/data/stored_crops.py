@@ -1,99 +1,97 @@
-"""Crops that are kept for every candidate of a search: in memory, or in a file where they are many."""
+"""Crops that every candidate of a search is shown: from a file, or read anew each time."""
 
 from __future__ import annotations
 
-import math
-import shutil
-import tempfile
-import weakref
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from posenas.contract.errors import PosenasError
-from posenas.runs.files import disk_errors
+from posenas.data.image_cache import ImageCache
+from posenas.data.reading import CropReader, worker_loader
+from posenas.runs.stopping import interrupts_deferred
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_IN_MEMORY = 256 * 2**20
 """The bytes of a split's crops up to which they stay in memory: 1,820 people at 256 x 192."""
 
 
-class StoredImages(Protocol):
-    """Images (N, H, W, 3) uint8 that are read in parts. A tensor is one."""
+class StoredCrops(Protocol):
+    """Crops that are no longer in memory than they are looked at."""
 
-    def __getitem__(self, part: slice, /) -> Tensor: ...
+    def parts(self, size: int) -> Iterator[Tensor]:
+        """Yield all crops in their order, (n, H, W, 3) uint8, `size` at a time or fewer at the end."""
+        ...
 
-    def __setitem__(self, part: slice, images: Tensor, /) -> None: ...
 
+@dataclass(frozen=True)
+class CropsInFile:
+    """Crops in a file.
 
-class ImagesInFile:
-    """Images (N, H, W, 3) uint8 in a file without a name, which goes with the process, however that ends.
-
-    Parts are read into memory of their own, so that a process holds no more than it asks for.
+    Attributes:
+        file: where they lie.
+        positions: their entries, in the order in which they are shown.
     """
 
-    def __init__(self, shape: Sequence[int], folder: Path) -> None:
-        """Make an empty file.
+    file: ImageCache
+    positions: list[int]
 
-        Args:
-            shape: N, H, W and 3.
-            folder: on the disk that the file is to lie on; it is made where it is missing.
+    def parts(self, size: int) -> Iterator[Tensor]:
+        """Yield all crops, `size` at a time.
 
         Raises:
-            PosenasError: where the disk has too little room, or the folder cannot be written.
+            PosenasError: where a crop was damaged since it was made.
         """
-        self._shape, self._folder = tuple(shape), folder
-        self._bytes = math.prod(self._shape[1:])
-        wanted = self._bytes * self._shape[0]
-        with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(folder).free
-            if free < wanted:
-                raise PosenasError(
-                    f"{folder}: {self._shape[0]:,} crops need {wanted / 1e9:.1f} GB on disk, and "
-                    f"{free / 1e9:.1f} GB are free; free some space, then `posenas resume`"
-                )
-            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
-        weakref.finalize(self, self._file.close)
+        for wanted in _divided(self.positions, size):
+            yield torch.from_numpy(np.stack([self._pixels(position) for position in wanted]))
 
-    def __getitem__(self, part: slice) -> Tensor:
-        """Return a part without steps, read from the file."""
-        start, stop, _ = part.indices(self._shape[0])
-        images = np.empty(max(0, stop - start) * self._bytes, np.uint8)
-        unread = images.data
-        with disk_errors(self._folder):
-            self._file.seek(start * self._bytes)
-            while unread and (count := self._file.readinto(unread)):
-                unread = unread[count:]
-        if unread:
-            raise PosenasError(f"{self._folder}: crops {start} to {stop} are read before they were written")
-        return torch.from_numpy(images).view(max(0, stop - start), *self._shape[1:])
-
-    def __setitem__(self, part: slice, images: Tensor) -> None:
-        """Write a part without steps."""
-        start, _, _ = part.indices(self._shape[0])
-        unwritten = images.reshape(-1).numpy().data
-        with disk_errors(self._folder):
-            self._file.seek(start * self._bytes)
-            while unwritten:
-                unwritten = unwritten[self._file.write(unwritten) :]
+    def _pixels(self, position: int) -> NDArray[np.uint8]:
+        made = self.file.read(position)
+        if made is None:
+            raise PosenasError(
+                f"{self.file}: crop {position} was damaged while the file was in use; `posenas resume` makes "
+                "it again"
+            )
+        return made.pixels
 
 
-def room_for(count: int, size: tuple[int, int], folder: Path | None) -> StoredImages:
-    """Return room for crops, still without values.
+@dataclass(frozen=True)
+class CropsReadAgain:
+    """Crops that are decoded and warped in each pass.
 
-    Args:
-        count: how many.
-        size: their height and width, pixels.
-        folder: where a file may lie; None keeps any number in memory.
-
-    Raises:
-        PosenasError: where the disk has too little room, or the folder cannot be written.
+    Attributes:
+        reader: reads them.
+        positions: of those that can be read, in the order in which they are shown.
+        workers: processes that read at most; with 0 this one does.
     """
-    shape = (count, *size, 3)
-    if folder is None or math.prod(shape) <= MOST_IN_MEMORY:
-        return torch.empty(shape, dtype=torch.uint8)
-    return ImagesInFile(shape, folder)
+
+    reader: CropReader
+    positions: list[int]
+    workers: int
+
+    def parts(self, size: int) -> Iterator[Tensor]:
+        """Yield all crops, `size` at a time.
+
+        Raises:
+            PosenasError: where an image can no longer be read.
+        """
+        keys = [(0, wanted) for wanted in _divided(self.positions, size)]
+        loader = worker_loader(
+            self.reader, keys, workers=min(self.workers, len(keys)), device=torch.device("cpu")
+        )
+        for read in loader:
+            for message in read.unreadable.values():
+                raise PosenasError(f"{message}; it was readable: restore it, then `posenas resume`")
+            yield read.images
+        with interrupts_deferred():
+            del loader
+
+
+def _divided(positions: list[int], size: int) -> list[list[int]]:
+    return [positions[start : start + size] for start in range(0, len(positions), size)]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.samples import Sample
+    from posenas.data.caches import DecodedCache
 
 _LEAST_SIDE = 2.0
 _LEAST_SHARE = 0.1
@@ -95,6 +96,7 @@ class ImageReader(Dataset[ReadImages]):
         augmentation: ImageAugmentation | None = None,
         rectangular: bool = False,
         cache_bytes: int = 0,
+        cache: DecodedCache | None = None,
     ) -> None:
         """Prepare the reader; nothing is read yet.
 
@@ -108,9 +110,10 @@ class ImageReader(Dataset[ReadImages]):
                 the view's size. Only without augmentation.
             cache_bytes: bytes of decoded images that each process keeps: the first ones read, until it is
                 full.
+            cache: a file of decoded images, which takes the place of that memory.
         """
         self._samples, self._view, self._seed = samples, view, seed
-        self._images = DecodedImages(samples, cache_bytes)
+        self._images = DecodedImages(samples, cache_bytes, cache=cache)
         self._augmentation, self._rectangular = augmentation, rectangular
         self._mirrored, self._keypoints = list(keypoints.mirrored), keypoints
 
@@ -219,6 +222,7 @@ def image_loader(
     augmentation: ImageAugmentation,
     seed: int,
     cache_bytes: int = 0,
+    cache: DecodedCache | None = None,
     **settings: Unpack[LoaderSettings],
 ) -> ViewLoader[ReadImages]:
     """Return a loader of training batches of whole images; those without people are among them.
@@ -230,10 +234,17 @@ def image_loader(
         augmentation: the random changes that each picture goes through.
         seed: decides order and changes, together with the epoch's number.
         cache_bytes: bytes of decoded images that each process keeps for the next epochs.
+        cache: a file of decoded images, which takes the place of that memory.
         settings: see `LoaderSettings`.
     """
     reader = ImageReader(
-        samples, view, keypoints, seed=seed, augmentation=augmentation, cache_bytes=cache_bytes
+        samples,
+        view,
+        keypoints,
+        seed=seed,
+        augmentation=augmentation,
+        cache_bytes=cache_bytes,
+        cache=cache,
     )
     finish = partial(_finish, normalisation=normalisation_of(view))
     return ViewLoader(reader, finish, views=len(samples), files=len(samples), seed=seed, **settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import nn
@@ -122,14 +122,16 @@ def _check_split(composition: Composition, split: str) -> None:
 
 def _scored(composition: Composition, network: PoseNetwork, split: str, events: Events) -> Evaluation:
     """Return the metrics of a network with its weights, which is on the composition's device."""
-    splits = Splits(
-        composition,
-        warn=lambda message: events.tell("warned", message=message),
-        advance=lambda task, done, total: events.tell("advanced", task=task, done=done, total=total),
-        folder=Path(gettempdir()),
-    )
-    truth, crops = splits.evaluated(split)
-    predictions = predict(network, crops, settings=composition.evaluation, device=composition.compute.device)
+    with TemporaryDirectory() as folder:
+        splits = Splits(
+            composition,
+            warn=lambda message: events.tell("warned", message=message),
+            advance=lambda task, done, total: events.tell("advanced", task=task, done=done, total=total),
+            folder=Path(folder),
+        )
+        truth, crops = splits.evaluated(split)
+        compute = composition.compute
+        predictions = predict(network, crops, settings=composition.evaluation, device=compute.device)
     evaluation = evaluated(composition, predictions, truth)
     metrics = {qualified(composition.recipe, name): value for name, value in evaluation.metrics.items()}
     return Evaluation(metrics, evaluation.by_keypoint)

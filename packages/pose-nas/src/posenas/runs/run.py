@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +22,9 @@ BEGUN, ACCEPTED = "run", "changes accepted"
 LOCK = "lock"
 _TOLD = 3
 
+OWN_CACHE = Path("cache")
+"""The place of a run's own cache, in its folder."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -28,9 +32,12 @@ class Run:
 
     Attributes:
         path: the run's folder.
+        cache: the folder of decoded images and crops that need not be made again, relative to the run's; None
+            where none are kept. It is no part of what the run computes.
     """
 
     path: Path
+    cache: Path | None = OWN_CACHE
 
     @property
     def recipe_file(self) -> Path:
@@ -53,6 +60,11 @@ class Run:
         return self.path / "checkpoints"
 
     @property
+    def cache_folder(self) -> Path | None:
+        """The folder of decoded images and crops; None where none are kept."""
+        return None if self.cache is None else self.path / self.cache
+
+    @property
     def predictions(self) -> Path:
         """The folder of predictions, each file named by its content."""
         return self.path / "predictions"
@@ -66,6 +78,11 @@ class Run:
     def report(self) -> Path:
         """The folder of the report."""
         return self.path / "report"
+
+
+def remove_own_cache(run: Run) -> None:
+    """Remove the decoded images and crops in the folder of a finished run; a folder elsewhere stays."""
+    shutil.rmtree(run.path / OWN_CACHE, ignore_errors=True)  # what stays harms nobody: the run is complete
 
 
 def create_run(path: Path, recipe: Recipe) -> Run:

@@ -14,7 +14,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.queues import SimpleQueue
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
@@ -61,7 +60,7 @@ class Crew:
             size,
             mp_context=context,
             initializer=_prepare,
-            initargs=(recipe_tables(recipe), run.path, self._messages, devices, os.getpid()),
+            initargs=(recipe_tables(recipe), run, self._messages, devices, os.getpid()),
         )
 
     def finish(
@@ -165,7 +164,7 @@ _messages: SimpleQueue[Message] | None = None
 
 def _prepare(
     tables: Mapping[str, Any],
-    path: Path,
+    run: Run,
     messages: SimpleQueue[Message],
     devices: SimpleQueue[int],
     parent: int,
@@ -183,7 +182,7 @@ def _prepare(
     _messages = messages
     _resources = make_resources(
         composition,
-        Run(path),
+        run,
         warn=lambda message: messages.put(("warned", message)),
         advance=lambda _task, _done, _total: None,
     )

@@ -27,7 +27,7 @@ from posenas.runs.checkpoint import read_weights
 from posenas.runs.files import write_atomically
 from posenas.runs.provenance import Provenance
 from posenas.runs.recipe import recipe_text
-from posenas.runs.run import Run
+from posenas.runs.run import OWN_CACHE, Run
 from posenas.runs.sealed import write_sealed
 from posenas.searching import ray_worker
 from posenas.searching.candidate import read_waiting
@@ -78,7 +78,7 @@ def connected(
             _connect(ray, address, device, size=processes(composition.training.parallel, device))
         except (OSError, RuntimeError, ValueError) as error:  # such as another version of Ray
             raise PosenasError(f"engine {address or 'ray'}: {in_one_line(error)}") from error
-    brief = _brief(composition, provenance)
+    brief = _brief(composition, run, provenance)
     try:
         look_at_machines(ray, brief, device, code=provenance.code, warn=warn)
     except BaseException:
@@ -183,8 +183,12 @@ def _undisturbed() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _brief(composition: Composition, provenance: Provenance) -> Brief:
-    """Return what a worker must know, with `auto` spelled out: its machine might choose otherwise."""
+def _brief(composition: Composition, run: Run, provenance: Provenance) -> Brief:
+    """Return what a worker must know, with `auto` spelled out: its machine might choose otherwise.
+
+    A cache in the run's folder is not for other machines; a task's own folder ends with the task.
+    """
     compute = composition.compute
     recipe = replace(composition.recipe, device=compute.device.type, precision=compute.precision)
-    return Brief(recipe_text(recipe), json.dumps(provenance.as_dict()), str(Path.cwd()))
+    cache = "" if run.cache in (None, OWN_CACHE) else str(run.cache)
+    return Brief(recipe_text(recipe), json.dumps(provenance.as_dict()), str(Path.cwd()), cache)

@@ -43,7 +43,7 @@ def look_at_machines(
     if not nodes:
         raise PosenasError(f"no machine of the cluster has a {resource} for candidates; see `ray status`")
     look = ray.remote(max_retries=1, **needs(device))(_look())
-    texts = (brief.recipe, brief.provenance, brief.folder)
+    texts = (brief.recipe, brief.provenance, brief.folder, brief.cache)
     looks = {
         look.options(scheduling_strategy=affinity(node["NodeID"], soft=False)).remote(packages, texts): node
         for node in nodes
@@ -59,13 +59,13 @@ def look_at_machines(
             warn(text)
 
 
-def _look() -> Callable[[Mapping[str, str], tuple[str, str, str]], tuple[str, list[str]]]:
+def _look() -> Callable[[Mapping[str, str], tuple[str, str, str, str]], tuple[str, list[str]]]:
     """Return what a machine is asked first.
 
     It is a function within a function, which Ray sends as it stands: the machine may lack this package.
     """
 
-    def look(packages: Mapping[str, str], brief: tuple[str, str, str]) -> tuple[str, list[str]]:
+    def look(packages: Mapping[str, str], brief: tuple[str, str, str, str]) -> tuple[str, list[str]]:
         from importlib import metadata
 
         for name, here in packages.items():

@@ -44,11 +44,13 @@ class Brief:
         recipe: the text of its file, with the device and the precision that the search computes with.
         provenance: what the search computes on, as JSON.
         folder: the one that relative paths begin in.
+        cache: the folder of decoded images and crops on each machine; empty where none are kept.
     """
 
     recipe: str
     provenance: str
     folder: str
+    cache: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def _place(brief: Brief) -> _Place:
         raise PosenasError(f"node {platform.node()}: {error}") from error
     folder = Path(tempfile.gettempdir()) / f"posenas-{secrets.token_hex(8)}"
     warnings: list[str] = []
-    resources = make_resources(composition, Run(folder), warn=warnings.append, advance=lambda *_: None)
+    run = Run(folder, cache=Path(brief.cache) if brief.cache else None)
+    resources = make_resources(composition, run, warn=warnings.append, advance=lambda *_: None)
     return _Place(resources, computes_on, warnings)
 
 

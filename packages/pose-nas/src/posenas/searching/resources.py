@@ -62,7 +62,7 @@ def make_resources(
     return Resources(
         composition,
         run,
-        Splits(composition, warn=warn, advance=advance, folder=run.path),
+        Splits(composition, warn=warn, advance=advance, folder=run.cache_folder),
         read=read or (lambda file: read_weights(run.weights, file)),
         tell_initial=_first_alone(warn),
     )

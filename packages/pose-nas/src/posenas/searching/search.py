@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
@@ -25,7 +25,7 @@ from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.kept_file import KeptFile
 from posenas.runs.keypoint_files import keypoints_as_dict
-from posenas.runs.run import Run, locked, open_journal
+from posenas.runs.run import Run, locked, open_journal, remove_own_cache
 from posenas.runs.trial_log import TRIAL_LOG, TrialLog
 from posenas.searching.engine import Engine
 from posenas.searching.engines import LOCAL, opened_engine
@@ -74,7 +74,7 @@ def search(
             are not those of before; or where the engine cannot be used; or where networks are to be compiled
             and torch cannot.
     """
-    run = Run(run.path.absolute())
+    run = replace(run, path=run.path.absolute())
     if _compiled(composition) and not (run.best / "trial.json").exists():
         check_compiler(composition.compute.device)
     with locked(run):
@@ -103,7 +103,7 @@ def follow(composition: Composition, run: Run, *, processes: Processes) -> None:
     """
     silent = Events({}, complain=lambda _message: None)
     problem = JournaledProblem(
-        composition, Run(run.path.absolute()), None, events=silent, processes=processes
+        composition, replace(run, path=run.path.absolute()), None, events=silent, processes=processes
     )
     with closing(problem):
         problem.note_largest()
@@ -155,10 +155,12 @@ def _searched(
         write_results(run.path, _trials(outcome))
         problem.dismiss()
         log.unlink(missing_ok=True)
+        remove_own_cache(run)
         raise PosenasError(f"the final network failed: {outcome.best.failure}")
     write_results(run.path, _results(run, outcome, problem, composition))
     problem.dismiss()
     log.unlink(missing_ok=True)
+    remove_own_cache(run)
     for missed in (*_missed(outcome, composition), *_without_effect(composition, problem)):
         events.warn(missed)
     events.tell("run_finished", run=run.path, trials=outcome.trials)

@@ -17,6 +17,7 @@ from posenas.contract.randomness import derive_rng, derive_seed
 from posenas.contract.samples import Sample
 from posenas.contract.scores import GroundTruth
 from posenas.data.batch_parts import joined, part
+from posenas.data.caches import DecodedCache, decoded_cache
 from posenas.data.crops import EvaluatedCrops, crop_loader, load_crops
 from posenas.data.detected_poses import DetectionRules
 from posenas.data.detections import detection_crops
@@ -85,7 +86,7 @@ class Splits:
             composition: tells the dataset and the settings.
             warn: told what is wrong with the data, each text once.
             advance: told a task's name, the steps that it has done, and those it has in all.
-            folder: where a file of many crops may lie; None keeps any number in memory.
+            folder: where files of decoded images and of crops lie; None makes none.
         """
         self._folder = folder
         self._composition = composition
@@ -139,10 +140,23 @@ class Splits:
             "keypoints": composition.keypoints,
             "augmentation": of_phase.augmentation,
             "cache_bytes": settings.cache * 2**20,
+            "cache": self._decoded,
         }
         if composition.view.kind == "image":
             return image_loader(samples, seed=seed, **views, **loader)
         return crop_loader(person_crops(samples), samples, seed=seed, **views, **loader)
+
+    @cached_property
+    def _decoded(self) -> DecodedCache | None:
+        """A file of all images that are trained on, where there are more than stay in memory."""
+        shown = [sample for sample in self._train if self._shows(sample)]
+        decoded = sum(3 * sample.height * sample.width for sample in shown)
+        if self._folder is None or decoded <= self._composition.training.cache * 2**20:
+            return None
+        return decoded_cache(shown, self._folder, warn=self._warn)
+
+    def _shows(self, sample: Sample) -> bool:
+        return self._composition.view.kind == "image" or bool(person_crops([sample]))
 
     def views(self, split: str) -> int:
         """Return how many people, or whole images, a split shows."""

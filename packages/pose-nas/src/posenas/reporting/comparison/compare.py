@@ -7,7 +7,7 @@ made larger later, like the search itself. What is compared is trained and score
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
@@ -23,7 +23,7 @@ from posenas.reporting.results import read_results
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.kept_file import KeptFile
-from posenas.runs.run import Run, locked, open_journal
+from posenas.runs.run import Run, locked, open_journal, remove_own_cache
 from posenas.runs.sealed import write_sealed
 from posenas.searching.problem import JournaledProblem
 
@@ -62,7 +62,7 @@ def compare(
     Raises:
         PosenasError: where the run is unfinished or searched nothing, or data or code are not the search's.
     """
-    run = Run(run.path.absolute())
+    run = replace(run, path=run.path.absolute())
     with locked(run):
         recipe_file = KeptFile(run.recipe_file)
         journal = open_journal(
@@ -73,7 +73,9 @@ def compare(
             accept_changes=accept_changes,
         )
         with events.guarding(journal.file, recipe_file):
-            return _compared(composition, run, journal, size, events=events)
+            comparison = _compared(composition, run, journal, size, events=events)
+            remove_own_cache(run)
+            return comparison
 
 
 def _compared(
