@@ -131,13 +131,17 @@ def change_colours(images: Tensor, factors: Tensor) -> Tensor:
     """
     brightness, contrast, saturation = (factors[:, i].view(-1, 1, 1, 1) for i in range(3))
     images = (images * brightness).clamp_(0, 1)
-    images = torch.lerp(_grey(images.mean(dim=(2, 3), keepdim=True)), images, contrast).clamp_(0, 1)
-    luma = constant(_LUMA, images).expand(3, 3)
-    mixing = torch.lerp(luma, torch.eye(3, device=images.device), saturation.squeeze(1))
-    return mix_channels(images, pad(mixing, (0, 1))).clamp_(0, 1)
+    images = torch.lerp(grey(images.mean(dim=(2, 3), keepdim=True)), images, contrast).clamp_(0, 1)
+    return mix_channels(images, saturation_matrices(saturation.squeeze(1))).clamp_(0, 1)
 
 
-def _grey(images: Tensor) -> Tensor:
+def saturation_matrices(factors: Tensor) -> Tensor:
+    """Return the (N, 3, 4) matrices that give images another saturation, by (N, 1, 1) factors."""
+    luma = constant(_LUMA, factors).expand(3, 3)
+    return pad(torch.lerp(luma, torch.eye(3, device=factors.device), factors), (0, 1))
+
+
+def grey(images: Tensor) -> Tensor:
     """Return the (N, 1, H, W) luma of (N, 3, H, W) RGB images."""
     red, green, blue = _LUMA
     return red * images[:, 0:1] + green * images[:, 1:2] + blue * images[:, 2:3]

@@ -35,6 +35,7 @@ from posenas.data.reading import (
 from posenas.data.regions import region_fields
 from posenas.data.remarks import UNKEPT, RemarkedImages
 from posenas.data.stored_crops import MOST_IN_MEMORY, CropsInFile, CropsReadAgain, StoredCrops
+from posenas.data.tabled_colours import finished_on_cpu
 from posenas.runs.one_copy import in_one_copy
 from posenas.runs.stopping import interrupts_deferred
 
@@ -272,15 +273,13 @@ def _count_images(crops: Sequence[PersonCrop]) -> int:
 
 
 def _finish(warped: ReadCrops, device: torch.device, *, normalisation: Normalisation) -> Batch:
-    images = warped.images.to(device, non_blocking=True)
     sent = [torch.from_numpy(each) for each in (warped.colours, warped.poses, warped.regions)]
     colours, poses, regions = in_one_copy(sent, device)
-    finished = torch.empty(images.shape, device=device).permute(0, 3, 1, 2)
-    # One at a time an image stays in a CPU's cache through all the changes; a GPU takes all at once.
-    at_once = 1 if device.type == "cpu" else len(images)
-    parts = (torch.split(tensor, at_once) for tensor in (images, colours, finished))
-    for image, factors, part in zip(*parts, strict=True):
-        part.copy_(normalise(change_colours(to_unit(image), factors), normalisation))
+    if device.type == "cpu":
+        finished = finished_on_cpu(warped.images, colours, normalisation)
+    else:
+        images = warped.images.to(device, non_blocking=True)
+        finished = normalise(change_colours(to_unit(images), colours), normalisation)
     return Batch(
         images=finished,
         keypoints=poses[..., :2].contiguous(),

@@ -42,9 +42,18 @@ def normalise(images: Tensor, by: Normalisation) -> Tensor:
     """
     if by == UNIT:
         return images
-    mean, deviation = constant(by.mean, images), constant(by.deviation, images)
+    return mix_channels(images, normalisation_matrix(by, images).expand(len(images), 3, 4))
+
+
+def normalisation_matrix(by: Normalisation, like: Tensor) -> Tensor:
+    """Return the (3, 4) matrix by which pixels from 0 to 1 become a network's input.
+
+    Args:
+        by: the rule.
+        like: gives the device and the type.
+    """
+    mean, deviation = constant(by.mean, like), constant(by.deviation, like)
     factors = torch.diag((255 / by.scale) / deviation)
     if by.order == "bgr":
         factors = factors.flip(1)
-    matrix = torch.cat([factors, (-mean / deviation).unsqueeze(1)], dim=1)
-    return mix_channels(images, matrix.expand(len(images), 3, 4))
+    return torch.cat([factors, (-mean / deviation).unsqueeze(1)], dim=1)
