@@ -120,7 +120,7 @@ def _opened(
             warn(
                 f"{folder}: {len(sizes):,} images need {missing / 1e9:.1f} GB on disk, more than half of the "
                 f"{free / 1e9:.1f} GB that are free: each is decoded whenever it is needed; free some space, "
-                "or choose another folder with --cache"
+                "or choose another folder (--cache, or TMPDIR for `posenas evaluate`)"
             )
             return None
         return ImageCache(path, sizes)

@@ -149,9 +149,11 @@ class Splits:
     @cached_property
     def _decoded(self) -> DecodedCache | None:
         """A file of all images that are trained on, where there are more than stay in memory."""
+        if self._folder is None:
+            return None
         shown = [sample for sample in self._train if self._shows(sample)]
         decoded = sum(3 * sample.height * sample.width for sample in shown)
-        if self._folder is None or decoded <= self._composition.training.cache * 2**20:
+        if decoded <= self._composition.training.cache * 2**20:
             return None
         return decoded_cache(shown, self._folder, warn=self._warn)
 
