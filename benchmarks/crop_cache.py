@@ -61,7 +61,7 @@ def pictures(root: str) -> Iterator[np.ndarray]:
 
 def draw(folder: Path, root: str) -> list[Sample]:
     images = list(islice(pictures(root), IMAGES))
-    for quality in range(95, 10, -5):
+    for quality in range(95, 10, -1):
         files = [cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1] for image in images]
         if sum(map(len, files)) <= MEAN_BYTES * IMAGES:
             break
