@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from copy import deepcopy
 from functools import partial
 from random import Random
@@ -73,9 +74,9 @@ def main() -> None:
         shared = super_network(space, size)
         network, other = (shared.derive(space.largest()).train() for _ in range(2))
         name = f"{backbone} {people}x{size[0]}x{size[1]} largest"
-        with tempfile.TemporaryDirectory() as cache:
+        with tempfile.TemporaryDirectory() as cache, ExitStack() as opened:
             os.environ |= {"TORCHINDUCTOR_CACHE_DIR": cache, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
-            compiled, plain = compiled_step(network, people), SupervisedStep()
+            plain, compiled = SupervisedStep(), opened.enter_context(compiled_step(network, people))
             begun = seconds()
             first = step_of(network, batch, compiled)
             found.add(f"{name} first step, seconds", seconds() - begun)

@@ -68,13 +68,13 @@ def learnt(step: Any, network: Any, batch: Batch) -> dict[str, Tensor]:
 def test_full_batches_run_compiled_and_smaller_ones_as_they_are() -> None:
     backend = Counting()
     network = composed().build(SMALL).train()
-    step = compiled_step(network, 4, backend=backend)
     names = list(network.state_dict())
-    for people, calls in ((3, 0), (4, 1), (4, 2), (1, 2), (4, 3)):
-        batch = batch_of(people)
-        expected, found = learnt(SupervisedStep(), network, batch), learnt(step, network, batch)
-        assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
-        assert backend.calls == calls
+    with compiled_step(network, 4, backend=backend) as step:
+        for people, calls in ((3, 0), (4, 1), (4, 2), (1, 2), (4, 3)):
+            batch = batch_of(people)
+            expected, found = learnt(SupervisedStep(), network, batch), learnt(step, network, batch)
+            assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+            assert backend.calls == calls
     assert backend.graphs == 1
     assert list(network.state_dict()) == names
 
@@ -84,7 +84,8 @@ def test_more_networks_than_torch_remembers_are_compiled() -> None:
     for number in range(10):  # torch stops after 8 of one class
         backend = Counting()
         network = made.build(WIDE if number % 2 else SMALL).train()
-        learnt(compiled_step(network, 2, backend=backend), network, batch_of(2))
+        with compiled_step(network, 2, backend=backend) as step:
+            learnt(step, network, batch_of(2))
         assert backend.calls == 1
 
 
@@ -93,8 +94,8 @@ def test_an_error_of_the_compiler_is_one_line_that_says_what_to_do() -> None:
         raise RuntimeError("no C++\ncompiler here")
 
     network = composed().build(SMALL).train()
-    with pytest.raises(PosenasError) as told:
-        learnt(compiled_step(network, 2, backend=broken), network, batch_of(2))
+    with pytest.raises(PosenasError) as told, compiled_step(network, 2, backend=broken) as step:
+        learnt(step, network, batch_of(2))
     assert "torch cannot compile this" in str(told.value)
     assert "no C++ compiler here; install" in str(told.value)
     assert str(told.value).endswith("begin a new run with training.compile=false")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_the_compiler_is_tried_before_a_search_that_needs_it(
 ) -> None:
     tried: list[str] = []
     monkeypatch.setattr(search, "check_compiler", lambda device: tried.append(device.type))
-    monkeypatch.setattr(training_effects, "compiled_step", lambda _network, _people: SupervisedStep())
+    monkeypatch.setattr(training_effects, "compiled_step", lambda *_: nullcontext(SupervisedStep()))
     searched(tmp_path / "plain", Strategy(honest))
     assert tried == []
     compiled = {"training": TrainingSettings(batch_size=4, workers=0, parallel=1, compile=True)}

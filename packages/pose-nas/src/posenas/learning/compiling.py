@@ -22,6 +22,8 @@ Backend: TypeAlias = str | Callable[..., Any]
 """What makes code of a network's operations, as `torch.compile` takes it."""
 
 _INDUCTOR = "inductor"
+_COMPILER = r"torch\.(_dynamo|_functorch|_inductor|fx|jit|utils\.mkldnn)"
+"""The modules of torch whose warnings are about the compiler's own code."""
 _OLDEST = (2, 7)
 """The first release of torch that can refuse to give up compiling in silence."""
 
@@ -44,19 +46,15 @@ class CompiledStep:
     def __call__(
         self, network: PoseNetwork, batch: Batch, rng: Random, *, update: Update, progress: float
     ) -> Mapping[str, Tensor]:
-        """Add the gradients of the head's loss, and return the loss; for the arguments see `Step`.
-
-        Raises:
-            PosenasError: where torch cannot compile the network.
-        """
+        """Add the gradients of the head's loss, and return the loss; for the arguments see `Step`."""
         if len(batch.images) != self.people:
             return SupervisedStep()(network, batch, rng, update=update, progress=progress)
-        with _compiler_watched():
-            return supervise(network, batch, passes=self.passes)
+        return supervise(network, batch, passes=self.passes)
 
 
-def compiled_step(network: nn.Module, people: int, *, backend: Backend = _INDUCTOR) -> CompiledStep:
-    """Return the step that trains a network compiled; the first full batch compiles it.
+@contextmanager
+def compiled_step(network: nn.Module, people: int, *, backend: Backend = _INDUCTOR) -> Iterator[CompiledStep]:
+    """Give the step that trains a network compiled, while the context is open; the first full batch compiles.
 
     What this process compiled before is forgotten, since torch compiles the code of a class for a few of its
     objects only. The weights and what they are called stay the network's own. Where a network draws random
@@ -66,10 +64,14 @@ def compiled_step(network: nn.Module, people: int, *, backend: Backend = _INDUCT
         network: the one in training, on its device.
         people: of a full batch, in this process.
         backend: what makes the code.
+
+    Raises:
+        PosenasError: where torch cannot compile the network.
     """
-    torch.compiler.reset()
     options: dict[str, Any] = {"options": {"fallback_random": True}} if backend == _INDUCTOR else {}
-    return CompiledStep(torch.compile(network, backend=backend, dynamic=False, **options), people)
+    with _compiler_watched():
+        torch.compiler.reset()
+        yield CompiledStep(torch.compile(network, backend=backend, dynamic=False, **options), people)
 
 
 def check_compiler(device: torch.device) -> None:
@@ -83,21 +85,25 @@ def check_compiler(device: torch.device) -> None:
             f"training.compile needs torch 2.7 or newer, and this is {torch.__version__}; update it, or set "
             "training.compile=false"
         )
-    with _compiler_watched():
+    with _compiler_watched(RuntimeError):
         torch.compile(torch.add, backend=_INDUCTOR, dynamic=False)(*torch.ones(2, 3, device=device))
 
 
 @contextmanager
-def _compiler_watched() -> Iterator[None]:
-    """Tell an error of the compiler in one line, and keep its warnings about its own code to itself."""
+def _compiler_watched(*more: type[Exception]) -> Iterator[None]:
+    """Tell an error of the compiler in one line, and keep its warnings about its own code to itself.
+
+    Args:
+        more: what is an error of the compiler too.
+    """
     from torch._dynamo import config  # takes a second to load
     from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
     with warnings.catch_warnings(), config.patch(fail_on_recompile_limit_hit=True):
-        warnings.filterwarnings("ignore", module=r"torch\.")
+        warnings.filterwarnings("ignore", module=_COMPILER)
         try:
             yield
-        except (TorchDynamoException, FailOnRecompileLimitHit) as error:
+        except (TorchDynamoException, FailOnRecompileLimitHit, *more) as error:
             reason = " ".join(str(error).partition("\n\n")[0].split())
             raise PosenasError(
                 f"training.compile: torch cannot compile this: {reason}; install what is missing, or begin a "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -181,13 +182,14 @@ def train_network(
     if settings.keep == "best":
         objective = first_metric(resources.composition)
         validate = partial(ranking_score, resources)
-    with resources.splits.training(
+    views = resources.splits.training(
         training.on, seed=origin.seed, phase=training.phase, processes=training.processes
-    ) as source:
+    )
+    with views as source, _step(resources, network, training) as step:
         return train(
             network,
             source,
-            step=_step(resources, network, training),
+            step=step,
             epochs=training.epochs,
             settings=settings,
             seed=origin.seed,
@@ -204,11 +206,11 @@ def train_network(
         )
 
 
-def _step(resources: Resources, network: nn.Module, training: Training) -> Step:
-    """Return how a network learns: as is asked for, or compiled where the phase says so and it is static."""
+def _step(resources: Resources, network: nn.Module, training: Training) -> AbstractContextManager[Step]:
+    """Give how a network learns: as is asked for, or compiled where the phase says so and it is static."""
     settings = resources.composition.settings_of(training.phase).training
     if not settings.compile or not isinstance(training.step, SupervisedStep):
-        return training.step
+        return nullcontext(training.step)
     people = min(settings.batch_size, resources.splits.views(training.on))
     return compiled_step(network, len(training.processes.share(range(people))))
 
