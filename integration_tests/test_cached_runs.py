@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from label_files import write_labels
 from posenas.cli.run_commands import _How
+from posenas.composing.compose import compose
 from posenas.data import crops
+from posenas.runs.recipe import recipe_from_tables
 from posenas.runs.run import OWN_CACHE
+from posenas.searching.splits import Splits
 from running import Answer, refusal
 from test_killed import contents, finish, start
 
@@ -48,6 +51,30 @@ def test_a_run_that_caches_ends_with_the_same_bytes(
         assert answer.status == 0, answer.err
     assert contents(tmp_path / "--no-cache") == contents(tmp_path / "--cache")
     assert len(cached(tmp_path / "kept")) == 2  # decoded images of train, crops of val
+
+
+@pytest.mark.parametrize("memory", [0, 1], ids=["no-memory", "enough-memory"])
+def test_trainings_share_a_file_unless_all_images_fit_into_memory(tmp_path: Path, memory: int) -> None:
+    write_data(tmp_path, train_images=4)
+    recipe = recipe_from_tables(
+        {
+            "space": {"name": "fixed", "width": 0.125},
+            "strategy": {"name": "random", "epochs": 1},
+            "head": {"name": "heatmap", "input_size": [64, 64]},
+            "dataset": {"name": "yolo", "root": str(tmp_path / "data")},
+            "evaluator": {"name": "oks"},
+            "training": {"workers": 0, "batch_size": 1, "cache": memory},
+        }
+    )
+    told: list[str] = []
+    splits = Splits(compose(recipe), warn=told.append, advance=lambda *_: None, folder=tmp_path / "kept")
+    seen = []
+    for split in ("fit", "train"):
+        with splits.training(split, seed=0) as loader:
+            seen.append(len(list(loader.epoch(0))))
+    assert seen[0] < seen[1]
+    assert len(cached(tmp_path / "kept")) == (memory == 0)
+    assert told == []
 
 
 def test_cache_options_exclude_each_other(posenas: Posenas) -> None:

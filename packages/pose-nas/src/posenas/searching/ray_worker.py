@@ -126,7 +126,13 @@ def _place(brief: Brief) -> _Place:
     folder = Path(tempfile.gettempdir()) / f"posenas-{secrets.token_hex(8)}"
     warnings: list[str] = []
     run = Run(folder, cache=Path(brief.cache) if brief.cache else None)
-    resources = make_resources(composition, run, warn=warnings.append, advance=lambda *_: None)
+    resources = make_resources(
+        composition,
+        run,
+        warn=warnings.append,
+        advance=lambda *_: None,
+        crops_folder=folder,  # an open file stays when the folder is removed behind a task
+    )
     return _Place(resources, computes_on, warnings)
 
 

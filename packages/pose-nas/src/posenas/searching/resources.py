@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from posenas.composing.composition import Composition
 from posenas.composing.initial_weights import load_initial_weights
@@ -49,6 +50,7 @@ def make_resources(
     warn: Callable[[str], None],
     advance: Callable[[str, int, int], None],
     read: Callable[[str], bytes] | None = None,
+    crops_folder: Path | None = None,
 ) -> Resources:
     """Return the resources of a run in this process.
 
@@ -58,11 +60,12 @@ def make_resources(
         warn: told what is wrong with the data, each text once, and how far the first initial weights fit.
         advance: told a task's name, the steps that it has done, and those it has in all.
         read: gives a weights file's content; None to read it as it lies there.
+        crops_folder: where crops lie on disk if the run has no cache; None keeps none there.
     """
     return Resources(
         composition,
         run,
-        Splits(composition, warn=warn, advance=advance, folder=run.cache_folder),
+        Splits(composition, warn=warn, advance=advance, folder=run.cache_folder, crops_folder=crops_folder),
         read=read or (lambda file: read_weights(run.weights, file)),
         tell_initial=_first_alone(warn),
     )

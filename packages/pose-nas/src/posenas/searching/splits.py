@@ -79,6 +79,7 @@ class Splits:
         warn: Callable[[str], None],
         advance: Callable[[str, int, int], None],
         folder: Path | None = None,
+        crops_folder: Path | None = None,
     ) -> None:
         """Take in whose people they are; nothing is read yet.
 
@@ -87,8 +88,10 @@ class Splits:
             warn: told what is wrong with the data, each text once.
             advance: told a task's name, the steps that it has done, and those it has in all.
             folder: where files of decoded images and of crops lie; None makes none.
+            crops_folder: where files of crops lie if there is no such folder; None makes none.
         """
         self._folder = folder
+        self._crops_folder = folder or crops_folder
         self._composition = composition
         self._warn = _once(warn)
         self._advance = advance
@@ -225,7 +228,7 @@ class Splits:
             max_unreadable=settings.max_unreadable,
             rules=rules,
             progress=lambda done, total: self._advance(task, done, total),
-            folder=self._folder,
+            folder=self._crops_folder,
         )
 
     def _rules(self, split: str) -> DetectionRules | None:
