@@ -80,7 +80,7 @@ class TrainingSettings:
     clip_norm: Annotated[float, "largest norm of the gradient; 0 does not limit it", Ge(0)] = 0.0
     compile: Annotated[
         bool,
-        "whether torch compiles networks that are trained alone, each anew: 164 s of CPU time for a ResNet-50",
+        "whether torch compiles networks that are trained alone, each anew: 164 s of a CPU for a ResNet-50",
     ] = False
     workers: Annotated[
         int, "processes that load and warp images; 0 does it in the main one", Ge(0), Le(256)
