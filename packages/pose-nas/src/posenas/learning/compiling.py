@@ -99,11 +99,12 @@ def _compiler_watched(*more: type[Exception]) -> Iterator[None]:
     from torch._dynamo import config  # takes a second to load
     from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
+    errors: tuple[type[Exception], ...] = (TorchDynamoException, FailOnRecompileLimitHit, *more)
     with warnings.catch_warnings(), config.patch(fail_on_recompile_limit_hit=True):
         warnings.filterwarnings("ignore", module=_COMPILER)
         try:
             yield
-        except (TorchDynamoException, FailOnRecompileLimitHit, *more) as error:
+        except errors as error:
             reason = " ".join(str(error).partition("\n\n")[0].split())
             raise PosenasError(
                 f"training.compile: torch cannot compile this: {reason}; install what is missing, or begin a "
