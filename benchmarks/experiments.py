@@ -55,7 +55,7 @@ def opened(composition: Composition, folder: Path) -> Iterator[JournaledProblem]
 
 def prepared(composition: Composition, folder: Path) -> Run:
     keep_freed_memory()
-    use_threads(composition.training.workers)
+    use_threads(composition.loading_processes())
     return create_run(folder, composition.recipe)
 
 

@@ -33,7 +33,7 @@ def trained_score(genotype: Genotype, *, epochs: int, seed: int, folder: Path) -
     """Validation AP of one network trained alone."""
     strategy = ComponentChoice("single", {"genotype": dict(genotype), "epochs": epochs})
     composition = compose(Recipe(strategy=strategy, seed=seed))
-    use_threads(composition.training.workers)
+    use_threads(composition.loading_processes())
     run = create_run(folder, composition.recipe)
     events = Events({"display": Lines(print)}, complain=print)
     return search(composition, run, events=events).best.metrics["oks.AP"]

@@ -19,6 +19,7 @@ from posenas.data.batch_parts import joined, part
 from posenas.data.letterbox import GREY, fitted_size, letterbox, rectangle
 from posenas.data.loader import ViewLoader
 from posenas.data.mosaic import Arrangement, ImageAugmentation, blank, draw_tile, recolour
+from posenas.data.reading import BatchKey
 from posenas.data.whole_images import EvaluatedImages, ImageReader, ReadImages, image_loader
 
 CPU = torch.device("cpu")
@@ -258,8 +259,8 @@ def test_pitch_is_the_images_pixels_to_one_of_the_view() -> None:
 @pytest.mark.parametrize("mosaic", [0.0, 1.0])
 def test_everybody_in_a_training_picture_is_where_the_light_is(seed: int, mosaic: float) -> None:
     changes = ImageAugmentation(mosaic=mosaic, scale=0.4, **STILL)
-    reader = ImageReader(samples(), VIEW, COCO_17, seed=seed, augmentation=changes)
-    read = reader[0, [0, 3, 1]]
+    reader = ImageReader(samples(), VIEW, COCO_17)
+    read = reader[BatchKey([0, 3, 1], seed=seed, augmentation=changes)]
     seen = 0
     for view, pose in zip(read.views, read.poses, strict=True):
         (labelled,) = np.nonzero(pose[:, 2])
@@ -275,10 +276,10 @@ def test_everybody_in_a_training_picture_is_where_the_light_is(seed: int, mosaic
 
 def test_boxes_go_with_their_people_and_end_at_the_picture() -> None:
     changes = ImageAugmentation(mosaic=1.0, **STILL)
-    reader = ImageReader(samples(), VIEW, COCO_17, seed=5, augmentation=changes)
+    reader = ImageReader(samples(), VIEW, COCO_17)
     total = 0
     for epoch in range(20):
-        read = reader[epoch, [0, 1, 3]]
+        read = reader[BatchKey([0, 1, 3], epoch, seed=5, augmentation=changes)]
         assert (read.boxes >= -0.5).all()
         assert (read.boxes <= 127.5).all()
         sides = read.boxes[:, 2:] - read.boxes[:, :2]
@@ -431,3 +432,13 @@ def test_large_images_are_averaged_when_they_become_small() -> None:
     middle = picture[8:56, 16:48].astype(int)
     assert abs(middle.mean() - 100) < 4
     assert middle.std() < 8  # without averaging, a pattern of 0 and 200
+
+
+def test_a_loader_that_begins_again_gives_the_batches_of_a_new_one() -> None:
+    other = {"seed": 4, "batch_size": 3, "augmentation": ImageAugmentation(mosaic=0.0, hue=0.1)}
+    with loader(samples(), workers=1) as again, loader(samples(), **other) as new:
+        next(iter(again.epoch(0)))
+        again.begin(**other)
+        (found,), (expected,) = again.epoch(2), new.epoch(2)
+    for name in ("images", "keypoints", "boxes", "views", "pitch"):
+        assert torch.equal(getattr(found, name), getattr(expected, name))

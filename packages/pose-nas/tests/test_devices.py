@@ -13,7 +13,14 @@ from posenas.composing.building import compute_for, make
 from posenas.contract.errors import PosenasError
 from posenas.learning.optimizers import make_optimizers
 from posenas.learning.settings import TrainingSettings
-from posenas.networks.devices import Compute, choose_compute, lay_channels_last, place, use_switches
+from posenas.networks.devices import (
+    Compute,
+    choose_compute,
+    lay_channels_last,
+    loading_processes,
+    place,
+    use_switches,
+)
 from posenas.networks.sharing import SharedWeights
 from posenas.runs.checkpoint import load_checkpoint, save_checkpoint
 from posenas.runs.recipe import ComponentChoice, Recipe, recipe_digest, recipe_from_tables, recipe_tables
@@ -141,3 +148,16 @@ def test_networks_of_shared_weights_lie_as_those_do() -> None:
         assert kept.grad.stride() == kept.stride()
         gradients.append(kept.grad)
     torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize(
+    ("cores", "beside", "on_cpu", "on_gpu"),
+    [(1, 1, 1, 1), (2, 1, 1, 1), (4, 1, 1, 3), (16, 1, 2, 8), (16, 4, 1, 3), (16, 16, 1, 1), (224, 2, 8, 8)],
+)
+def test_loading_processes_share_the_cores_with_what_trains(
+    cores: int, beside: int, on_cpu: int, on_gpu: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: range(cores))
+    assert loading_processes("auto", torch.device("cpu"), beside=beside) == on_cpu
+    assert loading_processes("auto", CUDA, beside=beside) == on_gpu
+    assert [loading_processes(number, CUDA, beside=beside) for number in (0, 12)] == [0, 12]

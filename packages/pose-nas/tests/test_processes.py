@@ -141,17 +141,17 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path, monkeypatch: pytest
 
 
 def test_shares_make_up_the_batches() -> None:
-    whole = [positions for _, positions in _EpochOrder(10, batch_size=5, seed=3, processes=ALONE)]
-    parts = [
-        [positions for _, positions in _EpochOrder(10, batch_size=5, seed=3, processes=Processes(rank, 2))]
-        for rank in range(2)
-    ]
+    def read(processes: Processes) -> list[list[int]]:
+        order = _EpochOrder(10, batch_size=5, seed=3, augmentation=None, processes=processes)
+        return [key.positions for key in order.epoch(0)]
+
+    whole, parts = read(ALONE), [read(Processes(rank, 2)) for rank in range(2)]
     assert [sorted(first + second) for first, second in zip(*parts, strict=True)] == [*map(sorted, whole)]
 
 
 def test_a_batch_with_fewer_people_than_processes_is_refused() -> None:
     with pytest.raises(PosenasError, match="3 processes cannot share a batch of 2"):
-        _EpochOrder(10, batch_size=2, seed=0, processes=Processes(0, 3))
+        _EpochOrder(10, batch_size=2, seed=0, augmentation=None, processes=Processes(0, 3))
 
 
 def test_a_neighbour_stands_for_a_share_that_cannot_be_read() -> None:

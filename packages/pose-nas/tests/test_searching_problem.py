@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -16,9 +18,10 @@ from posenas.contract.genotype import Choice, Dimension, Genotype
 from posenas.contract.goals import Limit, Objective
 from posenas.contract.problem import Candidate, Learning, Weights
 from posenas.contract.trial import Trial
+from posenas.learning.settings import TrainingSettings
 from posenas.runs.notes import read_notes
 from posenas.runs.run import Run
-from posenas.searching import candidate, scoring, training_effects
+from posenas.searching import candidate, problem as searching_problem, scoring, training_effects
 from posenas.searching.problem import JournaledProblem
 from toy_search import (
     FAST,
@@ -384,3 +387,33 @@ def test_learning_that_is_not_spelt_out_is_refused_before_a_training(tmp_path: P
 
     with pytest.raises(PosenasError, match=r"learning .*Loose"):
         problem_in(tmp_path).train_relaxed(Still(), epochs=1, learning=Loose(on=torch.zeros(1)))  # type: ignore[arg-type]
+
+
+def test_processes_that_have_nothing_to_do_are_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crew's processes load their own images, and wait for nothing while this process trains."""
+    done: list[str] = []
+
+    class Crew:
+        def __init__(self, *_: Any, size: int) -> None:
+            done.append(f"crew of {size}")
+
+        def finish(self, jobs: Sequence[Any], **_: Any) -> Iterator[Any]:
+            done.append(f"loading {len(multiprocessing.active_children())}")
+            return iter([{"metrics": {}, "failure": "is not tried"} for _ in jobs])
+
+        def close(self) -> None:
+            done.append("crew ended")
+
+    monkeypatch.setattr(searching_problem, "Crew", Crew)
+    settings = TrainingSettings(batch_size=4, workers=1, parallel=2)
+    problem = problem_in(tmp_path, training=settings)
+    candidates = [Candidate(SMALL), Candidate(WIDE)]
+    with closing(problem):
+        problem.train(SMALL, epochs=1)
+        assert len(multiprocessing.active_children()) == 1
+        list(problem.train_and_evaluate_many(candidates, epochs=1, stage="candidate"))
+        problem.train(SMALL, epochs=1)  # known: nothing is trained
+        assert done == ["crew of 2", "loading 0"]
+        problem.train(WIDE, epochs=1)
+        assert done[2:] == ["crew ended"]
+    assert not multiprocessing.active_children()

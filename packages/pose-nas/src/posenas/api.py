@@ -127,7 +127,7 @@ def search(
     if not path.exists():
         check_measured_limits(composition)
     opened = create_run(path, composition.recipe)
-    use_threads(composition.training.workers)
+    use_threads(composition.loading_processes())
     keep_freed_memory()
     outlook = outlook_of(composition)
     with run_events(outlook.trainings or ()) as events:

@@ -59,7 +59,7 @@ def compare(
 ) -> None:
     """Compare the search of a finished RUN with random genotypes of equal cost and with training alone."""
     from posenas.composing.compose import compose
-    from posenas.networks.devices import use_threads
+    from posenas.networks.devices import processes_here, use_threads
     from posenas.reporting.comparison.compare import Size, compare as compare_run
     from posenas.reporting.comparison.verdict import judge
     from posenas.reporting.listeners import run_events
@@ -69,7 +69,7 @@ def compare(
 
     opened, recipe = open_run(run)
     composition = compose(recipe)
-    use_threads(composition.training.workers)
+    use_threads(composition.loading_processes(beside=processes_here()))
     size = Size(random, trained, alone, alone_epochs, tolerance)
     with stoppable(f"posenas compare {run}"), run_events() as events:
         comparison = compare_run(composition, opened, size, events=events, accept_changes=accept_changes)

@@ -160,13 +160,13 @@ def together(command: Callable[Parameters, None]) -> Callable[..., int | None]:
 def _follow_all(processes: Processes) -> None:
     """Take part in every search of process 0, until it has no more."""
     from posenas.composing.compose import compose
-    from posenas.networks.devices import keep_freed_memory, use_threads
+    from posenas.networks.devices import keep_freed_memory, processes_here, use_threads
     from posenas.runs.run import open_run
     from posenas.searching.search import follow
 
     while (run := processes.broadcast(None)) is not None:
         composition = compose(open_run(run.path)[1])
-        use_threads(composition.training.workers)
+        use_threads(composition.loading_processes(beside=processes_here()))
         keep_freed_memory()
         follow(composition, run, processes=processes)
 
@@ -230,7 +230,9 @@ def check_devices(device: str, processes: Processes) -> None:
     """
     import torch
 
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    from posenas.networks.devices import processes_here
+
+    here = processes_here()
     if not processes.alone and device == "cuda" and here > torch.cuda.device_count():
         raise PosenasError(
             f"{here} processes are to train on one CUDA device each, and torch sees "

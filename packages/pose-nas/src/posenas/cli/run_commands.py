@@ -392,7 +392,7 @@ def _search(composition: Composition, run: Run, *, how: _How, as_json: bool) -> 
 
 
 def _run(composition: Composition, run: Run, *, how: _How, resumed: Path) -> Outcome:
-    from posenas.networks.devices import keep_freed_memory, use_threads
+    from posenas.networks.devices import keep_freed_memory, processes_here, use_threads
     from posenas.reporting.listeners import run_events
     from posenas.searching.outlook import outlook_of
     from posenas.searching.search import search
@@ -400,7 +400,7 @@ def _run(composition: Composition, run: Run, *, how: _How, resumed: Path) -> Out
     processes = present()
     run = replace(run, cache=how.cache)
     processes.broadcast(run)
-    use_threads(composition.training.workers)
+    use_threads(composition.loading_processes(beside=processes_here()))
     keep_freed_memory()
     trainings = outlook_of(composition).trainings or ()
     with stoppable(how.resuming(resumed, devices=processes.count)), run_events(trainings) as events:

@@ -26,7 +26,7 @@ from posenas.data.mosaic import ImageAugmentation
 from posenas.data.normalising import fed, view_of
 from posenas.learning.inference import EvaluationSettings
 from posenas.learning.settings import TrainingSettings
-from posenas.networks.devices import Compute
+from posenas.networks.devices import Compute, loading_processes
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.recipe import Recipe
 
@@ -86,6 +86,14 @@ class Composition:
     def settings_of(self, phase: Phase) -> PhaseSettings:
         """Return how the trainings of a phase go."""
         return self.phases.get(phase) or PhaseSettings(self.training, self.augmentation)
+
+    def loading_processes(self, *, beside: int = 1) -> int:
+        """Return how many processes load the images of one training.
+
+        Args:
+            beside: processes of this machine that train at the same time, this one among them.
+        """
+        return loading_processes(self.training.workers, self.compute.device, beside=beside)
 
     def build(self, genotype: Genotype) -> PoseNetwork:
         """Return the pose network with fresh weights, on torch's default device."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ from posenas.data.loader import LoaderSettings, ViewLoader
 from posenas.data.normalising import normalisation_of, normalise
 from posenas.data.person_crop import PersonCrop
 from posenas.data.reading import (
+    BatchKey,
     CropReader,
     ReadCrops,
     UnreadableImages,
@@ -164,18 +165,17 @@ def crop_loader(
         raise PosenasError(
             "there is nobody to train on: no person of the training split has a labelled keypoint"
         )
-    reader = CropReader(
-        crops,
-        samples,
-        view,
-        keypoints,
+    reader = CropReader(crops, samples, view, keypoints, cache_bytes=cache_bytes, cache=cache)
+    finish = partial(_finish, normalisation=normalisation_of(view))
+    return ViewLoader(
+        reader,
+        finish,
+        views=len(crops),
+        files=_count_images(crops),
         seed=seed,
         augmentation=augmentation,
-        cache_bytes=cache_bytes,
-        cache=cache,
+        **settings,
     )
-    finish = partial(_finish, normalisation=normalisation_of(view))
-    return ViewLoader(reader, finish, views=len(crops), files=_count_images(crops), seed=seed, **settings)
 
 
 def load_crops(
@@ -220,8 +220,9 @@ def load_crops(
     unreadable = UnreadableImages(_count_images(crops), limit=max_unreadable, report=on_unreadable)
     remarked = RemarkedImages(on_unreadable)
     positions = list(range(len(crops)))
-    keys = [
-        (0, positions[start : start + _EVALUATION_BATCH]) for start in range(0, len(crops), _EVALUATION_BATCH)
+    keys: list[BatchKey[Any]] = [
+        BatchKey(positions[start : start + _EVALUATION_BATCH])
+        for start in range(0, len(crops), _EVALUATION_BATCH)
     ]
     shape = (len(crops), view.height, view.width, 3)
     few = math.prod(shape) <= MOST_IN_MEMORY
@@ -229,7 +230,7 @@ def load_crops(
     file = None
     if folder is not None and files and not few:
         file = crop_cache(crops, samples, view, folder, warn=on_unreadable)
-    reader = CropReader(crops, samples, view, keypoints, seed=0, crop_cache=file)
+    reader = CropReader(crops, samples, view, keypoints, crop_cache=file)
     images = torch.empty(shape, dtype=torch.uint8) if few else None
     parts: list[ReadCrops] = []
     filled = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Generic, NotRequired, Protocol, Self, TypedDict, TypeVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NotRequired, Protocol, Self, TypedDict, TypeVar, cast
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ class ViewLoader(Generic[Read]):
 
     Order, geometry and colours of an epoch derive from the seed, the epoch's number and a view's position
     alone. So asking for an epoch again gives the same bits, whatever the number of workers. The workers live
-    until `close`.
+    until `close`, and read for one training after another: `begin` says for which.
     """
 
     def __init__(
@@ -91,13 +92,14 @@ class ViewLoader(Generic[Read]):
         files: int,
         batch_size: int,
         seed: int,
+        augmentation: object,
         workers: int,
         device: torch.device,
         on_unreadable: Callable[[str], None],
         max_unreadable: float = 0.05,
         processes: Processes = ALONE,
     ) -> None:
-        """Prepare the loader; nothing is opened before the first epoch, which starts the workers.
+        """Prepare the loader for a training. Its first epoch starts the workers, and nothing is read before.
 
         Args:
             reader: reads the views at the positions of a key.
@@ -105,7 +107,8 @@ class ViewLoader(Generic[Read]):
             views: how many views there are, at least one.
             files: how many images the views are of.
             batch_size: views in a batch; see `LoaderSettings`.
-            seed: decides the order of each epoch.
+            seed: decides the order of each epoch, and the augmentation.
+            augmentation: the random changes that each view goes through.
             workers: processes that read.
             device: where the batches are finished.
             on_unreadable: told of images that cannot be read, and of remarks.
@@ -115,14 +118,37 @@ class ViewLoader(Generic[Read]):
         Raises:
             PosenasError: if a batch has fewer views than there are processes.
         """
-        self._order = _EpochOrder(views, batch_size=batch_size, seed=seed, processes=processes)
-        self._processes = processes
+        self._views, self._files = views, files
+        self._max_unreadable, self._on_unreadable = max_unreadable, on_unreadable
+        self.begin(batch_size=batch_size, seed=seed, augmentation=augmentation, processes=processes)
+        self._keys = _Keys()
         self._loader: Iterable[Read] | None = worker_loader(
-            reader, self._order, workers=workers, device=device
+            reader, self._keys, workers=workers, device=device
         )
         self._finish, self._device = finish, device
-        self._unreadable = UnreadableImages(files, limit=max_unreadable, report=on_unreadable)
         self._remarked = RemarkedImages(on_unreadable)
+
+    def begin(
+        self, *, batch_size: int, seed: int, augmentation: object, processes: Processes = ALONE
+    ) -> None:
+        """Turn to another training of the same views, in place of the one before.
+
+        Args:
+            batch_size: views in a batch; see `LoaderSettings`.
+            seed: decides the order of each epoch, and the augmentation.
+            augmentation: the random changes that each view goes through.
+            processes: which share each batch.
+
+        Raises:
+            PosenasError: if a batch has fewer views than there are processes.
+        """
+        self._order = _EpochOrder(
+            self._views, batch_size=batch_size, seed=seed, augmentation=augmentation, processes=processes
+        )
+        self._processes = processes
+        self._unreadable = UnreadableImages(
+            self._files, limit=self._max_unreadable, report=self._on_unreadable
+        )
 
     @property
     def steps(self) -> int:
@@ -137,7 +163,7 @@ class ViewLoader(Generic[Read]):
         """
         if self._loader is None:
             raise RuntimeError("this loader is closed")
-        self._order.epoch = number
+        self._keys.given = self._order.epoch(number)
         batches = self._read(self._loader)
         if self._processes.alone:
             yield from (batch for batch in batches if batch is not None)
@@ -152,9 +178,13 @@ class ViewLoader(Generic[Read]):
             self._remarked.note(read.remarks)
             yield self._finish(read, self._device) if len(read.images) else None
 
+    def tell_remarks(self) -> None:
+        """Tell what is odd about images now, for where no epoch is asked for to its end."""
+        self._remarked.tell()
+
     def close(self) -> None:
         """End the workers."""
-        self._remarked.tell()  # where no epoch was asked for to its end
+        self.tell_remarks()
         with interrupts_deferred():
             self._loader = None
 
@@ -181,19 +211,34 @@ def _none_missing(batches: Iterator[Batch | None]) -> Iterator[Batch]:
         waiting = 0
 
 
-class _EpochOrder:
-    """The keys of an epoch's batches: the epoch's number and the positions of the views."""
+@dataclass
+class _Keys:
+    """The keys that a loader's workers read by: those given last."""
 
-    def __init__(self, views: int, *, batch_size: int, seed: int, processes: Processes) -> None:
+    given: Iterable[BatchKey[Any]] = ()
+
+    def __iter__(self) -> Iterator[BatchKey[Any]]:
+        return iter(self.given)
+
+
+class _EpochOrder:
+    """The keys of the batches of a training's epochs."""
+
+    def __init__(
+        self, views: int, *, batch_size: int, seed: int, augmentation: object, processes: Processes
+    ) -> None:
         processes.check_batch(views, batch_size=batch_size)
-        self.epoch, self._processes = 0, processes
+        self._processes, self._augmentation = processes, augmentation
         self._views, self._batch_size, self._seed = views, batch_size, seed
 
     def __len__(self) -> int:
         return max(1, self._views // self._batch_size)
 
-    def __iter__(self) -> Iterator[BatchKey]:
-        order = np.random.default_rng([self._seed, self.epoch]).permutation(self._views)
+    def epoch(self, number: int) -> Iterator[BatchKey[Any]]:
+        """Yield the keys of one epoch's batches."""
+        order = np.random.default_rng([self._seed, number]).permutation(self._views)
         for start in range(0, len(self) * self._batch_size, self._batch_size):
             whole = order[start : start + self._batch_size].tolist()
-            yield self.epoch, list(self._processes.share(whole))
+            yield BatchKey(
+                list(self._processes.share(whole)), number, seed=self._seed, augmentation=self._augmentation
+            )

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -44,8 +44,24 @@ _PR_SET_PDEATHSIG = 1
 """Linux's prctl: the signal that a process gets when its parent ends."""
 
 Read = TypeVar("Read")
-BatchKey: TypeAlias = tuple[int, list[int]]
-"""The key of a batch: the number of its epoch and the positions of its views."""
+Changes = TypeVar("Changes")
+"""The type of an augmentation."""
+
+
+class BatchKey(NamedTuple, Generic[Changes]):
+    """What a worker must know of a batch. All that differs between trainings is here, so workers serve many.
+
+    Attributes:
+        positions: of its views among all.
+        epoch: the number of its epoch.
+        seed: decides the augmentation, together with the epoch's number and a view's position.
+        augmentation: the random changes; None leaves the views as they are.
+    """
+
+    positions: list[int]
+    epoch: int = 0
+    seed: int = 0
+    augmentation: Changes | None = None
 
 
 class ReadCrops(NamedTuple):
@@ -152,8 +168,6 @@ class CropReader(Dataset[ReadCrops]):
         view: View,
         keypoints: KeypointSet,
         *,
-        seed: int,
-        augmentation: Augmentation | None = None,
         cache_bytes: int = 0,
         cache: DecodedCache | None = None,
         crop_cache: ImageCache | None = None,
@@ -165,23 +179,20 @@ class CropReader(Dataset[ReadCrops]):
             samples: the images that the crops point into.
             view: the size and the rule of the crops.
             keypoints: the keypoint set of the samples.
-            seed: decides the augmentation, together with the epoch's number and a crop's position.
-            augmentation: the random changes; None leaves the crops as they are.
             cache_bytes: bytes of decoded images that each process keeps: the first ones read, until it is
                 full.
             cache: a file of decoded images, which takes the place of that memory.
             crop_cache: a file with an entry for each crop; all sources are files then, and nothing is
                 augmented.
         """
-        self._crops, self._view, self._seed = crops, view, seed
+        self._crops, self._view = crops, view
         self._samples, self._crop_cache = samples, crop_cache
         self._images = DecodedImages(samples, cache_bytes, cache=cache)
-        self._augmentation, self._keypoints = augmentation, keypoints
+        self._keypoints = keypoints
         self._mirrored = list(keypoints.mirrored)
 
-    def __getitem__(self, key: BatchKey) -> ReadCrops:
-        epoch, wanted = key
-        count, keypoints = len(wanted), len(self._crops[0].keypoints)
+    def __getitem__(self, key: BatchKey[Augmentation]) -> ReadCrops:
+        count, keypoints = len(key.positions), len(self._crops[0].keypoints)
         images = np.empty((count, self._view.height, self._view.width, 3), np.uint8)
         poses = np.empty((count, keypoints, 3), np.float32)
         regions = np.empty((count, len(self._keypoints.regions), POINTS, 3), np.float32)
@@ -190,8 +201,8 @@ class CropReader(Dataset[ReadCrops]):
         positions = np.empty(count, np.int64)
         unreadable: dict[int, str] = {}
         done = 0
-        for position in wanted:
-            crop, change = self._crops[position], self._change(position, epoch)
+        for position in key.positions:
+            crop, change = self._crops[position], self._change(position, key)
             if crop.sample in unreadable:
                 continue
             matrices[done], poses[done] = self._place(crop, change)
@@ -257,12 +268,12 @@ class CropReader(Dataset[ReadCrops]):
         points = regions_in_view([crop], matrix, keypoints=self._keypoints, size=size, flip=change.flip)
         return points.squeeze(0)
 
-    def _change(self, position: int, epoch: int) -> CropChange:
+    def _change(self, position: int, key: BatchKey[Augmentation]) -> CropChange:
         box, keypoints = self._crops[position].box, self._crops[position].keypoints
-        if self._augmentation is None:
+        if key.augmentation is None:
             return CropChange(box)
-        rng = np.random.default_rng([self._seed, epoch, position + 1])
-        return self._augmentation.draw(rng, box=box, keypoints=keypoints, keypoint_set=self._keypoints)
+        rng = np.random.default_rng([key.seed, key.epoch, position + 1])
+        return key.augmentation.draw(rng, box=box, keypoints=keypoints, keypoint_set=self._keypoints)
 
 
 class UnreadableImages:
@@ -304,7 +315,7 @@ class UnreadableImages:
 
 def worker_loader(
     reader: Dataset[Read],
-    keys: Iterable[BatchKey],
+    keys: Iterable[BatchKey[Any]],
     *,
     workers: int,
     device: torch.device,

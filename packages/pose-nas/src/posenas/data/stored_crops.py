@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from posenas.contract.errors import PosenasError
 from posenas.data.image_cache import ImageCache
-from posenas.data.reading import CropReader, worker_loader
+from posenas.data.reading import BatchKey, CropReader, worker_loader
 from posenas.runs.stopping import interrupts_deferred
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class CropsReadAgain:
         Raises:
             PosenasError: where an image can no longer be read.
         """
-        keys = [(0, wanted) for wanted in _divided(self.positions, size)]
+        keys: list[BatchKey[Any]] = [BatchKey(wanted) for wanted in _divided(self.positions, size)]
         loader = worker_loader(
             self.reader, keys, workers=min(self.workers, len(keys)), device=torch.device("cpu")
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 import torch
@@ -92,8 +92,6 @@ class ImageReader(Dataset[ReadImages]):
         view: View,
         keypoints: KeypointSet,
         *,
-        seed: int = 0,
-        augmentation: ImageAugmentation | None = None,
         rectangular: bool = False,
         cache_bytes: int = 0,
         cache: DecodedCache | None = None,
@@ -104,26 +102,23 @@ class ImageReader(Dataset[ReadImages]):
             samples: at least one.
             view: the size of a picture.
             keypoints: the keypoint set of the samples.
-            seed: decides the augmentation, together with the epoch's number and an image's position.
-            augmentation: the random changes; None leaves the images as they are.
             rectangular: whether the pictures of a batch are no larger than its images need; else all are of
                 the view's size. Only without augmentation.
             cache_bytes: bytes of decoded images that each process keeps: the first ones read, until it is
                 full.
             cache: a file of decoded images, which takes the place of that memory.
         """
-        self._samples, self._view, self._seed = samples, view, seed
+        self._samples, self._view = samples, view
         self._images = DecodedImages(samples, cache_bytes, cache=cache)
-        self._augmentation, self._rectangular = augmentation, rectangular
+        self._rectangular = rectangular
         self._mirrored, self._keypoints = list(keypoints.mirrored), keypoints
 
-    def __getitem__(self, key: BatchKey) -> ReadImages:
-        epoch, wanted = key
+    def __getitem__(self, key: BatchKey[ImageAugmentation]) -> ReadImages:
         unreadable: dict[int, str] = {}
-        size = self._size(wanted)
+        size = self._size(key.positions)
         pictures, people, matrices, positions = [], [], [], []
-        for position in wanted:
-            drawn = self._picture(position, epoch, size, unreadable)
+        for position in key.positions:
+            drawn = self._picture(position, key, size, unreadable)
             if drawn is not None:
                 picture, matrix, shown = drawn
                 pictures.append(picture)
@@ -150,17 +145,21 @@ class ImageReader(Dataset[ReadImages]):
         return rectangle([_annotated_size(self._samples[each]) for each in positions], self._view)
 
     def _picture(
-        self, position: int, epoch: int, size: tuple[int, int], unreadable: dict[int, str]
+        self,
+        position: int,
+        key: BatchKey[ImageAugmentation],
+        size: tuple[int, int],
+        unreadable: dict[int, str],
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64], ShownPeople] | None:
         """Return a picture, its map and its people; None if its first image cannot be read."""
         image = self._read(position, unreadable)
         if image is None:
             return None
-        if self._augmentation is None:
+        if key.augmentation is None:
             picture, matrix = letterbox(image, self._view, size)
             return picture, matrix, self._people(position, matrix, size, flip=False)
-        rng = np.random.default_rng([self._seed, epoch, position + 1])
-        arrangement = self._augmentation.draw(rng, images=len(self._samples))
+        rng = np.random.default_rng([key.seed, key.epoch, position + 1])
+        arrangement = key.augmentation.draw(rng, images=len(self._samples))
         picture, matrix = blank(self._view), arrangement.matrix(image, 0, self._view)
         draw_tile(picture, image, matrix)
         people = [self._augmented(position, matrix, arrangement)]
@@ -237,17 +236,17 @@ def image_loader(
         cache: a file of decoded images, which takes the place of that memory.
         settings: see `LoaderSettings`.
     """
-    reader = ImageReader(
-        samples,
-        view,
-        keypoints,
+    reader = ImageReader(samples, view, keypoints, cache_bytes=cache_bytes, cache=cache)
+    finish = partial(_finish, normalisation=normalisation_of(view))
+    return ViewLoader(
+        reader,
+        finish,
+        views=len(samples),
+        files=len(samples),
         seed=seed,
         augmentation=augmentation,
-        cache_bytes=cache_bytes,
-        cache=cache,
+        **settings,
     )
-    finish = partial(_finish, normalisation=normalisation_of(view))
-    return ViewLoader(reader, finish, views=len(samples), files=len(samples), seed=seed, **settings)
 
 
 class EvaluatedImages:
@@ -323,20 +322,20 @@ class EvaluatedImages:
         return Predictions(ids[positions], keypoints, keypoint_scores, scores)
 
     def _read(self, size: int) -> Iterator[ReadImages]:
-        keys = [(0, positions) for positions in self._divided(size)]
+        keys: list[BatchKey[Any]] = [BatchKey(positions) for positions in self._divided(size)]
         kept: list[ReadImages] = []
         done = taken = 0
         reader = ImageReader(self._samples, self._view, self._keypoints, rectangular=self._rectangular)
         loader: Iterable[ReadImages] = worker_loader(
             reader, keys, workers=min(self._workers, len(keys)), device=torch.device("cpu")
         )
-        for (_, wanted), read in zip(keys, loader, strict=True):
+        for key, read in zip(keys, loader, strict=True):
             self._unreadable.note(read.unreadable)
             self._remarked.note(read.remarks)
             taken += read.images.nbytes
             if taken <= _KEPT_BYTES:
                 kept.append(read)
-            done += len(wanted)
+            done += len(key.positions)
             if self._progress:
                 self._progress(done, len(self._samples))
             yield read

@@ -83,8 +83,11 @@ class TrainingSettings:
         "whether torch compiles networks that are trained alone, each anew: 164 s of a CPU for a ResNet-50",
     ] = False
     workers: Annotated[
-        int, "processes that load and warp images; 0 does it in the main one", Ge(0), Le(256)
-    ] = 1
+        Annotated[int, Ge(0), Le(256)] | Literal["auto"],
+        "processes that load and warp the images of one training; 0 does it in the main one; auto takes on a "
+        "GPU the cores of this machine, shared by what trains at the same time, less one and up to 8, and on "
+        "a CPU one for every 8 cores",
+    ] = "auto"
     cache: Annotated[int, "MiB of decoded images that each loading process keeps", Ge(0)] = 768
     parallel: Annotated[
         int,

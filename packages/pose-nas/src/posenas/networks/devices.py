@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,10 @@ from posenas.networks.loss_scale import LossScale
 
 _REPEATABLE_CUBLAS = ":4096:8"
 """The memory with which cuBLAS gives the same bits each time, as its manual says."""
+
+_CORES_FOR_ONE_LOADING = 8
+_MOST_LOADING = 8
+"""Loading processes of one training that are started unasked: each keeps `training.cache` MiB of images."""
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "32", "tf32", "bf16", "fp16")
@@ -183,6 +187,29 @@ def keep_freed_memory(*, trim_above: int = _KEPT, map_above: int = _KEPT) -> Non
         if mallopt is not None:
             mallopt(_M_TRIM_THRESHOLD, trim_above)
             mallopt(_M_MMAP_THRESHOLD, map_above)
+
+
+def loading_processes(wanted: int | Literal["auto"], device: torch.device, *, beside: int = 1) -> int:
+    """Return how many processes load the images of one training.
+
+    With `auto` it is one for each core that a training on a GPU has beside its own. A training on a CPU needs
+    the cores itself: there it is one for every eight cores. It is at least one, and at most eight.
+
+    Args:
+        wanted: a number, or `auto`.
+        device: where the training computes.
+        beside: processes of this machine that train at the same time and share its cores, at least one.
+    """
+    if wanted != "auto":
+        return wanted
+    cores = len(os.sched_getaffinity(0)) // beside
+    free = cores // _CORES_FOR_ONE_LOADING if device.type == "cpu" else cores - 1
+    return max(1, min(free, _MOST_LOADING))
+
+
+def processes_here() -> int:
+    """Return how many processes of this machine train one network together, as their launcher tells."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def use_threads(workers: int) -> None:

@@ -60,7 +60,7 @@ class Crew:
             size,
             mp_context=context,
             initializer=_prepare,
-            initargs=(recipe_tables(recipe), run, self._messages, devices, os.getpid()),
+            initargs=(recipe_tables(recipe), run, self._messages, devices, os.getpid(), size),
         )
 
     def finish(
@@ -168,8 +168,9 @@ def _prepare(
     messages: SimpleQueue[Message],
     devices: SimpleQueue[int],
     parent: int,
+    size: int,
 ) -> None:
-    """Prepare a process for its jobs."""
+    """Prepare a process for its jobs, one of `size`."""
     global _resources, _messages
     leave_stopping_to_parent()
     end_with(parent)
@@ -185,6 +186,7 @@ def _prepare(
         run,
         warn=lambda message: messages.put(("warned", message)),
         advance=lambda _task, _done, _total: None,
+        beside=size,
     )
 
 

@@ -26,6 +26,7 @@ from posenas.contract.problem import Beginning, Candidate, Learning, Relaxation,
 from posenas.contract.randomness import derive_rng
 from posenas.contract.trial import Trial
 from posenas.learning.training import SupervisedStep, Watch
+from posenas.networks.devices import processes_here
 from posenas.networks.processes import ALONE, Processes
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
@@ -100,7 +101,12 @@ class JournaledProblem:
         )
         warn = self._memory.warnings.append if isinstance(self._memory, FollowingMemory) else events.warn
         self._resources = make_resources(
-            composition, run, warn=warn, advance=self._advance, read=self._memory.read_weights
+            composition,
+            run,
+            warn=warn,
+            advance=self._advance,
+            read=self._memory.read_weights,
+            beside=processes_here(),
         )
         self._engine = engine
         self._crew: Crew | None = None
@@ -246,7 +252,7 @@ class JournaledProblem:
         training = Training(
             step, epochs, on, self._watch(f"training {name}"), "shared", init, span, self._processes
         )
-        result = self._memory.perform(shared_training(self._resources, training))
+        result = self._trained_here(shared_training(self._resources, training))
         return self._weights(result, shared=True)
 
     def train(
@@ -264,7 +270,7 @@ class JournaledProblem:
         watch = self._watch("training network")
         training = Training(SupervisedStep(), epochs, on, watch, phase_of(on), init, span, self._processes)
         effect = network_training(self._resources, genotype, training, repeat=repeat)
-        return self._weights(self._memory.perform(effect), shared=False)
+        return self._weights(self._trained_here(effect), shared=False)
 
     def train_relaxed(
         self,
@@ -282,9 +288,15 @@ class JournaledProblem:
         self._check(*([] if start is None else [start]))
         training = Training(step, epochs, learning.on, watch, "shared", init, span, self._processes)
         effect = relaxed_training(self._resources, training, start=start, learning=learning, shared=shared)
-        result = self._memory.perform(effect)
+        result = self._trained_here(effect)
         weights = self._weights(result, shared=shared)
         return Relaxation(weights, result["genotype"], tuple(result["course"]))
+
+    def _trained_here(self, effect: Effect) -> Any:
+        """Return the result of a training that this process does, with the memory that a crew had."""
+        if not self._memory.knows(effect.key):
+            self._end_crew()
+        return self._memory.perform(effect)
 
     def _weights(self, result: object, *, shared: bool) -> Weights:
         weights = weights_of(result, shared=shared)
@@ -372,6 +384,7 @@ class JournaledProblem:
             for number, job in enumerate(jobs, 1):
                 yield self._train_candidate(job, task=f"training candidate {number} of {len(jobs)}")
             return
+        self._resources.splits.close()  # the crew's processes load their own
         if self._crew is None:
             self._crew = Crew(self._composition.recipe, self._run, size=size)
         advance = partial(self._advance, f"training {len(jobs)} candidates")
@@ -416,7 +429,11 @@ class JournaledProblem:
         return file in self._shared
 
     def close(self) -> None:
-        """End the processes that train candidates here."""
+        """End the processes that train candidates here, and those that load images."""
+        self._resources.splits.close()
+        self._end_crew()
+
+    def _end_crew(self) -> None:
         if self._crew is not None:
             self._crew.close()
             self._crew = None

@@ -132,6 +132,7 @@ def _place(brief: Brief) -> _Place:
         warn=warnings.append,
         advance=lambda *_: None,
         crops_folder=folder,  # an open file stays when the folder is removed behind a task
+        beside=len(os.sched_getaffinity(0)),  # Ray gives each task one core
     )
     return _Place(resources, computes_on, warnings)
 

@@ -51,6 +51,7 @@ def make_resources(
     advance: Callable[[str, int, int], None],
     read: Callable[[str], bytes] | None = None,
     crops_folder: Path | None = None,
+    beside: int = 1,
 ) -> Resources:
     """Return the resources of a run in this process.
 
@@ -61,11 +62,19 @@ def make_resources(
         advance: told a task's name, the steps that it has done, and those it has in all.
         read: gives a weights file's content; None to read it as it lies there.
         crops_folder: where crops lie on disk if the run has no cache; None keeps none there.
+        beside: processes of this machine that train at the same time, this one among them.
     """
     return Resources(
         composition,
         run,
-        Splits(composition, warn=warn, advance=advance, folder=run.cache_folder, crops_folder=crops_folder),
+        Splits(
+            composition,
+            warn=warn,
+            advance=advance,
+            folder=run.cache_folder,
+            crops_folder=crops_folder,
+            beside=beside,
+        ),
         read=read or (lambda file: read_weights(run.weights, file)),
         tell_initial=_first_alone(warn),
     )

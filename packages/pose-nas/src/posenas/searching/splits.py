@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from posenas.composing.composition import Composition
 from posenas.contract.batches import Batch
@@ -21,7 +21,7 @@ from posenas.data.caches import DecodedCache, decoded_cache
 from posenas.data.crops import EvaluatedCrops, crop_loader, load_crops
 from posenas.data.detected_poses import DetectionRules
 from posenas.data.detections import detection_crops
-from posenas.data.loader import BatchLoader, LoaderSettings, ViewLoader
+from posenas.data.loader import BatchLoader, ViewLoader
 from posenas.data.person_crop import PersonCrop, person_crops
 from posenas.data.views import EvaluatedViews
 from posenas.data.whole_images import EvaluatedImages, image_loader
@@ -29,6 +29,20 @@ from posenas.learning.inference import detection_rules
 from posenas.networks.processes import ALONE, Processes
 
 HALVES = "halves"
+
+
+class _Begun(TypedDict):
+    """What `ViewLoader.begin` is told of a training."""
+
+    batch_size: int
+    seed: int
+    augmentation: Any
+    processes: Processes
+
+
+def _close(loaders: Iterable[ViewLoader[Any]]) -> None:
+    for loader in loaders:
+        loader.close()
 
 
 def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
@@ -80,6 +94,7 @@ class Splits:
         advance: Callable[[str, int, int], None],
         folder: Path | None = None,
         crops_folder: Path | None = None,
+        beside: int = 1,
     ) -> None:
         """Take in whose people they are; nothing is read yet.
 
@@ -89,9 +104,12 @@ class Splits:
             advance: told a task's name, the steps that it has done, and those it has in all.
             folder: where files of decoded images and of crops lie; None makes none.
             crops_folder: where files of crops lie if there is no such folder; None makes none.
+            beside: processes of this machine that train at the same time, this one among them.
         """
         self._folder = folder
         self._crops_folder = folder or crops_folder
+        self._workers = composition.loading_processes(beside=beside)
+        self._kept: tuple[str, tuple[ViewLoader[Any], ...]] | None = None
         self._composition = composition
         self._warn = _once(warn)
         self._advance = advance
@@ -107,7 +125,10 @@ class Splits:
     def training(
         self, split: str, *, seed: int, phase: Phase = "final", processes: Processes = ALONE
     ) -> Iterator[BatchLoader]:
-        """Open a loader of augmented batches, and end its processes afterwards.
+        """Open a loader of augmented batches.
+
+        Its processes live on, for the next training on the same split: until one on another split begins, or
+        one fails, or `close`.
 
         Args:
             split: `train`, `fit`, or `halves` for pairs of batches of the halves of `train`, which share no
@@ -116,38 +137,60 @@ class Splits:
             phase: says how large the batches are, and how they are augmented.
             processes: which share each batch.
         """
-        parts = self._halves if split == HALVES else (self._samples(split),)
-        with ExitStack() as opened:
-            loaders = [
-                opened.enter_context(self._loader(samples, seed=seed, phase=phase, processes=processes))
-                for samples in parts
-            ]
+        loaders = self._opened(split, seed=seed, phase=phase, processes=processes)
+        try:
             yield PairedLoader(*loaders) if split == HALVES else loaders[0]
+        except BaseException:
+            _close(loaders)
+            raise
+        for loader in loaders:
+            loader.tell_remarks()
+        self.close()  # where one training went on within another
+        self._kept = split, loaders
 
-    def _loader(
-        self, samples: Sequence[Sample], *, seed: int, phase: Phase, processes: Processes
-    ) -> ViewLoader[Any]:
-        composition = self._composition
-        of_phase = composition.settings_of(phase)
-        settings = of_phase.training
-        loader: LoaderSettings = {
-            "batch_size": settings.batch_size,
-            "workers": settings.workers,
-            "device": composition.compute.device,
-            "on_unreadable": self._warn,
-            "max_unreadable": settings.max_unreadable,
+    def close(self) -> None:
+        """End the processes that load images for trainings; another training starts new ones."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            _close(kept[1])
+
+    def _opened(
+        self, split: str, *, seed: int, phase: Phase, processes: Processes
+    ) -> tuple[ViewLoader[Any], ...]:
+        """Return the split's loaders, which nobody else has: those that were kept, or new ones."""
+        kept, self._kept = self._kept, None
+        of_phase = self._composition.settings_of(phase)
+        begun: _Begun = {
+            "batch_size": of_phase.training.batch_size,
+            "seed": seed,
+            "augmentation": of_phase.augmentation,
             "processes": processes,
         }
+        if kept is not None and kept[0] != split:
+            _close(kept[1])
+        elif kept is not None:
+            for loader in kept[1]:
+                loader.begin(**begun)
+            return kept[1]
+        parts = self._halves if split == HALVES else (self._samples(split),)
+        return tuple(self._loader(samples, begun) for samples in parts)
+
+    def _loader(self, samples: Sequence[Sample], begun: _Begun) -> ViewLoader[Any]:
+        composition = self._composition
+        settings = composition.training
         views: dict[str, Any] = {
             "view": composition.view,
             "keypoints": composition.keypoints,
-            "augmentation": of_phase.augmentation,
             "cache_bytes": settings.cache * 2**20,
             "cache": self._decoded,
+            "workers": self._workers,
+            "device": composition.compute.device,
+            "on_unreadable": self._warn,
+            "max_unreadable": settings.max_unreadable,
         }
         if composition.view.kind == "image":
-            return image_loader(samples, seed=seed, **views, **loader)
-        return crop_loader(person_crops(samples), samples, seed=seed, **views, **loader)
+            return image_loader(samples, **views, **begun)
+        return crop_loader(person_crops(samples), samples, **views, **begun)
 
     @cached_property
     def _decoded(self) -> DecodedCache | None:
@@ -203,7 +246,7 @@ class Splits:
             self._composition.view,
             self._composition.keypoints,
             rectangular=self._composition.evaluation.rectangular,
-            workers=settings.workers,
+            workers=self._workers,
             on_unreadable=self._warn,
             max_unreadable=settings.max_unreadable,
             progress=lambda done, total: self._advance(task, done, total),
@@ -223,7 +266,7 @@ class Splits:
             samples,
             self._composition.view,
             keypoints=self._composition.keypoints,
-            workers=settings.workers,
+            workers=self._workers,
             on_unreadable=self._warn,
             max_unreadable=settings.max_unreadable,
             rules=rules,
