@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,7 +23,9 @@ def matrix(as_json: bool) -> None:
     """Tell which of the installed spaces, strategies, heads and kinds of data work together, and why the
     others do not. Everything has its default options. A note names the option with which a pair works, if
     there is one. Nothing is trained or run. --json gives every combination of the four."""
-    with _without_collection():
+    from posenas.networks.collection import collection_paused
+
+    with collection_paused():
         from posenas.composing.matrix.matrix import find_matrix
         from posenas.composing.matrix.tables import make_tables
 
@@ -46,18 +45,6 @@ def matrix(as_json: bool) -> None:
         tell(words)
     working = sum(cell.works for cell in found.cells)
     say(f"\n{len(found.cells)} combinations: {working} work, {len(found.cells) - working} do not")
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Let no garbage be collected: imports make none, and looking for it takes a fifth of their time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _drawn(table: Table) -> str:

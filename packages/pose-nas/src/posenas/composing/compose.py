@@ -49,10 +49,12 @@ from posenas.contract.keypoints import KeypointSet
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.problem import Strategy
 from posenas.contract.scores import Metric
+from posenas.networks.collection import collection_paused
 from posenas.networks.devices import choose_compute
 from posenas.runs.recipe import LATENCY, ComponentChoice, Recipe
 
 
+@collection_paused()
 def compose(recipe: Recipe) -> Composition:
     """Load the five components and check them against each other, before anything is trained.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from posenas.contract.genotype import Genotype, canonical_json
+from posenas.networks.collection import collection_paused
 from posenas.networks.devices import Compute
 from posenas.networks.sharing import ActiveNetwork, SharedWeights
 from posenas.networks.without_values import WithoutValues
@@ -82,7 +81,7 @@ class SharedPoseNetwork(nn.Module):
         key = canonical_json(dict(genotype))
         active = self._active.pop(key, None)
         if active is None or active.is_stranded:
-            with _without_collection():
+            with collection_paused():
                 active = self.shared.bind(self._without_values(genotype))
         else:
             active.refresh()
@@ -110,18 +109,3 @@ class SharedPoseNetwork(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without active networks, which would send a copy's gradients to this one."""
         return self.__dict__ | {"_active": {}}
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Pause Python's garbage collector while a network of thousands of small objects is made.
-
-    None of them is garbage yet, and looking for some would take more time than all the rest.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
