@@ -15,6 +15,7 @@ from posenas.contract.made_for import MadeFor
 from posenas.contract.phases import PlannedTraining
 from posenas.contract.trial import Trial
 from posenas.data.augment import Augmentation
+from posenas.learning.inference import EvaluationSettings
 from posenas.learning.settings import TrainingSettings
 from posenas.networks.processes import Processes
 from posenas.reporting.progress import Lines
@@ -131,12 +132,17 @@ def test_many_passes_over_few_people() -> None:
 
 
 def test_few_ranking_people() -> None:
-    # the standard deviation of scores from 0 to 1 is 0.5 at most: 0.5 / 16 and 0.5 / sqrt(5000)
+    # the standard deviation of scores from 0 to 1 is 0.5 at most: 0.5 / 16 and 0.5 / sqrt(3000)
     assert told(outlook(*LONG)) == [
         "candidates are ranked on 256 of 149,813 people: chance moves a score by up to 0.031 (standard "
-        "error); evaluation.ranking_people=5000 makes it 0.007"
+        "error); evaluation.ranking_people=3000 makes it 0.009"
     ]
     assert told(outlook(*LONG, views=4_000)) == []
+
+
+@pytest.mark.parametrize("people", [30, 5_120, 5_140, 20_000, 59_990, 60_010, 149_813])
+def test_those_who_rank_by_default_are_never_few(people: int) -> None:
+    assert told(outlook(*LONG, ranking=EvaluationSettings().most_ranking(people), views=people)) == []
 
 
 def test_a_small_view() -> None:

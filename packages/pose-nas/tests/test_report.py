@@ -469,6 +469,8 @@ def test_caveats_follow_the_recipe() -> None:
     held_out = statements(trials, EvaluationSettings(held_out=0.25, ranking_people=77), seed=5)
     assert "0.25 of those" in held_out["Ranking"]
     assert "77 people" in held_out["Ranking"]
+    by_share = statements(trials, EvaluationSettings())["Ranking"]
+    assert "until they show 5% of the people, at least 256 and at most 3,000)" in by_share
     assert "(5)" in held_out["Spread"]
     assert "17 genotypes" in held_out["Search"]
     assert "annotated box" in held_out["Boxes"]

@@ -94,6 +94,24 @@ def test_no_more_people_are_held_out_than_rank(most: int, images: int) -> None:
     assert len(ids_of(people, "ranking")) == images
 
 
+@pytest.mark.parametrize(
+    ("people", "rank"),
+    [(30, 256), (5_120, 256), (5_200, 260), (40_000, 2_000), (60_000, 3_000), (150_000, 3_000)],
+)
+def test_by_default_a_share_of_the_people_ranks_between_two_bounds(people: int, rank: int) -> None:
+    assert EvaluationSettings().most_ranking(people) == rank
+    assert EvaluationSettings(ranking_people=77).most_ranking(people) == 77
+
+
+@pytest.mark.parametrize(("images", "rank"), [(100, 258), (200, 300)])
+def test_many_people_are_ranked_by_more(images: int, rank: int) -> None:
+    """Each image shows thirty, or three where those of ten images are too few for a share."""
+    shown = 3 if images == 100 else 30
+    pictures = [sample(number, people=shown) for number in range(1, images + 1)]
+    people = people_of(pictures, held_out=0.9, ranking_people="auto")
+    assert sum(len(each.people) for each in people.evaluated("ranking")[0].samples) == rank
+
+
 def test_at_least_one_image_stays_on_either_side() -> None:
     few = people_of(bright(2), held_out=0.01)
     assert (len(ids_of(few, "ranking")), len(ids_of(few, "fit"))) == (1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
@@ -21,6 +21,12 @@ from posenas.data.views import EvaluatedViews
 from posenas.networks.folding import fold_normalisations
 from posenas.networks.pose_network import PoseNetwork
 
+FEWEST_RANKING = 256
+RANKING_SHARE = 0.05
+"""The share of the training people below which more could rank candidates for little."""
+MANY_RANKING = 3_000
+"""People from whose number on chance moves a score by less than 0.01: 0.5 / sqrt(people) at most."""
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -32,7 +38,11 @@ class EvaluationSettings:
         Ge(0),
         Lt(1),
     ] = 0.1
-    ranking_people: Annotated[int, "largest number of people that rank the candidates", Gt(0)] = 256
+    ranking_people: Annotated[
+        Annotated[int, Gt(0)] | Literal["auto"],
+        "largest number of people that rank the candidates; auto takes 5 % of the training people, but at "
+        "least 256 and at most 3,000",
+    ] = "auto"
     flip_test: Annotated[bool, "average the outputs with those of the mirrored image"] = True
     batch_size: Annotated[int, "people in a forward pass", Gt(0)] = 64
     scales: Annotated[
@@ -63,6 +73,16 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         if not self.scales or min(self.scales) <= 0:
             raise ValueError("scales must be one or more numbers above 0")
+
+    def most_ranking(self, people: int) -> int:
+        """Return how many people rank the candidates at most.
+
+        Args:
+            people: in the training images, with a labelled keypoint.
+        """
+        if self.ranking_people != "auto":
+            return self.ranking_people
+        return min(max(FEWEST_RANKING, round(RANKING_SHARE * people)), MANY_RANKING)
 
 
 def detection_rules(settings: EvaluationSettings, keypoints: KeypointSet) -> DetectionRules:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from posenas.composing.composition import Composition
 from posenas.composing.options import option_values
+from posenas.learning.inference import MANY_RANKING, RANKING_SHARE
 from posenas.searching.outlook import Outlook
 
 _FEWEST_STEPS = 50
@@ -17,11 +18,8 @@ _SHARE_OF_VIEWS = 0.1
 _MANY_PASSES = 100
 """Passes from which on more of them do not stand for more people."""
 _SHARE_OF_PIXELS = 0.5
-_SHARE_OF_RANKING = 0.05
-"""The share of the training people below which more could rank candidates for little."""
 _DEVIATION = 0.5
 """The largest standard deviation that one person's score, from 0 to 1, can have."""
-_MANY_RANKING = 5_000
 
 
 def doubts(composition: Composition, outlook: Outlook) -> list[str]:
@@ -50,9 +48,9 @@ def _small_view(composition: Composition) -> Iterator[str]:
 
 def _few_ranking(outlook: Outlook) -> Iterator[str]:
     people = outlook.ranking
-    if (outlook.candidates or 0) < 2 or people >= min(_SHARE_OF_RANKING * outlook.views, _MANY_RANKING):
+    if (outlook.candidates or 0) < 2 or people >= min(RANKING_SHARE * outlook.views, MANY_RANKING):
         return
-    more = min(_MANY_RANKING, outlook.views // 10)
+    more = min(MANY_RANKING, outlook.views // 10)
     yield (
         f"candidates are ranked on {people:,} of {outlook.views:,} {outlook.unit}: chance moves a score by "
         f"up to {_error(people):.3f} (standard error); evaluation.ranking_people={more} makes it "

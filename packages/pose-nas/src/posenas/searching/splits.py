@@ -326,16 +326,18 @@ class Splits:
         if not settings.held_out:
             return self._train, []
         seed = self._composition.recipe.seed
+        shown = {sample.id: len(person_crops([sample])) for sample in self._train}
         order = sorted(
-            (sample for sample in self._train if person_crops([sample])),
-            key=lambda sample: derive_seed(seed, "held out", sample.id),
+            (number for number, people in shown.items() if people),
+            key=lambda number: derive_seed(seed, "held out", number),
         )
+        most = settings.most_ranking(sum(shown.values()))
         held_out: set[int] = set()
         people = 0
-        for sample in order[: max(1, round(settings.held_out * len(order)))]:
-            if people >= settings.ranking_people or len(held_out) + 1 == len(order):
+        for number in order[: max(1, round(settings.held_out * len(order)))]:
+            if people >= most or len(held_out) + 1 == len(order):
                 break
-            held_out.add(sample.id)
-            people += len(person_crops([sample]))
+            held_out.add(number)
+            people += shown[number]
         fit = [sample for sample in self._train if sample.id not in held_out]
         return fit, [sample for sample in self._train if sample.id in held_out]

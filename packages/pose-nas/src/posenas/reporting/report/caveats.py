@@ -10,7 +10,7 @@ from posenas.composing.goals.metric_limits import final_figures, keeping, unkept
 from posenas.contract.scores import GroundTruth
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
-from posenas.learning.inference import EvaluationSettings
+from posenas.learning.inference import FEWEST_RANKING, MANY_RANKING, RANKING_SHARE, EvaluationSettings
 from posenas.reporting.comparison.evidence import Evidence
 from posenas.reporting.results import SHOWN_COSTS
 from posenas.runs.provenance import Accepted
@@ -148,9 +148,14 @@ def people_in_words(split: str, settings: EvaluationSettings) -> str:
     """Return what a split is called for readers who do not know this project's words."""
     if split != "ranking":
         return split
+    enough = (
+        f"{RANKING_SHARE:.0%} of the people, at least {FEWEST_RANKING} and at most {MANY_RANKING:,}"
+        if settings.ranking_people == "auto"
+        else f"{settings.ranking_people} people"
+    )
     return (
         f"held-out training images (at most {settings.held_out:.3g} of those with people, and only until "
-        f"they show {settings.ranking_people} people)"
+        f"they show {enough})"
     )
 
 
