@@ -178,6 +178,7 @@ STEP = {"schedule": "step", "optimizer": "sgd"}
         ),
         (STEP | {"nesterov": True, "momentum": 0.0}, "nesterov needs a momentum above 0"),
         ({"schedule": "constant", "least_rate": 0.5}, "training.least_rate has no effect: schedule constant"),
+        ({"compile": True, "batch_norm": "synchronised"}, "compile is true and batch_norm is synchronised"),
         ({"warm_up": 0.1, "warm_up_steps": 5}, "warm_up is 0.1 and warm_up_steps is 5; set warm_up=0"),
     ],
 )

@@ -108,6 +108,10 @@ class TrainingSettings:
             )
         if self.optimizer == "sgd" and self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0; set nesterov=false, or raise momentum")
+        if self.compile and self.batch_norm == "synchronised":
+            raise ValueError(
+                "compile is true and batch_norm is synchronised, which is not compiled; set compile=false"
+            )
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas are {_listed(self.betas)}; each must be 0 or more, and below 1")
         if not self.milestones or min(self.milestones) <= 0 or _falls(self.milestones):
