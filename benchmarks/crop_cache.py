@@ -36,7 +36,7 @@ from posenas.data.crops import crop_loader
 from posenas.data.images.file_image import FileImage
 from posenas.data.normalising import normalise
 from posenas.data.person_crop import PersonCrop, person_crops
-from posenas.data.reading import CropReader
+from posenas.data.reading import BatchKey, CropReader
 from posenas.data.stored_crops import CropsInFile, CropsReadAgain
 from posenas.data.tabled_colours import finished_on_cpu
 from posenas.networks.devices import keep_freed_memory
@@ -109,12 +109,12 @@ def epochs(crops: list[PersonCrop], samples: list[Sample], cache: DecodedCache |
 
 def reads(crops: list[PersonCrop], samples: list[Sample], cache: DecodedCache | None) -> Callable[[], None]:
     """Return what a worker does for all batches of an epoch."""
-    reader = CropReader(crops, samples, VIEW, COCO_17, seed=0, augmentation=Augmentation(), cache=cache)
+    reader = CropReader(crops, samples, VIEW, COCO_17, cache=cache)
     order = np.random.default_rng(0).permutation(len(crops)).tolist()
 
     def read() -> None:
         for start in range(0, len(order), BATCH_SIZE):
-            reader[0, order[start : start + BATCH_SIZE]]
+            reader[BatchKey(order[start : start + BATCH_SIZE], augmentation=Augmentation())]
 
     return read
 
@@ -126,8 +126,8 @@ def evaluation(
     file = crop_cache(crops, samples, VIEW, folder, warn=print)
     assert file is not None
     positions = list(range(len(crops)))
-    CropReader(crops, samples, VIEW, COCO_17, seed=0, crop_cache=file)[0, positions]
-    again = CropsReadAgain(CropReader(crops, samples, VIEW, COCO_17, seed=0), positions, workers=0)
+    CropReader(crops, samples, VIEW, COCO_17, crop_cache=file)[BatchKey(positions)]
+    again = CropsReadAgain(CropReader(crops, samples, VIEW, COCO_17), positions, workers=0)
 
     def show(stored: CropsInFile | CropsReadAgain) -> None:
         for _ in stored.parts(64):
