@@ -3,9 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/coco_size.py FOLDER [--small] [--json FILE]
 
 FOLDER gets the imitation, 245 MB: 57,000 small images, 150,000 people, and a detector's 104,125 boxes on
-5,000 images. Two fresh processes work with it as a run does. `start` composes a search, notes what it
-computes on, and takes 20 sandwich steps at 256 x 192. `evaluate` reads the crops of all boxes, shows a
-network the first batches, and scores as many poses as there are boxes. Memory is the largest resident set
+5,000 images. Three fresh processes work with it as a run does. `start` composes a search, notes what it
+computes on, and takes 20 sandwich steps at 256 x 192. `side by side` trains two candidates in two processes,
+until they have taken 40 steps together. `evaluate` reads the crops of all boxes, shows a network the first
+batches, and scores as many poses as there are boxes. Memory is the largest resident set
 (VmHWM) of the process and of each loading process; seconds count from the process's start.
 """
 
@@ -40,11 +41,11 @@ def peak_megabytes(process: int | str = "self") -> float:
     return int(line.split()[1]) * 1024 / 1e6
 
 
-def children() -> list[int]:
-    """The processes that this one has started, on Linux."""
+def children(process: int | str = "self") -> list[int]:
+    """The processes that one has started, on Linux."""
     return [
         int(number)
-        for task in Path("/proc/self/task").iterdir()
+        for task in Path(f"/proc/{process}/task").iterdir()
         for number in (task / "children").read_text().split()
     ]
 
@@ -99,6 +100,40 @@ def start(root: Path, folder: Path) -> dict[str, float]:
     return found
 
 
+def side_by_side(root: Path, folder: Path) -> dict[str, float]:
+    """Train two candidates at the same time, each in a process with a loading process of its own."""
+    from posenas.composing.building import sharing
+    from posenas.runs.run import Run
+    from posenas.searching.candidate import Job
+    from posenas.searching.parallel import Crew
+
+    composition = composed(root)
+    space = sharing(composition.space)
+    jobs = [Job(genotype, None, 1) for genotype in (space.smallest(), space.largest())]
+    run = Run(folder)
+    found = {"seconds composed": time.monotonic() - BEGUN}
+    crew = Crew(composition.recipe, run, size=len(jobs))
+
+    def after(done: int, _total: int) -> None:
+        found.setdefault("seconds to the first step", time.monotonic() - BEGUN)
+        loading = {each: children(each) for each in children()}
+        for each, started in loading.items():
+            peaks = {"training": [peak_megabytes(each)], "loading": [*map(peak_megabytes, started)]}
+            for kind, sizes in peaks.items() if started else ():
+                name = f"peak MB of a {kind} process"
+                found[name] = max(*sizes, found.get(name, 0.0))
+        if done >= 2 * STEPS:
+            raise Enough
+
+    try:
+        list(crew.finish(jobs, advance=after, warn=print))
+    except Enough:
+        pass
+    finally:
+        crew.close()
+    return found | {"peak MB": peak_megabytes()}
+
+
 def evaluate(root: Path, folder: Path) -> dict[str, float]:
     """Read the crops of all boxes, show some to a network, and score poses in all of them."""
     import torch
@@ -135,7 +170,7 @@ def evaluate(root: Path, folder: Path) -> dict[str, float]:
     return found
 
 
-PARTS = {"start": start, "evaluate": evaluate}
+PARTS = {"start": start, "side by side": side_by_side, "evaluate": evaluate}
 
 
 def measured(part: str, root: Path) -> Mapping[str, float]:
