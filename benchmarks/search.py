@@ -69,9 +69,9 @@ def timed(passes: Stopwatch, drawing: Stopwatch) -> Iterator[None]:
     forward_pass = PoseNetwork.forward
     timed_forward = passes.timing(forward_pass)
 
-    def forward(network: PoseNetwork, images: torch.Tensor) -> Any:
+    def forward(network: PoseNetwork, images: torch.Tensor, targets: Any | None = None) -> Any:
         # Costs are counted by a pass on the meta device, which computes nothing.
-        return (forward_pass if images.is_meta else timed_forward)(network, images)
+        return (forward_pass if images.is_meta else timed_forward)(network, images, targets)
 
     with (
         patch.object(PoseNetwork, "forward", forward),
