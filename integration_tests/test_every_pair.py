@@ -94,6 +94,16 @@ REFUSED: dict[str, str] = (
         if "reinforce" in each and "cnf" in each and "zoom" not in each
     }
     | {
+        " ".join(each): "does not train the network of key frames first, which a space for videos needs"
+        for each in POSSIBLE
+        if each[0] == "ofa-video" and each[1] != "sandwich"
+    }
+    | {
+        " ".join(each): "strategy 'sandwich' needs Guiding"
+        for each in POSSIBLE
+        if each[:2] == ("ofa-video", "sandwich") and each[2] != "heatmap"
+    }
+    | {
         " ".join(each): "head zoom looks closely at regions face and hand"
         for each in POSSIBLE
         if "zoom" in each and each[-2] in ("coco", "posetrack18", "sleap", "wbf", "wbh", "yolo")

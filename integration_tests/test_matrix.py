@@ -51,7 +51,7 @@ def test_the_page_shows_what_the_command_prints(posenas: Posenas) -> None:
 
 def test_json_has_every_combination(posenas: Posenas) -> None:
     answer = posenas("matrix", "--json").json
-    assert len(answer["cells"]) == 6 * 12 * 4 * 2
+    assert len(answer["cells"]) == 7 * 12 * 4 * 2
     keys = ("space", "strategy", "head", "keypoints")
     cells = {tuple(cell[key] for key in keys): cell for cell in answer["cells"]}
     zoomed = cells["cnf", "reinforce", "zoom", "coco-wholebody-133"]

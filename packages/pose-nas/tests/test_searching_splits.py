@@ -112,6 +112,30 @@ def test_many_people_are_ranked_by_more(images: int, rank: int) -> None:
     assert sum(len(each.people) for each in people.evaluated("ranking")[0].samples) == rank
 
 
+def filmed(videos: int, *, length: int) -> list[Sample]:
+    return [
+        replace(each, video=f"video{(each.id - 1) // length}", frame=(each.id - 1) % length)
+        for each in (
+            replace(sample(number), source=Colour(number % 25)) for number in range(1, videos * length + 1)
+        )
+    ]
+
+
+def test_the_frames_of_a_video_stay_on_one_side() -> None:
+    people = people_of(filmed(6, length=4))
+    sides = [{each.video for each in people.evaluated(split)[0].samples} for split in ("fit", "ranking")]
+    assert [len(side) for side in sides] == [4, 2]
+    assert not sides[0] & sides[1]
+
+
+def test_one_video_is_cut_into_stretches_even_beside_images_of_nobody() -> None:
+    nobody = replace(sample(99), people=())
+    people = people_of([*filmed(1, length=80), nobody], held_out=0.1)
+    held = sorted(each.frame or 0 for each in people.evaluated("ranking")[0].samples)
+    assert len(held) == 8
+    assert {frame // 4 for frame in held} == {held[0] // 4, held[4] // 4}
+
+
 def test_at_least_one_image_stays_on_either_side() -> None:
     few = people_of(bright(2), held_out=0.01)
     assert (len(ids_of(few, "ranking")), len(ids_of(few, "fit"))) == (1, 1)

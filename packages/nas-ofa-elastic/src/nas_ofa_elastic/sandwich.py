@@ -17,6 +17,7 @@ from posenas import (
     PlannedTraining,
     PosenasError,
     Problem,
+    Propagating,
     SearchSpace,
     Span,
     Trial,
@@ -62,8 +63,21 @@ class Sandwich:
     def requires(self) -> Sequence[type]:
         return (WeightSharing,) if self.distillation == "off" else (WeightSharing, Distillable)
 
-    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:  # noqa: ARG002
-        return PlannedTraining("shared", self.epochs), PlannedTraining("final", self.final_epochs)
+    def check_space(self, space: SearchSpace) -> None:
+        if isinstance(space, Propagating) and self.final_weights not in ("auto", "shared"):
+            raise PosenasError(
+                f"strategy.final_weights={self.final_weights}: the network of key frames is frozen, and only "
+                "shared weights hold it; set strategy.final_weights=shared"
+            )
+
+    def supports(self) -> Sequence[type]:
+        return (Propagating,)
+
+    def trainings(self, space: SearchSpace) -> Sequence[PlannedTraining]:
+        own = PlannedTraining("shared", self.epochs), PlannedTraining("final", self.final_epochs)
+        if isinstance(space, Propagating) and not space.key_run:
+            return (PlannedTraining("candidate", space.key_epochs), *own)
+        return own
 
     def search(self, problem: Problem) -> Iterator[Trial]:
         space = cast(WeightSharing, problem.space)
@@ -87,13 +101,14 @@ class Sandwich:
 
     def _train(self, problem: Problem, space: WeightSharing) -> Weights:
         """Train the super-network, and return its weights. With `shrinking` each phase is a slice."""
+        key_frame = _key_frame(problem, space) if isinstance(space, Propagating) else None
         phases = shrinking_phases(tuple(space.dimensions())) if self.shrinking else ((),)
         if self.epochs < len(phases):
             raise PosenasError(
                 f"strategy.epochs = {self.epochs} is too few for strategy.shrinking: this space opens in "
                 f"{len(phases)} phases, of one epoch each at least"
             )
-        earlier, begin = None, 0
+        earlier, begin = key_frame, 0
         for index, closed in enumerate(phases):
             end = self.epochs * (index + 1) // len(phases)
             weights = problem.train_shared(
@@ -102,10 +117,17 @@ class Sandwich:
                 init=earlier,
                 span=Span(begin, self.epochs) if self.shrinking else None,
             )
-            if earlier is not None:
+            if earlier is not None and earlier.shared:
                 problem.discard(earlier)
             earlier, begin = weights, end
         return weights
+
+
+def _key_frame(problem: Problem, space: Propagating) -> Weights:
+    """Return the weights of the key frame's network, taken from its run or trained."""
+    if space.key_run:
+        return problem.weights_of(space.key_run, space.key_frame())
+    return problem.train(space.key_frame(), epochs=space.key_epochs, on="fit")
 
 
 def shrinking_phases(dimensions: Sequence[str]) -> tuple[tuple[str, ...], ...]:

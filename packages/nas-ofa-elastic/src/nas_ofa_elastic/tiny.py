@@ -11,7 +11,7 @@ from functools import partial
 from itertools import pairwise
 
 from posenas import Choice, Genotype, Level
-from posenas.layers import GlobalContext, convolution, dividing, initialise, made, valid_groups
+from posenas.layers import Change, GlobalContext, convolution, dividing, initialise, made, valid_groups
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
@@ -73,10 +73,12 @@ class Pyramid(nn.Module):
         ]
         self.levels = (*levels, Level("top", 4, widths[0]))
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        features = [self.stem(images)]
-        for stage in self.stages:
-            features.append(stage(features[-1]))
+    def forward(self, images: Tensor, change: Change | None = None) -> dict[str, Tensor]:
+        features = [images]
+        for level, part in zip(self.levels[:-1], (self.stem, *self.stages), strict=True):
+            found = part(features[-1])
+            features.append(found if change is None else change(level.name, found))
+        features = features[1:]
         top = features[-1]
         for shallower, convolve in zip(features[-2::-1], reversed(self.back), strict=True):
             top = shallower + interpolate(convolve(top), scale_factor=2.0, mode="bilinear")

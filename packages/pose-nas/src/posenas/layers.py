@@ -6,7 +6,7 @@ from posenas.networks.backbones.mobilenetv2 import mobilenetv2
 from posenas.networks.backbones.simple_baseline import simple_baseline_r50
 from posenas.networks.devices import full_precision
 from posenas.networks.layers.attention import GlobalContext, SqueezeExcitation
-from posenas.networks.layers.chain import Chain
+from posenas.networks.layers.chain import Chain, Change
 from posenas.networks.layers.convolution import convolution, pooled_stem, upsampling
 from posenas.networks.layers.elastic_hrnet import BranchRange, ElasticHRNet, branch_range
 from posenas.networks.layers.groups import dividing, valid_groups
@@ -25,6 +25,7 @@ __all__ = [
     "Branch",
     "BranchRange",
     "Chain",
+    "Change",
     "ElasticHRNet",
     "GlobalContext",
     "HRNet",

@@ -17,17 +17,22 @@ from posenas.composing.plugins import Owner
 from posenas.contract.components import (
     Backbone,
     Derivable,
+    FrameByFrame,
+    GuidedBackbone,
     Head,
     HeadModule,
     SearchSpace,
     WeightSharing,
 )
 from posenas.contract.costs import Networks
+from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
 from posenas.networks.counting import Costs, measure
 from posenas.networks.devices import Compute, choose_compute, use_switches
+from posenas.networks.frame_heads import FrameHeads
+from posenas.networks.frozen import freeze
 from posenas.networks.multiplications import KnownCalls
 from posenas.networks.pose_network import PoseNetwork
 from posenas.networks.without_values import WithoutValues
@@ -99,10 +104,31 @@ def sharing(space: SearchSpace) -> WeightSharing:
 
 
 def _assembled(
-    backbone: Backbone, head: Head, keypoints: KeypointSet, compute: Compute | None
+    backbone: Backbone | FrameByFrame, head: Head, keypoints: KeypointSet, compute: Compute | None
 ) -> PoseNetwork:
-    module = head.build(head.select(backbone.levels), keypoints)
-    return PoseNetwork(cast(torch.nn.Module, backbone), cast(torch.nn.Module, module), compute)
+    module = (
+        _frame_heads(backbone, head, keypoints)
+        if isinstance(backbone, FrameByFrame)
+        else _module(backbone, head, keypoints)
+    )
+    return PoseNetwork(cast(torch.nn.Module, backbone), module, compute)
+
+
+def _module(backbone: Backbone | GuidedBackbone, head: Head, keypoints: KeypointSet) -> torch.nn.Module:
+    return cast(torch.nn.Module, head.build(head.select(backbone.levels), keypoints))
+
+
+def _frame_heads(backbone: FrameByFrame, head: Head, keypoints: KeypointSet) -> FrameHeads:
+    """Return a head a frame, and freeze what is to be."""
+    if head.view().kind != "person":
+        raise PosenasError("networks for videos look at people, and this head at whole images; take heatmap")
+    backbone.listen(len(keypoints))
+    heads = [_module(frame, head, keypoints) for frame in backbone.frames]
+    for frame, module in zip(backbone.frames, heads, strict=True):
+        if frame.frozen:
+            freeze(cast(torch.nn.Module, frame))
+            freeze(module)
+    return FrameHeads(heads)
 
 
 def outline_network(
@@ -193,7 +219,7 @@ def describe_networks(
 
 
 def build_head(space: SearchSpace, head: Head, keypoints: KeypointSet) -> HeadModule:
-    """Return the head's module without weights, for one of the space's networks.
+    """Return the head's module without weights, for one of the space's networks; of a clip's that of a frame.
 
     Args:
         space: builds the backbone that the head is for.
@@ -203,7 +229,7 @@ def build_head(space: SearchSpace, head: Head, keypoints: KeypointSet) -> HeadMo
     genotype = space.sample(Random(0))
     with torch.device("meta"):
         network = build_network(space, genotype, head=head, keypoints=keypoints)
-    return cast(HeadModule, network.head)
+    return cast(HeadModule, network.head.frames[0] if isinstance(network.head, FrameHeads) else network.head)
 
 
 def compute_for(recipe: Recipe, space: SearchSpace) -> Compute:

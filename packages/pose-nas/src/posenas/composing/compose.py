@@ -43,7 +43,8 @@ from posenas.composing.phases import check_phases, check_plan, phase_tables, pla
 from posenas.composing.plugins import Owner
 from posenas.composing.settings import make_augmentation, make_normalisation, make_settings, without_flips
 from posenas.composing.tailoring import tailored
-from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace, WeightSharing
+from posenas.contract.components import Dataset, Evaluator, Head, Propagating, SearchSpace, WeightSharing
+from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.kinds import COMPONENT_KINDS
@@ -229,7 +230,28 @@ def _check_together(composition: Composition) -> None:
     """Raise PosenasError where no network keeps the limits, nobody is to be found, or nothing is scored."""
     check_known_limits(composition)
     check_people(composition)
+    _check_clips(composition)
     check_evaluator(composition)
+
+
+def _check_clips(composition: Composition) -> None:
+    """Refuse what networks for videos cannot have.
+
+    Raises:
+        PosenasError: for a detector's boxes, and for weights that nothing would begin with.
+    """
+    space = own_space(composition.space)
+    if not isinstance(space, Propagating):
+        return
+    if composition.evaluation.boxes:
+        raise PosenasError(
+            "evaluation.boxes: a detector's boxes do not follow people from frame to frame, as clips do; "
+            "leave the boxes out"
+        )
+    if space.key_run and composition.recipe.init:
+        raise PosenasError(
+            f"--init {composition.recipe.init}: all networks begin with that of space.key_run; leave one out"
+        )
 
 
 def _components(composition: Composition) -> Mapping[str, Any]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from posenas.composing.building import build_holder, build_network, derived
+from posenas.composing.building import build_holder, build_network, derived, outline_network, sharing
 from posenas.composing.goals.costs import CompositionCosts
+from posenas.composing.joined import own_space
 from posenas.composing.phases import PhaseSettings
 from posenas.contract.batches import View
-from posenas.contract.components import Dataset, Evaluator, Head, SearchSpace
+from posenas.contract.components import Dataset, Evaluator, Head, Propagating, SearchSpace
 from posenas.contract.finding import Finding
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Limit, MetricLimit, Objective
@@ -100,6 +101,14 @@ class Composition:
         return build_network(
             self.space, genotype, head=self.head, keypoints=self.keypoints, compute=self.compute
         )
+
+    @property
+    def frames(self) -> int:
+        """The frames of a clip in the largest network of the space; 1 where networks look at images."""
+        if not isinstance(own_space(self.space), Propagating):
+            return 1
+        largest = sharing(self.space).largest()
+        return outline_network(self.space, largest, head=self.head, keypoints=self.keypoints).frames
 
     def holder(self) -> PoseNetwork:
         """Return the network that holds the shared weights of all genotypes, fresh ones."""

@@ -12,10 +12,11 @@ import torch
 
 from posenas.composing.building import build_holder, build_network, derived
 from posenas.composing.distributions import CORE
+from posenas.composing.joined import own_space
 from posenas.composing.loading import load_entry
 from posenas.composing.options import make_component, option_values
 from posenas.composing.plugins import Plugin, find_plugins, remedy
-from posenas.contract.components import Evolvable, Head, SearchSpace, WeightSharing
+from posenas.contract.components import Evolvable, Head, Propagating, SearchSpace, WeightSharing
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoint_sets import KEYPOINT_SETS
@@ -108,6 +109,9 @@ def build_from(
 
 def _first_network(space: SearchSpace, head: Head, strategy: Strategy, keypoints: KeypointSet) -> PoseNetwork:
     required = strategy.requires()
+    own = own_space(space)
+    if isinstance(own, Propagating):
+        return build_network(space, own.key_frame(), head=head, keypoints=keypoints)
     if WeightSharing in required:
         return build_holder(space, head=head, keypoints=keypoints)
     genotype = option_values(strategy).get("genotype")

@@ -41,11 +41,18 @@ def tailored(recipe: Recipe, space: SearchSpace) -> TailoredRecipe:
         return TailoredRecipe(recipe)
     head = _left_open(_options(made.head), recipe.head.options)
     training = {} if "optimizer" in recipe.training else _left_open(made.training, recipe.training)
-    taken = [f"head.{name}={_spelled(value)}" for name, value in head.items()]
-    taken += [f"training.{name}={_spelled(value)}" for name, value in training.items()]
+    is_meant = made.dataset.get("name") == recipe.dataset.own_name
+    dataset = _left_open(_options(made.dataset), recipe.dataset.options) if is_meant else {}
+    tables = {"head": head, "dataset": dataset, "training": training}
+    taken = [
+        f"{table}.{name}={_spelled(value)}"
+        for table, values in tables.items()
+        for name, value in values.items()
+    ]
     filled = replace(
         recipe,
         head=ComponentChoice(recipe.head.name, {**recipe.head.options, **head}),
+        dataset=ComponentChoice(recipe.dataset.name, {**recipe.dataset.options, **dataset}),
         training={**recipe.training, **training},
     )
     told = f"taken, since space {recipe.space.name} is made for it: {', '.join(taken)}; -o sets another value"
@@ -74,19 +81,20 @@ def _problem(made: object) -> str:
         return f"made_for gives {type(made).__name__}, expected posenas.MadeFor or None"
     if "name" not in made.head:
         return "made_for gives a head without its name"
-    known = {
-        "head": {option.name for option in describe_options(load("head", made.head["name"]))},
-        "training": {option.name for option in describe_options(TrainingSettings)},
-    }
-    for table, options in (("head", _options(made.head)), ("training", made.training)):
-        unknown = sorted(options.keys() - known[table])
+    given = {"head": _options(made.head), "training": made.training, "dataset": _options(made.dataset)}
+    for table, options in given.items():
+        component = getattr(made, table)
+        kind = (
+            TrainingSettings if table == "training" else load(table, component["name"]) if component else None
+        )
+        unknown = sorted(options.keys() - {option.name for option in describe_options(kind)} if kind else ())
         if unknown:
             return f"made_for gives {table}.{unknown[0]}, which there is not"
     return ""
 
 
-def _options(head: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in head.items() if name != "name"}
+def _options(component: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in component.items() if name != "name"}
 
 
 def _left_open(made: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,6 +98,98 @@ class Holding(WeightSharing, Protocol):
         ...
 
 
+class GuidedBackbone(Protocol):
+    """A backbone for one frame of a clip, which is guided by what was found in the frame before."""
+
+    @property
+    def levels(self) -> Sequence[Level]:
+        """The feature maps, as of any `Backbone`."""
+        ...
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing changes its weights and statistics, nor those of its head."""
+        ...
+
+    def __call__(self, images: Tensor, guide: Tensor | None = None) -> Mapping[str, Tensor]:
+        """Return the feature maps of (N, 3, H, W) images.
+
+        Args:
+            images: one frame of each clip.
+            guide: (N, K, h, w) from the head of the frame before; None in the first frame.
+        """
+        ...
+
+
+@runtime_checkable
+class FrameByFrame(Protocol):
+    """A backbone for clips: one network a frame, the first of which looks at a key frame alone."""
+
+    @property
+    def levels(self) -> Sequence[Level]:
+        """The feature maps of the key frame."""
+        ...
+
+    @property
+    def frames(self) -> Sequence[GuidedBackbone]:
+        """The networks of the F frames, in their order."""
+        ...
+
+    def listen(self, channels: int) -> None:
+        """Make what takes in the guides, with fresh weights; it is called once, before anything runs.
+
+        Args:
+            channels: those of a guide, one for each keypoint.
+        """
+        ...
+
+
+@runtime_checkable
+class Propagating(WeightSharing, Protocol):
+    """A space of networks for clips, whose frames share the weights of one super-network.
+
+    Its backbones are `FrameByFrame`. The key frame's network is fixed and trained before all others, as a
+    network of single images, and everything else begins with its weights.
+    """
+
+    @property
+    def key_run(self) -> str:
+        """The folder of the run whose best network is the key frame's; empty where one is to be trained."""
+        ...
+
+    @property
+    def key_epochs(self) -> int:
+        """The passes over the people in training the key frame's network, where there is no run of it."""
+        ...
+
+    def key_frame(self) -> Genotype:
+        """Return the genotype of the key frame's network; its backbone is no `FrameByFrame`."""
+        ...
+
+    def source(self, path: str) -> str:
+        """Return which module of the holder a module of a pose network takes its tensors from.
+
+        Args:
+            path: of the module in the pose network, such as `backbone.frames.2.stage1`.
+        """
+        ...
+
+    def in_training(self, genotype: Genotype, rng: Random) -> Genotype:
+        """Return what stands for a genotype in a step of the super-network's training.
+
+        Its clip is as long as the largest one's; frames that it lacks are drawn. Choices that have no large
+        and no small end may be drawn anew, so that the two ends of the space learn with each of them.
+        """
+        ...
+
+    def begins_as(self, name: str) -> str:
+        """Return which tensor of the key frame's network a tensor of the holder begins as.
+
+        Any other name says that it begins fresh.
+        """
+        ...
+
+
 @runtime_checkable
 class Conditional(Protocol):
     """A space, or a searchable head, in which other values decide what some dimensions may be.
@@ -241,6 +333,18 @@ class FlipTest(Protocol):
 
     def average_mirrored(self, outputs: Any, mirrored: Any) -> Any:
         """Return the outputs for the images, averaged with `mirrored` after undoing the mirror."""
+        ...
+
+
+@runtime_checkable
+class Guiding(Protocol):
+    """A head module that can tell the network of a video's next frame what it found."""
+
+    def guide(self, outputs: Any) -> Tensor:
+        """Return (N, K, h, w) maps, about 1 where each keypoint is and about 0 elsewhere.
+
+        Gradients flow through them to the outputs.
+        """
         ...
 
 

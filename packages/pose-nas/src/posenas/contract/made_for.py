@@ -20,9 +20,12 @@ class MadeFor:
             none was published.
         recipe: the recipe that trains as published, such as `recipes/vipnas-res50.toml`; empty where there
             is none.
+        dataset: a dataset's entry-point name as `name`, beside options of it that the space needs, such as
+            the `frames` of built-in videos; taken where the recipe has this dataset.
     """
 
     head: Mapping[str, Any]
     training: Mapping[str, Any] = field(default_factory=dict)
     views: int = 0
     recipe: str = ""
+    dataset: Mapping[str, Any] = field(default_factory=dict)

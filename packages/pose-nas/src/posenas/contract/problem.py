@@ -301,7 +301,8 @@ class Problem(Protocol):
         Args:
             step: how each batch trains it.
             epochs: passes over the people in this call.
-            init: shared weights to begin with; None for fresh ones.
+            init: shared weights to begin with, or those of the key frame's network of a `Propagating` space;
+                None for fresh ones.
             on: the split to train on.
             name: what the display calls it.
             span: the place of these epochs in a training that is cut into slices.
@@ -327,6 +328,18 @@ class Problem(Protocol):
             on: the split to train on.
             repeat: each number is a training of its own, with other random numbers.
             span: the place of these epochs in a training that is cut into slices.
+        """
+        ...
+
+    def weights_of(self, run: str, genotype: Genotype) -> Weights:
+        """Return the weights of another run's best network, which this run keeps a copy of.
+
+        Args:
+            run: its folder.
+            genotype: that of its network in this run's space.
+
+        Raises:
+            PosenasError: where the run is not finished, or its network is another one.
         """
         ...
 
@@ -469,6 +482,15 @@ class Strategy(Protocol):
         `problem.evaluate`. A search without a trial, or whose last one failed or has the super-network's
         weights, ends with an error.
         """
+        ...
+
+
+@runtime_checkable
+class Supporting(Strategy, Protocol):
+    """A strategy that can search spaces which need more of it than others, such as `Propagating` ones."""
+
+    def supports(self) -> Sequence[type]:
+        """Return the capabilities of such spaces that the strategy knows what to do with."""
         ...
 
 

@@ -65,10 +65,12 @@ class EvaluatedCrops:
         keypoints: (N, K, 2) float32 pixels of the view.
         labelled: (N, K) float32, 1 where labelled and inside the view.
         regions: (N, R, 5, 3) float32, the points of `regions_in_view`.
+        scored: (N,) bool, which poses are predictions.
         areas: (N,) float64 square pixels of the image that the padded boxes fill.
         rules: how poses in a detector's boxes are judged; None if the boxes are annotated.
         parts: the indices of the keypoints of each region that is scored, by its name.
         normalisation: how the images become a network's input.
+        frames: the crops of a clip, which lie side by side.
     """
 
     images: Tensor | StoredCrops
@@ -79,9 +81,11 @@ class EvaluatedCrops:
     labelled: Tensor
     regions: Tensor
     areas: NDArray[np.float64]
+    scored: NDArray[np.bool_]
     rules: DetectionRules | None = None
     parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
+    frames: int = 1
 
     @property
     def stride(self) -> int:
@@ -92,9 +96,9 @@ class EvaluatedCrops:
         return len(self.image_ids)
 
     def batches(self, size: int, *, device: torch.device) -> Iterator[Batch]:
-        """Yield the crops in their order, `size` at a time; the last batch may be smaller."""
+        """Yield the crops in their order, `size` clips at a time; the last batch may be smaller."""
         start = 0
-        for images in self._parts(size):
+        for images in self._parts(size * self.frames):
             part = slice(start, start + len(images))
             start += len(images)
             yield Batch(
@@ -130,6 +134,8 @@ class EvaluatedCrops:
                 for name, indices in self.parts.items()
             },
         )
+        if not self.scored.all():
+            located = located.chosen(self.scored)
         return located if self.rules is None else judged(located, self.box_scores, self.areas, self.rules)
 
 
@@ -143,6 +149,7 @@ def crop_loader(
     seed: int,
     cache_bytes: int = 0,
     cache: DecodedCache | None = None,
+    frames: int = 1,
     **settings: Unpack[LoaderSettings],
 ) -> ViewLoader[ReadCrops]:
     """Return a loader of training batches of crops.
@@ -156,6 +163,7 @@ def crop_loader(
         seed: decides order and changes, together with the epoch's number.
         cache_bytes: bytes of decoded images that each process keeps for the next epochs.
         cache: a file of decoded images, which takes the place of that memory.
+        frames: the crops of a clip, which lie side by side.
         settings: see `LoaderSettings`.
 
     Raises:
@@ -165,7 +173,7 @@ def crop_loader(
         raise PosenasError(
             "there is nobody to train on: no person of the training split has a labelled keypoint"
         )
-    reader = CropReader(crops, samples, view, keypoints, cache_bytes=cache_bytes, cache=cache)
+    reader = CropReader(crops, samples, view, keypoints, cache_bytes=cache_bytes, cache=cache, frames=frames)
     finish = partial(_finish, normalisation=normalisation_of(view))
     return ViewLoader(
         reader,
@@ -174,6 +182,7 @@ def crop_loader(
         files=_count_images(crops),
         seed=seed,
         augmentation=augmentation,
+        frames=frames,
         **settings,
     )
 
@@ -190,6 +199,7 @@ def load_crops(
     rules: DetectionRules | None = None,
     progress: Callable[[int, int], None] | None = None,
     folder: Path | None = None,
+    frames: int = 1,
 ) -> EvaluatedCrops:
     """Read every crop once, in the order given and without augmentation.
 
@@ -208,6 +218,7 @@ def load_crops(
         rules: how poses in a detector's boxes are judged; None if the boxes are annotated.
         progress: called with the crops done and all crops, after each batch.
         folder: where the file may lie; None makes none. Nor is one made for images that are no files.
+        frames: the crops of a clip, which lie side by side.
 
     Raises:
         PosenasError: if there is no crop, too large a share of the images cannot be read, or the folder
@@ -220,9 +231,9 @@ def load_crops(
     unreadable = UnreadableImages(_count_images(crops), limit=max_unreadable, report=on_unreadable)
     remarked = RemarkedImages(on_unreadable)
     positions = list(range(len(crops)))
+    at_once = _EVALUATION_BATCH // frames * frames
     keys: list[BatchKey[Any]] = [
-        BatchKey(positions[start : start + _EVALUATION_BATCH])
-        for start in range(0, len(crops), _EVALUATION_BATCH)
+        BatchKey(positions[start : start + at_once]) for start in range(0, len(crops), at_once)
     ]
     shape = (len(crops), view.height, view.width, 3)
     few = math.prod(shape) <= MOST_IN_MEMORY
@@ -230,7 +241,7 @@ def load_crops(
     file = None
     if folder is not None and files and not few:
         file = crop_cache(crops, samples, view, folder, warn=on_unreadable)
-    reader = CropReader(crops, samples, view, keypoints, crop_cache=file)
+    reader = CropReader(crops, samples, view, keypoints, crop_cache=file, frames=frames)
     images = torch.empty(shape, dtype=torch.uint8) if few else None
     parts: list[ReadCrops] = []
     filled = 0
@@ -245,7 +256,7 @@ def load_crops(
             file = None
         parts.append(warped._replace(images=torch.empty(0, dtype=torch.uint8)))  # a view would keep them all
         if progress:
-            progress(min(done * _EVALUATION_BATCH, len(crops)), len(crops))
+            progress(min(done * at_once, len(crops)), len(crops))
     with interrupts_deferred():
         del loader
     remarked.tell()
@@ -263,9 +274,11 @@ def load_crops(
         labelled=poses[..., 2].contiguous(),
         regions=torch.from_numpy(np.concatenate([part.regions for part in parts])),
         areas=shown_area(inverses, view),
+        scored=np.array([crop.scored for crop in used], np.bool_),
         rules=rules,
         parts=keypoints.regions,
         normalisation=normalisation_of(view),
+        frames=frames,
     )
 
 

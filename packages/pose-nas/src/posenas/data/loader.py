@@ -98,6 +98,7 @@ class ViewLoader(Generic[Read]):
         on_unreadable: Callable[[str], None],
         max_unreadable: float = 0.05,
         processes: Processes = ALONE,
+        frames: int = 1,
     ) -> None:
         """Prepare the loader for a training. Its first epoch starts the workers, and nothing is read before.
 
@@ -114,11 +115,12 @@ class ViewLoader(Generic[Read]):
             on_unreadable: told of images that cannot be read, and of remarks.
             max_unreadable: the largest share of the images that may be unreadable.
             processes: which share each batch.
+            frames: views of a clip, which lie side by side; a batch has so many times `batch_size` views.
 
         Raises:
             PosenasError: if a batch has fewer views than there are processes.
         """
-        self._views, self._files = views, files
+        self._views, self._files, self._frames = views // frames, files, frames
         self._max_unreadable, self._on_unreadable = max_unreadable, on_unreadable
         self.begin(batch_size=batch_size, seed=seed, augmentation=augmentation, processes=processes)
         self._keys = _Keys()
@@ -143,7 +145,12 @@ class ViewLoader(Generic[Read]):
             PosenasError: if a batch has fewer views than there are processes.
         """
         self._order = _EpochOrder(
-            self._views, batch_size=batch_size, seed=seed, augmentation=augmentation, processes=processes
+            self._views,
+            batch_size=batch_size,
+            seed=seed,
+            augmentation=augmentation,
+            processes=processes,
+            frames=self._frames,
         )
         self._processes = processes
         self._unreadable = UnreadableImages(
@@ -225,11 +232,18 @@ class _EpochOrder:
     """The keys of the batches of a training's epochs."""
 
     def __init__(
-        self, views: int, *, batch_size: int, seed: int, augmentation: object, processes: Processes
+        self,
+        views: int,
+        *,
+        batch_size: int,
+        seed: int,
+        augmentation: object,
+        processes: Processes,
+        frames: int = 1,
     ) -> None:
         processes.check_batch(views, batch_size=batch_size)
         self._processes, self._augmentation = processes, augmentation
-        self._views, self._batch_size, self._seed = views, batch_size, seed
+        self._views, self._batch_size, self._seed, self._frames = views, batch_size, seed, frames
 
     def __len__(self) -> int:
         return max(1, self._views // self._batch_size)
@@ -239,6 +253,10 @@ class _EpochOrder:
         order = np.random.default_rng([self._seed, number]).permutation(self._views)
         for start in range(0, len(self) * self._batch_size, self._batch_size):
             whole = order[start : start + self._batch_size].tolist()
-            yield BatchKey(
-                list(self._processes.share(whole)), number, seed=self._seed, augmentation=self._augmentation
-            )
+            mine = _with_frames(self._processes.share(whole), self._frames)
+            yield BatchKey(mine, number, seed=self._seed, augmentation=self._augmentation)
+
+
+def _with_frames(clips: Iterable[int], frames: int) -> list[int]:
+    """Return the positions of the views of clips, by the clips' positions."""
+    return [frames * clip + frame for clip in clips for frame in range(frames)]

@@ -23,6 +23,8 @@ class PersonCrop:
         keypoints: (K, 3) pixels of the image and visibility; all zero for a detector's box.
         score: of the detector that found the box; 1 if it was annotated.
         regions: annotated boxes of the person's regions, as those of `Person`.
+        scored: whether a pose in it is one of the predictions. In frames of a clip that the person has left,
+            nobody is looked for.
     """
 
     sample: int
@@ -30,6 +32,7 @@ class PersonCrop:
     keypoints: NDArray[np.float64]
     score: float = 1.0
     regions: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
+    scored: bool = True
 
 
 def person_crops(samples: Sequence[Sample], *, require_keypoints: bool = True) -> list[PersonCrop]:

@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -171,6 +171,7 @@ class CropReader(Dataset[ReadCrops]):
         cache_bytes: int = 0,
         cache: DecodedCache | None = None,
         crop_cache: ImageCache | None = None,
+        frames: int = 1,
     ) -> None:
         """Prepare the reader; nothing is read yet.
 
@@ -184,8 +185,9 @@ class CropReader(Dataset[ReadCrops]):
             cache: a file of decoded images, which takes the place of that memory.
             crop_cache: a file with an entry for each crop; all sources are files then, and nothing is
                 augmented.
+            frames: the crops of a clip, which lie side by side, are asked for together and change alike.
         """
-        self._crops, self._view = crops, view
+        self._crops, self._view, self._frames = crops, view, frames
         self._samples, self._crop_cache = samples, crop_cache
         self._images = DecodedImages(samples, cache_bytes, cache=cache)
         self._keypoints = keypoints
@@ -201,20 +203,21 @@ class CropReader(Dataset[ReadCrops]):
         positions = np.empty(count, np.int64)
         unreadable: dict[int, str] = {}
         done = 0
-        for position in key.positions:
-            crop, change = self._crops[position], self._change(position, key)
-            if crop.sample in unreadable:
-                continue
-            matrices[done], poses[done] = self._place(crop, change)
-            try:
-                images[done] = self._pixels(position, matrices[done])
-            except UnreadableImageError as error:
-                unreadable[crop.sample] = str(error)
-                continue
-            regions[done] = self._regions(crop, matrices[done], change)
-            colours[done] = change.colour
-            positions[done] = position
-            done += 1
+        for start in range(0, count, self._frames):
+            begun = done
+            for position in key.positions[start : start + self._frames]:
+                crop, change = self._crops[position], self._change(position, key)
+                matrices[done], poses[done] = self._place(crop, change)
+                try:
+                    images[done] = self._pixels(position, matrices[done], unreadable)
+                except UnreadableImageError as error:
+                    unreadable[crop.sample] = self._told(error)
+                    done = begun  # a clip with one of them is left out
+                    break
+                regions[done] = self._regions(crop, matrices[done], change)
+                colours[done] = change.colour
+                positions[done] = position
+                done += 1
         return ReadCrops(
             torch.from_numpy(images[:done]),
             poses[:done],
@@ -226,13 +229,28 @@ class CropReader(Dataset[ReadCrops]):
             self._images.take_remarks(),
         )
 
-    def _pixels(self, position: int, matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
+    def _told(self, error: UnreadableImageError) -> str:
+        if self._frames == 1:
+            return str(error)
+        return f"{error}; so each clip with it is left out, {self._frames} frames long"
+
+    def _pixels(
+        self, position: int, matrix: NDArray[np.float64], unreadable: Mapping[int, str]
+    ) -> NDArray[np.uint8]:
         """Return a crop's pixels.
+
+        Args:
+            position: among the crops.
+            matrix: from the image to the view.
+            unreadable: the messages for images that are known to be so, by the position of their sample.
 
         Raises:
             UnreadableImageError: if its image cannot be read.
         """
-        sample = self._samples[self._crops[position].sample]
+        number = self._crops[position].sample
+        if number in unreadable:
+            raise UnreadableImageError(unreadable[number])
+        sample = self._samples[number]
         if self._crop_cache is None or not isinstance(sample.source, FileImage):
             return self._warped(position, matrix).pixels
         made = self._crop_cache.get(position, sample.source.path, lambda: self._warped(position, matrix))
@@ -269,6 +287,7 @@ class CropReader(Dataset[ReadCrops]):
         return points.squeeze(0)
 
     def _change(self, position: int, key: BatchKey[Augmentation]) -> CropChange:
+        position -= position % self._frames
         box, keypoints = self._crops[position].box, self._crops[position].keypoints
         if key.augmentation is None:
             return CropChange(box)

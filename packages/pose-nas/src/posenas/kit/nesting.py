@@ -7,15 +7,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from posenas.composing.checks.backbones import rehearse_nesting
+from posenas.composing.checks.backbones import listening, looks, rehearse_nesting, shared_backbone
 from posenas.composing.checks.gradients import pictures
-from posenas.composing.joined import holding_backbone
 from posenas.composing.plugins import Owner
 from posenas.contract.components import Relaxed, WeightSharing
 from posenas.contract.genotype import Genotype
 from posenas.kit.check import Check, require
 from posenas.kit.networks_of_spaces import samples, seeded, without_values
-from posenas.networks.sharing import SharedWeights
 
 _NEAR = 1e-4
 
@@ -29,12 +27,12 @@ def networks_nest(space: WeightSharing) -> None:
 def cut_out_equals_active(space: WeightSharing) -> None:
     """Check that an active network, the one cut out, and one that loads its weights give the same maps."""
     with seeded():
-        shared = SharedWeights(cast(nn.Module, holding_backbone(space)))
+        shared = shared_backbone(space)
     genotype = space.smallest()
     active = _restored(space, shared.activate(without_values(space, genotype)), genotype)
     cut = _restored(space, shared.derive(without_values(space, genotype)), genotype)
     with seeded(1):
-        loaded: Any = space.build(genotype)
+        loaded: Any = listening(space.build(genotype))
     loaded.load_state_dict(cut.state_dict())
     outputs = [_maps(network) for network in (active, cut, loaded)]
     for name, maps in outputs[0].items():
@@ -42,7 +40,8 @@ def cut_out_equals_active(space: WeightSharing) -> None:
             distance = float((maps - other[name]).abs().max())
             require(
                 distance <= _NEAR * max(1.0, float(maps.abs().max())),
-                f"level {name!r} of an active network and of the one {words} differ by {distance:.3g}",
+                f"level {name.partition('.')[2]!r} of an active network and of the one {words} differ by "
+                f"{distance:.3g}",
             )
 
 
@@ -55,7 +54,11 @@ def _restored(space: WeightSharing, network: nn.Module, genotype: Genotype) -> n
 @torch.no_grad()
 def _maps(network: nn.Module) -> dict[str, Tensor]:
     with seeded():
-        return dict(network.train()(pictures()))
+        return {
+            f"{number}.{name}": maps
+            for number, look in enumerate(looks(cast(Any, network.train())))
+            for name, maps in look(pictures()).items()
+        }
 
 
 NESTING_CHECKS = (

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from posenas.composing.checks.backbones import listening
 from posenas.contract.components import SearchSpace, WeightSharing
 from posenas.contract.genotype import Genotype
 from posenas.networks.without_values import WithoutValues
@@ -34,7 +35,7 @@ def cheapest(space: SearchSpace) -> Genotype:
 def without_values(space: SearchSpace, genotype: Genotype) -> nn.Module:
     """Return a genotype's network on the meta device."""
     with torch.device("meta"), WithoutValues():
-        return cast(nn.Module, space.build(genotype))
+        return cast(nn.Module, listening(space.build(genotype)))
 
 
 def _parameters(network: nn.Module) -> int:

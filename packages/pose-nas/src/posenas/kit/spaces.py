@@ -6,13 +6,13 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from posenas.composing.checks.backbones import rehearse_backbone
+from posenas.composing.checks.backbones import looks, rehearse_backbone
 from posenas.composing.checks.conformity import json_problem
 from posenas.composing.checks.gradients import gradient_problem, pictures, weighted_sum
 from posenas.composing.loading import load
@@ -98,10 +98,10 @@ def weights_come_from_torchs_generator(space: SearchSpace) -> None:
 
 def every_parameter_gets_a_gradient(space: SearchSpace) -> None:
     """Check that each parameter of a network changes some of its feature maps."""
-    network = fresh(space, cheapest(space)).train()
-    weighted_sum(network(pictures())).backward()  # type: ignore[no-untyped-call]
-    problem = gradient_problem(network)
-    require(not problem, problem)
+    for network in looks(fresh(space, cheapest(space)).train()):
+        weighted_sum(network(pictures())).backward()  # type: ignore[no-untyped-call]
+        problem = gradient_problem(cast(nn.Module, network))
+        require(not problem, problem)
 
 
 def the_loss_falls_on_eight_pictures(space: SearchSpace) -> None:

@@ -176,6 +176,12 @@ class ToyProblem:
             inputs, init = inputs | {"beginning": init.value}, None
         return Weights(self._trained("train", inputs, init, span), shared=False)
 
+    def weights_of(self, run: str, genotype: Genotype) -> Weights:
+        self.genotypes.append(genotype)
+        return Weights(
+            self._trained("take", {"run": run, "genotype": dict(genotype)}, None, None), shared=False
+        )
+
     def train_relaxed(self, step: Step, *, epochs: int, learning: Learning, **_options: Any) -> Relaxation:  # noqa: ARG002
         raise PosenasError("the kit's toy space has no real dimensions; require Relaxed")
 

@@ -19,7 +19,7 @@ from posenas.data.detected_poses import DetectionRules
 from posenas.data.letterbox import GREY
 from posenas.data.views import EvaluatedViews
 from posenas.networks.folding import fold_normalisations
-from posenas.networks.pose_network import PoseNetwork
+from posenas.networks.pose_network import PoseNetwork, parts_of
 
 FEWEST_RANKING = 256
 RANKING_SHARE = 0.05
@@ -130,8 +130,8 @@ def compute_outputs(
 def prepare(network: PoseNetwork) -> None:
     """Fold batch norms into convolutions, after which a network can only be evaluated."""
     network.eval()
-    for half in (network.backbone, network.head):
-        fold_normalisations(half)
+    for part in parts_of(network):
+        fold_normalisations(part)
 
 
 def outputs_of(network: PoseNetwork, images: Tensor, settings: EvaluationSettings, *, stride: int) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias, cast
 from torch import Tensor
 
 from posenas.contract.batches import Batch
-from posenas.contract.components import Distillable, HeadModule, WeightSharing
+from posenas.contract.components import Distillable, HeadModule, Propagating, WeightSharing
 from posenas.contract.genotype import Genotype, head_part
 from posenas.contract.problem import Update
 from posenas.networks.pose_network import SharedPoseNetwork
@@ -51,7 +51,7 @@ class SandwichStep:
         progress: float,  # noqa: ARG002
     ) -> Mapping[str, Tensor]:
         """Add up the gradients, and return each network's loss; for the arguments see `Step`."""
-        first = self.space.largest()
+        first = self._trained(self.space.largest(), rng)
         largest = network.activate(first)
         targets = cast(HeadModule, largest.head).targets(batch)
         teacher = largest(batch.images, targets)
@@ -71,7 +71,11 @@ class SandwichStep:
         largest = self.space.largest()
         closed = {name: largest[name] for name in self.closed}
         kept = {name: {**genotype, **closed} for name, genotype in others.items()}
-        return {name: genotype for name, genotype in kept.items() if genotype != largest}
+        differing = {name: genotype for name, genotype in kept.items() if genotype != largest}
+        return {name: self._trained(genotype, rng) for name, genotype in differing.items()}
+
+    def _trained(self, genotype: Genotype, rng: Random) -> Genotype:
+        return self.space.in_training(genotype, rng) if isinstance(self.space, Propagating) else genotype
 
     def _teach(
         self,

@@ -16,15 +16,16 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
+from posenas.networks.frozen import FrozenBatchNorm
 from posenas.networks.multiplications import KnownCalls, Multiplications, WithoutPointwise
 
 
 @dataclass(frozen=True)
 class Costs:
-    """The costs of a network for one image.
+    """The costs of a network for one image; of a clip's network the mean over its frames.
 
     Attributes:
-        parameters: trainable or not, without batch-norm statistics.
+        parameters: trainable or not, without batch-norm statistics; of a clip's network those of all frames.
         parameters_with_statistics: with the running means and variances, as some papers count.
         macs: multiply-adds of convolutions, linear layers and matrix products.
         paper_gflops: weight numbers x output pixels of convolutions and linear layers, in units of 2^30.
@@ -59,6 +60,7 @@ class Counted:
         macs: multiply-adds.
         elements: those that count a half in `thesis_gflops`.
         products: weight numbers x output pixels.
+        frames: over how many the last three were counted.
     """
 
     parameters: int = 0
@@ -66,15 +68,16 @@ class Counted:
     macs: int = 0
     elements: int = 0
     products: int = 0
+    frames: int = 1
 
     def costs(self) -> Costs:
         """Return the costs that follow."""
         return Costs(
             parameters=self.parameters,
             parameters_with_statistics=self.parameters + self.statistics,
-            macs=self.macs,
-            paper_gflops=self.products / 2**30,
-            thesis_gflops=(self.macs + self.elements / 2) / 1e9,
+            macs=round(self.macs / self.frames),
+            paper_gflops=self.products / self.frames / 2**30,
+            thesis_gflops=(self.macs + self.elements / 2) / self.frames / 1e9,
         )
 
 
@@ -98,6 +101,7 @@ def measure(network: nn.Module, input_size: tuple[int, int], *, known: KnownCall
         macs=multiplications.total,
         elements=multiplications.elements,
         products=sum(size for _, size in products),
+        frames=frames_of(network),
     )
     return tally.costs()
 
@@ -128,7 +132,13 @@ def measure_parts(
         first, _, rest = name.partition(".")
         for part in {first, f"{first}.{rest.partition('.')[0]}"} & tallies.keys():
             tallies[part][what] += number
-    return {part: Counted(**tally).costs() for part, tally in tallies.items()}
+    return {part: Counted(**tally, frames=frames_of(network)).costs() for part, tally in tallies.items()}
+
+
+def frames_of(network: nn.Module) -> int:
+    """Return how many images a network takes at once: the frames of a clip, or 1."""
+    frames = getattr(network, "frames", 1)
+    return frames if isinstance(frames, int) else 1
 
 
 def _parts(network: nn.Module) -> Iterator[str]:
@@ -144,22 +154,22 @@ def _run(
     multiplications: Multiplications,
     known: KnownCalls | None,
 ) -> None:
-    """Run the network for one image of zeros, without its cheap functions."""
+    """Run the network for one image of zeros, or one clip, without its cheap functions."""
     device = next((parameter.device for parameter in network.parameters()), torch.device("meta"))
-    image = torch.zeros(1, 3, *input_size, device=device)
+    images = torch.zeros(frames_of(network), 3, *input_size, device=device)
     with (
         torch.no_grad(),
         _evaluation_mode(network),
         WithoutPointwise(multiplications, {} if known is None else known),
         multiplications,
     ):
-        network(image)
+        network(images)
 
 
 def _statistics(network: nn.Module) -> Iterator[tuple[str, int]]:
     """Give the size of each batch norm's statistics, with the batch norm's path."""
     for name, module in network.named_modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d | FrozenBatchNorm):
             buffers = (module.running_mean, module.running_var)
             yield name, sum(buffer.numel() for buffer in buffers if buffer is not None)
 

@@ -10,7 +10,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, fx, nn
 
+from posenas.networks.frozen import FrozenBatchNorm
+
 Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
+Normalisation: TypeAlias = nn.BatchNorm2d | FrozenBatchNorm
 
 # What a forward pass raises that asks for values, or that meets fx's stand-in for a tensor elsewhere.
 _CANNOT_FOLLOW = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -66,12 +69,19 @@ def _fold_pairs(network: nn.Module, graph: fx.Graph) -> int:
         convolution = network.get_submodule(convolution_path)
         normalisation = network.get_submodule(normalisation_path)
         assert isinstance(convolution, Convolution)
-        assert isinstance(normalisation, nn.BatchNorm2d)
+        assert isinstance(normalisation, Normalisation)
         _fold(convolution, normalisation)
         parent, _, name = normalisation_path.rpartition(".")
         setattr(network.get_submodule(parent), name, nn.Identity())
         folded += 1
     return folded
+
+
+class _Tracer(fx.Tracer):
+    """A tracer that takes a frozen batch norm for one step, as it does torch's own."""
+
+    def is_leaf_module(self, module: nn.Module, module_qualified_name: str) -> bool:
+        return type(module) is FrozenBatchNorm or super().is_leaf_module(module, module_qualified_name)
 
 
 def _followed(network: nn.Module, given: dict[str, None]) -> fx.Graph | None:
@@ -82,7 +92,7 @@ def _followed(network: nn.Module, given: dict[str, None]) -> fx.Graph | None:
         given: arguments that are None.
     """
     try:
-        return fx.Tracer().trace(network, concrete_args=given)
+        return _Tracer().trace(network, concrete_args=given)
     except _CANNOT_FOLLOW:
         return None
 
@@ -100,13 +110,18 @@ def _pairs(network: nn.Module, graph: fx.Graph) -> Iterator[tuple[str, str]]:
         convolution, normalisation = (modules[path] for path in paths)
         if (
             type(convolution) in (nn.Conv2d, nn.ConvTranspose2d)
-            and type(normalisation) is nn.BatchNorm2d
-            and normalisation.running_var is not None
-            and not normalisation.training
+            and _is_constant(normalisation)
             and runs[id(convolution)] == runs[id(normalisation)] == 1
             and not touched.intersection(paths)
         ):
             yield paths
+
+
+def _is_constant(module: nn.Module) -> bool:
+    """Tell whether a module is a batch norm by figures that no batch changes."""
+    if type(module) is nn.BatchNorm2d:
+        return module.running_var is not None and not module.training
+    return type(module) is FrozenBatchNorm
 
 
 def _absent(network: nn.Module) -> dict[str, None]:
@@ -115,14 +130,14 @@ def _absent(network: nn.Module) -> dict[str, None]:
     return {name: None for name, parameter in parameters.items() if parameter.default is None}
 
 
-def _fold(convolution: Convolution, normalisation: nn.BatchNorm2d) -> None:
+def _fold(convolution: Convolution, normalisation: Normalisation) -> None:
     mean, variance = normalisation.running_mean, normalisation.running_var
     assert mean is not None
     assert variance is not None
     scale = (variance + normalisation.eps).rsqrt()
-    if normalisation.affine:
+    if normalisation.weight is not None:
         scale = scale * normalisation.weight
-    shift = normalisation.bias if normalisation.affine else torch.zeros_like(mean)
+    shift = torch.zeros_like(mean) if normalisation.bias is None else normalisation.bias
     bias = -mean if convolution.bias is None else convolution.bias - mean
     convolution.weight = nn.Parameter(_scaled(convolution, scale), requires_grad=False)
     convolution.bias = nn.Parameter(bias * scale + shift, requires_grad=False)

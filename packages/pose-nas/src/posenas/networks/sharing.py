@@ -148,8 +148,16 @@ class SharedWeights(nn.Module):
     and optimisers leave it as it is.
     """
 
-    def __init__(self, holder: nn.Module) -> None:
+    def __init__(self, holder: nn.Module, *, source: Callable[[str], str] | None = None) -> None:
+        """Take in whose weights are shared.
+
+        Args:
+            holder: the network that has them.
+            source: gives, by the path of a module of a network, that of the module in the holder which it
+                takes from; None where they are the same.
+        """
         super().__init__()
+        self._source = source
         # Its name in files since 0.1: files are named by their content, and seeds derive from those names.
         self.add_module("largest", holder)
 
@@ -187,7 +195,7 @@ class SharedWeights(nn.Module):
         modules: list[nn.Module] = []
         normalisations: list[nn.modules.batchnorm._BatchNorm] = []
         parts: list[_Part] = []
-        for path, module, full in _side_by_side(network, self.holder):
+        for path, module, full in _side_by_side(network, self.holder, self._source):
             modules.append(module)
             parts += _replace_parameters(module, full, path, connect)
             constants = _replace_buffers(module, full, path)
@@ -201,18 +209,13 @@ class SharedWeights(nn.Module):
         return active
 
 
-def _side_by_side(network: nn.Module, holder: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
-    """Yield each module's path, the module, and the one in its place in the holder."""
-    waiting: list[tuple[str, nn.Module, nn.Module | None]] = [("", network, holder)]
-    while waiting:
-        path, module, full = waiting.pop()
-        yield path, module, full
-        others = full._modules if full is not None else {}
-        waiting += [
-            (f"{path}{name}.", part, others.get(name))
-            for name, part in module._modules.items()
-            if part is not None
-        ]
+def _side_by_side(
+    network: nn.Module, holder: nn.Module, source: Callable[[str], str] | None
+) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
+    """Yield each module's path with a dot, the module, and the one in the holder that it takes from."""
+    theirs = dict(holder.named_modules())
+    for path, module in network.named_modules():
+        yield path and f"{path}.", module, theirs.get(source(path) if source else path)
 
 
 def _replace_parameters(

@@ -129,7 +129,7 @@ def _scored(composition: Composition, network: PoseNetwork, split: str, events: 
             advance=lambda task, done, total: events.tell("advanced", task=task, done=done, total=total),
             folder=Path(folder),
         )
-        truth, crops = splits.evaluated(split)
+        truth, crops = splits.evaluated(split, frames=network.frames)
         compute = composition.compute
         predictions = predict(network, crops, settings=composition.evaluation, device=compute.device)
     evaluation = evaluated(composition, predictions, truth)

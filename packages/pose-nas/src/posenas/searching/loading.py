@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import cast
 
+import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
 from posenas.composing.building import sharing
-from posenas.contract.components import Relaxed
+from posenas.composing.joined import own_space
+from posenas.contract.components import Propagating, Relaxed, SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Beginning, Weights
@@ -78,10 +81,18 @@ def inherit_network(resources: Resources, genotype: Genotype, file: str) -> tupl
     return network, took
 
 
-def fresh_shared_network(resources: Resources) -> SharedPoseNetwork:
-    """Return a super-network whose training is to begin, with initial weights where the recipe has some."""
+def fresh_shared_network(resources: Resources, *, key_frame: Weights | None = None) -> SharedPoseNetwork:
+    """Return a super-network whose training is to begin, with initial weights where the recipe has some.
+
+    Args:
+        resources: what the work is done with.
+        key_frame: weights of the key frame's network of a space for clips, with which all frames begin.
+    """
     network = _new_shared(resources, relaxed=_learns_values(resources))
-    _fill(resources, network.shared.holder, resources.initial)
+    if key_frame is None:
+        _fill(resources, network.shared.holder, resources.initial)
+    else:
+        _begin(resources, network.shared.holder, read_tensors(resources, key_frame.file))
     restore(resources.composition.space, network.shared.holder, largest(resources))
     return network
 
@@ -117,12 +128,47 @@ def _new_shared(resources: Resources, *, relaxed: bool) -> SharedPoseNetwork:
         resources.composition.holder(),
         relax=partial(relax, space) if relaxed else None,
         restore=partial(restore, space),
+        source=_source(space),
+        frames=resources.composition.frames,
     )
+
+
+def _source(space: SearchSpace) -> Callable[[str], str] | None:
+    own = own_space(space)
+    return own.source if isinstance(own, Propagating) else None
 
 
 def largest(resources: Resources) -> Genotype:
     """Return the largest genotype of a space that shares weights."""
     return sharing(resources.composition.space).largest()
+
+
+def check_beginning(resources: Resources, init: Weights | None) -> None:
+    """Refuse weights of one network for shared ones, where the space does not say what begins as what.
+
+    Raises:
+        PosenasError: where it does not.
+    """
+    if init is not None and not isinstance(own_space(resources.composition.space), Propagating):
+        raise PosenasError(
+            "train_shared: shared weights cannot begin as those of one network in this space; tell the "
+            "authors of the strategy"
+        )
+
+
+@torch.no_grad()
+def _begin(resources: Resources, holder: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Fill what of a super-network for clips begins as the key frame's network."""
+    begins_as = cast(Propagating, own_space(resources.composition.space)).begins_as
+    learnt = {name for name, parameter in holder.named_parameters() if parameter.requires_grad}
+    for name, tensor in holder.state_dict().items():
+        source = tensors.get(begins_as(name))
+        if source is not None:
+            tensor.copy_(source)
+        elif name not in learnt and not name.endswith("num_batches_tracked"):
+            raise PosenasError(
+                f"{name} never learns, and the key frame's network has nothing that it begins as"
+            )
 
 
 def _learns_values(resources: Resources) -> bool:

@@ -31,6 +31,7 @@ class ForeseenTraining:
         views: how many people, or whole images, one pass shows.
         batches: in one pass.
         steps: of the optimiser in one training.
+        purpose: what it is for, where its phase does not say that.
     """
 
     phase: Phase
@@ -39,6 +40,7 @@ class ForeseenTraining:
     views: int
     batches: int
     steps: int
+    purpose: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Outlook:
         for each in self.trainings or ():
             if each.phase == "final" and self.candidates:
                 yield f"{self.candidates:,} candidates ranked on {self.ranking:,} {self.unit}"
-            trained = f"{each.epochs:,} x {each.views:,} {self.unit} {_PURPOSES[each.phase]}"
+            unit = "people" if each.purpose else self.unit
+            trained = f"{each.epochs:,} x {each.views:,} {unit} {each.purpose or _PURPOSES[each.phase]}"
             several = f", {each.number:,} of them" if each.number > 1 else ""
             yield f"{trained} ({each.steps:,} steps{several})"
 
@@ -79,13 +82,18 @@ def outlook_of(composition: Composition) -> Outlook:
     splits = Splits(composition, warn=lambda _text: None, advance=lambda _task, _done, _total: None)
     owner = Owner("strategy", composition.recipe.strategy.name)
     plan = planned(composition.strategy, composition.space, owner=owner)
-    views = {split: splits.views(split) for split in ("fit", "train", splits.ranking_split)}
+    frames = composition.frames
+    names = ("fit", "train", splits.ranking_split)
+    views = {name: splits.views(name, frames=frames) for name in names}
+    unit = "images" if composition.view.kind == "image" else "people" if frames == 1 else "clips"
     return Outlook(
-        trainings=None if plan is None else tuple(_foreseen(composition, each, views) for each in plan),
+        trainings=None
+        if plan is None
+        else tuple(_foreseen(composition, splits, each, frames) for each in plan),
         candidates=_candidates(composition, plan),
         ranking=views[splits.ranking_split],
         views=views["train"],
-        unit="images" if composition.view.kind == "image" else "people",
+        unit=unit,
     )
 
 
@@ -112,9 +120,16 @@ def _candidates(composition: Composition, plan: Sequence[PlannedTraining] | None
     return sum(each.number for each in plan or () if each.phase == "candidate") or None
 
 
-def _foreseen(composition: Composition, planned: PlannedTraining, views: dict[str, int]) -> ForeseenTraining:
+def _foreseen(
+    composition: Composition, splits: Splits, planned: PlannedTraining, frames: int
+) -> ForeseenTraining:
     settings = composition.settings_of(planned.phase).training
-    shown = views["train" if planned.phase == phase_of("train") else "fit"]
+    of_key_frame = planned.phase == "candidate" and frames > 1  # before the super-network for clips
+    split = "train" if planned.phase == phase_of("train") else "fit"
+    shown = splits.views(split, frames=1 if of_key_frame else frames)
     batches = max(1, shown // settings.batch_size)
     steps = planned.epochs * math.ceil(batches / settings.accumulate)
-    return ForeseenTraining(planned.phase, planned.number, planned.epochs, shown, batches, steps)
+    purpose = "for the network of key frames" if of_key_frame else ""
+    return ForeseenTraining(
+        planned.phase, planned.number, planned.epochs, shown, batches, steps, purpose=purpose
+    )

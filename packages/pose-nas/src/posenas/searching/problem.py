@@ -43,6 +43,7 @@ from posenas.searching.relaxed_training import relaxed_training
 from posenas.searching.resources import make_resources
 from posenas.searching.retracing import Retracing
 from posenas.searching.scoring import candidate_evaluation, final_evaluation, make_trial
+from posenas.searching.taking import taking
 from posenas.searching.training_effects import (
     Training,
     beginning,
@@ -271,6 +272,10 @@ class JournaledProblem:
         training = Training(SupervisedStep(), epochs, on, watch, phase_of(on), init, span, self._processes)
         effect = network_training(self._resources, genotype, training, repeat=repeat)
         return self._weights(self._trained_here(effect), shared=False)
+
+    def weights_of(self, run: str, genotype: Genotype) -> Weights:
+        self._check(genotype)
+        return self._weights(self._memory.perform(taking(self._resources, run, genotype)), shared=False)
 
     def train_relaxed(
         self,

@@ -95,8 +95,10 @@ def score(
     """
     composition, splits = resources.composition, resources.splits
     device = composition.compute.device
-    truth, views = splits.evaluated(on)
-    calibration = splits.calibration(calibration_people) if calibration_people else None
+    truth, views = splits.evaluated(on, frames=network.frames)
+    calibration = (
+        splits.calibration(calibration_people, frames=network.frames) if calibration_people else None
+    )
     with _failures():
         place(network, device)
         if calibration is not None:
@@ -138,7 +140,7 @@ def score_and_keep(resources: Resources, network: PoseNetwork, *, on: str) -> di
     """
     composition = resources.composition
     device = composition.compute.device
-    truth, views = resources.splits.evaluated(on)
+    truth, views = resources.splits.evaluated(on, frames=network.frames)
     with _failures():
         place(network, device)
         predictions, without = predict_ablated(network, views, settings=composition.evaluation, device=device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +18,7 @@ from posenas.contract.samples import Sample
 from posenas.contract.scores import GroundTruth
 from posenas.data.batch_parts import joined, part
 from posenas.data.caches import DecodedCache, decoded_cache
+from posenas.data.clips import person_clips
 from posenas.data.crops import EvaluatedCrops, crop_loader, load_crops
 from posenas.data.detected_poses import DetectionRules
 from posenas.data.detections import detection_crops
@@ -29,6 +30,7 @@ from posenas.learning.inference import detection_rules
 from posenas.networks.processes import ALONE, Processes
 
 HALVES = "halves"
+_STRETCHES = 20
 
 
 class _Begun(TypedDict):
@@ -79,6 +81,14 @@ class PairedLoader:
             yield joined(part(first, 0, size), part(second, 0, size))
 
 
+def _stretches(video: Sequence[Sample]) -> dict[int | str, list[Sample]]:
+    """Return stretches of a video by the ids of their first images, 20 of them where it is long enough."""
+    ordered = sorted(video, key=lambda sample: sample.frame or 0)
+    length = max(1, len(ordered) // _STRETCHES)
+    parts = [ordered[start : start + length] for start in range(0, len(ordered), length)]
+    return {part[0].id: part for part in parts}
+
+
 class Splits:
     """The splits of a composition's dataset, read when they are first needed and then kept.
 
@@ -109,12 +119,12 @@ class Splits:
         self._folder = folder
         self._crops_folder = folder or crops_folder
         self._workers = composition.loading_processes(beside=beside)
-        self._kept: tuple[str, tuple[ViewLoader[Any], ...]] | None = None
+        self._kept: tuple[tuple[str, int], tuple[ViewLoader[Any], ...]] | None = None
         self._composition = composition
         self._warn = _once(warn)
         self._advance = advance
-        self._loaded: dict[str, tuple[GroundTruth, EvaluatedViews]] = {}
-        self._calibration: dict[int, EvaluatedViews] = {}
+        self._loaded: dict[tuple[str, int], tuple[GroundTruth, EvaluatedViews]] = {}
+        self._calibration: dict[tuple[int, int], EvaluatedViews] = {}
 
     @property
     def ranking_split(self) -> str:
@@ -123,7 +133,13 @@ class Splits:
 
     @contextmanager
     def training(
-        self, split: str, *, seed: int, phase: Phase = "final", processes: Processes = ALONE
+        self,
+        split: str,
+        *,
+        seed: int,
+        phase: Phase = "final",
+        processes: Processes = ALONE,
+        frames: int = 1,
     ) -> Iterator[BatchLoader]:
         """Open a loader of augmented batches.
 
@@ -136,8 +152,9 @@ class Splits:
             seed: order and augmentation derive from it.
             phase: says how large the batches are, and how they are augmented.
             processes: which share each batch.
+            frames: of a clip.
         """
-        loaders = self._opened(split, seed=seed, phase=phase, processes=processes)
+        loaders = self._opened(split, seed=seed, phase=phase, processes=processes, frames=frames)
         try:
             yield PairedLoader(*loaders) if split == HALVES else loaders[0]
         except BaseException:
@@ -146,7 +163,7 @@ class Splits:
         for loader in loaders:
             loader.tell_remarks()
         self.close()  # where one training went on within another
-        self._kept = split, loaders
+        self._kept = (split, frames), loaders
 
     def close(self) -> None:
         """End the processes that load images for trainings; another training starts new ones."""
@@ -155,7 +172,7 @@ class Splits:
             _close(kept[1])
 
     def _opened(
-        self, split: str, *, seed: int, phase: Phase, processes: Processes
+        self, split: str, *, seed: int, phase: Phase, processes: Processes, frames: int
     ) -> tuple[ViewLoader[Any], ...]:
         """Return the split's loaders, which nobody else has: those that were kept, or new ones."""
         kept, self._kept = self._kept, None
@@ -166,16 +183,16 @@ class Splits:
             "augmentation": of_phase.augmentation,
             "processes": processes,
         }
-        if kept is not None and kept[0] != split:
+        if kept is not None and kept[0] != (split, frames):
             _close(kept[1])
         elif kept is not None:
             for loader in kept[1]:
                 loader.begin(**begun)
             return kept[1]
         parts = self._halves if split == HALVES else (self._samples(split),)
-        return tuple(self._loader(samples, begun) for samples in parts)
+        return tuple(self._loader(samples, begun, frames) for samples in parts)
 
-    def _loader(self, samples: Sequence[Sample], begun: _Begun) -> ViewLoader[Any]:
+    def _loader(self, samples: Sequence[Sample], begun: _Begun, frames: int) -> ViewLoader[Any]:
         composition = self._composition
         settings = composition.training
         views: dict[str, Any] = {
@@ -190,7 +207,8 @@ class Splits:
         }
         if composition.view.kind == "image":
             return image_loader(samples, **views, **begun)
-        return crop_loader(person_crops(samples), samples, **views, **begun)
+        crops = self._crops(samples, frames)
+        return crop_loader(crops, samples, frames=frames, **views, **begun)
 
     @cached_property
     def _decoded(self) -> DecodedCache | None:
@@ -206,38 +224,58 @@ class Splits:
     def _shows(self, sample: Sample) -> bool:
         return self._composition.view.kind == "image" or bool(person_crops([sample]))
 
-    def views(self, split: str) -> int:
-        """Return how many people, or whole images, a split shows."""
-        samples = self._samples(split)
-        return len(samples) if self._composition.view.kind == "image" else len(person_crops(samples))
+    def views(self, split: str, *, frames: int = 1) -> int:
+        """Return how many people or their clips, or whole images, a split shows.
 
-    def evaluated(self, split: str) -> tuple[GroundTruth, EvaluatedViews]:
-        """Return the truth of `val` or `ranking`, and the views to predict in."""
-        if split not in self._loaded:
+        Args:
+            split: its name.
+            frames: of a clip.
+        """
+        samples = self._samples(split)
+        if self._composition.view.kind == "image":
+            return len(samples)
+        return len(person_clips(samples, frames=frames).crops) // frames
+
+    def evaluated(self, split: str, *, frames: int = 1) -> tuple[GroundTruth, EvaluatedViews]:
+        """Return the truth of `val` or `ranking`, and the views to predict in.
+
+        Args:
+            split: its name.
+            frames: of a clip.
+        """
+        if (split, frames) not in self._loaded:
             samples = self._samples(split)
             task = f"reading the people of {split}"
             if self._composition.view.kind == "image":
                 views: EvaluatedViews = self._images(samples, task)
             else:
-                views = self._load(self._boxes(split, samples), samples, task, rules=self._rules(split))
-            self._loaded[split] = GroundTruth(self._composition.keypoints, samples), views
-        return self._loaded[split]
+                boxes = self._boxes(split, samples, frames)
+                views = self._load(boxes, samples, task, frames=frames, rules=self._rules(split))
+            self._loaded[split, frames] = GroundTruth(self._composition.keypoints, samples), views
+        return self._loaded[split, frames]
 
-    def calibration(self, number: int) -> EvaluatedViews:
-        """Return this number of people of `fit`, or of whole images, unchanged by augmentation."""
-        if number not in self._calibration:
-            self._calibration[number] = self._drawn(number)
-        return self._calibration[number]
+    def calibration(self, number: int, *, frames: int = 1) -> EvaluatedViews:
+        """Return this number of people of `fit`, or of whole images, unchanged by augmentation.
 
-    def _drawn(self, number: int) -> EvaluatedViews:
+        Args:
+            number: how many people, each in one clip, or images.
+            frames: of a clip.
+        """
+        if (number, frames) not in self._calibration:
+            self._calibration[number, frames] = self._drawn(number, frames)
+        return self._calibration[number, frames]
+
+    def _drawn(self, number: int, frames: int) -> EvaluatedViews:
         samples, task = self._samples("fit"), "reading the people for batch norm"
         rng = derive_rng(self._composition.recipe.seed, "calibration")
         if self._composition.view.kind == "image":
             images = sorted(rng.sample(range(len(samples)), min(number, len(samples))))
             return self._images([samples[index] for index in images], task)
-        crops = person_crops(samples)
-        chosen = sorted(rng.sample(range(len(crops)), min(number, len(crops))))
-        return self._load([crops[index] for index in chosen], samples, task)
+        crops = self._crops(samples, frames)
+        clips = range(len(crops) // frames)
+        chosen = sorted(rng.sample(clips, min(number, len(clips))))
+        drawn = [crops[frames * clip + frame] for clip in chosen for frame in range(frames)]
+        return self._load(drawn, samples, task, frames=frames)
 
     def _images(self, samples: Sequence[Sample], task: str) -> EvaluatedImages:
         settings = self._composition.training
@@ -258,6 +296,7 @@ class Splits:
         samples: Sequence[Sample],
         task: str,
         *,
+        frames: int,
         rules: DetectionRules | None = None,
     ) -> EvaluatedCrops:
         settings = self._composition.training
@@ -272,7 +311,28 @@ class Splits:
             rules=rules,
             progress=lambda done, total: self._advance(task, done, total),
             folder=self._crops_folder,
+            frames=frames,
         )
+
+    def _crops(self, samples: Sequence[Sample], frames: int) -> Sequence[PersonCrop]:
+        """Return the people of the images, or their clips; what is left to fill is told once."""
+        clips = person_clips(samples, frames=frames)
+        if clips.short:
+            self._warn(
+                f"{clips.short} of {len(clips.crops) // frames} clips of {frames} frames end with their "
+                "video; its last frame is shown again, and scored once"
+            )
+        if clips.step > 1:
+            self._warn(
+                f"frames of clips are up to {clips.step} apart in their videos, since those between are not "
+                "labelled"
+            )
+        if clips.absent:
+            self._warn(
+                f"{clips.absent} frames of clips lack the person of the key frame, who is covered or gone; "
+                "they are not scored"
+            )
+        return clips.crops
 
     def _rules(self, split: str) -> DetectionRules | None:
         """Return the rules for a detector's boxes, which `val` alone may have."""
@@ -281,7 +341,7 @@ class Splits:
             return None
         return detection_rules(settings, self._composition.keypoints)
 
-    def _boxes(self, split: str, samples: Sequence[Sample]) -> list[PersonCrop]:
+    def _boxes(self, split: str, samples: Sequence[Sample], frames: int) -> Sequence[PersonCrop]:
         settings = self._composition.evaluation
         if self._rules(split):
             return detection_crops(
@@ -290,7 +350,7 @@ class Splits:
                 keypoints=self._composition.keypoints,
                 threshold=settings.box_threshold,
             )
-        return person_crops(samples)
+        return self._crops(samples, frames)
 
     def _samples(self, split: str) -> Sequence[Sample]:
         if split == "fit":
@@ -304,40 +364,54 @@ class Splits:
         return self._composition.dataset.split("train")
 
     @cached_property
-    def _halves(self) -> tuple[Sequence[Sample], Sequence[Sample]]:
-        """The halves of `train`, by image, in an order that depends on the seed and the images' ids."""
+    def _scenes(self) -> Mapping[int | str, Sequence[Sample]]:
+        """The images of `train` that stay together: those of a video, or each one that is of none.
+
+        Where one video alone shows people, it is cut into stretches.
+        """
+        scenes: dict[int | str, list[Sample]] = {}
+        for sample in self._train:
+            scenes.setdefault(sample.id if sample.video is None else sample.video, []).append(sample)
+        shown = [name for name, images in scenes.items() if person_crops(images)]
+        if len(shown) == 1 and len(scenes[shown[0]]) > 1:
+            return scenes | _stretches(scenes.pop(shown[0]))
+        return scenes
+
+    def _shown_scenes(self, purpose: str) -> list[int | str]:
+        """Return the scenes that show people, in an order that depends on the seed, the purpose and their
+        names or ids alone."""
         seed = self._composition.recipe.seed
-        shown = sorted(
-            (sample for sample in self._train if person_crops([sample])),
-            key=lambda sample: derive_seed(seed, HALVES, sample.id),
-        )
-        if len(shown) < 2:
+        shown = [name for name, images in self._scenes.items() if person_crops(images)]
+        return sorted(shown, key=lambda name: derive_seed(seed, purpose, name))
+
+    @cached_property
+    def _halves(self) -> tuple[Sequence[Sample], Sequence[Sample]]:
+        """The halves of `train`, by scene."""
+        order = self._shown_scenes(HALVES)
+        if len(order) < 2:
             raise PosenasError(
                 "this training needs at least 2 images of `train`, one for each half of a batch, and "
-                f"{len(shown)} shows somebody with a labelled keypoint"
+                f"{len(order)} shows somebody with a labelled keypoint"
             )
-        return shown[: len(shown) // 2], shown[len(shown) // 2 :]
+        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        first, second = ([sample for name in half for sample in self._scenes[name]] for half in halves)
+        return first, second
 
     @cached_property
     def _divided(self) -> tuple[Sequence[Sample], Sequence[Sample]]:
-        """`fit` and `ranking`. Images are held out in an order that depends on the seed and their ids, until
-        they are enough or show enough people; at least one image stays on either side."""
+        """`fit` and `ranking`. Scenes are held out until they are enough or show enough people; at least one
+        stays on either side."""
         settings = self._composition.evaluation
         if not settings.held_out:
             return self._train, []
-        seed = self._composition.recipe.seed
-        shown = {sample.id: len(person_crops([sample])) for sample in self._train}
-        order = sorted(
-            (number for number, people in shown.items() if people),
-            key=lambda number: derive_seed(seed, "held out", number),
-        )
-        most = settings.most_ranking(sum(shown.values()))
+        order = self._shown_scenes("held out")
+        most = settings.most_ranking(len(person_crops(self._train)))
         held_out: set[int] = set()
         people = 0
-        for number in order[: max(1, round(settings.held_out * len(order)))]:
-            if people >= most or len(held_out) + 1 == len(order):
+        for number, name in enumerate(order[: max(1, round(settings.held_out * len(order)))]):
+            if people >= most or number + 1 == len(order):
                 break
-            held_out.add(number)
-            people += shown[number]
+            held_out |= {sample.id for sample in self._scenes[name]}
+            people += len(person_crops(self._scenes[name]))
         fit = [sample for sample in self._train if sample.id not in held_out]
         return fit, [sample for sample in self._train if sample.id in held_out]

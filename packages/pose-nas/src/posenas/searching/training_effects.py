@@ -20,13 +20,14 @@ from posenas.learning.architecture import Architecture
 from posenas.learning.compiling import compiled_step
 from posenas.learning.training import Notes, SupervisedStep, Watch, train
 from posenas.networks.devices import place
-from posenas.networks.pose_network import SharedPoseNetwork
+from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.processes import ALONE, Processes
 from posenas.runs.checkpoint import save_weights
 from posenas.runs.events import Events
 from posenas.searching.effects import Effect, checkpoint_of
 from posenas.searching.identity import identity
 from posenas.searching.loading import (
+    check_beginning,
     fresh_network,
     fresh_shared_network,
     initial_weights,
@@ -104,7 +105,7 @@ def network_training(resources: Resources, genotype: Genotype, training: Trainin
         repeat: each number is a training of its own, with other random numbers.
     """
 
-    def build() -> nn.Module:
+    def build() -> PoseNetwork:
         if isinstance(training.init, Weights):
             return load_network(resources, genotype, training.init)
         return fresh_network(resources, genotype, init=training.init)
@@ -149,7 +150,7 @@ def beginning(resources: Resources, init: Weights | Beginning | None) -> dict[st
 
 def train_network(
     resources: Resources,
-    network: nn.Module,
+    network: PoseNetwork | SharedPoseNetwork,
     training: Training,
     *,
     key: str,
@@ -183,7 +184,11 @@ def train_network(
         objective = first_metric(resources.composition)
         validate = partial(ranking_score, resources)
     views = resources.splits.training(
-        training.on, seed=origin.seed, phase=training.phase, processes=training.processes
+        training.on,
+        seed=origin.seed,
+        phase=training.phase,
+        processes=training.processes,
+        frames=network.frames,
     )
     with views as source, _step(resources, network, training) as step:
         return train(
@@ -206,13 +211,16 @@ def train_network(
         )
 
 
-def _step(resources: Resources, network: nn.Module, training: Training) -> AbstractContextManager[Step]:
+def _step(
+    resources: Resources, network: PoseNetwork | SharedPoseNetwork, training: Training
+) -> AbstractContextManager[Step]:
     """Give how a network learns: as is asked for, or compiled where the phase says so and it is static."""
     settings = resources.composition.settings_of(training.phase).training
     if not settings.compile or not isinstance(training.step, SupervisedStep):
         return nullcontext(training.step)
-    people = min(settings.batch_size, resources.splits.views(training.on))
-    return compiled_step(network, len(training.processes.share(range(people))))
+    shown = resources.splits.views(training.on, frames=network.frames)
+    mine = training.processes.share(range(min(settings.batch_size, shown)))
+    return compiled_step(network, network.frames * len(mine))
 
 
 def training_effect(
@@ -254,7 +262,7 @@ def saved(resources: Resources, network: nn.Module, training: Training) -> str:
 
 
 def _plain(
-    resources: Resources, training: Training, build: Callable[[], nn.Module]
+    resources: Resources, training: Training, build: Callable[[], PoseNetwork | SharedPoseNetwork]
 ) -> Callable[[str, Origin], str]:
     """Return what trains a network whose parameters all learn alike, and saves its weights."""
 
@@ -268,6 +276,7 @@ def _plain(
 
 def _shared_network(resources: Resources, init: Weights | None) -> Callable[[], SharedPoseNetwork]:
     """Return what builds a super-network whose training begins or goes on."""
-    if init is None:
-        return lambda: fresh_shared_network(resources)
+    if init is None or not init.shared:
+        check_beginning(resources, init)
+        return lambda: fresh_shared_network(resources, key_frame=init)
     return lambda: trained_shared_network(resources, init.file)

@@ -21,6 +21,8 @@ from posenas.composing.plugins import Owner
 from posenas.contract.batches import View
 from posenas.contract.components import (
     Backbone,
+    FrameByFrame,
+    Propagating,
     SearchSpace,
     WeightSharing,
 )
@@ -30,12 +32,15 @@ from posenas.contract.levels import Level
 from posenas.networks.multiplications import Multiplications, WithoutPointwise
 from posenas.networks.sharing import SharedWeights
 from posenas.networks.without_values import WithoutValues
+from posenas.networks.wrapped import BACKBONE
 
 VIEWS = 2
 """The pictures that are in a batch."""
 SEED = 0
 _OTHER_SIZES = ((192, 128), (128, 192))
 """Sizes at which a small network's levels are compared too: the first that the head's view does not have."""
+_GUIDE = 3
+"""The channels of a guide in the rehearsal."""
 _COMPUTED = 4_000_000
 """The most parameters of a network that computes in the rehearsal; making and running it takes 0.2 s."""
 
@@ -52,7 +57,10 @@ def rehearse_backbone(space: SearchSpace, genotype: Genotype, view: View, *, own
     Raises:
         PosenasError: if the network cannot be built or run without values, or a level is not true.
     """
-    return _rehearse_levels(_outlined(space, genotype, owner=owner), view, owner=owner)
+    outline = _outlined(space, genotype, owner=owner)
+    for look in looks(outline):
+        _rehearse_levels(look, view, owner=owner)
+    return outline.levels
 
 
 def rehearse_small_network(space: SearchSpace, genotype: Genotype, view: View, *, owner: Owner) -> None:
@@ -72,18 +80,20 @@ def rehearse_small_network(space: SearchSpace, genotype: Genotype, view: View, *
     """
     outline = _outlined(space, genotype, owner=owner)
     other = next(each for each in _OTHER_SIZES if each != (view.height, view.width))
-    _rehearse_levels(outline, replace(view, height=other[0], width=other[1]), owner=owner)
+    for look in looks(outline):
+        _rehearse_levels(look, replace(view, height=other[0], width=other[1]), owner=owner)
     if sum(each.numel() for each in cast(nn.Module, outline).parameters()) > _COMPUTED:
         return
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         with blamed(owner, "build"), torch.device("cpu"):
             network = space.build(genotype)
-        with blamed(owner, "a step of its network"):
-            features = cast(nn.Module, network).train()(pictures(VIEWS))
-            weighted_sum({level.name: features[level.name] for level in network.levels}).backward()  # type: ignore[no-untyped-call]
-    problem = gradient_problem(cast(nn.Module, network))
-    refuse(owner, problem and f"{problem}; leave out what forward does not use, and detach nothing")
+        for look in looks(network):
+            with blamed(owner, "a step of its network"):
+                features = cast(nn.Module, look).train()(pictures(VIEWS))
+                weighted_sum({level.name: features[level.name] for level in look.levels}).backward()  # type: ignore[no-untyped-call]
+            problem = gradient_problem(cast(nn.Module, look))
+            refuse(owner, problem and f"{problem}; leave out what forward does not use, and detach nothing")
 
 
 def rehearse_nesting(space: WeightSharing, genotypes: Sequence[Genotype], *, owner: Owner) -> None:
@@ -98,14 +108,34 @@ def rehearse_nesting(space: WeightSharing, genotypes: Sequence[Genotype], *, own
         PosenasError: if a tensor of one of them is not in the holder, or no slice of what is there.
     """
     with blamed(owner, "build of its holder"), torch.device("meta"), WithoutValues():
-        shared = SharedWeights(cast(nn.Module, holding_backbone(space)))
+        shared = shared_backbone(space)
     for genotype in genotypes:
         with blamed(owner, "build"), torch.device("meta"), WithoutValues():
-            network = cast(nn.Module, space.build(genotype))
+            network = cast(nn.Module, listening(space.build(genotype)))
         try:
             shared.derive(network)
         except PosenasError as error:
             refuse(owner, f"its networks do not nest: {error}")
+
+
+def looks(backbone: Backbone | FrameByFrame) -> Sequence[Backbone]:
+    """Return the networks of single images in a backbone: itself, or those of a clip's frames."""
+    return backbone.frames if isinstance(backbone, FrameByFrame) else [backbone]
+
+
+def listening(backbone: Backbone | FrameByFrame) -> Backbone | FrameByFrame:
+    """Return the backbone; a clip's takes in guides from now on."""
+    if isinstance(backbone, FrameByFrame):
+        backbone.listen(_GUIDE)
+    return backbone
+
+
+def shared_backbone(space: WeightSharing) -> SharedWeights:
+    """Return the shared weights of a space's backbones without heads, fresh ones."""
+    holder = cast(nn.Module, listening(holding_backbone(space)))
+    if not isinstance(space, Propagating):
+        return SharedWeights(holder)
+    return SharedWeights(holder, source=lambda path: space.source(BACKBONE + path).removeprefix(BACKBONE))
 
 
 def _outlined(space: SearchSpace, genotype: Genotype, *, owner: Owner) -> Backbone:

@@ -24,10 +24,12 @@ from posenas.contract.components import (
     Evolvable,
     FlipTest,
     Foreseeing,
+    Guiding,
     Head,
     HeadModule,
     Holding,
     Noticing,
+    Propagating,
     Relaxed,
     Reporting,
     ScaleTest,
@@ -42,21 +44,31 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Choice, Genotype, Real, canonical_json, check_genotype, genotype_id
 from posenas.contract.kinds import PROTOCOLS
 from posenas.contract.normalisation import Normalisation
-from posenas.contract.problem import Demanding, Planned, Step, Strategy
+from posenas.contract.problem import Demanding, Planned, Step, Strategy, Supporting
 
 if TYPE_CHECKING:
     from torch import nn
 
 _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
-    "space": (WeightSharing, Holding, Conditional, Evolvable, Relaxed, Derivable, Tailored, Reporting),
-    "strategy": (Demanding, Planned, Reporting),
+    "space": (
+        WeightSharing,
+        Holding,
+        Propagating,
+        Conditional,
+        Evolvable,
+        Relaxed,
+        Derivable,
+        Tailored,
+        Reporting,
+    ),
+    "strategy": (Demanding, Planned, Supporting, Reporting),
     "head": (SearchableHead, Conditional, Evolvable, Foreseeing, Reporting),
     "dataset": (Noticing, Reporting),
     "evaluator": (Reporting,),
     "cost": (Explained,),
 }
 _OF_METERS = (Divisible, Conditioned)
-_OF_HEAD_MODULES = (Distillable, Averaging, FlipTest, ScaleTest, Ablatable, Timed)
+_OF_HEAD_MODULES = (Distillable, Averaging, FlipTest, Guiding, ScaleTest, Ablatable, Timed)
 _LONGEST = 200
 _DRAWS = 7
 """The genotypes that are drawn from a space, and mutated one after the other."""

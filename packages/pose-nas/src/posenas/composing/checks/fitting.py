@@ -19,12 +19,12 @@ from posenas.composing.checks.conformity import blamed
 from posenas.composing.checks.remedies import Change, Parts, first_remedy
 from posenas.composing.joined import chosen_head, holding_head, join, own_space
 from posenas.composing.plugins import Owner, find_plugins
-from posenas.contract.components import Head, HeadModule, Relaxed, SearchSpace
+from posenas.contract.components import Guiding, Head, HeadModule, Propagating, Relaxed, SearchSpace
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, Real
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
-from posenas.contract.problem import Demanding, Strategy
+from posenas.contract.problem import Demanding, Strategy, Supporting
 from posenas.networks.reach import reached
 from posenas.networks.without_values import WithoutValues
 from posenas.runs.recipe import ComponentChoice, Recipe
@@ -32,6 +32,7 @@ from posenas.runs.recipe import ComponentChoice, Recipe
 _NETWORKS_TO_REACH = 16
 """The networks that are drawn before a dimension counts as one without effect."""
 
+_NO_KEY_FRAMES = "does not train the network of key frames first, which a space for videos needs"
 _LEARNS = "learns real dimensions"
 """What a strategy for relaxed spaces does, where there is nothing to learn."""
 
@@ -85,10 +86,15 @@ def unmet(strategy: Strategy, space: SearchSpace, module: Callable[[], HeadModul
         space: joined with the head's dimensions where the head has some.
         module: gives the head's module, if the space alone lacks a capability.
     """
-    needs = strategy.requires()
+    clips = isinstance(own_space(space), Propagating)
+    needs = (*strategy.requires(), *((Guiding,) if clips else ()))
     missing = tuple(need for need in needs if not isinstance(space, need) and not isinstance(module(), need))
+    if clips and not (isinstance(strategy, Supporting) and Propagating in strategy.supports()):
+        return Unmet(_NO_KEY_FRAMES)
     if missing:
         return Unmet(f"needs {' and '.join(need.__name__ for need in missing)}", missing)
+    if clips and space is not own_space(space):
+        return Unmet("searches no dimensions of a head beside a space for videos")
     if isinstance(strategy, Demanding):
         try:
             strategy.check_space(space)
@@ -200,6 +206,9 @@ def _refusal(recipe: Recipe, parts: Parts, found: Unmet, keypoints: KeypointSet,
             f"{advice}; spaces for it: {fitting('space')}; heads for it: {fitting('head')}; "
             f"strategies for them: {fitting('strategy')}"
         )
+    if found.reason == _NO_KEY_FRAMES:
+        fitting = partial(_fitting, parts, keypoints=keypoints)
+        return f"{strategy}{advice}; strategies for it: {fitting('strategy')}"
     if found.reason == _LEARNS:
         return (
             f"{strategy}, and space {recipe.space.name!r} has none with these options{advice}; see "

@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from posenas.contract.errors import PosenasError
+from posenas.networks.counting import frames_of
 from posenas.networks.devices import Compute
 
 TimeCall: TypeAlias = Callable[[Callable[[], Any]], float]
@@ -72,6 +74,7 @@ def measure_latency(
         threads: threads of the CPU; without effect on CUDA.
         time_call: replaces the clock.
     """
+    check_single(network)
     turns = measure_in_turns(
         [network],
         shape=(batch_size, 3, *input_size),
@@ -83,6 +86,18 @@ def measure_latency(
     blocks = sorted((block for (block,) in turns), key=statistics.median)
     quiet = [milliseconds for block in blocks[: quarter(len(blocks))] for milliseconds in block]
     return summarise(quiet, device=device_name(compute.device))
+
+
+def check_single(network: nn.Module) -> None:
+    """Refuse a network for clips, whose frames differ in latency.
+
+    Raises:
+        PosenasError: for such a network.
+    """
+    if frames_of(network) > 1:
+        raise PosenasError(
+            "latency is measured of networks of single images alone; limit gmacs of a space for videos"
+        )
 
 
 def measure_in_turns(

@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from posenas.networks.latency.measure import check_single
 from posenas.networks.multiplications import Multiplications
 
 _CONVOLUTIONS = (functional.conv2d, functional.conv_transpose2d)
@@ -72,6 +73,7 @@ def list_operators(network: nn.Module, input_size: tuple[int, int], *, batch_siz
         input_size: (height, width) in pixels.
         batch_size: images in the batch.
     """
+    check_single(network)
     images = torch.zeros(batch_size, 3, *input_size, device="meta")
     return [call.operator for call in record_calls(network, images)]
 

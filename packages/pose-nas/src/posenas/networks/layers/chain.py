@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
 from posenas.contract.levels import Level
+
+Change: TypeAlias = Callable[[str, Tensor], Tensor]
+"""From a part's name and its (N, C, H, W) output to what the next parts get in its place."""
 
 
 class Chain(nn.Module):
@@ -23,9 +27,11 @@ class Chain(nn.Module):
             self.add_module(name, part)
         self.levels = tuple(levels)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, change: Change | None = None) -> dict[str, Tensor]:
         features, outputs = images, {}
         for name, part in self.named_children():
             features = part(features)
+            if change is not None:
+                features = change(name, features)
             outputs[name] = features
         return {level.name: outputs[level.name] for level in self.levels}

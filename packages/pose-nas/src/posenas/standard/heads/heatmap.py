@@ -158,6 +158,12 @@ class HeatmapModule(nn.Module):
         masses = peak_masses(maps, peaks, sigma=self.sigma)
         return Poses(places, masses.clamp(0.0, 1.0))  # rounding takes their sum past 1
 
+    def guide(self, outputs: Tensor) -> Tensor:
+        """Return the maps, or the distributions times the inverse of a perfect one's peak."""
+        if not self.distributions:
+            return outputs
+        return probabilities(outputs) * (2 * math.pi * self.sigma**2)
+
     def average_mirrored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
         """Return the mean of the maps, or the logarithm of the mean of the distributions."""
         undone = undo_mirror(mirrored, self.mirrored, self.encoding)
