@@ -27,7 +27,7 @@ from posenas.learning.inference import predict
 from posenas.prediction.display import FrameLines
 from posenas.prediction.frames import Frame
 from posenas.prediction.image_files import ImageFiles
-from posenas.prediction.pose_predictor import make_pose_predictor
+from posenas.prediction.predictors import make_predictor
 from posenas.prediction.trained import load_trained
 from posenas.standard.synthetic.dataset import SyntheticDataset
 from posenas.standard.yolo.dataset import YoloDataset
@@ -287,7 +287,7 @@ def best_by_image(predictions: Predictions) -> dict[int, tuple[float, NDArray[np
 def test_evaluations_batch_size_changes_nothing(runs: Mapping[str, Path]) -> None:
     trained = load_trained(runs["kapao"], assignments=(), flags={})
     samples = samples_of_many_shapes()
-    predictor = make_pose_predictor(trained, ImageFiles(Path(), [], [], warn=print), boxes=None, warn=print)
+    predictor = make_predictor(trained, ImageFiles(Path(), [], [], warn=print), boxes=None, warn=print)
     alone = {
         image: best
         for sample in samples

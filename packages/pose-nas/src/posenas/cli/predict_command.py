@@ -77,6 +77,14 @@ def _number(_: click.Context, __: click.Parameter, value: float) -> float:
     show_default=True,
     help="Poses with a lower score are written, but not drawn.",
 )
+@click.option(
+    "--every-frame",
+    is_flag=True,
+    help="Have the key frame's network of a network for clips look at each frame, for comparison.",
+)
+@click.option(
+    "--smooth", is_flag=True, help="Smooth each person's poses by a One-Euro filter, with such a network."
+)
 @click.option("--frames", type=click.IntRange(min=1), help="Only the first N frames.  [default: all]")
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Frames at once."
@@ -104,6 +112,8 @@ def predict(
     annotations: Path | None,
     form: LabelForm,
     threshold: float,
+    every_frame: bool,
+    smooth: bool,
     frames: int | None,
     batch_size: int,
     max_pixels: int,
@@ -111,7 +121,7 @@ def predict(
     assignments: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Find poses in INPUT, an image, a folder of images or a video, with NETWORK.
+    """Find poses in INPUT, an image, a folder of images, a video or a camera's number, with NETWORK.
 
     NETWORK is a finished run's folder. With --init FILE it is any network, with the weights of FILE: a zoo
     entry, a genotype's JSON file or a run's folder.
@@ -120,10 +130,11 @@ def predict(
     with _display() as display:
         from posenas.networks.devices import keep_freed_memory, use_threads
         from posenas.prediction.annotated_images import read_annotated_images
+        from posenas.prediction.camera import Camera
         from posenas.prediction.labelling import check_new, check_source, make_labels
         from posenas.prediction.output import check_unused
-        from posenas.prediction.pose_predictor import make_pose_predictor
         from posenas.prediction.predict import predict_source
+        from posenas.prediction.predictors import make_predictor
         from posenas.prediction.sources import open_source
         from posenas.prediction.trained import load_filled, load_trained
         from posenas.runs.run import unused_path
@@ -148,7 +159,9 @@ def predict(
         else:
             trained, told = load_filled(network, init=init, space=space, assignments=assignments, flags=flags)
             say(told, err=True)
-        predictor = make_pose_predictor(trained, opened, boxes=boxes, warn=display.warned)
+        predictor = make_predictor(
+            trained, opened, boxes=boxes, every_frame=every_frame, smooth=smooth, warn=display.warned
+        )
         pre_labels = None
         if annotations is not None:
             category = annotated.category(trained.keypoints.categories[0]) if annotated else None
@@ -168,7 +181,7 @@ def predict(
             display.warned(
                 f"{boxes}: {predictor.boxes.beside} boxes lie beside their frames; they are left out"
             )
-    if tally.stopped:
+    if tally.stopped and not (isinstance(opened, Camera) and tally.frames):
         raise PosenasError(_stopped(tally, opened.total, folder))
     if opened.rate is None:
         say(_numbering(ids_of, opened.total), err=as_json)

@@ -44,6 +44,7 @@ class Predictions:
         scores: (P,) float64, scores of the poses as wholes; only their order matters to `oks`.
         part_scores: (P,) float64 scores of the poses' parts, by the names of the regions in the keypoint set;
             a part without any has the pose's.
+        tracks: (P,) int64, who each pose is through a video; None where nobody is followed.
     """
 
     image_ids: NDArray[np.int64]
@@ -51,6 +52,7 @@ class Predictions:
     keypoint_scores: NDArray[np.float64]
     scores: NDArray[np.float64]
     part_scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    tracks: NDArray[np.int64] | None = None
 
     def chosen(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
         """Return the poses at these rows: (P,) bool, or indices in their order."""
@@ -60,6 +62,7 @@ class Predictions:
             keypoint_scores=self.keypoint_scores[rows],
             scores=self.scores[rows],
             part_scores={name: scores[rows] for name, scores in self.part_scores.items()},
+            tracks=None if self.tracks is None else self.tracks[rows],
         )
 
 

@@ -38,7 +38,7 @@ class PosePredictor:
         with self.stages("preparing"):
             views = self._views(frames)
         if views is None:
-            return [_nobody(len(self.trained.keypoints)) for _ in frames]
+            return [nobody(len(self.trained.keypoints)) for _ in frames]
         size = self.trained.settings.batch_size
         if self.trained.view.kind == "image":
             size = size_for(len(frames), self.trained.view)
@@ -91,10 +91,10 @@ class PosePredictor:
         return poses
 
 
-def make_pose_predictor(
+def boxes_for(
     trained: TrainedNetwork, source: Source, *, boxes: Path | None, warn: Callable[[str], None]
-) -> PosePredictor:
-    """Return a predictor of a source's frames.
+) -> Boxes | WholeFrames:
+    """Return where people are in a source's frames.
 
     Args:
         trained: the network.
@@ -105,26 +105,25 @@ def make_pose_predictor(
     Raises:
         PosenasError: if the head has no use for the boxes, or they are not for these frames.
     """
-    stages = Stages(trained.device)
     if boxes is None:
-        return PosePredictor(trained, WholeFrames(), stages)
+        return WholeFrames()
     if trained.view.kind == "image":
         raise PosenasError(f"--boxes {boxes}: the run's head finds people by itself; leave the boxes out")
-    found = read_boxes(
+    return read_boxes(
         boxes,
         source,
         categories=trained.keypoints.categories,
         threshold=trained.settings.box_threshold,
         warn=warn,
     )
-    return PosePredictor(trained, found, stages)
 
 
 def _never(message: str) -> None:
     raise AssertionError(f"a frame in memory is always readable: {message}")
 
 
-def _nobody(keypoints: int) -> Predictions:
+def nobody(keypoints: int) -> Predictions:
+    """Return the predictions for a frame without anybody, in a set of K keypoints."""
     return Predictions(
         np.empty(0, np.int64), np.empty((0, keypoints, 2)), np.empty((0, keypoints)), np.empty(0)
     )

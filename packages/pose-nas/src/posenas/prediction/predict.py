@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from posenas.prediction.clip_predictor import ClipPredictor
 from posenas.prediction.drawn import draw_poses
 from posenas.prediction.frames import Source, batched
 from posenas.prediction.labelling import Labels
@@ -64,7 +65,7 @@ class Tally:
 
 
 def predict_source(
-    predictor: PosePredictor,
+    predictor: PosePredictor | ClipPredictor,
     source: Source,
     output: Path,
     *,

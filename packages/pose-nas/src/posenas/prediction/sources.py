@@ -10,6 +10,7 @@ import cv2
 from posenas.contract.errors import PosenasError
 from posenas.data.images.file_image import MOST_PIXELS
 from posenas.prediction.annotated_images import AnnotatedImages
+from posenas.prediction.camera import open_camera
 from posenas.prediction.frames import Source
 from posenas.prediction.image_files import image_folder, one_image
 from posenas.prediction.video import open_video
@@ -26,7 +27,7 @@ def open_source(
     """Return the frames at a path. A file's content tells what it is, whatever it is called.
 
     Args:
-        path: an image, a folder of images, or a video.
+        path: an image, a folder of images, a video, or the number of a camera.
         limit: at most this many frames; None for all.
         warn: told what is wrong with a part of it.
         annotated: tells the ids of images; None numbers them from 1.
@@ -37,6 +38,8 @@ def open_source(
     """
     if path.is_dir():
         return image_folder(path, limit=limit, warn=warn, annotated=annotated, most_pixels=most_pixels)
+    if not path.exists() and path.name == str(path) and path.name.isdecimal():
+        return open_camera(int(path.name), limit=limit)
     if not path.exists():
         raise PosenasError(f"{path}: no such file or folder")
     if not path.is_file():

@@ -83,6 +83,9 @@ def as_results(
             strict=True,
         )
     ]
+    if predictions.tracks is not None:
+        for result, track in zip(results, predictions.tracks.tolist(), strict=True):
+            result["track_id"] = track
     return in_parts(results, predictions.part_scores) if is_whole_body(keypoints) else results
 
 
