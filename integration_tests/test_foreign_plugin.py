@@ -233,7 +233,7 @@ def test_a_stranger_obeys_limits_and_options(posenas: Posenas, install: Install)
     install("plain-alone", missing, entry_points={"posenas.space": {"alone": "plain_alone:PlainSpace"}})
     message = refusal(posenas("compose", "--space", "alone", *SMALL, "--dry-run"))
     assert "strategy 'sandwich' needs WeightSharing" in message
-    assert "spaces for it: autopose, ofa, plain" in message
+    assert "spaces for it: autopose, ofa, ofa-video, plain" in message
     assert "strategies for them: evolution, neuroevolution, predictor, random, reinforce" in message
 
 

@@ -498,7 +498,7 @@ class InterruptedImport:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("module", ["posenas.prediction.pose_predictor", "posenas.prediction.display"])
+@pytest.mark.parametrize("module", ["posenas.prediction.predictors", "posenas.prediction.display"])
 def test_ctrl_c_while_modules_are_imported(
     posenas: Posenas, runs: Mapping[str, Path], video: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:

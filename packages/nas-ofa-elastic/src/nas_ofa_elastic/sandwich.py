@@ -117,7 +117,7 @@ class Sandwich:
                 init=earlier,
                 span=Span(begin, self.epochs) if self.shrinking else None,
             )
-            if earlier is not None and earlier.shared:
+            if earlier is not None and earlier is not key_frame:
                 problem.discard(earlier)
             earlier, begin = weights, end
         return weights

@@ -213,8 +213,8 @@ def _side_by_side(
     network: nn.Module, holder: nn.Module, source: Callable[[str], str] | None
 ) -> Iterator[tuple[str, nn.Module, nn.Module | None]]:
     """Yield each module's path with a dot, the module, and the one in the holder that it takes from."""
-    theirs = dict(holder.named_modules())
-    for path, module in network.named_modules():
+    theirs = dict(holder.named_modules(remove_duplicate=False))
+    for path, module in network.named_modules(remove_duplicate=False):
         yield path and f"{path}.", module, theirs.get(source(path) if source else path)
 
 

@@ -19,6 +19,7 @@ from posenas.contract.problem import Beginning, Span, Step, Weights
 from posenas.learning.architecture import Architecture
 from posenas.learning.compiling import compiled_step
 from posenas.learning.training import Notes, SupervisedStep, Watch, train
+from posenas.networks.counting import frames_of
 from posenas.networks.devices import place
 from posenas.networks.pose_network import PoseNetwork, SharedPoseNetwork
 from posenas.networks.processes import ALONE, Processes
@@ -218,9 +219,10 @@ def _step(
     settings = resources.composition.settings_of(training.phase).training
     if not settings.compile or not isinstance(training.step, SupervisedStep):
         return nullcontext(training.step)
-    shown = resources.splits.views(training.on, frames=network.frames)
+    frames = frames_of(network)
+    shown = resources.splits.views(training.on, frames=frames)
     mine = training.processes.share(range(min(settings.batch_size, shown)))
-    return compiled_step(network, network.frames * len(mine))
+    return compiled_step(network, frames * len(mine))
 
 
 def training_effect(
