@@ -1,10 +1,11 @@
 """Do two processes that train together find as good a network as one? Final AP of searches on drawn people.
 
     OMP_NUM_THREADS=1 python benchmarks/two_processes.py --runs FOLDER [--seeds 3] [--json FILE]
-        [--synchronised]
+        [--synchronised] [--default]
 
 Batch norms of two processes see half of each batch (`training.batch_norm=process`). With `--synchronised`
-two processes search once more, and batch norms see all of it.
+two processes search once more, and batch norms see all of it. With `--default` each search is `posenas
+compose` as it stands, four times as long.
 
 What three seeds can tell: whole searches of this size differ by about 0.02 in AP from seed to seed
 (`search_quality.json`), and a mean of three differences is told from chance where it exceeds 2.5 times their
@@ -22,7 +23,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,10 @@ ARMS = {ONE: (1, "process"), "two processes": (2, "process"), "two, synchronised
 """How many processes train together, and whose people their batch norms see."""
 
 
-def score(run: Path, *, processes: int, batch_norm: str, seed: int) -> float:
+def score(run: Path, settings: Mapping[str, int], *, processes: int, batch_norm: str, seed: int) -> float:
     """The final score of a search, which is begun, continued or, where it is finished, told again."""
     words = ["--space", "ofa", "--strategy", "sandwich", "--dataset", "synthetic", "--seed", str(seed)]
-    chosen = {**SETTINGS, "training.batch_norm": batch_norm}
+    chosen = {**settings, "training.batch_norm": batch_norm}
     words += [word for name, value in chosen.items() for word in ("-o", f"{name}={value}")]
     words += ["--device", "cpu", "--devices", str(processes), "--run", str(run), "--json"]
     told = subprocess.run([*COMMAND, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -65,6 +66,7 @@ def compared(scores: Sequence[float], of_one: Sequence[float]) -> dict[str, Any]
 
 def measure(arguments: argparse.Namespace) -> None:
     """Search with each arm and seed, one after another."""
+    settings = {} if arguments.default else SETTINGS
     scores: dict[str, list[float]] = {}
     for number, (arm, (processes, batch_norm)) in enumerate(ARMS.items()):
         if batch_norm == "synchronised" and not arguments.synchronised:
@@ -72,13 +74,15 @@ def measure(arguments: argparse.Namespace) -> None:
         scores[arm] = []
         for seed in seeds_of(arguments):
             run = arguments.runs / f"arm{number}-{seed}"
-            scores[arm].append(score(run, processes=processes, batch_norm=batch_norm, seed=seed))
+            found = score(run, settings, processes=processes, batch_norm=batch_norm, seed=seed)
+            scores[arm].append(found)
             print(arm, scores[arm], flush=True)
     others = {arm: compared(found, scores[ONE]) for arm, found in scores.items() if arm != ONE}
-    finish(arguments.json, {"options": SETTINGS}, {ONE: spread(scores[ONE]), **others})
+    finish(arguments.json, {"options": settings}, {ONE: spread(scores[ONE]), **others})
 
 
 if __name__ == "__main__":
     parser = options(__doc__ or "")
     parser.add_argument("--synchronised", action="store_true", help="a third arm")
+    parser.add_argument("--default", action="store_true", help="the default search, not a small one")
     measure(parser.parse_args())
