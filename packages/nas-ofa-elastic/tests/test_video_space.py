@@ -260,7 +260,7 @@ def test_latency_of_a_clip_is_refused() -> None:
 
 def test_the_report_names_each_frames_network() -> None:
     space = ElasticVideoSpace(architectures="one", propagation=(2,))
-    genotype = space.sample(Random(0))
+    genotype = dict(sorted(space.sample(Random(0)).items()))  # as a journal has it
     trial = Trial(genotype, "final", "val", {"oks.AP": 0.5}, {}, {})
     results = Results(
         (Metric("oks.AP"),), (Objective("oks.AP", maximize=True, is_cost=False),), (trial,), True, trial
@@ -269,3 +269,6 @@ def test_the_report_names_each_frames_network() -> None:
     assert section.html.count("<tr>") == 4
     assert "2 after it" in section.html
     assert f"{genotype['frames.fusion.operation']}, {genotype['frames.fusion.stage']}" in section.html
+    values = [genotype[f"frames.stage1.{name}"] for name in ("depth", "width", "kernel", "groups")]
+    assert ", ".join(map(str, values)) in section.html
+    assert "the order width, depth, kernel, groups, attention" in section.html

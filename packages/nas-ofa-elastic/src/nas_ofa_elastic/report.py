@@ -9,6 +9,7 @@ from typing import Any
 from posenas import Genotype, Results, Section
 from posenas.charts import render
 
+_FUSION = ("fusion.operation", "fusion.stage")
 _TEMPLATE = """
 <table>
 <thead><tr>
@@ -39,8 +40,9 @@ def clip_sections(results: Results, key_frame: Genotype) -> Sequence[Section]:
     for number in range(1, results.shown.genotype["propagation"] + 1):
         frames[f"{number} after it"] = _of_frame(results.shown.genotype, number)
     stages = list(dict.fromkeys(name.rpartition(".")[0] for each in frames.values() for name in each))
+    names = [*key_frame, *_FUSION]
     rows = [
-        {"frame": frame, "cells": [_cell(genotype, stage) for stage in stages]}
+        {"frame": frame, "cells": [_cell(genotype, stage, names) for stage in stages]}
         for frame, genotype in frames.items()
     ]
     order = ", ".join(dict.fromkeys(_last(name) for name in key_frame))
@@ -57,9 +59,10 @@ def _of_frame(genotype: Genotype, number: int) -> Genotype:
     }
 
 
-def _cell(genotype: Genotype, stage: str) -> str:
-    values = [_word(value) for name, value in genotype.items() if name.rpartition(".")[0] == stage]
-    return ", ".join(values) or "–"
+def _cell(genotype: Genotype, stage: str, names: Sequence[str]) -> str:
+    """Return a stage's values in the order of the names: a journal sorts those of a genotype."""
+    of_stage = [name for name in names if name.rpartition(".")[0] == stage and name in genotype]
+    return ", ".join(_word(genotype[name]) for name in of_stage) or "–"
 
 
 def _word(value: Any) -> str:
