@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal
 
@@ -209,7 +210,12 @@ class ElasticVideoSpace:
         """Return the genotype of the key frame's network in the space of images."""
         if not self.key_run:
             return {name: choice.values[-1] for name, choice in self._family.dimensions().items()}
-        network = _network_of(self.key_run)
+        answer = Path(self.key_run) / "best" / "trial.json"
+        if not answer.is_file():
+            raise PosenasError(
+                f"space.key_run {self.key_run}: not the folder of a finished run; give one of space ofa"
+            )
+        network = _network_of(self.key_run, answer.stat().st_mtime_ns)
         options = network.space.options
         if network.space.name != "ofa" or options.get("backbone", "tiny") != self.backbone:
             raise PosenasError(
@@ -269,7 +275,8 @@ class ElasticVideoSpace:
 
 
 @lru_cache(maxsize=4)
-def _network_of(run: str) -> NamedNetwork:
+def _network_of(run: str, _changed: int) -> NamedNetwork:
+    """Return a run's network, which is read again where its answer has changed: a space asks often."""
     return find_network(run)
 
 

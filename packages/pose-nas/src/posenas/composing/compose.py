@@ -263,13 +263,17 @@ def _components(composition: Composition) -> Mapping[str, Any]:
 def _completed(composition: Composition, settings: Mapping[str, Any]) -> Recipe:
     """Return the recipe with every option and objective spelled out.
 
-    The way to its initial weights is one from any folder.
+    The ways to its initial weights and to the run of its key frames are ones from any folder.
     """
     recipe, objectives = composition.recipe, composition.objectives
     spelled_out: dict[str, Any] = {
         kind: ComponentChoice(getattr(recipe, kind).name, option_values(component))
         for kind, component in _components(composition).items()
     }
+    space = own_space(composition.space)
+    if isinstance(space, Propagating) and space.key_run:
+        absolute = {"key_run": str(Path(space.key_run).absolute())}
+        spelled_out["space"] = ComponentChoice(recipe.space.name, spelled_out["space"].options | absolute)
     spelled_out |= phase_tables(settings["training"], settings["augmentation"], settings["phases"])
     spelled_out |= {table: option_values(settings[table]) for table in ("evaluation", LATENCY)}
     fed = composition.normalisation

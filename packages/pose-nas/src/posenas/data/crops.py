@@ -229,12 +229,6 @@ def load_crops(
             "there is nobody to evaluate on: the split has no box with a labelled person in it"
         )
     unreadable = UnreadableImages(_count_images(crops), limit=max_unreadable, report=on_unreadable)
-    remarked = RemarkedImages(on_unreadable)
-    positions = list(range(len(crops)))
-    at_once = _EVALUATION_BATCH // frames * frames
-    keys: list[BatchKey[Any]] = [
-        BatchKey(positions[start : start + at_once]) for start in range(0, len(crops), at_once)
-    ]
     shape = (len(crops), view.height, view.width, 3)
     few = math.prod(shape) <= MOST_IN_MEMORY
     files = all(isinstance(samples[crop.sample].source, FileImage) for crop in crops)
@@ -243,23 +237,17 @@ def load_crops(
         file = crop_cache(crops, samples, view, folder, warn=on_unreadable)
     reader = CropReader(crops, samples, view, keypoints, crop_cache=file, frames=frames)
     images = torch.empty(shape, dtype=torch.uint8) if few else None
+    keys = _keys(len(crops), frames=frames)
     parts: list[ReadCrops] = []
     filled = 0
-    loader = worker_loader(reader, keys, workers=min(workers, len(keys)), device=torch.device("cpu"))
-    for done, warped in enumerate(loader, start=1):
+    for warped in _read(reader, keys, workers=workers, warn=on_unreadable, progress=progress):
         unreadable.note(warped.unreadable)
-        remarked.note(warped.remarks)
         if images is not None:
             images[filled : filled + len(warped.images)] = warped.images
         filled += len(warped.images)
         if any(remark.kind == UNKEPT for remark in warped.remarks):
             file = None
         parts.append(warped._replace(images=torch.empty(0, dtype=torch.uint8)))  # a view would keep them all
-        if progress:
-            progress(min(done * at_once, len(crops)), len(crops))
-    with interrupts_deferred():
-        del loader
-    remarked.tell()
     shown = [position for part in parts for position in part.positions.tolist()]
     used = [crops[position] for position in shown]
     poses = torch.from_numpy(np.concatenate([part.poses for part in parts]))
@@ -280,6 +268,44 @@ def load_crops(
         normalisation=normalisation_of(view),
         frames=frames,
     )
+
+
+def _keys(crops: int, *, frames: int) -> list[BatchKey[Any]]:
+    """Return the keys of all crops, in their order, with whole clips in each."""
+    at_once = _EVALUATION_BATCH // frames * frames
+    positions = list(range(crops))
+    return [BatchKey(positions[start : start + at_once]) for start in range(0, crops, at_once)]
+
+
+def _read(
+    reader: CropReader,
+    keys: Sequence[BatchKey[Any]],
+    *,
+    workers: int,
+    warn: Callable[[str], None],
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[ReadCrops]:
+    """Yield what is read for each key, and end the workers afterwards.
+
+    Args:
+        reader: reads the crops.
+        keys: in their order.
+        workers: processes that read at most; with 0 this one does.
+        warn: told at the end once of each kind of remark.
+        progress: called with the crops done and all crops, after each key.
+    """
+    remarked = RemarkedImages(warn)
+    done, crops = 0, sum(len(key.positions) for key in keys)
+    loader = worker_loader(reader, keys, workers=min(workers, len(keys)), device=torch.device("cpu"))
+    for key, warped in zip(keys, loader, strict=True):
+        remarked.note(warped.remarks)
+        yield warped
+        done += len(key.positions)
+        if progress:
+            progress(done, crops)
+    with interrupts_deferred():
+        del loader
+    remarked.tell()
 
 
 def _count_images(crops: Sequence[PersonCrop]) -> int:

@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Gt
 
-from posenas.contract.errors import PosenasError
 from posenas.contract.scores import Evaluation, Metric
 from posenas.data.nearest import find_keypoint, measured_people
 from posenas.data.similarity import check_predictions
+from posenas.standard.evaluators.head_sizes import TOPS, first_of, head_sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from posenas.contract.keypoints import KeypointSet
-    from posenas.contract.samples import Person
     from posenas.contract.scores import GroundTruth, Predictions
 
-HEAD_OF_BOX = 0.6  # of the head box's diagonal, by MPII's own evaluation
 HEAD_OF_NECK_TO_TOP = 0.75  # MPII's neck and head top are 0.8 of the diagonal apart (1st to 99th percentile)
-NECKS = ("upperneck", "neck", "headbottom")
-TOPS = ("headtop", "head")
 NOT_IN_THE_MEAN = ("pelvis", "thorax")
 JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
@@ -90,10 +86,10 @@ class PckhEvaluator:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return how often each keypoint is correct (K,), and labelled (K,)."""
         within = np.less_equal if self.protocol == "hrnet" else np.less
-        ends = _head_ends(truth)
+        sizes = head_sizes(truth, of_neck_to_top=HEAD_OF_NECK_TO_TOP, evaluator="pckh")
         correct, labelled = np.zeros(len(truth.keypoints)), np.zeros(len(truth.keypoints))
         for person, distances in measured_people(predictions, truth):
-            head = _head_size(person, ends)
+            head = sizes.of(person)
             if head > 0:
                 correct += within(distances / head, self.threshold)
                 labelled += person.keypoints[:, 2] > 0
@@ -113,7 +109,7 @@ class PckhEvaluator:
 
 def _columns(shares: NDArray[np.float64], keypoints: KeypointSet) -> Mapping[str, float]:
     """Return the columns of MPII's table by name."""
-    found = {"head": [_find(keypoints, TOPS)]}
+    found = {"head": [first_of(keypoints, TOPS)]}
     for joint in JOINTS:
         found[joint] = [find_keypoint(keypoints, joint, side=side) for side in ("left", "right")]
     columns = {}
@@ -121,37 +117,3 @@ def _columns(shares: NDArray[np.float64], keypoints: KeypointSet) -> Mapping[str
         known = [shares[index] for index in indices if index is not None and not np.isnan(shares[index])]
         columns[name] = float(np.mean(known)) if known else math.nan
     return columns
-
-
-def _head_size(person: Person, ends: tuple[int, int] | None) -> float:
-    """Return the person's head size in pixels; 0 where nothing tells it."""
-    if "head" in person.regions:
-        return HEAD_OF_BOX * math.hypot(*person.regions["head"][2:])
-    if ends is None or not (person.keypoints[list(ends), 2] > 0).all():
-        return 0.0
-    neck, top = person.keypoints[list(ends), :2]
-    return HEAD_OF_NECK_TO_TOP * math.dist(neck, top)
-
-
-def _head_ends(truth: GroundTruth) -> tuple[int, int] | None:
-    """Return the indices of the upper neck and the head top; None where the heads' boxes must do.
-
-    Raises:
-        PosenasError: where there are neither these keypoints nor any head box.
-    """
-    neck, top = _find(truth.keypoints, NECKS), _find(truth.keypoints, TOPS)
-    if neck is not None and top is not None:
-        return neck, top
-    if any("head" in person.regions for sample in truth.samples for person in sample.people):
-        return None
-    raise PosenasError(
-        f"pckh: nobody has a head box, and keypoint set {truth.keypoints.name!r} has no neck or no head top, "
-        f"so there is no head size to measure distances in; add `bbox_head` to the annotations, or choose "
-        f"another evaluator, such as oks"
-    )
-
-
-def _find(keypoints: KeypointSet, joints: Sequence[str]) -> int | None:
-    """Return the index of the first of several names for one keypoint; None where there is none."""
-    found = (find_keypoint(keypoints, joint) for joint in joints)
-    return next((index for index in found if index is not None), None)

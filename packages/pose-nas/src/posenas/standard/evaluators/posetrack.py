@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posenas.contract.errors import PosenasError
 from posenas.contract.scores import Evaluation, Metric
 from posenas.data.nearest import find_keypoint
 from posenas.data.similarity import check_predictions, people_of
+from posenas.standard.evaluators.head_sizes import HEAD_OF_BOX, NECKS, TOPS, first_of, head_sizes
 from posenas.standard.evaluators.ignoring import ignored_regions, in_regions
 from posenas.standard.evaluators.keypoint_matching import MeasuredPeople, correct_keypoints
-from posenas.standard.evaluators.pckh import HEAD_OF_BOX, JOINTS, NECKS, TOPS
+from posenas.standard.evaluators.pckh import JOINTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from posenas.contract.keypoints import KeypointSet
-    from posenas.contract.samples import Person
     from posenas.contract.scores import GroundTruth, Predictions
 
 HEAD_OF_NECK_TO_TOP = HEAD_OF_BOX / 0.7  # PoseTrack's head_bottom and head_top are 0.7 of the diagonal apart
@@ -85,9 +84,10 @@ class PoseTrackEvaluator:
 
 
 def _measured(truth: GroundTruth, regions: Mapping[int, Sequence[NDArray[np.float64]]]) -> MeasuredPeople:
-    people, ends = people_of(truth), _head_ends(truth)
+    people = people_of(truth)
+    measured = head_sizes(truth, of_neck_to_top=HEAD_OF_NECK_TO_TOP, evaluator="posetrack")
     samples = sorted(truth.samples, key=lambda sample: sample.id)
-    sizes = [_head_size(person, ends) for sample in samples for person in sample.people]
+    sizes = [measured.of(person) for sample in samples for person in sample.people]
     heads = np.array(sizes, dtype=np.float64)
     counted = (heads > 0) & ~people.crowd
     labelled = people.labelled & counted[:, None] & ~in_regions(people.image_ids, people.keypoints, regions)
@@ -125,7 +125,9 @@ def average_precision(scores: NDArray[np.float64], correct: NDArray[np.bool_], *
 
 def _columns(precision: Mapping[str, float], keypoints: KeypointSet) -> dict[str, float]:
     """Return the columns of PoseTrack's table by name."""
-    found = {"head": [find_keypoint(keypoints, "nose"), _find(keypoints, NECKS), _find(keypoints, TOPS)]}
+    found = {
+        "head": [find_keypoint(keypoints, "nose"), first_of(keypoints, NECKS), first_of(keypoints, TOPS)]
+    }
     for joint in JOINTS:
         found[joint] = [find_keypoint(keypoints, joint, side=side) for side in ("left", "right")]
     columns = {}
@@ -137,37 +139,3 @@ def _columns(precision: Mapping[str, float], keypoints: KeypointSet) -> dict[str
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else math.nan
-
-
-def _head_size(person: Person, ends: tuple[int, int] | None) -> float:
-    """Return the person's head size in pixels; 0 where nothing tells it."""
-    if "head" in person.regions:
-        return HEAD_OF_BOX * math.hypot(*person.regions["head"][2:])
-    if ends is None or not (person.keypoints[list(ends), 2] > 0).all():
-        return 0.0
-    neck, top = person.keypoints[list(ends), :2]
-    return HEAD_OF_NECK_TO_TOP * math.dist(neck, top)
-
-
-def _head_ends(truth: GroundTruth) -> tuple[int, int] | None:
-    """Return the indices of head_bottom and head_top; None where the heads' boxes must do.
-
-    Raises:
-        PosenasError: where there are neither these keypoints nor any head box.
-    """
-    neck, top = _find(truth.keypoints, NECKS), _find(truth.keypoints, TOPS)
-    if neck is not None and top is not None:
-        return neck, top
-    if any("head" in person.regions for sample in truth.samples for person in sample.people):
-        return None
-    raise PosenasError(
-        f"posetrack: nobody has a head box, and keypoint set {truth.keypoints.name!r} has no neck or no head "
-        f"top, so there is no head size to measure distances in; add `bbox_head` to the annotations, or "
-        f"choose another evaluator, such as oks"
-    )
-
-
-def _find(keypoints: KeypointSet, joints: Sequence[str]) -> int | None:
-    """Return the index of the first of several names for one keypoint; None where there is none."""
-    found = (find_keypoint(keypoints, joint) for joint in joints)
-    return next((index for index in found if index is not None), None)
