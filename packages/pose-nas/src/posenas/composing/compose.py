@@ -65,6 +65,7 @@ def compose(recipe: Recipe) -> Composition:
     choose_compute(recipe.device, recipe.precision)  # refuses what is not there, before the rest is loaded
     check_installed((kind, getattr(recipe, kind).name) for kind in COMPONENT_KINDS)
     costs = installed_costs()
+    recipe = _from_any_folder(recipe)
     warnings: list[str] = []
     own, of_space = _space(recipe, warnings)
     fitting = tailored(recipe, own)
@@ -126,6 +127,18 @@ def compose(recipe: Recipe) -> Composition:
     )
     _check_together(composition)
     return replace(composition, recipe=_completed(composition, settings))
+
+
+def _from_any_folder(recipe: Recipe) -> Recipe:
+    """Return the recipe with an absolute way to the run of the key frames.
+
+    The journal knows a space by its options, so a run that goes on elsewhere must find the same.
+    """
+    key_run = recipe.space.options.get("key_run")
+    if not isinstance(key_run, str) or not key_run:
+        return recipe
+    options = {**recipe.space.options, "key_run": str(Path(key_run).absolute())}
+    return replace(recipe, space=ComponentChoice(recipe.space.name, options))
 
 
 def _space(recipe: Recipe, warnings: list[str]) -> tuple[SearchSpace, Mapping[str, Genotype]]:
@@ -263,17 +276,13 @@ def _components(composition: Composition) -> Mapping[str, Any]:
 def _completed(composition: Composition, settings: Mapping[str, Any]) -> Recipe:
     """Return the recipe with every option and objective spelled out.
 
-    The ways to its initial weights and to the run of its key frames are ones from any folder.
+    The way to its initial weights is one from any folder.
     """
     recipe, objectives = composition.recipe, composition.objectives
     spelled_out: dict[str, Any] = {
         kind: ComponentChoice(getattr(recipe, kind).name, option_values(component))
         for kind, component in _components(composition).items()
     }
-    space = own_space(composition.space)
-    if isinstance(space, Propagating) and space.key_run:
-        absolute = {"key_run": str(Path(space.key_run).absolute())}
-        spelled_out["space"] = ComponentChoice(recipe.space.name, spelled_out["space"].options | absolute)
     spelled_out |= phase_tables(settings["training"], settings["augmentation"], settings["phases"])
     spelled_out |= {table: option_values(settings[table]) for table in ("evaluation", LATENCY)}
     fed = composition.normalisation
