@@ -10,6 +10,7 @@ from posenas.composing.building import make
 from posenas.composing.options import describe_options, option_values
 from posenas.contract.components import Head
 from posenas.contract.errors import PosenasError
+from posenas.data.kinds_of_view import views_of
 from posenas.runs.recipe import Recipe
 
 
@@ -60,7 +61,8 @@ def _free(trained: Recipe) -> str:
     An example is `evaluation.scales, .flip_test, head.limit`.
     """
     head: Head = make("head", trained.head)
-    own = ("scales", "rectangular") if head.view().kind == "image" else ("boxes", "box_threshold", "oks_nms")
+    by_itself = views_of(head.view()).finds_people
+    own = ("scales", "rectangular") if by_itself else ("boxes", "box_threshold", "oks_nms")
     free: dict[str, tuple[str, ...]] = {"evaluation": (*own, "flip_test")}
     for kind in ("space", "head"):
         options = describe_options(type(make(kind, getattr(trained, kind))))

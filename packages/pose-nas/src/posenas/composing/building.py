@@ -29,6 +29,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
+from posenas.data.kinds_of_view import views_of
 from posenas.networks.counting import Costs, measure
 from posenas.networks.devices import Compute, choose_compute, use_switches
 from posenas.networks.frame_heads import FrameHeads
@@ -120,7 +121,7 @@ def _module(backbone: Backbone | GuidedBackbone, head: Head, keypoints: Keypoint
 
 def _frame_heads(backbone: FrameByFrame, head: Head, keypoints: KeypointSet) -> FrameHeads:
     """Return a head a frame, and freeze what is to be."""
-    if head.view().kind != "person":
+    if views_of(head.view()).finds_people:
         raise PosenasError("networks for videos look at people, and this head at whole images; take heatmap")
     backbone.listen(len(keypoints))
     heads = [_module(frame, head, keypoints) for frame in backbone.frames]

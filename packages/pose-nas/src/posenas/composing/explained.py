@@ -18,6 +18,7 @@ from posenas.composing.options import Option, describe_options
 from posenas.composing.settings import SETTINGS_TABLES
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.messages import printable
+from posenas.data.kinds_of_view import views_of
 from posenas.data.person_crop import person_crops
 from posenas.runs.recipe import COST, DEFAULTS, Recipe, recipe_tables
 
@@ -175,7 +176,7 @@ def _about_boxes(composition: Composition) -> list[str]:
     """Return how large the people are that a view of one person is fitted to."""
     view = composition.view
     sides = [crop.box[2:] for crop in person_crops(composition.dataset.split("train"))]
-    if view.kind != "person" or not sides:
+    if views_of(view).finds_people or not sides:
         return []
     width, height = (median(lengths) for lengths in zip(*sides, strict=True))
     return [

@@ -21,6 +21,7 @@ from posenas.contract.keypoints import KeypointSet
 from posenas.contract.normalisation import Normalisation
 from posenas.contract.phases import Phase
 from posenas.data.augment import Augmentation
+from posenas.data.kinds_of_view import KINDS
 from posenas.data.mosaic import ImageAugmentation
 from posenas.data.normalising import normalisation_of
 from posenas.learning.inference import EvaluationSettings
@@ -38,7 +39,7 @@ SETTINGS_TABLES: Mapping[str, type[Any]] = MappingProxyType(
     }
 )
 AUGMENTATIONS: Mapping[str, type[Any]] = MappingProxyType(
-    {"person": SETTINGS_TABLES["augmentation"], "image": ImageAugmentation}
+    {kind: views.augmentation for kind, views in KINDS.items()}
 )
 """The settings that `[augmentation]` holds, by the kind of view that the head wants."""
 
@@ -64,8 +65,8 @@ def make_augmentation(
     """Return what `[augmentation]` says for the views that the head looks at, and the phases that differ."""
     kind = head.view().kind
     where = "table [augmentation]"
-    if kind == "image":
-        where += f" (head {recipe.head.name} looks at whole images: `posenas show augmentation image`)"
+    if KINDS[kind].finds_people:
+        where += f" (head {recipe.head.name} looks at whole images: `posenas show augmentation {kind}`)"
         if recipe.evaluation.get("boxes"):
             raise PosenasError(
                 f"evaluation.boxes: head {recipe.head.name!r} finds people by itself; leave the boxes out"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posenas.data.person_crop import PersonCrop, person_crops
+from posenas.data.person_crop import PersonCrop
 
 if TYPE_CHECKING:
     from posenas.contract.samples import Person, Sample
@@ -26,12 +26,15 @@ class PersonClips:
         absent: how many frames of clips the person is not annotated in; they are shown and not scored.
         step: the most by which the numbers of neighbouring frames of a clip differ; 1 where they are
             consecutive.
+        alike: the track and the image's id of each person whose track a later one in the image has too; no
+            clip shows them.
     """
 
     crops: Sequence[PersonCrop]
     short: int
     absent: int
     step: int = 1
+    alike: Sequence[tuple[int, int]] = ()
 
 
 def person_clips(samples: Sequence[Sample], *, frames: int, require_keypoints: bool = True) -> PersonClips:
@@ -44,11 +47,9 @@ def person_clips(samples: Sequence[Sample], *, frames: int, require_keypoints: b
 
     Args:
         samples: the images of a split.
-        frames: F, of a clip. With 1 the clips are the crops of `person_crops`.
+        frames: F, of a clip.
         require_keypoints: whether clips in which nobody has a labelled keypoint are left out.
     """
-    if frames == 1:
-        return PersonClips(person_crops(samples, require_keypoints=require_keypoints), 0, 0)
     found: list[PersonCrop] = []
     short, absent, largest = 0, 0, 1
     for video, step in _stretches(samples):
@@ -61,7 +62,7 @@ def person_clips(samples: Sequence[Sample], *, frames: int, require_keypoints: b
                 short += len(places) < frames
                 absent += sum(not crop.scored for crop in clip[: len(places)])
                 found += clip
-    return PersonClips(found, short, absent, largest)
+    return PersonClips(found, short, absent, largest, _alike(samples))
 
 
 def _stretches(samples: Sequence[Sample]) -> Iterator[tuple[Sequence[int], int]]:
@@ -94,6 +95,20 @@ def _tracks(video: Sequence[int], samples: Sequence[Sample]) -> Iterator[dict[in
                 name = person.track if person.track is not None else (place, number)
                 tracks.setdefault(name, {})[place] = person
     yield from tracks.values()
+
+
+def _alike(samples: Sequence[Sample]) -> Sequence[tuple[int, int]]:
+    """Return the track and the image of each person whose track somebody later in the image has too."""
+    found = []
+    for sample in samples:
+        tracks = Counter(person.track for person in sample.people if not person.crowd)
+        found += [
+            (track, sample.id)
+            for track, people in tracks.items()
+            if track is not None
+            for _ in range(people - 1)
+        ]
+    return found
 
 
 def _clips(track: dict[int, Person], video: Sequence[int], *, frames: int) -> Iterator[list[PersonCrop]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -14,10 +13,8 @@ from posenas.composing.options import make_component
 from posenas.contract.batches import Batch, View
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.samples import Sample
-from posenas.data.crops import load_crops
-from posenas.data.person_crop import person_crops
-from posenas.data.views import EvaluatedViews
-from posenas.data.whole_images import EvaluatedImages, size_for
+from posenas.data.kinds_of_view import views_of
+from posenas.data.views import Reading
 
 _IMAGES = 8
 _BEYOND = 16
@@ -45,17 +42,9 @@ def people(view: View, keypoints: KeypointSet) -> Batch:
         keypoints: a set of 17 or 133 keypoints in the order of COCO's.
     """
     samples = drawn_samples(len(keypoints))
-    views = _views(samples, view, keypoints)
-    size = _IMAGES if view.kind == "person" else size_for(_IMAGES, view)
-    return next(views.batches(size, device=_CPU))
-
-
-def _views(samples: Sequence[Sample], view: View, keypoints: KeypointSet) -> EvaluatedViews:
-    if view.kind == "image":
-        return EvaluatedImages(samples, view, keypoints, rectangular=False, workers=0, on_unreadable=_refuse)
-    return load_crops(
-        person_crops(samples)[:_IMAGES], samples, view, keypoints=keypoints, workers=0, on_unreadable=_refuse
-    )
+    kind = views_of(view)
+    views = kind.evaluated(samples, Reading(keypoints, 0, _refuse))
+    return next(views.batches(kind.batch_of(_IMAGES), device=_CPU))
 
 
 def _refuse(message: str) -> None:
@@ -74,7 +63,7 @@ def at_the_border(batch: Batch, view: View) -> Batch:
     bottom = batch.keypoints[..., 1:].masked_fill(hidden, -float("inf")).amax((1, 2))
     push = torch.stack([-left, view.height - 1 - bottom], dim=1)
     keypoints, labelled = batch.keypoints + push[:, None], batch.labelled.clone()
-    if view.kind == "person":
+    if batch.views is None:  # crops
         keypoints[:, _BEYOND], labelled[:, _BEYOND] = torch.tensor([-10.0, view.height + 10.0]), 1.0
     boxes = None if batch.boxes is None else batch.boxes + push.repeat(1, 2)
     regions = None if batch.regions is None else batch.regions + push[:, None, None]

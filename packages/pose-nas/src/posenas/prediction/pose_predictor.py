@@ -14,9 +14,9 @@ from posenas.contract.batches import Batch, Poses
 from posenas.contract.components import HeadModule, Timed
 from posenas.contract.errors import PosenasError
 from posenas.contract.scores import Predictions
-from posenas.data.crops import load_crops
-from posenas.data.views import EvaluatedViews
-from posenas.data.whole_images import EvaluatedImages, size_for
+from posenas.data.kinds_of_view import views_of
+from posenas.data.person_views import read_crops
+from posenas.data.views import EvaluatedViews, Reading
 from posenas.learning.inference import detection_rules, outputs_of
 from posenas.prediction.boxes import Boxes, WholeFrames, person_crops_of, read_boxes
 from posenas.prediction.frames import Frame, Source
@@ -40,8 +40,9 @@ class PosePredictor:
         if views is None:
             return [nobody(len(self.trained.keypoints)) for _ in frames]
         size = self.trained.settings.batch_size
-        if self.trained.view.kind == "image":
-            size = size_for(len(frames), self.trained.view)
+        kind = views_of(self.trained.view)
+        if kind.finds_people:
+            size = kind.batch_of(len(frames))
         batches = views.batches(size, device=self.trained.device)
         poses = [self._poses(batch) for batch in self.stages.each("preparing", batches)]
         located = views.locate(poses)
@@ -51,29 +52,16 @@ class PosePredictor:
         """Return the views of the frames; None if there is no box to look at."""
         trained = self.trained
         samples = [frame.as_sample() for frame in frames]
-        if trained.view.kind == "image":
-            rectangular = trained.settings.rectangular
-            return EvaluatedImages(
-                samples,
-                trained.view,
-                trained.keypoints,
-                rectangular=rectangular,
-                workers=0,
-                on_unreadable=_never,
-            )
+        reading = Reading(trained.keypoints, 0, _never, rectangular=trained.settings.rectangular)
+        kind = views_of(trained.view)
+        if kind.finds_people:
+            return kind.evaluated(samples, reading)
         crops = person_crops_of(frames, self.boxes, trained.keypoints)
         if not crops:
             return None
         detected = isinstance(self.boxes, Boxes)
-        return load_crops(
-            crops,
-            samples,
-            trained.view,
-            keypoints=trained.keypoints,
-            workers=0,
-            on_unreadable=_never,
-            rules=detection_rules(trained.settings, trained.keypoints) if detected else None,
-        )
+        rules = detection_rules(trained.settings, trained.keypoints) if detected else None
+        return read_crops(crops, samples, trained.view, reading=reading, rules=rules)
 
     def _poses(self, batch: Batch) -> Poses:
         network = self.trained.network
@@ -107,7 +95,7 @@ def boxes_for(
     """
     if boxes is None:
         return WholeFrames()
-    if trained.view.kind == "image":
+    if views_of(trained.view).finds_people:
         raise PosenasError(f"--boxes {boxes}: the run's head finds people by itself; leave the boxes out")
     return read_boxes(
         boxes,

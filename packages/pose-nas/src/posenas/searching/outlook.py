@@ -11,6 +11,7 @@ from posenas.composing.options import option_values
 from posenas.composing.phases import planned
 from posenas.composing.plugins import Owner
 from posenas.contract.phases import Phase, PlannedTraining, phase_of
+from posenas.data.kinds_of_view import views_of
 from posenas.networks.processes import Processes
 from posenas.searching.splits import Splits
 
@@ -52,7 +53,7 @@ class Outlook:
         candidates: how many genotypes are ranked; None where no option says.
         ranking: how many people, or whole images, rank them.
         views: how many there are to train on.
-        unit: what is counted, `people` or `images`.
+        unit: what is counted, such as `people`.
     """
 
     trainings: tuple[ForeseenTraining, ...] | None
@@ -85,7 +86,6 @@ def outlook_of(composition: Composition) -> Outlook:
     frames = composition.frames
     names = ("fit", "train", splits.ranking_split)
     views = {name: splits.views(name, frames=frames) for name in names}
-    unit = "images" if composition.view.kind == "image" else "people" if frames == 1 else "clips"
     return Outlook(
         trainings=None
         if plan is None
@@ -93,7 +93,7 @@ def outlook_of(composition: Composition) -> Outlook:
         candidates=_candidates(composition, plan),
         ranking=views[splits.ranking_split],
         views=views["train"],
-        unit=unit,
+        unit=views_of(composition.view, frames=frames).unit,
     )
 
 

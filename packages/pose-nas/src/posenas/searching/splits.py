@@ -18,14 +18,12 @@ from posenas.contract.samples import Sample
 from posenas.contract.scores import GroundTruth
 from posenas.data.batch_parts import joined, part
 from posenas.data.caches import DecodedCache, decoded_cache
-from posenas.data.clips import person_clips
-from posenas.data.crops import EvaluatedCrops, crop_loader, load_crops
-from posenas.data.detected_poses import DetectionRules
 from posenas.data.detections import detection_crops
+from posenas.data.kinds_of_view import views_of
 from posenas.data.loader import BatchLoader, ViewLoader
-from posenas.data.person_crop import PersonCrop, person_crops
-from posenas.data.views import EvaluatedViews
-from posenas.data.whole_images import EvaluatedImages, image_loader
+from posenas.data.person_crop import person_crops
+from posenas.data.person_views import read_crops
+from posenas.data.views import EvaluatedViews, Reading, Views
 from posenas.learning.inference import detection_rules
 from posenas.networks.processes import ALONE, Processes
 
@@ -195,8 +193,7 @@ class Splits:
     def _loader(self, samples: Sequence[Sample], begun: _Begun, frames: int) -> ViewLoader[Any]:
         composition = self._composition
         settings = composition.training
-        views: dict[str, Any] = {
-            "view": composition.view,
+        of_all: dict[str, Any] = {
             "keypoints": composition.keypoints,
             "cache_bytes": settings.cache * 2**20,
             "cache": self._decoded,
@@ -205,24 +202,22 @@ class Splits:
             "on_unreadable": self._warn,
             "max_unreadable": settings.max_unreadable,
         }
-        if composition.view.kind == "image":
-            return image_loader(samples, **views, **begun)
-        crops = self._crops(samples, frames)
-        return crop_loader(crops, samples, frames=frames, **views, **begun)
+        return self._kind(frames).loader(samples, {**of_all, **begun})
 
     @cached_property
     def _decoded(self) -> DecodedCache | None:
         """A file of all images that are trained on, where there are more than stay in memory."""
         if self._folder is None:
             return None
-        shown = [sample for sample in self._train if self._shows(sample)]
+        views = self._kind(1)
+        shown = [sample for sample in self._train if views.count([sample])]
         decoded = sum(3 * sample.height * sample.width for sample in shown)
         if decoded <= self._composition.training.cache * 2**20:
             return None
         return decoded_cache(shown, self._folder, warn=self._warn)
 
-    def _shows(self, sample: Sample) -> bool:
-        return self._composition.view.kind == "image" or bool(person_crops([sample]))
+    def _kind(self, frames: int) -> Views:
+        return views_of(self._composition.view, frames=frames)
 
     def views(self, split: str, *, frames: int = 1) -> int:
         """Return how many people or their clips, or whole images, a split shows.
@@ -231,10 +226,7 @@ class Splits:
             split: its name.
             frames: of a clip.
         """
-        samples = self._samples(split)
-        if self._composition.view.kind == "image":
-            return len(samples)
-        return len(person_clips(samples, frames=frames).crops) // frames
+        return self._kind(frames).count(self._samples(split))
 
     def evaluated(self, split: str, *, frames: int = 1) -> tuple[GroundTruth, EvaluatedViews]:
         """Return the truth of `val` or `ranking`, and the views to predict in.
@@ -245,12 +237,11 @@ class Splits:
         """
         if (split, frames) not in self._loaded:
             samples = self._samples(split)
-            task = f"reading the people of {split}"
-            if self._composition.view.kind == "image":
-                views: EvaluatedViews = self._images(samples, task)
+            reading = self._reading(f"reading the people of {split}")
+            if split == "val" and self._composition.evaluation.boxes:
+                views: EvaluatedViews = self._detected(samples, reading)
             else:
-                boxes = self._boxes(split, samples, frames)
-                views = self._load(boxes, samples, task, frames=frames, rules=self._rules(split))
+                views = self._kind(frames).evaluated(samples, reading)
             self._loaded[split, frames] = GroundTruth(self._composition.keypoints, samples), views
         return self._loaded[split, frames]
 
@@ -266,91 +257,33 @@ class Splits:
         return self._calibration[number, frames]
 
     def _drawn(self, number: int, frames: int) -> EvaluatedViews:
-        samples, task = self._samples("fit"), "reading the people for batch norm"
         rng = derive_rng(self._composition.recipe.seed, "calibration")
-        if self._composition.view.kind == "image":
-            images = sorted(rng.sample(range(len(samples)), min(number, len(samples))))
-            return self._images([samples[index] for index in images], task)
-        crops = self._crops(samples, frames)
-        clips = range(len(crops) // frames)
-        chosen = sorted(rng.sample(clips, min(number, len(clips))))
-        drawn = [crops[frames * clip + frame] for clip in chosen for frame in range(frames)]
-        return self._load(drawn, samples, task, frames=frames)
+        reading = self._reading("reading the people for batch norm")
+        return self._kind(frames).drawn(self._samples("fit"), reading, number=number, rng=rng)
 
-    def _images(self, samples: Sequence[Sample], task: str) -> EvaluatedImages:
-        settings = self._composition.training
-        return EvaluatedImages(
-            samples,
-            self._composition.view,
-            self._composition.keypoints,
-            rectangular=self._composition.evaluation.rectangular,
-            workers=self._workers,
-            on_unreadable=self._warn,
-            max_unreadable=settings.max_unreadable,
-            progress=lambda done, total: self._advance(task, done, total),
-        )
-
-    def _load(
-        self,
-        crops: Sequence[PersonCrop],
-        samples: Sequence[Sample],
-        task: str,
-        *,
-        frames: int,
-        rules: DetectionRules | None = None,
-    ) -> EvaluatedCrops:
-        settings = self._composition.training
-        return load_crops(
-            crops,
-            samples,
-            self._composition.view,
-            keypoints=self._composition.keypoints,
-            workers=self._workers,
-            on_unreadable=self._warn,
-            max_unreadable=settings.max_unreadable,
-            rules=rules,
+    def _reading(self, task: str) -> Reading:
+        composition = self._composition
+        return Reading(
+            composition.keypoints,
+            self._workers,
+            self._warn,
+            max_unreadable=composition.training.max_unreadable,
             progress=lambda done, total: self._advance(task, done, total),
             folder=self._crops_folder,
-            frames=frames,
+            rectangular=composition.evaluation.rectangular,
         )
 
-    def _crops(self, samples: Sequence[Sample], frames: int) -> Sequence[PersonCrop]:
-        """Return the people of the images, or their clips; what is left to fill is told once."""
-        clips = person_clips(samples, frames=frames)
-        if clips.short:
-            self._warn(
-                f"{clips.short} of {len(clips.crops) // frames} clips of {frames} frames end with their "
-                "video; its last frame is shown again, and scored once"
-            )
-        if clips.step > 1:
-            self._warn(
-                f"frames of clips are up to {clips.step} apart in their videos, since those between are not "
-                "labelled"
-            )
-        if clips.absent:
-            self._warn(
-                f"{clips.absent} frames of clips lack the person of the key frame, who is covered or gone; "
-                "they are not scored"
-            )
-        return clips.crops
-
-    def _rules(self, split: str) -> DetectionRules | None:
-        """Return the rules for a detector's boxes, which `val` alone may have."""
-        settings = self._composition.evaluation
-        if split != "val" or not settings.boxes:
-            return None
-        return detection_rules(settings, self._composition.keypoints)
-
-    def _boxes(self, split: str, samples: Sequence[Sample], frames: int) -> Sequence[PersonCrop]:
-        settings = self._composition.evaluation
-        if self._rules(split):
-            return detection_crops(
-                Path(settings.boxes),
-                samples,
-                keypoints=self._composition.keypoints,
-                threshold=settings.box_threshold,
-            )
-        return self._crops(samples, frames)
+    def _detected(self, samples: Sequence[Sample], reading: Reading) -> EvaluatedViews:
+        """Return the people in a detector's boxes, which `val` alone may have."""
+        composition, settings = self._composition, self._composition.evaluation
+        crops = detection_crops(
+            Path(settings.boxes),
+            samples,
+            keypoints=composition.keypoints,
+            threshold=settings.box_threshold,
+        )
+        rules = detection_rules(settings, composition.keypoints)
+        return read_crops(crops, samples, composition.view, reading=reading, rules=rules)
 
     def _samples(self, split: str) -> Sequence[Sample]:
         if split == "fit":

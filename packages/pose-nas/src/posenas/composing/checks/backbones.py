@@ -22,6 +22,7 @@ from posenas.contract.batches import View
 from posenas.contract.components import (
     Backbone,
     FrameByFrame,
+    GuidedBackbone,
     Propagating,
     SearchSpace,
     WeightSharing,
@@ -41,6 +42,7 @@ _OTHER_SIZES = ((192, 128), (128, 192))
 """Sizes at which a small network's levels are compared too: the first that the head's view does not have."""
 _GUIDE = 3
 """The channels of a guide in the rehearsal."""
+_WITH_GUIDE = " with a guide"
 _COMPUTED = 4_000_000
 """The most parameters of a network that computes in the rehearsal; making and running it takes 0.2 s."""
 
@@ -60,6 +62,9 @@ def rehearse_backbone(space: SearchSpace, genotype: Genotype, view: View, *, own
     outline = _outlined(space, genotype, owner=owner)
     for look in looks(outline):
         _rehearse_levels(look, view, owner=owner)
+    with torch.device("meta"):
+        for look in _guided(outline, owner=owner):
+            _rehearse_levels(look, view, guide=_guide(view), owner=owner)
     return outline.levels
 
 
@@ -89,11 +94,31 @@ def rehearse_small_network(space: SearchSpace, genotype: Genotype, view: View, *
         with blamed(owner, "build"), torch.device("cpu"):
             network = space.build(genotype)
         for look in looks(network):
-            with blamed(owner, "a step of its network"):
-                features = cast(nn.Module, look).train()(pictures(VIEWS))
-                weighted_sum({level.name: features[level.name] for level in look.levels}).backward()  # type: ignore[no-untyped-call]
-            problem = gradient_problem(cast(nn.Module, look))
-            refuse(owner, problem and f"{problem}; leave out what forward does not use, and detach nothing")
+            _rehearse_step(look, pictures(VIEWS), owner=owner)
+        for look in _guided(network, owner=owner):
+            _rehearse_step(look, pictures(VIEWS), _guide(view), owner=owner)
+
+
+def _rehearse_step(look: Backbone | GuidedBackbone, *inputs: Tensor, owner: Owner) -> None:
+    with blamed(owner, f"a step of its network{_WITH_GUIDE * (len(inputs) > 1)}"):
+        features = cast(nn.Module, look).train()(*inputs)
+        weighted_sum({level.name: features[level.name] for level in look.levels}).backward()  # type: ignore[no-untyped-call]
+    problem = gradient_problem(cast(nn.Module, look))
+    refuse(owner, problem and f"{problem}; leave out what forward does not use, and detach nothing")
+
+
+def _guided(backbone: Backbone | FrameByFrame, *, owner: Owner) -> Sequence[GuidedBackbone]:
+    """Return the networks of a clip's frames that get guides, and listen from now on; none of an image's."""
+    if not isinstance(backbone, FrameByFrame):
+        return ()
+    with blamed(owner, "listen of its network"):
+        listening(backbone)
+    return backbone.frames[1:]
+
+
+def _guide(view: View) -> Tensor:
+    """Return a guide as heads give it, at a quarter of the view's size, on torch's default device."""
+    return torch.ones(VIEWS, _GUIDE, *shape(Level("guide", 4, _GUIDE), view))
 
 
 def rehearse_nesting(space: WeightSharing, genotypes: Sequence[Genotype], *, owner: Owner) -> None:
@@ -147,17 +172,20 @@ def _outlined(space: SearchSpace, genotype: Genotype, *, owner: Owner) -> Backbo
     return backbone
 
 
-def _rehearse_levels(backbone: Backbone, view: View, *, owner: Owner) -> Sequence[Level]:
+def _rehearse_levels(
+    backbone: Backbone | GuidedBackbone, view: View, *, guide: Tensor | None = None, owner: Owner
+) -> None:
     with blamed(owner, "levels"):
         levels = tuple(backbone.levels)
     if not all(isinstance(level, Level) for level in levels):
         refuse(owner, f"levels of its network are {levels!r:.80}, expected Level")
     images = torch.empty(VIEWS, 3, view.height, view.width, device="meta")
     cast(nn.Module, backbone).eval()
-    with blamed(owner, "forward of its network"), torch.no_grad(), WithoutPointwise(Multiplications(), {}):
-        features = backbone(images)
+    inputs = (images,) if guide is None else (images, guide)
+    what = f"forward of its network{_WITH_GUIDE * (len(inputs) > 1)}"
+    with blamed(owner, what), torch.no_grad(), WithoutPointwise(Multiplications(), {}):
+        features = backbone(*inputs)
     refuse(owner, _untruth(levels, features, view))
-    return levels
 
 
 def _untruth(levels: Sequence[Level], features: object, view: View) -> str:

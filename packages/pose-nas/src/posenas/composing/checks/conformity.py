@@ -45,6 +45,7 @@ from posenas.contract.genotype import Choice, Genotype, Real, canonical_json, ch
 from posenas.contract.kinds import PROTOCOLS
 from posenas.contract.normalisation import Normalisation
 from posenas.contract.problem import Demanding, Planned, Step, Strategy, Supporting
+from posenas.data.kinds_of_view import KINDS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -293,8 +294,8 @@ def check_view(head: Head, *, owner: Owner) -> None:
     """Raise PosenasError if the head gives no view that can be read."""
     with blamed(owner, "view"):
         view = head.view()
-    if not isinstance(view, View) or view.kind not in ("person", "image"):
-        refuse(owner, f"view gives {view!r:.80}, expected a View of kind person or image")
+    if not isinstance(view, View) or view.kind not in tuple(KINDS):
+        refuse(owner, f"view gives {view!r:.80}, expected a View of kind {' or '.join(KINDS)}")
     if not isinstance(view.normalisation, Normalisation | None):
         refuse(owner, f"view has normalisation {view.normalisation!r:.80}, expected a Normalisation or None")
 

@@ -22,6 +22,7 @@ from posenas.contract.components import (
     Ablatable,
     Distillable,
     FlipTest,
+    Guiding,
     Head,
     HeadModule,
     ScaleTest,
@@ -31,6 +32,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.levels import Level
+from posenas.data.kinds_of_view import views_of
 from posenas.data.regions import region_fields
 from posenas.networks.sharing import SharedWeights
 
@@ -136,6 +138,19 @@ def _rehearse_training(
         with blamed(owner, "distillation_loss"):
             loss = module.distillation_loss(outputs, outputs)
         refuse(owner, _loss_problem(loss, "distillation_loss"))
+    if isinstance(module, Guiding):
+        with blamed(owner, "guide"):
+            maps = module.guide(outputs)
+        refuse(owner, _guide_problem(maps, keypoints=len(keypoints)))
+
+
+def _guide_problem(maps: object, *, keypoints: int) -> str:
+    if not isinstance(maps, Tensor) or maps.dim() != 4 or maps.shape[:2] != (VIEWS, keypoints):
+        found = f"shape {tuple(maps.shape)}" if isinstance(maps, Tensor) else type(maps).__name__
+        return f"guide gives {found}, expected maps of shape {(VIEWS, keypoints, 'h', 'w')} for {VIEWS} views"
+    if not torch.isfinite(maps).all():
+        return "guide gives maps that are not finite"
+    return "" if maps.requires_grad else "guide cannot be differentiated by the outputs; detach nothing"
 
 
 def _loss_problem(loss: object, what: str) -> str:
@@ -189,9 +204,10 @@ def _outputs(module: HeadModule, outputs: object, view: View, *, owner: Owner) -
 def _poses_problem(poses: object, view: View, *, keypoints: int, what: str) -> str:
     if not isinstance(poses, Poses):
         return f"{what} gives {type(poses).__name__}, expected Poses"
-    count = VIEWS if view.kind == "person" else len(poses.keypoints)
+    finds_people = views_of(view).finds_people
+    count = len(poses.keypoints) if finds_people else VIEWS
     expected = {"keypoints": (count, keypoints, 2), "keypoint_scores": (count, keypoints)}
-    if view.kind == "image":
+    if finds_people:
         expected |= {"views": (count,), "scores": (count,)}
     for name, size in expected.items():
         tensor = getattr(poses, name)
@@ -200,7 +216,7 @@ def _poses_problem(poses: object, view: View, *, keypoints: int, what: str) -> s
             return f"{what} gives {name} of shape {found}, expected {size} for {VIEWS} views"
         if not torch.isfinite(tensor).all():
             return f"{what} gives {name} that are not finite"
-    if view.kind == "image" and not torch.isin(cast(Tensor, poses.views), torch.arange(VIEWS)).all():
+    if finds_people and not torch.isin(cast(Tensor, poses.views), torch.arange(VIEWS)).all():
         return f"{what} gives views that are not in the batch"
     return ""
 
@@ -220,7 +236,7 @@ def batches(view: View, keypoints: KeypointSet) -> Iterator[tuple[str, Batch]]:
         labelled = torch.tensor(shown, dtype=torch.float32)[:, None].expand(VIEWS, len(keypoints)).clone()
         poses = person * labelled[:, :, None]
         regions = region.expand(VIEWS, len(keypoints.regions), 5, 3) * labelled[:, :1, None, None]
-        if view.kind == "person":
+        if not views_of(view).finds_people:
             yield who, Batch(images, poses, labelled, **region_fields(regions))
             continue
         seen = [number for number, there in enumerate(shown) if there]
