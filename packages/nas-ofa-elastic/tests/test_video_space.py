@@ -7,12 +7,15 @@ from typing import Any, cast
 
 import pytest
 import torch
+from nas_ofa_elastic import guidance
 from nas_ofa_elastic.guidance import OPERATIONS, Fusion
 from nas_ofa_elastic.sandwich import Sandwich
 from nas_ofa_elastic.space import ElasticSpace
 from nas_ofa_elastic.video import ElasticVideoSpace
 from posenas import Batch, Genotype, Metric, Objective, PosenasError, Results, Trial
 from posenas.composing.building import build_holder, build_network
+from posenas.composing.checks.backbones import rehearse_backbone, rehearse_small_network
+from posenas.composing.plugins import Owner
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.learning.inference import prepare
 from posenas.learning.sandwich_step import SandwichStep
@@ -272,3 +275,29 @@ def test_the_report_names_each_frames_network() -> None:
     values = [genotype[f"frames.stage1.{name}"] for name in ("depth", "width", "kernel", "groups")]
     assert ", ".join(map(str, values)) in section.html
     assert "the order width, depth, kernel, groups, attention" in section.html
+
+
+class Halving(Fusion):
+    def forward(self, features: Tensor, guide: Tensor) -> Tensor:
+        return super().forward(features, guide)[:, :, ::2]
+
+
+class Deaf(Fusion):
+    def forward(self, features: Tensor, guide: Tensor) -> Tensor:  # noqa: ARG002
+        return features
+
+
+@pytest.mark.parametrize(
+    ("rehearse", "fusion", "words"),
+    [
+        (rehearse_backbone, Halving, "level .* is not true.* with a guide"),
+        (rehearse_small_network, Deaf, "get no gradient"),
+    ],
+)
+def test_a_frame_that_a_guide_spoils_is_refused_before_training(
+    rehearse: Any, fusion: type[Fusion], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guidance, "Fusion", fusion)
+    space, owner = ElasticVideoSpace(propagation=(1,)), Owner("space", "ofa-video")
+    with pytest.raises(PosenasError, match=words):
+        rehearse(space, space.smallest(), HEAD.view(), owner=owner)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ from posenas.contract.samples import Person, Sample, UnreadableImageError
 from posenas.data.augment import Augmentation
 from posenas.data.clips import PersonClips, person_clips
 from posenas.data.crops import crop_loader, load_crops
-from posenas.data.person_crop import person_crops
 
 VIEW = View("person", 64, 48)
 
@@ -119,10 +118,13 @@ def test_clips_of_every_fourth_frame_say_so() -> None:
     assert clips.step == 4
 
 
-def test_clips_of_one_frame_are_the_crops_of_images() -> None:
-    samples = video("a", length=4, tracks={1: range(4), 2: range(2)})
-    clips, crops = person_clips(samples, frames=1).crops, person_crops(samples)
-    assert [(each.sample, each.box) for each in clips] == [(each.sample, each.box) for each in crops]
+def test_people_with_a_track_that_a_later_one_has_too_are_counted() -> None:
+    samples = video("a", length=3, tracks={1: range(3)})
+    first = samples[1]
+    doubled = replace(first, people=(person(1, 60.0), *first.people, person(None, 20.0), person(None, 80.0)))
+    clips = person_clips([samples[0], doubled, samples[2]], frames=3)
+    assert clips.alike == [(1, first.id)]
+    assert [crop.keypoints[0, 0] for crop in clips.crops[:3]] == [40.0, 41.0, 42.0]
 
 
 def test_an_image_of_no_video_is_shown_again() -> None:

@@ -115,6 +115,16 @@ class WithoutFlip(nn.Module):
         return self.whole.decode(outputs, batch)
 
 
+class DetachedGuide(HeatmapModule):
+    def guide(self, outputs: Tensor) -> Tensor:
+        return super().guide(outputs).detach()
+
+
+class GuideOfOneMap(HeatmapModule):
+    def guide(self, outputs: Tensor) -> Tensor:
+        return super().guide(outputs).sum(1, keepdim=True)
+
+
 class NearlyFlipped(WithoutFlip):
     def average_mirored(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
         return (outputs + mirrored) / 2
@@ -168,3 +178,15 @@ def test_a_near_name_of_the_module_is_found_and_its_flip_is_not_asked_for() -> N
     with pytest.raises(PosenasError, match=r"has 'average_mirored'; was 'average_mirrored' of FlipTest"):
         asked("methods_are_the_contracts", NearlyFlipped)
     assert "no average_mirrored" in asked("mirrored_outputs_are_undone", WithoutFlip)
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (DetachedGuide, "guide cannot be differentiated by the outputs"),
+        (GuideOfOneMap, r"guide gives shape \(2, 1, 16, 16\), expected maps of shape \(2, 17, 'h', 'w'\)"),
+    ],
+)
+def test_a_guide_that_no_frame_could_use_is_found(module: type[Any], words: str) -> None:
+    with pytest.raises(PosenasError, match=words):
+        asked("nobody_is_no_error", module)

@@ -242,8 +242,8 @@ def _rehearse(
 def _check_together(composition: Composition) -> None:
     """Raise PosenasError where no network keeps the limits, nobody is to be found, or nothing is scored."""
     check_known_limits(composition)
-    check_people(composition)
     _check_clips(composition)
+    check_people(composition)
     check_evaluator(composition)
 
 

@@ -181,11 +181,15 @@ def _rehearse_levels(
         refuse(owner, f"levels of its network are {levels!r:.80}, expected Level")
     images = torch.empty(VIEWS, 3, view.height, view.width, device="meta")
     cast(nn.Module, backbone).eval()
-    inputs = (images,) if guide is None else (images, guide)
-    what = f"forward of its network{_WITH_GUIDE * (len(inputs) > 1)}"
-    with blamed(owner, what), torch.no_grad(), WithoutPointwise(Multiplications(), {}):
+    inputs, how = ((images,), "") if guide is None else ((images, guide), _WITH_GUIDE)
+    with (
+        blamed(owner, f"forward of its network{how}"),
+        torch.no_grad(),
+        WithoutPointwise(Multiplications(), {}),
+    ):
         features = backbone(*inputs)
-    refuse(owner, _untruth(levels, features, view))
+    problem = _untruth(levels, features, view)
+    refuse(owner, problem and f"{problem}{how}")
 
 
 def _untruth(levels: Sequence[Level], features: object, view: View) -> str:
