@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,8 +30,15 @@ class TailoredRecipe:
     told: str = ""
 
 
-def tailored(recipe: Recipe, space: SearchSpace) -> TailoredRecipe:
+def tailored(
+    recipe: Recipe, space: SearchSpace, *, tables: Sequence[str] = ("head", "dataset", "training")
+) -> TailoredRecipe:
     """Return the recipe with what its space is made for, where the recipe leaves it open.
+
+    Args:
+        recipe: names the components.
+        space: the recipe's.
+        tables: those that something is taken for.
 
     Raises:
         PosenasError: where the space names options that there are not; it names the plugin.
@@ -39,21 +46,21 @@ def tailored(recipe: Recipe, space: SearchSpace) -> TailoredRecipe:
     made = made_for(space, owner=Owner("space", recipe.space.name))
     if made is None or made.head["name"] != recipe.head.own_name:
         return TailoredRecipe(recipe)
-    head = _left_open(_options(made.head), recipe.head.options)
-    training = {} if "optimizer" in recipe.training else _left_open(made.training, recipe.training)
     is_meant = made.dataset.get("name") == recipe.dataset.own_name
-    dataset = _left_open(_options(made.dataset), recipe.dataset.options) if is_meant else {}
-    tables = {"head": head, "dataset": dataset, "training": training}
+    open_ones = {
+        "head": _left_open(_options(made.head), recipe.head.options),
+        "dataset": _left_open(_options(made.dataset), recipe.dataset.options) if is_meant else {},
+        "training": {} if "optimizer" in recipe.training else _left_open(made.training, recipe.training),
+    }
+    used = {table: values if table in tables else {} for table, values in open_ones.items()}
     taken = [
-        f"{table}.{name}={_spelled(value)}"
-        for table, values in tables.items()
-        for name, value in values.items()
+        f"{table}.{name}={_spelled(value)}" for table, values in used.items() for name, value in values.items()
     ]
     filled = replace(
         recipe,
-        head=ComponentChoice(recipe.head.name, {**recipe.head.options, **head}),
-        dataset=ComponentChoice(recipe.dataset.name, {**recipe.dataset.options, **dataset}),
-        training={**recipe.training, **training},
+        head=ComponentChoice(recipe.head.name, {**recipe.head.options, **used["head"]}),
+        dataset=ComponentChoice(recipe.dataset.name, {**recipe.dataset.options, **used["dataset"]}),
+        training={**recipe.training, **used["training"]},
     )
     told = f"taken, since space {recipe.space.name} is made for it: {', '.join(taken)}; -o sets another value"
     return TailoredRecipe(filled, made, told if taken else "")

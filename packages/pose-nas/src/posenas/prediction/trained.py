@@ -92,7 +92,7 @@ def load_filled(
     found, weights = find_network(name, space=space), load_initial_weights(init)
     parsed = _parsed(assignments, ("space", "head", "normalisation", "precision"))
     recipe = recipe_from_tables(merge(found.used_tables(init), parsed, flags=flags))
-    fitting = tailored(recipe, make("space", recipe.space))
+    fitting = tailored(recipe, make("space", recipe.space), tables=("head",))
     recipe = fitting.recipe
     made, head = make_pair(recipe.space, recipe.head)
     check_genotype(found.genotype, made.dimensions())

@@ -62,9 +62,11 @@ def rehearse_backbone(space: SearchSpace, genotype: Genotype, view: View, *, own
     outline = _outlined(space, genotype, owner=owner)
     for look in looks(outline):
         _rehearse_levels(look, view, owner=owner)
-    with torch.device("meta"):
-        for look in _guided(outline, owner=owner):
-            _rehearse_levels(look, view, guide=_guide(view), owner=owner)
+    with torch.device("meta"), WithoutValues():
+        guided = _guided(outline, owner=owner)
+        guide = _guide(view)
+    for look in guided:
+        _rehearse_levels(look, view, guide=guide, owner=owner)
     return outline.levels
 
 
