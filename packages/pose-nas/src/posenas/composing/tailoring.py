@@ -54,7 +54,9 @@ def tailored(
     }
     used = {table: values if table in tables else {} for table, values in open_ones.items()}
     taken = [
-        f"{table}.{name}={_spelled(value)}" for table, values in used.items() for name, value in values.items()
+        f"{table}.{name}={_spelled(value)}"
+        for table, values in used.items()
+        for name, value in values.items()
     ]
     filled = replace(
         recipe,
