@@ -58,7 +58,7 @@ def test_tables_that_are_not_used_are_neither_taken_nor_told() -> None:
     found = tailored(recipe(), Space(), tables=("head",))
     assert found.recipe.head.options == {"input_size": (256, 192), "sigma": 2.0}
     assert not found.recipe.training
-    assert found.told.endswith("is made for it: head.input_size=256x192, head.sigma=2.0; -o sets another value")
+    assert found.told.endswith("made for it: head.input_size=256x192, head.sigma=2.0; -o sets another value")
 
 
 def test_what_the_recipe_says_stays() -> None:
