@@ -27,6 +27,7 @@ from posenas.networks.devices import keep_freed_memory, use_threads
 from posenas.networks.pose_network import PoseNetwork
 from posenas.prediction.trained import load_trained
 from posenas.reporting.listeners import run_events
+from posenas.reporting.logs import check_logs
 from posenas.reporting.report import write_report
 from posenas.reporting.results import read_results
 from posenas.runs.recipe import COST, read_recipe
@@ -104,6 +105,7 @@ def search(
     run: Path | str | None = None,
     accept_changes: bool = False,
     engine: str = LOCAL,
+    logs: Sequence[str] = (),
     **choices: Any,
 ) -> SearchRun:
     """Search, and return the finished run; a folder with a run of the same recipe is continued.
@@ -115,13 +117,15 @@ def search(
         accept_changes: whether to go on though data or code changed since the run began.
         engine: what trains and scores candidates: `local`, `ray`, or a Ray cluster's `HOST:PORT` or
             `ray://HOST:PORT`.
+        logs: where losses, metrics and costs are logged besides: `tensorboard`, `mlflow`.
         choices: as in `compose`.
 
     Raises:
-        PosenasError: where something does not fit, or the search ends without an answer, or the engine cannot
-            be used.
+        PosenasError: where something does not fit, or the search ends without an answer, or the engine or a
+            log cannot be used.
     """
     check_engine(engine)
+    check_logs(logs)
     composition = compose(**choices)
     path = new_path(composition.recipe) if run is None else Path(run)
     if not path.exists():
@@ -130,7 +134,7 @@ def search(
     use_threads(composition.loading_processes())
     keep_freed_memory()
     outlook = outlook_of(composition)
-    with run_events(outlook.trainings or ()) as events:
+    with run_events(outlook.trainings or (), logs=logs) as events:
         told = (*composition.warnings, *foreseen(composition), *doubts(composition, outlook))
         for warning in filter(None, (composition.taken, *told)):
             events.warn(warning)

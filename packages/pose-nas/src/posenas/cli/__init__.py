@@ -20,6 +20,7 @@ from posenas.cli.opencv import opencv_failure, overwritten_opencv
 from posenas.cli.predict_command import predict
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
 from posenas.cli.terminal import say, tell
+from posenas.cli.watch_command import watch
 from posenas.contract.errors import PosenasError
 from posenas.runs.stopping import OthersEndedError, stop_requests
 
@@ -46,6 +47,7 @@ for _command in (
     compose,
     resume,
     train,
+    watch,
     evaluate,
     predict,
     compare,

@@ -22,6 +22,7 @@ from posenas.cli.shared_options import (
     cache_options,
     engine_option,
     json_last_option,
+    log_option,
     set_option,
 )
 from posenas.cli.terminal import say, tell
@@ -46,12 +47,14 @@ class _How:
     accept_changes: bool
     cache: Path | None
     engine: str = "local"
+    logs: tuple[str, ...] = ()
 
     def resuming(self, path: Path, *, devices: int) -> str:
         """Return the command that continues a run in the same way."""
         engine = f" --engine {self.engine}" if self.engine != "local" else ""
         several = f" --devices {devices}" if devices > 1 else ""
-        return f"posenas resume {path}{engine}{self._caching()}{several}"
+        logs = "".join(f" --log {name}" for name in self.logs)
+        return f"posenas resume {path}{engine}{self._caching()}{several}{logs}"
 
     def _caching(self) -> str:
         if self.cache is None:
@@ -131,6 +134,7 @@ run_option = click.option(
     help="Search this many times, with the seed and the next ones, and report the spread.",
 )
 @cache_options
+@log_option
 @devices_option
 @json_last_option
 @together
@@ -138,6 +142,7 @@ def compose(
     path: Path | None,
     accept_changes: bool,
     cache: Path | None,
+    logs: tuple[str, ...],
     engine: str,
     dry_run: bool,
     save: Path | None,
@@ -148,10 +153,12 @@ def compose(
     """Check that the five components fit together, then search with them."""
     from posenas.composing.compose import compose as check
     from posenas.composing.goals.reachable_limits import check_measured_limits, without_limit
+    from posenas.reporting.logs import check_logs
     from posenas.runs.run import new_path
     from posenas.searching.engines import check_engine
 
     check_engine(engine)
+    check_logs(logs)
     composition = check(_recipe_from_flags(flags))
     check_measured_limits(composition)
     _check_processes(composition)
@@ -161,7 +168,7 @@ def compose(
     if not _go_on(composition, dry_run=dry_run, save=save, as_json=as_json):
         return
     path = path or new_path(composition.recipe)
-    how = _How(accept_changes, cache, engine)
+    how = _How(accept_changes, cache, engine, logs)
     if seeds is None:
         _begin(composition, path, how=how, as_json=as_json)
     else:
@@ -176,6 +183,7 @@ def compose(
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training people.")
 @click.option("--dry-run", is_flag=True, help="Only check that everything fits.")
 @cache_options
+@log_option
 @devices_option
 @json_last_option
 @together
@@ -184,6 +192,7 @@ def train(
     path: Path | None,
     accept_changes: bool,
     cache: Path | None,
+    logs: tuple[str, ...],
     epochs: int | None,
     dry_run: bool,
     as_json: bool,
@@ -194,8 +203,10 @@ def train(
     from posenas.composing.goals.reachable_limits import check_measured_limits
     from posenas.composing.named_networks import find_network
     from posenas.contract.genotype import check_genotype
+    from posenas.reporting.logs import check_logs
     from posenas.runs.run import new_path
 
+    check_logs(logs)
     if flags.pop("strategy") not in (None, "single"):
         raise PosenasError("train is strategy 'single'; to search with another one, use `posenas compose`")
     space = flags.pop("space")
@@ -216,7 +227,7 @@ def train(
     _tell_foreseen(composition)
     if _go_on(composition, dry_run=dry_run, save=None, as_json=as_json):
         path = path or new_path(composition.recipe)
-        _begin(composition, path, how=_How(accept_changes, cache), as_json=as_json)
+        _begin(composition, path, how=_How(accept_changes, cache, logs=logs), as_json=as_json)
 
 
 @click.command()
@@ -224,18 +235,23 @@ def train(
 @accept_option
 @engine_option
 @cache_options
+@log_option
 @devices_option
 @json_last_option
 @together
-def resume(run: Path, accept_changes: bool, cache: Path | None, engine: str, as_json: bool) -> None:
+def resume(
+    run: Path, accept_changes: bool, cache: Path | None, logs: tuple[str, ...], engine: str, as_json: bool
+) -> None:
     """Continue RUN from where it was stopped."""
     from posenas.composing.compose import compose as check
     from posenas.reporting.comparison.repeats import read_repeats, seed_folder
+    from posenas.reporting.logs import check_logs
     from posenas.runs.run import open_run
     from posenas.searching.engines import check_engine
 
     check_engine(engine)
-    how = _How(accept_changes, cache, engine)
+    check_logs(logs)
+    how = _How(accept_changes, cache, engine, logs)
     repeats = read_repeats(run)
     if repeats is not None:
         recipe = open_run(seed_folder(run, repeats.seeds[0]))[1]
@@ -403,7 +419,10 @@ def _run(composition: Composition, run: Run, *, how: _How, resumed: Path) -> Out
     use_threads(composition.loading_processes(beside=processes_here()))
     keep_freed_memory()
     trainings = outlook_of(composition).trainings or ()
-    with stoppable(how.resuming(resumed, devices=processes.count)), run_events(trainings) as events:
+    with (
+        stoppable(how.resuming(resumed, devices=processes.count)),
+        run_events(trainings, logs=how.logs) as events,
+    ):
         return search(
             composition,
             run,

@@ -28,6 +28,13 @@ engine_option = click.option(
     default="local",
     help="What trains and scores candidates: local, ray, HOST:PORT or ray://HOST:PORT.  [default: local]",
 )
+log_option = click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    metavar="LOG",
+    help="Log losses, metrics and costs elsewhere too: tensorboard or mlflow; repeatable.",
+)
 
 
 def cache_options(command: Command) -> Command:

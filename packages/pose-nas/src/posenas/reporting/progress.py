@@ -62,7 +62,7 @@ class Bars:
 
     @hookimpl
     def epoch_finished(self, task: str, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        self._say(_epoch_line(task, epoch, epochs, losses))
+        self._say(epoch_line(task, epoch, epochs, losses))
 
     @hookimpl
     def time_left(self, seconds: float) -> None:
@@ -113,7 +113,7 @@ class Lines:
 
     @hookimpl
     def epoch_finished(self, task: str, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        self._write(_epoch_line(task, epoch, epochs, losses))
+        self._write(epoch_line(task, epoch, epochs, losses))
 
     @hookimpl
     def time_left(self, seconds: float) -> None:
@@ -138,7 +138,8 @@ def make_display(console: Console) -> Bars | Lines:
     return Lines(lambda line: console.print(message(line), soft_wrap=True, highlight=False, markup=False))
 
 
-def _epoch_line(task: str, epoch: int, epochs: int, losses: Mapping[str, float]) -> str:
+def epoch_line(task: str, epoch: int, epochs: int, losses: Mapping[str, float]) -> str:
+    """Return one line with the mean losses of an epoch."""
     figures = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
     return f"{task}: epoch {epoch} of {epochs}, {figures}"
 
