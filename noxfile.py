@@ -141,6 +141,14 @@ def ray(session: nox.Session) -> None:
 
 
 @nox.session
+def logs(session: nox.Session) -> None:
+    """Tests of the logs for TensorBoard and MLflow, in an environment of their own."""
+    environment, core = ROOT / ".venv-logs", ROOT / "packages" / "pose-nas"
+    install(session, environment, "-e", f"{core}[mlflow,tensorboard]", *TEST_TOOLS)
+    run_tests(session, environment, str(core / "tests" / "test_logs.py"), *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and strict types."""
     prepare(session)
