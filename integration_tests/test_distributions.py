@@ -23,6 +23,11 @@ def test_each_package_is_an_extra_and_all_brings_them_all() -> None:
     extras = project(ROOT / "packages" / "pose-nas")["optional-dependencies"]
     every = Requirement(extras.pop("all")[0])
     assert [Requirement(text).name for text in extras.pop("ray")] == ["ray"]  # 200 MB, for clusters alone
+    for log, needed in {
+        "mlflow": {"alembic", "mlflow-skinny", "sqlalchemy"},
+        "tensorboard": {"tensorboard"},
+    }.items():
+        assert {Requirement(text).name for text in extras.pop(log)} == needed
     assert every.name == "pose-nas"
     assert every.extras == set(extras)
     brought = {Requirement(text).name for texts in extras.values() for text in texts}

@@ -20,7 +20,7 @@ from posenas.runs.checksums import write_results
 from posenas.runs.events import Events
 from posenas.runs.journal import Journal
 from posenas.runs.news import EpochNews, News, TaskNews, news_file, read_news, write_news
-from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.recipe import recipe_digest, recipe_from_tables
 from posenas.runs.run import Run, create_run
 from posenas.runs.trial_log import TRIAL_LOG, TrialLog
 
@@ -45,7 +45,7 @@ TRIALS = [trial(1, 0.25), trial(2, 0.75), trial(3, None)]
 
 def begun(path: Path, *trials: Trial) -> Run:
     run = create_run(path, RECIPE)
-    Journal(run.journal_file).append("run", "run", inputs={}, result={})
+    Journal(run.journal_file).append("run", "run", inputs={"recipe": recipe_digest(RECIPE)}, result={})
     with TrialLog(path / TRIAL_LOG) as log:
         for each in trials:
             log.add(each)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from posenas.cli.terminal import say, tell
+from posenas.contract.errors import PosenasError
 from posenas.runs.stopping import stop_requested
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from posenas.reporting.watching import Watched
 
 _SECONDS = 1.0
+_LEFT = "no longer watching; the run is left as it is"
 
 
 @click.command()
@@ -40,9 +42,9 @@ def watch(run: Path, once: bool) -> None:
     try:
         last = _live(states, console) if console.is_terminal else _lines(states)
     except KeyboardInterrupt:
-        if stop_requested():
-            raise
-        say("no longer watching; the run is left as it is")
+        if stop_requested():  # by a signal, which the status tells
+            raise PosenasError(_LEFT) from None
+        say(_LEFT)
         return
     tell(_ending(last))
 
