@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class Kept:
 
     def __init__(self) -> None:
         self.figures: dict[tuple[str, int], float] = {}
-        self.answers: list[str] = []
+        self.answers: list[Mapping[str, Any]] = []
+        self.closed = 0
 
     def known(self) -> set[tuple[str, int]]:
         return set(self.figures)
@@ -39,9 +40,12 @@ class Kept:
             assert (name, step) not in self.figures
             self.figures[name, step] = value
 
-    def finish(self, answer: Trial, figures: Mapping[str, float]) -> None:
-        assert figures["oks.AP"] == answer.metrics["oks.AP"]
-        self.answers.append(answer.id)
+    def conclude(self, genotype: Mapping[str, Any], figures: Iterable[str]) -> None:
+        assert "answer/oks.AP" in figures
+        self.answers.append(genotype)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def refuse(text: str) -> None:
@@ -65,7 +69,8 @@ def tell_run(log: object, run: Path, *, trials: int, begin: int = 1, finish: boo
 def test_nothing_is_doubled_by_a_resumed_run(tmp_path: Path) -> None:
     kept = Kept()
     tell_run(ScalarLog(lambda _run, _recipe: kept), tmp_path, trials=2)
-    tell_run(ScalarLog(lambda _run, _recipe: kept), tmp_path, trials=3, begin=2, finish=True)
+    for _ in range(2):
+        tell_run(ScalarLog(lambda _run, _recipe: kept), tmp_path, trials=3, begin=2, finish=True)
     scores = {step: value for (name, step), value in kept.figures.items() if name == "trials/oks.AP"}
     assert scores == {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.5}
     losses = {key: value for key, value in kept.figures.items() if key[0].endswith("loss")}
@@ -75,7 +80,8 @@ def test_nothing_is_doubled_by_a_resumed_run(tmp_path: Path) -> None:
         ("training after trial 2/loss", 1): 0.25,
         ("training after trial 3/loss", 1): 0.25,
     }
-    assert kept.answers == [ANSWER.id]
+    assert kept.figures["answer/oks.AP", 0] == 0.5
+    assert (kept.answers, kept.closed) == ([ANSWER.genotype], 2)
 
 
 def test_options_of_tables_have_whole_names() -> None:

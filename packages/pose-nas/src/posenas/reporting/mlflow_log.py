@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -12,7 +12,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
 from posenas.contract.errors import PosenasError
-from posenas.contract.trial import Trial
+from posenas.contract.genotype import Genotype
 from posenas.reporting.scalar_log import flat_options
 from posenas.runs.files import write_atomically
 from posenas.runs.recipe import Recipe, recipe_tables
@@ -55,10 +55,12 @@ class MlflowRun:
         metrics = [Metric(name, value, now, step) for name, value in figures.items()]
         self._client.log_batch(self._id, metrics=metrics)
 
-    def finish(self, answer: Trial, figures: Mapping[str, float]) -> None:
-        """Log the answer's genotype as parameters and its figures as metrics, and end the MLflow run."""
-        self._note({f"genotype.{name}": value for name, value in answer.genotype.items()})
-        self.add({f"answer/{name}": value for name, value in figures.items()}, step=0)
+    def conclude(self, genotype: Genotype, _figures: Iterable[str]) -> None:
+        """Log the answer's genotype as parameters."""
+        self._note({f"genotype.{name}": value for name, value in genotype.items()})
+
+    def close(self) -> None:
+        """Mark the MLflow run as finished."""
         self._client.set_terminated(self._id)
 
     def _found(self, kept: Path) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from posenas.contract.genotype import Genotype
 from posenas.contract.trial import Trial
 from posenas.runs.events import hookimpl
 from posenas.runs.recipe import Recipe
@@ -20,11 +21,11 @@ class Keeper(Protocol):
     def add(self, figures: Mapping[str, float], *, step: int) -> None:
         """Keep figures by their names; when this returns a kill does not lose them."""
 
-    def finish(self, answer: Trial, figures: Mapping[str, float]) -> None:
-        """Keep the genotype, metrics and costs of the search's answer.
+    def conclude(self, genotype: Genotype, figures: Iterable[str]) -> None:
+        """Keep the genotype of the search's answer; its figures of these names are added next."""
 
-        A finished run that is resumed tells them again.
-        """
+    def close(self) -> None:
+        """End the log of a finished run, which may be resumed all the same."""
 
 
 class ScalarLog:
@@ -59,10 +60,15 @@ class ScalarLog:
         self._add({f"trials/{name}": value for name, value in figures_of(trial).items()}, step=self._trials)
 
     @hookimpl
-    def run_finished(self, trials: list[Trial]) -> None:
-        """Log the answer."""
-        if self._keeper is not None:
-            self._keeper.finish(trials[-1], figures_of(trials[-1]))
+    def run_finished(self, trials: Sequence[Trial]) -> None:
+        """Log the answer, unless it was logged when the run ended before."""
+        if self._keeper is None:
+            return
+        figures = {f"answer/{name}": value for name, value in figures_of(trials[-1]).items()}
+        if not self._known >= {(name, 0) for name in figures}:
+            self._keeper.conclude(trials[-1].genotype, figures)
+        self._add(figures, step=0)
+        self._keeper.close()
 
     def _add(self, figures: Mapping[str, float], *, step: int) -> None:
         new = {name: value for name, value in figures.items() if (name, step) not in self._known}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import SCALARS, TENSORS, EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from posenas.contract.trial import Trial
+from posenas.contract.genotype import Genotype
 from posenas.runs.recipe import Recipe
 
 FOLDER = "tensorboard"
-_ANSWER = "answer/"
 
 
 class EventFiles:
@@ -34,13 +33,14 @@ class EventFiles:
             self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
-    def finish(self, answer: Trial, figures: Mapping[str, float]) -> None:
-        """Write the answer's genotype as hyper-parameters, beside its figures, once; then close the file."""
-        scores = {f"{_ANSWER}{name}": value for name, value in figures.items()}
-        if not {name for name, _ in self._known} & scores.keys():
-            for summary in hparams({name: _plain(value) for name, value in answer.genotype.items()}, scores):
-                self._writer.file_writer.add_summary(summary)
-            self.add(scores, step=0)
+    def conclude(self, genotype: Genotype, figures: Iterable[str]) -> None:
+        """Write the answer's genotype as hyper-parameters that its figures stand beside."""
+        options = {name: _plain(value) for name, value in genotype.items()}
+        for summary in hparams(options, dict.fromkeys(figures, 0.0)):  # the scalars themselves follow
+            self._writer.file_writer.add_summary(summary)
+
+    def close(self) -> None:
+        """Close the file."""
         self._writer.close()
 
 
