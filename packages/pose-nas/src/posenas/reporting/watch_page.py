@@ -99,4 +99,4 @@ def _score(trial: Trial, name: str) -> float | None:
 def _figure(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value:.3f}"
+    return f"{value / 1e6:.3f} M" if value >= 1e4 else f"{value:.3f}"
