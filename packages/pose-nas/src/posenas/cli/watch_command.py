@@ -55,7 +55,8 @@ def _states(path: Path) -> Iterator[Watched]:
     from posenas.runs.run import open_run
 
     run, recipe = open_run(path)
-    seen, worked = None, False
+    seen: Watched | None = None
+    worked = False
     while True:
         seen = look(run, recipe, now=time.time(), before=seen)
         yield seen
@@ -80,7 +81,7 @@ def _live(states: Iterator[Watched], console: Console) -> Watched:
 def _lines(states: Iterator[Watched]) -> Watched:
     from posenas.reporting.watching import changes
 
-    before = None
+    before: Watched | None = None
     for seen in states:
         for line in changes(before, seen):
             tell(line)
