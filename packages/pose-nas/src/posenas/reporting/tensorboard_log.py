@@ -36,8 +36,9 @@ class EventFiles:
     def conclude(self, genotype: Genotype, figures: Iterable[str]) -> None:
         """Write the answer's genotype as hyper-parameters that its figures stand beside."""
         options = {name: _plain(value) for name, value in genotype.items()}
-        for summary in hparams(options, dict.fromkeys(figures, 0.0)):  # the scalars themselves follow
-            self._writer.file_writer.add_summary(summary)
+        values = dict.fromkeys(figures, 0.0)  # the scalars themselves follow
+        for summary in hparams(options, values):  # type: ignore[no-untyped-call]
+            self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """Close the file."""
