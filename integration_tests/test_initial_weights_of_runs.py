@@ -16,7 +16,7 @@ from nas_ofa_elastic.space import ElasticSpace
 from posenas.composing.building import build_network
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.runs.checkpoint import save_checkpoint
-from posenas.runs.recipe import Recipe, recipe_digest, recipe_from_tables, recipe_tables, recipe_text
+from posenas.runs.recipe import Recipe, recipe_digest, recipe_from_text, recipe_tables, recipe_text
 from posenas.standard.heads.heatmap import HeatmapHead
 from running import SMALL, SMALL_SEARCH, Answer
 from safetensors.torch import load_file, save_file
@@ -167,6 +167,6 @@ def test_an_empty_flag_leaves_out_a_recipes_file(command: Command, tmp_path: Pat
 
 def test_recipes_without_initial_weights_are_what_they_were() -> None:
     recipe = Recipe(init="/folder/file")
-    assert recipe_from_tables(tomllib.loads(recipe_text(recipe))) == recipe
+    assert recipe_from_text(recipe_text(recipe)) == recipe
     assert "init" not in recipe_tables(Recipe())
     assert recipe_digest(recipe) != recipe_digest(Recipe())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from posenas.runs.recipe import (
     parse_assignment,
     recipe_digest,
     recipe_from_tables,
+    recipe_from_text,
     recipe_tables,
     recipe_text,
 )
@@ -103,7 +103,7 @@ def test_a_completed_recipe_reads_back_as_the_same_composition() -> None:
         training={"candidate": {"warm_up_steps": 1}, "final": {"learning_rate": 1e-3}},
         augmentation={"final": {"draws": "normal"}},
     )
-    completed = tomllib.loads(recipe_text(made.recipe))
+    completed = recipe_tables(recipe_from_text(recipe_text(made.recipe)))
     assert completed["training"]["candidate"] == {"warm_up": 0.0, "warm_up_steps": 1}
     assert completed["training"]["final"] == {"learning_rate": 1e-3}
     assert completed["augmentation"]["final"] == {"draws": "normal"}

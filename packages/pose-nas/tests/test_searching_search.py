@@ -106,7 +106,7 @@ def test_the_answer_and_all_trials_are_written(tmp_path: Path) -> None:
     assert [trial.genotype for trial in outcome.trials] == [SMALL, WIDE]
     assert outcome.best == outcome.trials[-1]
     best = tmp_path / "run" / "best"
-    assert json.loads((best / "genotype.json").read_text()) == WIDE
+    assert json.loads((best / "genotype.json").read_text()) == {"schema": 2, "genotype": WIDE}
     assert json.loads((best / "trial.json").read_text()) == outcome.best.as_dict()
     weights = tmp_path / "run" / "weights" / str(outcome.best.weights)
     assert (best / "weights.safetensors").read_bytes() == weights.read_bytes()

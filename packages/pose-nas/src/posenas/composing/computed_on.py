@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 
 import posenas
 from posenas.composing.composition import Composition
-from posenas.composing.distributions import CORE
+from posenas.composing.distributions import CORE, required_versions
 from posenas.composing.loading import offering
 from posenas.contract.costs import Conditioned
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.data.digests import annotations_digest, images_digest, keypoints_digest
+from posenas.networks.latency.measure import device_name
 from posenas.runs.files import content_name
 from posenas.runs.provenance import Provenance
 from posenas.runs.recipe import cost_table
@@ -32,7 +37,9 @@ def provenance_of(composition: Composition, *, processes: int = 1) -> Provenance
         processes: how many train together.
     """
     several = {} if processes == 1 else {"processes": str(processes)}
-    return Provenance(_data(composition), _code(composition), _machine(composition) | several)
+    code = _code(composition)
+    machine = _machine(composition) | several
+    return Provenance(_data(composition), code, machine, _environment(code))
 
 
 def _data(composition: Composition) -> dict[str, str]:
@@ -69,3 +76,17 @@ def _machine(composition: Composition) -> dict[str, str]:
         "threads": str(torch.get_num_threads()),
         "instructions": torch.backends.cpu.get_cpu_capability(),
     }
+
+
+def _environment(code: Mapping[str, str]) -> dict[str, str]:
+    """Return the processor, and versions of what the code computes with."""
+    own = {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "processor": device_name(torch.device("cpu")),
+    }
+    needed: dict[str, str] = {}
+    for distribution in sorted(code.keys() - {"posenas", "torch"}):
+        needed |= required_versions(distribution)
+    return {name: version for name, version in needed.items() if name not in code} | own

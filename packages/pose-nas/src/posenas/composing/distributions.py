@@ -129,6 +129,17 @@ def is_installed(distribution: str) -> bool:
     return next(iter(metadata.distributions(name=distribution)), None) is not None
 
 
+def required_versions(distribution: str) -> dict[str, str]:
+    """Return the versions of what a distribution requires, without extras and the core, by canonical name."""
+    required = map(Requirement, metadata.requires(distribution) or [])
+    names = [
+        canonicalize_name(each.name)
+        for each in required
+        if not each.marker or each.marker.evaluate({"extra": ""})
+    ]
+    return {name: metadata.version(name) for name in names if name != CORE}
+
+
 def is_editable(distribution: str) -> bool:
     """Return whether a distribution was installed by `pip install -e`: its source is somebody's own."""
     found = next(iter(metadata.distributions(name=distribution)), None)

@@ -18,12 +18,14 @@ from posenas.composing.options import Option, describe_options
 from posenas.composing.settings import SETTINGS_TABLES
 from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.messages import printable
+from posenas.contract.migrations import RECIPE, SCHEMA
 from posenas.data.kinds_of_view import views_of
 from posenas.data.person_crop import person_crops
 from posenas.runs.recipe import COST, DEFAULTS, Recipe, recipe_tables
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SETTINGS = {
+    SCHEMA: "the version of this format",
     "seed": "everything random derives from it",
     "device": "auto, cpu or cuda",
     "precision": "of the computation; auto takes what the device is fast with",
@@ -61,7 +63,7 @@ def with_comments(
         "A recipe of posenas: `posenas compose --recipe FILE` searches with it.",
         f'Every option is here. Beside those that were chosen stands "{_UNLIKE}".',
     )
-    tables, usual = recipe_tables(recipe), recipe_tables(DEFAULTS)
+    tables, usual = (RECIPE.written(recipe_tables(each)) for each in (recipe, DEFAULTS))
     costs = {f"{COST}.{name}": options for name, options in tables.pop(COST, {}).items()}
     for name, value in tables.items():
         if not isinstance(value, Mapping):

@@ -23,6 +23,7 @@ from posenas.contract.genotype import (
 from posenas.contract.keypoint_sets import COCO_17, KEYPOINT_SETS
 from posenas.contract.keypoints import KeypointSet
 from posenas.contract.messages import message
+from posenas.contract.migrations import GENOTYPE
 from posenas.contract.phases import PHASES
 from posenas.contract.zoo import ZooEntry, zoo_problem
 from posenas.networks.counting import measure, measure_parts
@@ -206,9 +207,12 @@ def _of_file(path: Path, space: ComponentChoice) -> NamedNetwork:
 
 def _of_genotype(content: bytes, path: Path, space: ComponentChoice) -> NamedNetwork:
     try:
-        genotype = parse_json(content)
-        if not isinstance(genotype, dict):
+        found = parse_json(content)
+        if not isinstance(found, dict):
             raise PosenasError(f"{path}: a genotype is one JSON object with a value for each dimension")
+        genotype = GENOTYPE.read(found).get("genotype")
+        if not isinstance(genotype, dict):
+            raise ValueError("it holds no genotype under this name")
         name = genotype_id(genotype)
     except ValueError as error:
         raise PosenasError(f"{path}: not a genotype's JSON file ({error})") from error

@@ -8,6 +8,7 @@ from typing import Any
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import Genotype, canonical_json, genotype_id
+from posenas.contract.migrations import SCHEMA, TRIAL
 from posenas.contract.records import check_record
 
 
@@ -57,7 +58,7 @@ class Trial:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        taken = sorted(self.notes.keys() & _FIELDS)
+        taken = sorted(self.notes.keys() & {*_FIELDS, SCHEMA})
         if taken:
             raise PosenasError(f"a trial's note {taken[0]!r} has the name of one of its fields; rename it")
         try:
@@ -71,8 +72,8 @@ class Trial:
         return genotype_id(self.genotype)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain data for a file: the fields, and the notes beside them."""
-        return {
+        """Return plain data for a file: the format's version, the fields, and the notes beside them."""
+        record = {
             "genotype": dict(self.genotype),
             "stage": self.stage,
             "split": self.split,
@@ -88,17 +89,20 @@ class Trial:
             **({"ranking": dict(self.ranking)} if self.ranking else {}),
             **self.notes,
         }
+        return TRIAL.written(record)
 
 
 _FIELDS = frozenset(each.name for each in fields(Trial))
 
 
 def trial_from_dict(record: Mapping[str, Any]) -> Trial:
-    """Return the trial that `as_dict` gave this data of; what is no field is a note.
+    """Return the trial that `as_dict` gave this data of, now or in an older posenas; other keys are notes.
 
     Raises:
         TypeError: where the data are not a trial's.
+        ValueError: where they are a newer posenas's.
     """
     check_record(Trial, record)
-    known = {name: value for name, value in record.items() if name in _FIELDS}
-    return Trial(**known, notes={name: value for name, value in record.items() if name not in _FIELDS})
+    data = TRIAL.read(record)
+    known = {name: value for name, value in data.items() if name in _FIELDS}
+    return Trial(**known, notes={name: value for name, value in data.items() if name not in _FIELDS})

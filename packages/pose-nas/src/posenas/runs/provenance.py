@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -17,11 +17,14 @@ class Provenance:
         data: digests of what the dataset gives and of the files that the recipe names.
         code: versions of posenas, of torch and of the packages of the chosen components.
         machine: what a result may depend on in its last digits.
+        environment: what it may depend on too, and is compared only if it is known: Python, the processor, and
+            versions of packages below. Empty for runs from before it was noted.
     """
 
     data: Mapping[str, str]
     code: Mapping[str, str]
     machine: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, as the journal notes it."""
@@ -32,8 +35,10 @@ class Provenance:
         return _changes(self.data, now.data) + _changes(self.code, now.code)
 
     def moves(self, now: Provenance) -> list[str]:
-        """Return in words what differs in the machine now."""
-        return _changes(self.machine, now.machine)
+        """Return in words what differs in the machine and its environment now."""
+        known = self.environment and now.environment
+        environment = _changes(self.environment, now.environment) if known else []
+        return _changes(self.machine, now.machine) + environment
 
 
 @dataclass(frozen=True)

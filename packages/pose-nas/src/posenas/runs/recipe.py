@@ -1,5 +1,6 @@
 """Recipes: the five chosen components, their options, limits and seed, in one TOML file.
 
+    schema = 1                 # the version of this format; the first where it is left out
     seed = 0
     device = "auto"
     precision = "auto"
@@ -36,6 +37,7 @@ import tomli_w
 from posenas.contract.errors import PosenasError, suggestion
 from posenas.contract.genotype import canonical_json
 from posenas.contract.kinds import COMPONENT_KINDS
+from posenas.contract.migrations import RECIPE
 from posenas.contract.phases import PHASES
 from posenas.runs.strict_json import DEEPEST
 
@@ -116,20 +118,42 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises:
         PosenasError: if it cannot be read or is no recipe; it names the file, and the line if there is one.
     """
+    return current_tables(read_toml(path, f"recipe {path}"), f"recipe {path}")
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Return what a TOML file holds.
+
+    Raises:
+        PosenasError: if it cannot be read, or is no TOML; it begins with the words that say what is read.
+    """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise PosenasError(f"recipe {path} is not UTF-8 text: {error}") from error
+        raise PosenasError(f"{what} is not UTF-8 text: {error}") from error
     except ValueError as error:  # not TOML, or a number of thousands of digits
-        raise PosenasError(f"recipe {path} is not valid TOML: {error}") from error
+        raise PosenasError(f"{what} is not valid TOML: {error}") from error
     except RecursionError:
-        raise PosenasError(f"recipe {path} is not valid TOML: it is nested too deep") from None
+        raise PosenasError(f"{what} is not valid TOML: it is nested too deep") from None
     except OSError as error:
-        raise PosenasError(f"recipe {path} cannot be read: {error.strerror}") from error
+        raise PosenasError(f"{what} cannot be read: {error.strerror}") from error
+
+
+def current_tables(content: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return a recipe's tables, taken from the version of the format that they say to the newest.
+
+    Raises:
+        PosenasError: for a newer version, an unknown key or a misplaced value; it begins with the words that
+            say what is read.
+    """
+    try:
+        tables = RECIPE.read(content)
+    except ValueError as error:
+        raise PosenasError(f"{what}: {error}") from None
     for key, value in tables.items():
-        _check_top_level(key, f"recipe {path}")
+        _check_top_level(key, what)
         if (key in TABLES) != isinstance(value, dict):
-            raise PosenasError(f"recipe {path}: {_misplaced(key)}")
+            raise PosenasError(f"{what}: {_misplaced(key)}")
     return tables
 
 
@@ -164,7 +188,12 @@ def cost_options(recipe: Recipe, name: str) -> Mapping[str, Any]:
 
 def recipe_text(recipe: Recipe) -> str:
     """Return TOML that reads back as the same recipe."""
-    return tomli_w.dumps(recipe_tables(recipe))
+    return tomli_w.dumps(RECIPE.written(recipe_tables(recipe)))
+
+
+def recipe_from_text(text: str) -> Recipe:
+    """Return the recipe that `recipe_text` gave this text of."""
+    return recipe_from_tables(current_tables(tomllib.loads(text), "recipe"))
 
 
 def recipe_digest(recipe: Recipe) -> str:

@@ -11,7 +11,6 @@ import platform
 import secrets
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,7 +28,7 @@ from posenas.learning.training import Watch
 from posenas.networks.devices import keep_freed_memory
 from posenas.runs.checkpoint import read_weights
 from posenas.runs.provenance import Provenance
-from posenas.runs.recipe import recipe_from_tables
+from posenas.runs.recipe import recipe_from_text
 from posenas.runs.remade import write_weights
 from posenas.runs.run import Run
 from posenas.searching.engine import Task
@@ -118,7 +117,7 @@ def _place(brief: Brief) -> _Place:
     torch.set_num_threads(1)
     keep_freed_memory()
     try:
-        composition = compose(recipe_from_tables(tomllib.loads(brief.recipe)))
+        composition = compose(recipe_from_text(brief.recipe))
         computes_on = provenance_of(composition)
         _check_same(_provenance(brief), computes_on, composition)
     except PosenasError as error:

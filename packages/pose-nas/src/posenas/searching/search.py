@@ -15,6 +15,7 @@ from posenas.composing.phases import compiled_phases
 from posenas.composing.plugins import Owner
 from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
+from posenas.contract.migrations import GENOTYPE
 from posenas.contract.phases import Phase
 from posenas.contract.problem import Planned
 from posenas.contract.trial import Trial
@@ -216,7 +217,7 @@ def _results(
     best = outcome.best
     files = _trials(outcome) | {
         "best/keypoints.json": _json(keypoints_as_dict(composition.keypoints)),
-        "best/genotype.json": _json(dict(best.genotype)),
+        "best/genotype.json": _json(GENOTYPE.written({"genotype": dict(best.genotype)})),
     }
     if len(composition.objectives) > 1:
         found = front(outcome.candidates, composition.objectives, limits=composition.metric_limits)
