@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from label_files import write_labels
-from posenas.cli.run_commands import _How
+from posenas.cli.run_commands import How
 from posenas.composing.compose import compose
 from posenas.data import crops
 from posenas.runs.recipe import recipe_from_tables
@@ -82,10 +82,10 @@ def test_cache_options_exclude_each_other(posenas: Posenas) -> None:
 
 
 def test_a_stopped_run_names_the_command_that_caches_alike() -> None:
-    run = Path("run")
-    assert _How(False, OWN_CACHE).resuming(run, devices=1) == "posenas resume run"
-    assert _How(False, None).resuming(run, devices=2) == "posenas resume run --no-cache --devices 2"
-    assert _How(False, Path("/a")).resuming(run, devices=1) == "posenas resume run --cache /a"
+    command = "posenas resume run"
+    assert How(False, OWN_CACHE).continuing(command, devices=1) == "posenas resume run"
+    assert How(False, None).continuing(command, devices=2) == "posenas resume run --no-cache --devices 2"
+    assert How(False, Path("/a")).continuing(command, devices=1) == "posenas resume run --cache /a"
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from posenas.cli.matrix_command import matrix
 from posenas.cli.new_command import new
 from posenas.cli.opencv import opencv_failure, overwritten_opencv
 from posenas.cli.predict_command import predict
+from posenas.cli.reproduction_commands import lock, reproduce
 from posenas.cli.run_commands import compose, evaluate, report, resume, train
 from posenas.cli.terminal import say, tell
 from posenas.cli.watch_command import watch
@@ -51,6 +52,8 @@ for _command in (
     evaluate,
     predict,
     compare,
+    lock,
+    reproduce,
     report,
     plugins,
     show,
@@ -70,7 +73,8 @@ def main() -> None:
     """Run the command `posenas`, and end the process with its status.
 
     The status is 0 for success; 2 for what the user can mend, told in one line; 128 and the number of a
-    signal that stopped it; 1 for a bug, and where `posenas check` found a failure.
+    signal that stopped it; 4 where `posenas reproduce` found neither equal bytes nor figures within the
+    spread; 1 for a bug, and where `posenas check` found a failure.
     """
     with stop_requests() as stopped:
         try:

@@ -138,8 +138,11 @@ def _status(children: Sequence[_Child], ended: dict[int, int]) -> int:
     return ended.get(0, 1)
 
 
-def together(command: Callable[Parameters, None]) -> Callable[..., int | None]:
-    """Return a command with the option `--devices`: process 0 does it, and the others follow its searches."""
+def together(command: Callable[Parameters, int | None]) -> Callable[..., int | None]:
+    """Return a command with the option `--devices`: process 0 does it, and the others follow its searches.
+
+    A command may return its status; None is 0.
+    """
 
     @wraps(command)
     def run(*arguments: Parameters.args, **options: Parameters.kwargs) -> int | None:
@@ -148,10 +151,10 @@ def together(command: Callable[Parameters, None]) -> Callable[..., int | None]:
             return launch(cast(int, devices))
         with joined() as processes:
             if processes.first:
-                command(*arguments, **options)
+                status = command(*arguments, **options)
                 processes.broadcast(None)
-            else:
-                _follow_all(processes)
+                return status
+            _follow_all(processes)
         return None
 
     return run

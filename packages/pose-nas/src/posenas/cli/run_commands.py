@@ -33,6 +33,7 @@ from posenas.runs.stopping import stop_requested
 
 if TYPE_CHECKING:
     from posenas.composing.composition import Composition
+    from posenas.reporting.comparison.repeats import Repeats
     from posenas.runs.recipe import Recipe
     from posenas.runs.run import Run
     from posenas.searching.search import Outcome
@@ -41,20 +42,20 @@ _RECIPE_FLAGS = ("limits", "maximize", "minimize", "seed", "device", "precision"
 
 
 @dataclass(frozen=True)
-class _How:
-    """How a command searches, which is no part of the recipe."""
+class How:
+    """The way in which a command searches, which is no part of the recipe."""
 
     accept_changes: bool
     cache: Path | None
     engine: str = "local"
     logs: tuple[str, ...] = ()
 
-    def resuming(self, path: Path, *, devices: int) -> str:
-        """Return the command that continues a run in the same way."""
+    def continuing(self, command: str, *, devices: int) -> str:
+        """Return the command with the options that make it search in the same way."""
         engine = f" --engine {self.engine}" if self.engine != "local" else ""
         several = f" --devices {devices}" if devices > 1 else ""
         logs = "".join(f" --log {name}" for name in self.logs)
-        return f"posenas resume {path}{engine}{self._caching()}{several}{logs}"
+        return f"{command}{engine}{self._caching()}{several}{logs}"
 
     def _caching(self) -> str:
         if self.cache is None:
@@ -161,14 +162,14 @@ def compose(
     check_logs(logs)
     composition = check(_recipe_from_flags(flags))
     check_measured_limits(composition)
-    _check_processes(composition)
+    check_processes(composition)
     _tell_foreseen(composition)
     if note := without_limit(composition):
         tell(f"note: {note}", err=True)
     if not _go_on(composition, dry_run=dry_run, save=save, as_json=as_json):
         return
     path = path or new_path(composition.recipe)
-    how = _How(accept_changes, cache, engine, logs)
+    how = How(accept_changes, cache, engine, logs)
     if seeds is None:
         _begin(composition, path, how=how, as_json=as_json)
     else:
@@ -223,11 +224,11 @@ def train(
     composition = check(recipe)
     check_genotype(found.genotype, composition.space.dimensions())
     check_measured_limits(composition)
-    _check_processes(composition)
+    check_processes(composition)
     _tell_foreseen(composition)
     if _go_on(composition, dry_run=dry_run, save=None, as_json=as_json):
         path = path or new_path(composition.recipe)
-        _begin(composition, path, how=_How(accept_changes, cache, logs=logs), as_json=as_json)
+        _begin(composition, path, how=How(accept_changes, cache, logs=logs), as_json=as_json)
 
 
 @click.command()
@@ -251,7 +252,7 @@ def resume(
 
     check_engine(engine)
     check_logs(logs)
-    how = _How(accept_changes, cache, engine, logs)
+    how = How(accept_changes, cache, engine, logs)
     repeats = read_repeats(run)
     if repeats is not None:
         recipe = open_run(seed_folder(run, repeats.seeds[0]))[1]
@@ -259,7 +260,7 @@ def resume(
         return
     opened, recipe = open_run(run)
     composition = check(recipe)
-    _check_processes(composition)
+    check_processes(composition)
     _search(composition, opened, how=how, as_json=as_json)
 
 
@@ -307,7 +308,7 @@ def _single(of_file: Mapping[str, Any], of_network: Mapping[str, Any]) -> dict[s
     return dict(of_network)
 
 
-def _check_processes(composition: Composition) -> None:
+def check_processes(composition: Composition) -> None:
     """Refuse more processes than there are devices, or people in a batch, before anything is written."""
     from posenas.searching.outlook import check_shares
 
@@ -350,45 +351,58 @@ def _go_on(composition: Composition, *, dry_run: bool, save: Path | None, as_jso
     return not dry_run
 
 
-def _begin(composition: Composition, path: Path, *, how: _How, as_json: bool) -> None:
+def _begin(composition: Composition, path: Path, *, how: How, as_json: bool) -> None:
     from posenas.runs.run import create_run
 
     run = create_run(path, composition.recipe)
     _search(composition, run, how=how, as_json=as_json)
 
 
-def _repeat(recipe: Recipe, path: Path, *, seeds: int, how: _How, as_json: bool) -> None:
-    """Make one run for each seed in the folder, each resumed where it was stopped; then sum them up."""
+def _repeat(recipe: Recipe, path: Path, *, seeds: int, how: How, as_json: bool) -> None:
+    repeats = search_again(recipe, path, seeds=seeds, how=how, command=f"posenas resume {path}")
+    say(repeats.sentence(), err=as_json)
+    if as_json:
+        click.echo(json.dumps({"run": str(path)} | repeats.as_dict()))
+
+
+def search_again(recipe: Recipe, path: Path, *, seeds: int, how: How, command: str) -> Repeats:
+    """Make one run for each seed in the folder, each resumed where it was stopped, and return them all.
+
+    Args:
+        recipe: with the first seed.
+        path: the folder.
+        seeds: how many, from the recipe's on.
+        how: to search.
+        command: what continues a search that is stopped.
+    """
     from posenas.composing.compose import compose as check
     from posenas.reporting.comparison.repeats import Repeats, next_seeds, seed_folder, write_repeats
     from posenas.reporting.report import write_report
     from posenas.runs.run import create_run
 
     if (path / "recipe.toml").exists():
-        raise PosenasError(f"{path}: is a run of one seed; choose another folder with --run")
+        raise PosenasError(f"{path}: is a run of one seed; choose another folder")
     numbers = tuple(next_seeds(recipe.seed, seeds))
     repeats = Repeats(numbers, "", {})
     for seed in numbers:
         composition = check(replace(recipe, seed=seed))
-        _check_processes(composition)
+        check_processes(composition)
         run = create_run(seed_folder(path, seed), composition.recipe)
         objective = next(one.name for one in composition.objectives if not one.is_cost)
         repeats = replace(repeats, objective=objective)
         write_repeats(path, repeats)
         say(f"seed {seed}", err=True)
-        outcome = _run(composition, run, how=how, resumed=path)
+        outcome = search_here(composition, run, how=how, command=command)
         repeats = replace(repeats, answers=repeats.answers | {seed: outcome.best})
         write_repeats(path, repeats)
     for seed in numbers:  # each report tells the spread
         write_report(seed_folder(path, seed))
-    say(repeats.sentence(), err=as_json)
-    if as_json:
-        click.echo(json.dumps({"run": str(path)} | repeats.as_dict()))
+    return repeats
 
 
-def _search(composition: Composition, run: Run, *, how: _How, as_json: bool) -> None:
+def _search(composition: Composition, run: Run, *, how: How, as_json: bool) -> None:
     started = time.monotonic()
-    outcome = _run(composition, run, how=how, resumed=run.path)
+    outcome = search_here(composition, run, how=how, command=f"posenas resume {run.path}")
     best = outcome.best
     page = run.report / "report.html"
     say(f"report: {page}" if page.exists() else f"no report yet: `posenas report {run.path}`", err=True)
@@ -407,7 +421,15 @@ def _search(composition: Composition, run: Run, *, how: _How, as_json: bool) -> 
         sys.stdout.flush()
 
 
-def _run(composition: Composition, run: Run, *, how: _How, resumed: Path) -> Outcome:
+def search_here(composition: Composition, run: Run, *, how: How, command: str) -> Outcome:
+    """Begin or continue a run with the processes that are present, and return what it ends with.
+
+    Args:
+        composition: what is searched.
+        run: the folder.
+        how: to search.
+        command: what continues the search if it is stopped.
+    """
     from posenas.networks.devices import keep_freed_memory, processes_here, use_threads
     from posenas.reporting.listeners import run_events
     from posenas.searching.outlook import outlook_of
@@ -420,7 +442,7 @@ def _run(composition: Composition, run: Run, *, how: _How, resumed: Path) -> Out
     keep_freed_memory()
     trainings = outlook_of(composition).trainings or ()
     with (
-        stoppable(how.resuming(resumed, devices=processes.count)),
+        stoppable(how.continuing(command, devices=processes.count)),
         run_events(trainings, logs=how.logs) as events,
     ):
         return search(

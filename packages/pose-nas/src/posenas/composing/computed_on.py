@@ -16,7 +16,7 @@ from posenas.composing.distributions import CORE, required_versions
 from posenas.composing.loading import offering
 from posenas.contract.costs import Conditioned
 from posenas.contract.kinds import COMPONENT_KINDS
-from posenas.data.digests import annotations_digest, images_digest, keypoints_digest
+from posenas.data.digests import Moved, annotations_digest, images_digest, keypoints_digest
 from posenas.networks.latency.measure import device_name
 from posenas.runs.files import content_name
 from posenas.runs.provenance import Provenance
@@ -26,7 +26,7 @@ SPLITS = ("train", "val")
 """The splits that a run reads."""
 
 
-def provenance_of(composition: Composition, *, processes: int = 1) -> Provenance:
+def provenance_of(composition: Composition, *, processes: int = 1, moved: Moved = ()) -> Provenance:
     """Return what a composition computes on now.
 
     It reads the samples of both splits and asks for the size of each image file, which takes a second or two
@@ -35,19 +35,20 @@ def provenance_of(composition: Composition, *, processes: int = 1) -> Provenance
     Args:
         composition: what computes.
         processes: how many train together.
+        moved: folders of images that lie elsewhere than where what this is compared with was computed.
     """
     several = {} if processes == 1 else {"processes": str(processes)}
     code = _code(composition)
     machine = _machine(composition) | several
-    return Provenance(_data(composition), code, machine, _environment(code))
+    return Provenance(_data(composition, moved), code, machine, _environment(code))
 
 
-def _data(composition: Composition) -> dict[str, str]:
+def _data(composition: Composition, moved: Moved) -> dict[str, str]:
     found = {"keypoints": keypoints_digest(composition.keypoints)}
     for split in SPLITS:
         samples = composition.dataset.split(split)
         found[f"annotations of {split}"] = annotations_digest(samples)
-        found[f"image files of {split}"] = images_digest(samples)
+        found[f"image files of {split}"] = images_digest(samples, moved=moved)
     if composition.evaluation.boxes:
         found["evaluation.boxes"] = content_name(Path(composition.evaluation.boxes).read_bytes())
     for cost in composition.costs.bound:

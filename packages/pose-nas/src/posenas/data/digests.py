@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from posenas.contract.keypoints import KeypointSet
     from posenas.contract.samples import Person, Sample
 
+Moved: TypeAlias = Sequence[tuple[str, str]]
+"""Folders that lie elsewhere than before, each with where it lies now and where it lay."""
 _DIGITS = 16
 
 
@@ -59,13 +61,26 @@ def _person(person: Person) -> bytes:
     return words.encode() + numbers.tobytes() + keypoints.tobytes()
 
 
-def images_digest(samples: Sequence[Sample]) -> str:
-    """Return how many images there are, and a digest of their names and, of files, sizes in bytes."""
+def images_digest(samples: Sequence[Sample], *, moved: Moved = ()) -> str:
+    """Return how many images there are, and a digest of their names and, of files, sizes in bytes.
+
+    Args:
+        samples: with the images.
+        moved: folders that lie elsewhere than before: images keep the names that they had there.
+    """
     digest = hashlib.sha256()
     for sample in samples:
         name = str(sample.source)
-        digest.update(f"{name}\0{_size(name)}\n".encode("utf-8", "surrogatepass"))
+        digest.update(f"{_name_before(name, moved)}\0{_size(name)}\n".encode("utf-8", "surrogatepass"))
     return f"{len(samples)} images, {digest.hexdigest()[:_DIGITS]}"
+
+
+def _name_before(name: str, moved: Moved) -> str:
+    """Return the name that an image had where its folder lay before."""
+    for now, before in moved:
+        if name.startswith(f"{now}/"):
+            return before + name.removeprefix(now)
+    return name
 
 
 def _size(name: str) -> int | None:

@@ -1,13 +1,13 @@
 """Locks: one TOML file with everything that is needed to repeat a run and to judge the repetition.
 
-    schema = 1
+schema = 1
 
-    [recipe]                   # as in recipe.toml, every option spelled out
-    [computed_on.data]         # digests of the annotations and the image files, with counts
-    [computed_on.code]         # versions of posenas, of torch and of the plugins' packages
-    [computed_on.machine]      # device, precision, threads, instructions; processes where there were several
-    [computed_on.environment]  # Python, the processor, and the packages below
-    [[outcome]]                # what a run ended with, one for each seed
+[recipe]                   # as in recipe.toml, every option spelled out
+[computed_on.data]         # digests of the annotations and the image files, with counts
+[computed_on.code]         # versions of posenas, of torch and of the plugins' packages
+[computed_on.machine]      # device, precision, threads, instructions; processes where there were several
+[computed_on.environment]  # Python, the processor, and the packages below
+[[outcome]]                # what a run ended with, one for each seed
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ class Provenance:
         data: digests of what the dataset gives and of the files that the recipe names.
         code: versions of posenas, of torch and of the packages of the chosen components.
         machine: what a result may depend on in its last digits.
-        environment: what it may depend on too, and is compared only if it is known: Python, the processor, and
-            versions of packages below. Empty for runs from before it was noted.
+        environment: what it may depend on too: Python, the processor, and versions of the packages below.
+            Empty for runs from before it was noted, and then not compared.
     """
 
     data: Mapping[str, str]
@@ -32,7 +32,11 @@ class Provenance:
 
     def changes(self, now: Provenance) -> list[str]:
         """Return in words which data and code differ now: a run must not go on with them in silence."""
-        return _changes(self.data, now.data) + _changes(self.code, now.code)
+        return self.data_changes(now) + _changes(self.code, now.code)
+
+    def data_changes(self, now: Provenance) -> list[str]:
+        """Return in words which data differ now."""
+        return _changes(self.data, now.data)
 
     def moves(self, now: Provenance) -> list[str]:
         """Return in words what differs in the machine and its environment now."""

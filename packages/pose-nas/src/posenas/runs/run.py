@@ -184,7 +184,10 @@ def _go_on(
             "with --accept-changes (the report will say so)"
         )
     if moves:
-        warn(f"the run goes on with another machine or environment: {_first(moves)}: results may differ a little from now on")
+        warn(
+            f"the run goes on with another machine or environment: {_first(moves)}: results may differ a "
+            "little from now on"
+        )
     if changes:
         warn(f"the run goes on with what changed since it began: {_first(changes)}")
         inputs = asdict(Accepted(steps=len(journal.records) - 1, changes=changes))

@@ -1,0 +1,1 @@
+"""Whether a run comes out again: its lock, the same search once more, and what that says."""
