@@ -10,6 +10,7 @@ from posenas.composing.composition import Composition
 from posenas.composing.computed_on import provenance_of
 from posenas.contract.errors import PosenasError
 from posenas.runs.files import write_atomically
+from posenas.runs.provenance import Provenance
 from posenas.runs.recipe import ComponentChoice, Recipe
 from posenas.runs.run import create_run, locked, open_journal, open_run
 
@@ -64,3 +65,14 @@ def test_a_recipe_that_was_edited_is_told_by_every_command(tmp_path: Path, compo
     run.recipe_file.write_text(run.recipe_file.read_text().replace("seed = 0", "seed = 1", 1))
     with pytest.raises(PosenasError, match=r"recipe\.toml: was changed after the run began"):
         open_run(run.path)
+
+
+def test_another_environment_is_told_where_one_was_noted(tmp_path: Path, composition: Composition) -> None:
+    now = Provenance({}, {}, {}, {"numpy": "2.5"})
+    for number, environment in enumerate(({"numpy": "2.4"}, {"numpy": "2.5"}, {})):
+        run = create_run(tmp_path / str(number), composition.recipe)
+        told: list[str] = []
+        open_journal(run, composition.recipe, Provenance({}, {}, {}, environment), warn=told.append)
+        open_journal(run, composition.recipe, now, warn=told.append)
+        assert len(told) == (number == 0)
+        assert all("numpy (2.4, now 2.5): results may differ" in text for text in told)
