@@ -62,17 +62,21 @@ class Reproduction:
         if not self.moved:
             return "within: every figure is equal, though the bytes are not"
         if self.verdict == "within":
-            return f"within: {len(self.moved)} figures moved, all within the spread of {self.spread}"
+            return f"within: {_counted(self.moved)} moved, and none beyond the spread of {self.spread}"
         if not self.spread:
             return (
-                f"neither: {len(self.outside)} figures moved, and no spread is known to judge that by; lock "
+                f"neither: {_counted(self.outside)} moved, and no spread is known to judge that by; lock "
                 "a run of several seeds, or repeat with --seeds 3"
             )
-        return f"neither: {len(self.outside)} figures are outside the spread of {self.spread}"
+        return f"neither: {_counted(self.outside)} moved beyond the spread of {self.spread}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)
+
+
+def _counted(figures: Sequence[Figure]) -> str:
+    return "1 figure" if len(figures) == 1 else f"{len(figures)} figures"
 
 
 def judge(locked: Sequence[Outcome], here: Sequence[Outcome]) -> Reproduction:
