@@ -268,7 +268,7 @@ def test_the_report_names_each_frames_network() -> None:
     results = Results(
         (Metric("oks.AP"),), (Objective("oks.AP", maximize=True, is_cost=False),), (trial,), True, trial
     )
-    (section,) = space.sections(results)
+    (section,) = space.sections(results)  # no network was scored by frame
     assert section.html.count("<tr>") == 4
     assert "2 after it" in section.html
     assert f"{genotype['frames.fusion.operation']}, {genotype['frames.fusion.stage']}" in section.html

@@ -12,7 +12,7 @@ from posenas.contract.batches import View
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.contract.samples import Person, Sample, UnreadableImageError
 from posenas.data.augment import Augmentation
-from posenas.data.clips import PersonClips, person_clips
+from posenas.data.clips import PersonClips, person_clips, samples_by_frame
 from posenas.data.crops import crop_loader, load_crops
 
 VIEW = View("person", 64, 48)
@@ -127,6 +127,27 @@ def test_people_with_a_track_that_a_later_one_has_too_are_counted() -> None:
     assert [crop.keypoints[0, 0] for crop in clips.crops[:3]] == [40.0, 41.0, 42.0]
 
 
+def test_frames_of_one_clip_lie_evenly_where_only_the_middle_of_a_video_has_each_labelled() -> None:
+    whole = video("a", length=48, tracks={1: range(48)})
+    samples = [each for each in whole if (each.frame or 0) % 4 == 0 or 20 <= (each.frame or 0) < 25]
+    clips = person_clips(samples, frames=3)
+    assert frames_of(clips, samples, frames=3) == [
+        [0, 4, 8], [12, 16, 20], [21, 22, 23], [24, 24, 24], [28, 32, 36], [40, 44, 44],
+    ]  # fmt: skip
+    assert (clips.step, clips.alone) == (4, 1)
+
+
+def test_clips_of_labelled_frames_far_apart_have_one_frame_each() -> None:
+    samples = [
+        each
+        for name in ("a", "b")
+        for each in video(name, length=30, tracks={1: range(30), 2: range(30)})
+        if each.frame == 7
+    ]
+    clips = person_clips(samples, frames=3)
+    assert (len(clips.crops), clips.alone, clips.short, clips.step) == (12, 4, 4, 1)
+
+
 def test_an_image_of_no_video_is_shown_again() -> None:
     alone = [Sample(1, Picture(0), 100, 100, (person(None, 40.0), person(None, 60.0)))]
     clips = person_clips(alone, frames=3)
@@ -190,3 +211,19 @@ def test_poses_of_repeated_and_empty_frames_are_no_predictions() -> None:
     found = crops.locate([Poses(batch.keypoints, batch.labelled) for batch in batches])
     assert found.image_ids.tolist() == [sample.id for sample in samples]
     np.testing.assert_allclose(found.keypoints[:, 0, 0], [40.0, 41.0, 42.0, 43.0], atol=1e-3)
+
+
+def test_images_by_frame_of_a_clip_have_those_who_are_looked_at_there_and_crowds() -> None:
+    samples = video("a", length=4, tracks={1: range(4), 2: range(1, 3)})
+    crowd = replace(person(None, 80.0), crowd=True)
+    samples[1] = replace(samples[1], people=(*samples[1].people, crowd))
+    found = [
+        [(each.frame, [one.track for one in each.people]) for each in of_frame]
+        for of_frame in samples_by_frame(samples, frames=3)
+    ]
+    assert found == [[(0, [1]), (1, [2, None]), (3, [1])], [(1, [1, None]), (2, [2])], [(2, [1])]]
+
+
+def test_of_a_clip_that_the_video_ends_in_nobody_is_looked_at_twice() -> None:
+    lone = video("a", length=1, tracks={1: range(1)})
+    assert [len(each) for each in samples_by_frame(lone, frames=3)] == [1, 0, 0]

@@ -179,10 +179,12 @@ class ElasticVideoSpace:
         return f"{found[1]}{rest}"
 
     def sections(self, results: Results) -> Sequence[Section]:
-        """Return the networks of a clip's frames for the report."""
-        from nas_ofa_elastic.report import clip_sections  # loads matplotlib, which training does not need
+        """Return the networks of a clip's frames, and their scores, for the report."""
+        # They load matplotlib, which training does not need.
+        from nas_ofa_elastic.distance import distance_sections
+        from nas_ofa_elastic.report import clip_sections
 
-        return clip_sections(results, self._key_genotype())
+        return [*clip_sections(results, self._key_genotype()), *distance_sections(results)]
 
     def made_for(self) -> MadeFor:
         """Return ViPNAS's view and head for its backbones, and videos of the built-in people."""

@@ -65,10 +65,16 @@ class ClipViews:
     def _crops(self, samples: Sequence[Sample], warn: Callable[[str], None]) -> Sequence[PersonCrop]:
         """Return the crops of all clips; what is odd about these is told."""
         clips = person_clips(samples, frames=self.frames)
-        if clips.short:
+        number = len(clips.crops) // self.frames
+        if clips.alone == number:
             warn(
-                f"{clips.short} of {len(clips.crops) // self.frames} clips of {self.frames} frames end with "
-                "their video; its last frame is shown again, and scored once"
+                f"none of {number} clips has a second frame: its key frame is shown {self.frames} times and "
+                "scored once, so candidates score alike; give videos whose neighbouring frames are labelled"
+            )
+        elif clips.short:
+            warn(
+                f"{clips.short} of {number} clips of {self.frames} frames end with their video; its last "
+                "frame is shown again, and scored once"
             )
         if clips.step > 1:
             warn(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ class PersonClips:
     Attributes:
         crops: those of each clip side by side, F of them, with the box that the person has in the first.
         short: how many clips the video ends in; their last frame is shown again.
+        alone: how many of these have one frame, the key frame: no labelled one follows it.
         absent: how many frames of clips the person is not annotated in; they are shown and not scored.
         step: the most by which the numbers of neighbouring frames of a clip differ; 1 where they are
             consecutive.
@@ -35,6 +36,7 @@ class PersonClips:
     absent: int
     step: int = 1
     alike: Sequence[tuple[int, int]] = ()
+    alone: int = 0
 
 
 def person_clips(samples: Sequence[Sample], *, frames: int, require_keypoints: bool = True) -> PersonClips:
@@ -42,8 +44,8 @@ def person_clips(samples: Sequence[Sample], *, frames: int, require_keypoints: b
 
     A clip begins where the person is annotated and the clip before has ended, as a key frame does. It goes on
     through the video's next images, whether the person is in them or not, and ends where more frames are
-    missing than between most. An image that is no frame of a video, or a person without a track, is a video
-    of one frame.
+    missing than between most, or where frames begin to lie nearer to each other or further apart. An image
+    that is no frame of a video, or a person without a track, is a video of one frame.
 
     Args:
         samples: the images of a split.
@@ -51,7 +53,7 @@ def person_clips(samples: Sequence[Sample], *, frames: int, require_keypoints: b
         require_keypoints: whether clips in which nobody has a labelled keypoint are left out.
     """
     found: list[PersonCrop] = []
-    short, absent, largest = 0, 0, 1
+    short, alone, absent, largest = 0, 0, 0, 1
     for video, step in _stretches(samples):
         largest = max(largest, step)
         for track in _tracks(video, samples):
@@ -60,15 +62,45 @@ def person_clips(samples: Sequence[Sample], *, frames: int, require_keypoints: b
                     continue
                 places = {crop.sample for crop in clip}
                 short += len(places) < frames
+                alone += len(places) == 1
                 absent += sum(not crop.scored for crop in clip[: len(places)])
                 found += clip
-    return PersonClips(found, short, absent, largest, _alike(samples))
+    return PersonClips(found, short, absent, largest, _alike(samples), alone)
+
+
+def samples_by_frame(samples: Sequence[Sample], *, frames: int) -> Iterator[tuple[Sample, ...]]:
+    """Yield for each frame of a clip the images that are looked at there, with these people and the crowds.
+
+    Args:
+        samples: the images of a split.
+        frames: F, of a clip.
+    """
+    crops = person_clips(samples, frames=frames).crops
+    for number in range(frames):
+        shown: dict[int, list[PersonCrop]] = {}
+        for crop in crops[number::frames]:
+            if crop.scored:
+                shown.setdefault(crop.sample, []).append(crop)
+        yield tuple(_with_people(samples[position], looked) for position, looked in sorted(shown.items()))
+
+
+def _with_people(sample: Sample, crops: Sequence[PersonCrop]) -> Sample:
+    """Return an image with the people of the crops, whose keypoints are theirs, and the crowds."""
+    return replace(
+        sample,
+        people=tuple(
+            person
+            for person in sample.people
+            if person.crowd or any(crop.keypoints is person.keypoints for crop in crops)
+        ),
+    )
 
 
 def _stretches(samples: Sequence[Sample]) -> Iterator[tuple[Sequence[int], int]]:
     """Yield the positions of images of a video that follow one another, in their order, and by what step.
 
-    The step is the one between most of the video's frames, of which every `step`-th may be there.
+    The step is the same through a stretch, and at most the one between most of the video's frames, of which
+    every `step`-th may be there.
     """
     videos: dict[object, list[int]] = {}
     for position, sample in enumerate(samples):
@@ -76,14 +108,14 @@ def _stretches(samples: Sequence[Sample]) -> Iterator[tuple[Sequence[int], int]]
     for positions in videos.values():
         ordered = sorted(positions, key=lambda position: samples[position].frame or 0)
         numbers = [samples[position].frame or 0 for position in ordered]
-        steps = Counter(after - before for before, after in pairwise(numbers))
-        usual = max(1, steps.most_common(1)[0][0]) if steps else 1
+        steps = [after - before for before, after in pairwise(numbers)]
+        usual = max(1, Counter(steps).most_common(1)[0][0]) if steps else 1
         begun = 0
-        for place, (before, after) in enumerate(pairwise(numbers), 1):
-            if after - before > usual:
-                yield ordered[begun:place], usual
+        for place, step in enumerate(steps, 1):
+            if step > usual or (place - begun > 1 and step != steps[begun]):
+                yield ordered[begun:place], steps[begun] if place - begun > 1 else 1
                 begun = place
-        yield ordered[begun:], usual
+        yield ordered[begun:], steps[begun] if len(ordered) - begun > 1 else 1
 
 
 def _tracks(video: Sequence[int], samples: Sequence[Sample]) -> Iterator[dict[int, Person]]:

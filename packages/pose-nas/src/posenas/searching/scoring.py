@@ -21,6 +21,7 @@ from posenas.contract.goals import Objective
 from posenas.contract.problem import Weights
 from posenas.contract.scores import Evaluation, GroundTruth, Predictions
 from posenas.contract.trial import Trial
+from posenas.data.crops import EvaluatedCrops
 from posenas.data.views import EvaluatedViews
 from posenas.learning.ablation import predict_ablated, replacement_rates
 from posenas.learning.inference import predict, recalibrate
@@ -28,8 +29,12 @@ from posenas.networks.devices import place
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.predictions_file import keep_predictions
 from posenas.searching.effects import Effect, NetworkFailedError, or_failure
+from posenas.searching.frame_scores import scores_by_frame
 from posenas.searching.loading import load_network
 from posenas.searching.resources import Resources
+
+ABLATIONS, BY_FRAME = "ablations", "by_frame"
+"""What a trial notes of its scores beside them: without a step of the decoding, and by frame of a clip."""
 
 
 def final_evaluation(resources: Resources, genotype: Genotype, weights: Weights) -> Effect:
@@ -84,6 +89,8 @@ def score(
 ) -> dict[str, Any]:
     """Return the network's metrics and keypoints' figures; it can only be evaluated afterwards.
 
+    A network for clips has its scores by frame too.
+
     Args:
         resources: what the work is done with.
         network: of any device; it is moved to the run's.
@@ -104,7 +111,8 @@ def score(
         if calibration is not None:
             recalibrate(network, images_of(composition, calibration))
         predictions = predict(network, views, settings=composition.evaluation, device=device)
-    return _scores(composition, predictions, truth)
+    by_frame = _by_frame(composition, predictions, truth, views, frames=network.frames)
+    return _scores(composition, predictions, truth) | by_frame
 
 
 def ranking_score(resources: Resources, network: PoseNetwork) -> float:
@@ -127,8 +135,8 @@ def first_metric(composition: Composition) -> Objective:
 def score_and_keep(resources: Resources, network: PoseNetwork, *, on: str) -> dict[str, Any]:
     """Return the network's scores with all that can be told, and the name of the file of its predictions.
 
-    That is also what the steps of its decoding are worth, where the head tells them apart. The network can
-    only be evaluated afterwards.
+    That is also what the steps of its decoding are worth, where the head tells them apart, and the scores by
+    frame of a network for clips. The network can only be evaluated afterwards.
 
     Args:
         resources: what the work is done with.
@@ -157,7 +165,8 @@ def score_and_keep(resources: Resources, network: PoseNetwork, *, on: str) -> di
         keypoints=composition.keypoints,
         samples=[each for each in composition.dataset.split(on) if each.file_id is not None],
     )
-    told = {"ablations": ablations} if ablations else {}
+    told: dict[str, Any] = {ABLATIONS: ablations} if ablations else {}
+    told |= _by_frame(composition, predictions, truth, views, frames=network.frames)
     return _scores(composition, predictions, truth) | told | {"predictions": file}
 
 
@@ -223,7 +232,7 @@ def make_trial(
         failure=result.get("failure"),
         loss=result.get("loss"),
         inherited=result.get("inherited"),
-        notes={"ablations": result["ablations"]} if "ablations" in result else {},
+        notes={name: result[name] for name in (ABLATIONS, BY_FRAME) if name in result},
     )
 
 
@@ -242,6 +251,26 @@ def _scores(composition: Composition, predictions: Predictions, truth: GroundTru
     }
     by_keypoint = {name: value for name, value in evaluation.by_keypoint.items() if math.isfinite(value)}
     return {"metrics": metrics, "by_keypoint": by_keypoint}
+
+
+def _by_frame(
+    composition: Composition,
+    predictions: Predictions,
+    truth: GroundTruth,
+    views: EvaluatedViews,
+    *,
+    frames: int,
+) -> dict[str, Any]:
+    """Return the first objective by frame of a clip; nothing for a network of single images."""
+    if frames == 1:
+        return {}
+    name = first_metric(composition).name
+
+    def measure(found: Predictions, of_frame: GroundTruth) -> float | None:
+        return cast("float | None", _scores(composition, found, of_frame)["metrics"].get(name))
+
+    scored = cast(EvaluatedCrops, views).scored
+    return {BY_FRAME: scores_by_frame(measure, predictions, truth, scored=scored, frames=frames)}
 
 
 def evaluated(composition: Composition, predictions: Predictions, truth: GroundTruth) -> Evaluation:
