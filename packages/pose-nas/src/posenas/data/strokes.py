@@ -90,5 +90,5 @@ def draw_disc(
 
 
 def _fixed(point: NDArray[np.float64]) -> tuple[int, int]:
-    x, y = point * (1 << _SUBPIXEL_BITS)
-    return round(x), round(y)
+    x, y = point.tolist()  # Python's numbers are multiplied and rounded in a third of the time
+    return round(x * (1 << _SUBPIXEL_BITS)), round(y * (1 << _SUBPIXEL_BITS))

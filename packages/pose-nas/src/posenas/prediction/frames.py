@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
@@ -74,6 +75,19 @@ class Source(Protocol):
             PosenasError: if not a single one can be read.
         """
         ...
+
+
+def one_ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Yield the frames; a thread gets the next one while the one before is used.
+
+    What getting a frame raises is raised where the frame would have come.
+    """
+    coming = iter(frames)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        pending = thread.submit(next, coming, None)
+        while (frame := pending.result()) is not None:
+            pending = thread.submit(next, coming, None)
+            yield frame
 
 
 def batched(frames: Iterable[Frame], size: int) -> Iterator[Sequence[Frame]]:

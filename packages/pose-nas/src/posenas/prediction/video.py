@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from posenas.contract.errors import PosenasError
 from posenas.data.images.file_image import without_remarks
-from posenas.prediction.frames import Frame
+from posenas.prediction.frames import Frame, one_ahead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +58,10 @@ class Video:
         return image
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the frames in their order."""
+        """Yield the frames in their order; the next one is decoded while one is used."""
+        return one_ahead(self._decoded())
+
+    def _decoded(self) -> Iterator[Frame]:
         capture = _capture(self.path)
         try:
             for number in count():
@@ -124,13 +128,15 @@ class VideoWriter:
     """A writer of Motion JPEG in an AVI file, which can be played though it was cut off.
 
     Every OpenCV can write this format. The video has the size of the first frame; one of another size is
-    stretched to it.
+    stretched to it. A frame is encoded in a thread, so it must not be changed once it was added.
     """
 
     def __init__(self, path: Path, *, rate: float) -> None:
         self._path, self._rate = path, rate
         self._opened: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._pending: Future[None] | None = None
 
     def add(self, pixels: NDArray[np.uint8]) -> None:
         """Write a frame, (H, W, 3) RGB."""
@@ -138,14 +144,26 @@ class VideoWriter:
         if self._opened is None:
             self._size = width, height
             self._opened = self._open()
-        if (width, height) != self._size:
-            pixels = np.asarray(cv2.resize(pixels, self._size, interpolation=cv2.INTER_LINEAR), np.uint8)
-        self._opened.write(cv2.cvtColor(_even(pixels), cv2.COLOR_RGB2BGR))
+        self._finish()
+        self._pending = self._thread.submit(self._encode, self._opened, pixels)
 
     def close(self) -> None:
         """End the file; without a frame there is none."""
+        self._finish()
+        self._thread.shutdown()
         if self._opened is not None:
             self._opened.release()
+
+    def _encode(self, opened: cv2.VideoWriter, pixels: NDArray[np.uint8]) -> None:
+        if pixels.shape[1::-1] != self._size:
+            pixels = np.asarray(cv2.resize(pixels, self._size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        opened.write(cv2.cvtColor(_even(pixels), cv2.COLOR_RGB2BGR))
+
+    def _finish(self) -> None:
+        """Wait for the frame that is being encoded; what went wrong there is raised here."""
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
 
     def _open(self) -> cv2.VideoWriter:
         width, height = self._size
