@@ -45,6 +45,36 @@ def test_who_is_in_no_box_is_lost_and_the_number_is_not_used_again() -> None:
     assert numbers(tracks) == [3]
 
 
+def test_somebody_whom_a_detector_missed_is_found_again_by_number_for_three_key_frames() -> None:
+    for missed, expected in ((1, [2, 1]), (3, [2, 1]), (4, [2, 3])):
+        tracks = Tracks(threshold=0.2)
+        tracks.find(detected((0, 0, 40, 40), (100, 0, 40, 40)))
+        for _ in range(missed):
+            tracks.find(detected((100, 0, 40, 40)))
+        tracks.find(detected((100, 0, 40, 40), (8, 0, 40, 40)))
+        assert numbers(tracks) == expected
+
+
+def test_of_one_box_somebody_present_has_the_number_and_nobody_lost() -> None:
+    tracks = Tracks(threshold=0.2)
+    tracks.find(detected((0, 0, 40, 40), (60, 0, 40, 40)))
+    tracks.find(detected((50, 0, 40, 40)))
+    tracks.find(detected((20, 0, 40, 40), (40, 0, 40, 40)))
+    assert numbers(tracks) == [1, 2]
+    tracks.find(detected((40, 0, 40, 40)))
+    tracks.find(detected((22, 0, 40, 40)))
+    assert numbers(tracks) == [2], "nearer to where the lost one was, but there is one who is present"
+
+
+def test_after_a_cut_nobody_is_found_again() -> None:
+    tracks = Tracks(threshold=0.2)
+    tracks.find(detected((0, 0, 40, 40)))
+    tracks.find(detected((200, 0, 40, 40)))
+    tracks.end()
+    tracks.find(detected((0, 0, 40, 40)))
+    assert numbers(tracks) == [3]
+
+
 def test_an_unsure_pose_keeps_its_box_until_the_unsure_are_lost() -> None:
     tracks = Tracks(threshold=0.5)
     tracks.find(detected((0, 0, 40, 40), (100, 0, 40, 40)))

@@ -24,6 +24,9 @@ _FEWEST = 3
 _ALIKE = 0.3
 """The intersection over union from which a detector's box is taken to be somebody's."""
 
+_REMEMBERED = 3
+"""The key frames for which somebody whom a detector missed is found again by the old number."""
+
 
 @dataclass(frozen=True)
 class Track:
@@ -34,12 +37,14 @@ class Track:
         box: where the person is looked for.
         score: of the detector that found the box.
         sure: whether the last pose in the box was one that can be followed.
+        missed: the key frames since a detector found the person.
     """
 
     number: int
     box: Box
     score: float
     sure: bool = True
+    missed: int = 0
 
 
 class Tracks:
@@ -52,24 +57,39 @@ class Tracks:
             threshold: a keypoint with a higher score is sure.
         """
         self.present: Sequence[Track] = ()
+        self._lost: Sequence[Track] = ()
         self._threshold = threshold
         self._next = 1
 
     def end(self) -> None:
         """Follow nobody any more; numbers are not used again."""
-        self.present = ()
+        self.present = self._lost = ()
 
     def find(self, boxes: Sequence[PersonBox]) -> None:
         """Go on with a detector's boxes. Each takes the number of whom it shows, or a new one.
 
-        Somebody in no box is lost.
+        Somebody in no box is lost, and found again where a box of one of the next key frames is there.
         """
-        numbers = _matched([track.box for track in self.present], [each.box for each in boxes])
-        known = {of_box: self.present[of_track].number for of_track, of_box in numbers}
+        known = self._known(boxes)
+        kept = {track.number for track in known.values()}
+        self._lost = [
+            replace(track, missed=track.missed + 1)
+            for track in (*self.present, *self._lost)
+            if track.number not in kept and track.missed < _REMEMBERED
+        ]
         self.present = [
-            Track(known[index] if index in known else self._new(), each.box, each.score)
+            Track(known[index].number if index in known else self._new(), each.box, each.score)
             for index, each in enumerate(boxes)
         ]
+
+    def _known(self, boxes: Sequence[PersonBox]) -> dict[int, Track]:
+        """Return who is in each box, by its index: first of those present, then of those lost."""
+        known: dict[int, Track] = {}
+        for tracks in (self.present, self._lost):
+            free = [index for index in range(len(boxes)) if index not in known]
+            pairs = _matched([track.box for track in tracks], [boxes[index].box for index in free])
+            known |= {free[of_box]: tracks[of_track] for of_track, of_box in pairs}
+        return known
 
     def follow(self, poses: Predictions) -> None:
         """Move each person's box to the pose in it; a box whose pose is not sure stays where it is.
