@@ -1,6 +1,6 @@
 """`posenas predict` on a video: propagation against the key frame's network in every frame.
 
-    OMP_NUM_THREADS=1 python benchmarks/video_predict.py --video FILE [--json FILE] [--pairs N] [--frames N]
+    OMP_NUM_THREADS=1 python benchmarks/video_predict.py --video FILE [--json FILE] [--pairs N] [--frames N] [--backbones NAME ...]
 
 The key frame's network is the largest of its backbone and the other frames' the smallest, three of them
 after each key frame. Weights are fresh, since speed does not depend on them, so every pose is drawn whatever
@@ -120,15 +120,16 @@ def main() -> None:
     parser.add_argument("--video", type=Path, required=True, help="of people before a fixed camera")
     parser.add_argument("--json", type=Path, default=RESULTS / "video_predict.json")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--frames", type=int, default=16, help="of the video; twice as many with tiny")
+    parser.add_argument("--frames", type=int, default=16, help="of the video")
+    parser.add_argument("--backbones", nargs="+", default=["tiny", "mobilenetv3", "resnet50"])
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    measured = {"tiny": 2 * arguments.frames, "mobilenetv3": arguments.frames, "resnet50": arguments.frames}
-    figures = Figures("video_predict", {"video": arguments.video.name, "frames": measured})
-    people = walking_people(open_video(arguments.video, limit=LEARNT + max(measured.values()), warn=print))
-    for backbone, frames in measured.items():
-        video = open_video(arguments.video, limit=frames, warn=print)
-        figures.add(f"{backbone}: people a frame", sum(len(people[each]) for each in range(frames)) / frames)
+    frames = arguments.frames
+    figures = Figures("video_predict", {"video": arguments.video.name, "frames": frames})
+    people = walking_people(open_video(arguments.video, limit=LEARNT + frames, warn=print))
+    video = open_video(arguments.video, limit=frames, warn=print)
+    figures.add("people a frame", sum(len(people[each]) for each in range(frames)) / frames)
+    for backbone in arguments.backbones:
         found = compare(network(backbone), video, people, pairs=arguments.pairs)
         for part in found[True][0]:
             every_frame, propagated = ([each[part] for each in found[way]] for way in (True, False))
@@ -136,7 +137,7 @@ def main() -> None:
             for way, spent in (("every frame", every_frame), ("propagation", propagated)):
                 rate = frames / statistics.median(spent)
                 figures.add(f"{backbone}: {part}, frames a second by {way}", rate)
-    figures.write(arguments.json)
+        figures.write(arguments.json)
 
 
 if __name__ == "__main__":
