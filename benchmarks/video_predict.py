@@ -1,6 +1,6 @@
 """`posenas predict` on a video: propagation against the key frame's network in every frame.
 
-    OMP_NUM_THREADS=1 python benchmarks/video_predict.py --video FILE [--json FILE] [--pairs N] [--frames N] [--backbones NAME ...]
+    OMP_NUM_THREADS=1 python benchmarks/video_predict.py --video FILE [--json FILE] [--pairs N] [--frames N]
 
 The key frame's network is the largest of its backbone and the other frames' the smallest, three of them
 after each key frame. Weights are fresh, since speed does not depend on them, so every pose is drawn whatever
