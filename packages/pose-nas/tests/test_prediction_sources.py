@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from posenas.contract.errors import PosenasError
 from posenas.prediction.annotated_images import AnnotatedImages, read_annotated_images
-from posenas.prediction.frames import Frame, Source, batched
+from posenas.prediction.frames import Frame, Source, batched, one_ahead
 from posenas.prediction.sources import open_source
 from posenas.prediction.video import VideoWriter
 
@@ -290,3 +291,39 @@ def test_written_videos_lose_no_row_or_column(tmp_path, size):
     assert frames[0].pixels.shape == (size[0] + size[0] % 2, size[1] + size[1] % 2, 3)
     assert frames[0].pixels[size[0] - 1, size[1] - 1].min() > 200
     assert frames[3].pixels.max() < 50
+
+
+def test_the_next_frame_is_got_in_another_thread_and_one_ahead_at_most() -> None:
+    got: list[tuple[int, str]] = []
+
+    def frames():
+        for number in range(4):
+            got.append((number, threading.current_thread().name))
+            yield Frame(number, noise(number))
+
+    for used, frame in enumerate(one_ahead(frames())):
+        assert frame.id == used
+        assert len(got) <= used + 2
+    assert [number for number, _ in got] == [0, 1, 2, 3]
+    assert threading.current_thread().name not in {name for _, name in got}
+
+
+def test_what_getting_a_frame_raises_comes_after_the_frames_before_it() -> None:
+    def frames():
+        yield Frame(0, noise(0))
+        raise PosenasError("camera 0: gives no more frames")
+
+    seen = []
+    with pytest.raises(PosenasError, match="gives no more frames"):
+        seen.extend(frame.id for frame in one_ahead(frames()))
+    source = one_ahead(iter([Frame(0, noise(0)), Frame(1, noise(1))]))
+    assert next(source).id == 0
+    source.close()  # whoever stops early waits for no other frame
+
+
+def test_what_goes_wrong_in_encoding_is_raised_by_the_next_frame_or_the_end(tmp_path: Path) -> None:
+    writer = VideoWriter(tmp_path / "v.avi", rate=5.0)
+    writer.add(noise(0))
+    writer.add(np.zeros((48, 64, 2), np.uint8))
+    with pytest.raises(cv2.error):
+        writer.close()

@@ -149,10 +149,12 @@ class VideoWriter:
 
     def close(self) -> None:
         """End the file; without a frame there is none."""
-        self._finish()
-        self._thread.shutdown()
-        if self._opened is not None:
-            self._opened.release()
+        try:
+            self._finish()
+        finally:
+            self._thread.shutdown()
+            if self._opened is not None:
+                self._opened.release()
 
     def _encode(self, opened: cv2.VideoWriter, pixels: NDArray[np.uint8]) -> None:
         if pixels.shape[1::-1] != self._size:
