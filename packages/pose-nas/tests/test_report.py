@@ -27,11 +27,11 @@ from posenas.contract.scores import GroundTruth, Metric, Predictions
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.data.coco.dataset import CocoDataset
+from posenas.data.examples import Example, evenly_ranked, find_examples
 from posenas.learning.inference import EvaluationSettings
 from posenas.reporting.comparison.evidence import Evidence
 from posenas.reporting.report import ReportWriter, write_report
 from posenas.reporting.report.caveats import caveats
-from posenas.reporting.report.examples import Example, evenly_ranked, find_examples
 from posenas.reporting.report.poses import poses_picture
 from posenas.reporting.report.tables import metric_parts, metric_rows
 from posenas.reporting.results import front_against, make_results

@@ -56,9 +56,16 @@ def test_figures_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
     resources = resources_in(tmp_path)
     torch.manual_seed(0)
     found = score(resources, fresh_network(resources, SMALL), on="val")
-    assert found.keys() == {"metrics", "by_keypoint"}
+    assert found.keys() == {"metrics", "by_keypoint", "example_poses"}
+    assert len(found["example_poses"]) == EvaluationSettings().example_people
     assert list(found["metrics"]) == [METRIC]
     assert found["by_keypoint"] == {"left": found["metrics"][METRIC]}
+
+
+def test_no_poses_are_kept_where_none_are_asked_for(tmp_path: Path) -> None:
+    resources = resources_in(tmp_path, evaluation=EvaluationSettings(example_people=0))
+    found = score(resources, fresh_network(resources, SMALL), on="val")
+    assert found.keys() == {"metrics", "by_keypoint"}
 
 
 def test_each_split_has_scores_of_its_own(tmp_path: Path) -> None:
@@ -91,7 +98,8 @@ def test_predictions_are_kept_beside_the_scores(tmp_path: Path) -> None:
     found = score_and_keep(resources, fresh_network(resources, SMALL), on="val")
     assert are_kept(tmp_path / "predictions" / found.pop("predictions"))
     torch.manual_seed(0)
-    assert found == score(resources, fresh_network(resources, SMALL), on="val")
+    scored = score(resources, fresh_network(resources, SMALL), on="val")
+    assert found == {name: scored[name] for name in ("metrics", "by_keypoint")}
 
 
 def no_room(*_: Any, **__: Any) -> Any:

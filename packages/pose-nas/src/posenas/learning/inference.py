@@ -69,6 +69,9 @@ class EvaluationSettings:
         Gt(0),
         Le(1),
     ] = 0.9
+    example_people: Annotated[
+        int, "people whose poses are kept of every candidate, for the report; 0 keeps none", Ge(0)
+    ] = 4
 
     def __post_init__(self) -> None:
         if not self.scales or min(self.scales) <= 0:

@@ -29,6 +29,7 @@ from posenas.networks.devices import place
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.predictions_file import keep_predictions
 from posenas.searching.effects import Effect, NetworkFailedError, or_failure
+from posenas.searching.example_poses import EXAMPLE_POSES, example_poses
 from posenas.searching.frame_scores import scores_by_frame
 from posenas.searching.loading import load_network
 from posenas.searching.resources import Resources
@@ -61,7 +62,7 @@ def candidate_evaluation(
 ) -> Effect:
     """Return the effect that scores a genotype with its part of shared weights on the ranking people.
 
-    Its result has the scores, or the `failure`.
+    Its result has the scores and the poses of a few people, or the `failure`.
 
     Args:
         resources: what the work is done with.
@@ -87,7 +88,9 @@ def candidate_evaluation(
 def score(
     resources: Resources, network: PoseNetwork, *, on: str, calibration_people: int = 0
 ) -> dict[str, Any]:
-    """Return the network's metrics and keypoints' figures; it can only be evaluated afterwards.
+    """Return the network's metrics, its keypoints' figures and its poses of a few people.
+
+    The network can only be evaluated afterwards.
 
     A network for clips has its scores by frame too.
 
@@ -112,7 +115,9 @@ def score(
             recalibrate(network, images_of(composition, calibration))
         predictions = predict(network, views, settings=composition.evaluation, device=device)
     by_frame = _by_frame(composition, predictions, truth, views, frames=network.frames)
-    return _scores(composition, predictions, truth) | by_frame
+    number = composition.evaluation.example_people
+    kept = {EXAMPLE_POSES: example_poses(predictions, truth, number=number)} if number else {}
+    return _scores(composition, predictions, truth) | by_frame | kept
 
 
 def ranking_score(resources: Resources, network: PoseNetwork) -> float:
@@ -232,7 +237,7 @@ def make_trial(
         failure=result.get("failure"),
         loss=result.get("loss"),
         inherited=result.get("inherited"),
-        notes={name: result[name] for name in (ABLATIONS, BY_FRAME) if name in result},
+        notes={name: result[name] for name in (ABLATIONS, BY_FRAME, EXAMPLE_POSES) if name in result},
     )
 
 

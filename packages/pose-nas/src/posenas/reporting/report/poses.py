@@ -15,8 +15,8 @@ from posenas.contract.scores import GroundTruth
 from posenas.contract.trial import Trial
 from posenas.data.affine import crop_matrix, transform, warp
 from posenas.data.drawing import contact_sheet, draw_pose
+from posenas.data.examples import Example, evenly_ranked, find_examples
 from posenas.data.images.source import read_source
-from posenas.reporting.report.examples import Example, evenly_ranked, find_examples
 from posenas.runs.checksums import read_result
 from posenas.runs.predictions_file import predictions_from
 from posenas.runs.run import Run
