@@ -132,6 +132,14 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Tests of the report in Chromium; they are skipped where it is not installed with its chromedriver."""
+    prepare(session)
+    install(session, ENVIRONMENT, "selenium")
+    run_tests(session, ENVIRONMENT, "-m", "browser", "-rs", "packages/pose-nas/tests", *session.posargs)
+
+
+@nox.session
 def ray(session: nox.Session) -> None:
     """Tests of searches on Ray, with machines and workers that are killed, in an environment of their own."""
     environment = ROOT / ".venv-ray"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -115,6 +116,11 @@ def test_a_search_from_beginning_to_end(posenas: Posenas, tmp_path: Path) -> Non
     again = posenas("evaluate", "run", "--json").last_json
     assert again["metrics"]["oks.AP"] == pytest.approx(result["best"]["metrics"]["oks.AP"], abs=1e-9)
     assert posenas("report", "run").status == 0
+    shutil.copytree(tmp_path / "run", tmp_path / "same")
+    assert posenas("report", "run", "same", "--json").json == {"report": "runs.html"}
+    assert (tmp_path / "runs.html").stat().st_size > 1000
+    assert "--output is for the page of several" in one_line(posenas("report", "run", "--output", "a.html"))
+    assert "name each run once" in one_line(posenas("report", "run", "run", "--output", "a.html"))
     resumed = posenas("resume", "run", "--json").last_json
     assert resumed["best"] == result["best"]
 

@@ -321,7 +321,7 @@ def test_page_of_a_finished_evolution(tmp_path: Path) -> None:
     assert set(files) == {"report.html", "pareto.png", *PICTURES}
     embedded = re.findall(r'src="data:image/png;base64,([^"]*)"', page.read_text())
     assert [base64.b64decode(picture) for picture in embedded] == [
-        files[name] for name in ("pareto.png", "family.png", "fitness.png", "losses.png")
+        files[name] for name in ("family.png", "fitness.png", "losses.png")
     ]
     assert "Candidates 13 ranked by fitness on held-out training images" in text
     line = line_by_hand(trials)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
 import shutil
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import cv2
@@ -36,91 +33,19 @@ from posenas.reporting.report.poses import poses_picture
 from posenas.reporting.report.tables import metric_parts, metric_rows
 from posenas.reporting.results import front_against, make_results
 from posenas.runs.events import Events
-from posenas.runs.predictions_file import save_predictions
 from posenas.runs.recipe import recipe_from_tables
 from posenas.runs.remade import Remade
-from posenas.runs.run import create_run
-
-PEOPLE = 20
-NAMES = COCO_17.names
-
-
-@dataclass(frozen=True)
-class Grey:
-    """An image source."""
-
-    def read(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        return np.full((120, 100, 3), 127, np.uint8)
-
-
-def drawn_person(rng: np.random.Generator, number: int) -> Person:
-    keypoints = np.concatenate([20 + 60 * rng.random((17, 2)), np.full((17, 1), 2.0)], axis=1)
-    return Person((15.0, 15.0, 70.0, 70.0), keypoints, area=4900.0, id=number)
-
-
-def write_dataset(root: Path) -> None:
-    rng = np.random.default_rng(0)
-    (root / "images").mkdir(parents=True)
-    people = [drawn_person(rng, number) for number in range(PEOPLE)]
-    content = {
-        "categories": [{"id": 1, "name": "person", "keypoints": list(NAMES)}],
-        "images": [
-            {"id": number, "file_name": f"{number}.png", "width": 100, "height": 120}
-            for number in range(PEOPLE)
-        ],
-        "annotations": [
-            {
-                "id": person.id,
-                "image_id": person.id,
-                "category_id": 1,
-                "bbox": person.box,
-                "area": person.area,
-                "keypoints": person.keypoints.ravel().tolist(),
-            }
-            for person in people
-        ],
-    }
-    (root / "val.json").write_text(json.dumps(content))
-    for number in range(PEOPLE):
-        cv2.imwrite(str(root / "images" / f"{number}.png"), Grey().read())
-
-
-def candidates() -> list[Trial]:
-    rng = Random(5)
-    trials = [
-        Trial(
-            genotype={"stem.width": index, "stage1.width": 16, "stage1.depth": 2, "order": "a<b"},
-            stage="candidate",
-            split="ranking",
-            metrics={"oks.AP": rng.randrange(300, 600) / 1000, "oks.AR": 0.5},
-            costs={"gmacs": rng.randrange(1, 30) / 100, "parameters": 1000 * rng.randrange(10, 40)},
-            by_keypoint={name: rng.random() for name in NAMES},
-            weights="shared.safetensors",
-        )
-        for index in range(16)
-    ]
-    return [*trials, replace(trials[0], genotype={"order": "c"}, metrics={}, failure="RuntimeError: 3 <b> 4")]
-
-
-def final(trials: list[Trial]) -> Trial:
-    best = max(trials, key=lambda trial: trial.metrics.get("oks.AP", 0.0))
-    return replace(
-        best,
-        stage="final",
-        split="val",
-        metrics={"oks.AP": 0.7654, "oks.AR": 0.8},
-        weights="own.safetensors",
-        predictions="predicted.json",
-    )
-
-
-def predictions_for(truth: GroundTruth, *, noise: float) -> Predictions:
-    rng = np.random.default_rng(1)
-    people = [(sample.id, person.keypoints[:, :2]) for sample in truth.samples for person in sample.people]
-    poses = np.array([pose + rng.normal(0, 1e-9 + noise * rng.random(), pose.shape) for _, pose in people])
-    return Predictions(
-        np.array([image for image, _ in people]), poses, np.ones(poses.shape[:2]), np.ones(len(poses))
-    )
+from toy_runs import (
+    NAMES,
+    PEOPLE,
+    Grey,
+    candidates,
+    drawn_person,
+    final,
+    make_run,
+    predictions_for,
+    write_dataset,
+)
 
 
 @pytest.fixture
@@ -128,30 +53,6 @@ def dataset(tmp_path: Path) -> Path:
     root = tmp_path / "dataset"
     write_dataset(root)
     return root
-
-
-def make_run(path: Path, dataset: Path, trials: list[Trial] | None, **tables: Any) -> Path:
-    recipe = recipe_from_tables(
-        {
-            "space": {"name": "fixed"},
-            "strategy": {"name": "random"},
-            "dataset": {"name": "coco", "root": str(dataset)},
-            "limits": ["gmacs<=0.3"],
-            "seed": 11,
-            **tables,
-        }
-    )
-    run = create_run(path, recipe)
-    if trials is not None:
-        (path / "trials.json").write_text(json.dumps([trial.as_dict() for trial in trials], sort_keys=True))
-        if trials and trials[-1].stage == "final":  # as these tests call it; the search marks it by this file
-            run.best.mkdir()
-            (run.best / "trial.json").write_text(json.dumps(trials[-1].as_dict()))
-    truth = GroundTruth(COCO_17, CocoDataset(root=str(dataset)).split("val"))
-    save_predictions(
-        run.predictions / "predicted.json", predictions_for(truth, noise=6.0), keypoints=truth.keypoints
-    )
-    return path
 
 
 @pytest.fixture
@@ -162,7 +63,7 @@ def finished(tmp_path: Path, dataset: Path) -> Path:
 
 def text_of(page: Path) -> str:
     """What a reader sees, each run of white space one space."""
-    body = page.read_text().partition("<body>")[2]
+    body = re.sub(r"<script.*?</script>", "", page.read_text().partition("<body>")[2], flags=re.DOTALL)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", body)))
 
 
@@ -242,7 +143,8 @@ def test_front_on_the_page_is_what_nothing_dominates(finished: Path) -> None:
             )
         }
         rows = re.findall(
-            r"<tr><th scope=\"row\"><code[^>]*>(\w+)</code></th>(?:<td.*?</td>){3}<td>(.*?)</td>", page
+            r"<tr><th scope=\"row\"><a[^>]*><code[^>]*>(\w+)</code></a></th>(?:<td.*?</td>){3}<td>(.*?)</td>",
+            page,
         )
         assert {identity for identity, fronts in rows if name in fronts} == expected
         assert 1 < len(expected) < len(scored)
@@ -270,10 +172,14 @@ def test_same_run_elsewhere_and_again_is_the_same_bytes(finished: Path, tmp_path
 
 def test_page_needs_no_other_file(finished: Path) -> None:
     page = write_report(finished).read_text()
-    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
-    pictures = [base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources]
-    assert pictures == [files_of(finished)[name] for name in ("pareto.png", "poses.png")]
-    assert "<script" not in page
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert {address.partition(",")[0] for address in addresses if address[0] != "#"} == {
+        "data:image/jpeg;base64"
+    }
+    names = set(re.findall(r'id="([^"]*)"', page))
+    assert {address[1:] for address in addresses if address[0] == "#"} <= names
+    assert page.count("<script") == page.count("</script>") == 2
+    assert "default-src 'none'; img-src data:;" in page
     assert "url(" not in page
 
 

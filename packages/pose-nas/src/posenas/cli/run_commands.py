@@ -540,13 +540,27 @@ def evaluate(
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page of several runs; `runs.html` in the current folder without it.",
+)
 @json_last_option
-def report(run: Path, as_json: bool) -> None:
-    """Write the report of RUN, finished or not, and say where it is."""
-    from posenas.reporting.report import write_report
+def report(runs: tuple[Path, ...], output: Path | None, as_json: bool) -> None:
+    """Write the report of RUN, finished or not, and say where it is.
 
-    page = write_report(run)
+    Several runs become one page, side by side: their fronts in one chart, their winners and their candidates.
+    They must have the same metric and the same costs.
+    """
+    from posenas.reporting.report import write_report
+    from posenas.reporting.together import write_report_of_runs
+
+    if len(runs) == 1 and output is not None:
+        raise PosenasError("--output is for the page of several runs; one run's is RUN/report/report.html")
+    page = (
+        write_report(runs[0]) if len(runs) == 1 else write_report_of_runs(runs, output or Path("runs.html"))
+    )
     if as_json:
         click.echo(json.dumps({"report": str(page)}))
     else:

@@ -33,11 +33,7 @@ def genotype_table(genotype: Genotype, space: SearchSpace | None) -> Mapping[str
         in_percent |= shares
         named |= shares and isinstance(dimension, Real) and bool(dimension.alternatives)
         row, dot, column = name.rpartition(".")
-        lines = (
-            _number_lines(genotype[name], dimension, shares=shares)
-            if isinstance(dimension, Real)
-            else [value_text(genotype, name)]
-        )
+        lines = value_lines(genotype, name, dimension=dimension, relaxed=relaxed)
         cells.setdefault(row if dot else name, {})[column if dot else "value"] = lines
     columns = list(dict.fromkeys(column for row in cells.values() for column in row))
     return {
@@ -46,6 +42,20 @@ def genotype_table(genotype: Genotype, space: SearchSpace | None) -> Mapping[str
         "in_percent": in_percent,
         "named": named,
     }
+
+
+def value_lines(genotype: Genotype, name: str, *, dimension: object, relaxed: bool) -> Sequence[str]:
+    """Return the lines that show a value of a genotype.
+
+    Args:
+        genotype: has the value.
+        name: of the dimension.
+        dimension: the space's; where it is not known the value is shown as it is.
+        relaxed: whether real numbers of the space are choices, which are shown as shares in percent.
+    """
+    if not isinstance(dimension, Real):
+        return [value_text(genotype, name)]
+    return _number_lines(genotype[name], dimension, shares=relaxed and _is_choice(dimension))
 
 
 def _is_choice(dimension: object) -> bool:

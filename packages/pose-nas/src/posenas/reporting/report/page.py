@@ -13,6 +13,8 @@ from posenas.contract.kinds import COMPONENT_KINDS
 from posenas.contract.sections import Results, Section
 from posenas.learning.inference import EvaluationSettings
 from posenas.reporting.comparison.evidence import Evidence
+from posenas.reporting.explorer.explored import Explored
+from posenas.reporting.explorer.pieces import render_pieces
 from posenas.reporting.report.caveats import caveats
 from posenas.reporting.report.checklist import checklist
 from posenas.reporting.report.genotype_table import genotype_table
@@ -38,6 +40,7 @@ class Contents:
     Attributes:
         installed: the costs that declare what their figures mean.
         space: the run's; None where it cannot be made.
+        explored: the run with what can be explored of it.
         view: how the head sees the data; None where it cannot be asked.
         accepted: changes of data or code that the run went on with.
         remade: weights that stand in the place of lost ones.
@@ -52,6 +55,7 @@ class Contents:
     evidence: Evidence
     installed: InstalledCosts
     space: SearchSpace | None
+    explored: Explored
     view: str | None
     accepted: Sequence[Accepted]
     remade: Sequence[Remade]
@@ -71,9 +75,11 @@ def render_page(contents: Contents) -> str:
     """Return HTML that needs no other file."""
     recipe, results, evidence = contents.recipe, contents.results, contents.evidence
     shown = results.shown
-    template = files("posenas.reporting.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
+    folder = files("posenas.reporting.report")
     return render(
-        template,
+        folder.joinpath("page.html.jinja").read_text(encoding="utf-8"),
+        style=folder.joinpath("page.css").read_text(encoding="utf-8"),
+        explorer=render_pieces([contents.explored], contents.installed),
         results=results,
         recipe=recipe,
         recipe_text=recipe_text(recipe),

@@ -9,17 +9,12 @@ import cv2
 import numpy as np
 
 from posenas.contract.batches import View
-from posenas.contract.errors import PosenasError
 from posenas.contract.samples import UnreadableImageError
-from posenas.contract.scores import GroundTruth
-from posenas.contract.trial import Trial
+from posenas.contract.scores import GroundTruth, Predictions
 from posenas.data.affine import crop_matrix, transform, warp
 from posenas.data.drawing import contact_sheet, draw_pose
 from posenas.data.examples import Example, evenly_ranked, find_examples
 from posenas.data.images.source import read_source
-from posenas.runs.checksums import read_result
-from posenas.runs.predictions_file import predictions_from
-from posenas.runs.run import Run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,29 +30,17 @@ _SEAM = 3
 
 
 def draw_poses(
-    run: Run, shown: Trial | None, truth: GroundTruth | None
+    predictions: Predictions | None, truth: GroundTruth | None
 ) -> tuple[Mapping[str, bytes], Sequence[str]]:
     """Return the picture by its file name, and what it could not show; none where there is nothing to show.
 
     Args:
-        run: has the predictions.
-        shown: the trial that they are of.
-        truth: the people that it was scored on.
+        predictions: of the shown trial.
+        truth: the people that they are of.
     """
-    if shown is None or shown.predictions is None or truth is None:
+    if predictions is None or truth is None:
         return {}, []
-    name = f"predictions/{shown.predictions}"
-    try:
-        content = read_result(run.path, name)
-        predictions = predictions_from(
-            content, run.path / name, keypoints=len(truth.keypoints), samples=truth.samples
-        )
-    except (OSError, PosenasError):  # its words hold the run's path, which the report must not depend on
-        return {}, [f"{name} in the run cannot be read as COCO keypoint results."]
-    try:
-        examples = find_examples(predictions, truth)
-    except PosenasError as error:
-        return {}, [f"The predictions cannot be shown: {error}"]
+    examples = find_examples(predictions, truth)
     readable, problems = [], []
     for example in evenly_ranked(examples, SHOWN_PEOPLE):
         try:

@@ -57,7 +57,13 @@ def _figure(trial: Trial, metric: Metric) -> str:
     return metric.text(trial.metrics[metric.name]) if metric.name in trial.metrics else "not a number"
 
 
-def _cost(name: str, value: float) -> str:
+def cost_text(name: str, value: float) -> str:
+    """Return a cost as it is shown: parameters as a whole number, others with four digits.
+
+    Args:
+        name: of the cost.
+        value: in its unit.
+    """
     return f"{value:,.0f}" if name.startswith("parameters") else f"{value:#.4g}"
 
 
@@ -72,7 +78,7 @@ def cost_rows(trial: Trial, costs: InstalledCosts) -> Sequence[Mapping[str, str]
     return [
         {
             "name": figure.unit,
-            "value": _cost(figure.name, trial.costs[figure.name]),
+            "value": cost_text(figure.name, trial.costs[figure.name]),
             "meaning": figure.meaning,
         }
         for figure in figures
@@ -88,7 +94,7 @@ def part_rows(trial: Trial, costs: InstalledCosts) -> Sequence[Mapping[str, str]
         figure = costs.figure(name) if dot else None
         if figure is not None:
             share = f"{100 * cost / trial.costs[whole]:.1f} %" if trial.costs.get(whole) else ""
-            rows.append({"name": figure.unit, "value": _cost(name, cost), "share": share})
+            rows.append({"name": figure.unit, "value": cost_text(name, cost), "share": share})
     return rows
 
 
@@ -102,9 +108,10 @@ def front_rows(results: Results) -> Sequence[Mapping[str, Any]]:
     return [
         {
             "id": trial.id,
+            "trial": trial,
             "metric": results.objective.text(trial.metrics[results.objective.name]),
-            "gmacs": _cost("gmacs", trial.costs["gmacs"]),
-            "parameters": _cost("parameters", trial.costs["parameters"]),
+            "gmacs": cost_text("gmacs", trial.costs["gmacs"]),
+            "parameters": cost_text("parameters", trial.costs["parameters"]),
             "fronts": [name for name, front in fronts.items() if trial.id in front],
             "winner": results.shown is not None and trial.id == results.shown.id,
         }

@@ -7,24 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from posenas.composing.goals.installed_costs import installed_costs
-from posenas.composing.options import make_component
 from posenas.contract.kinds import COMPONENT_KINDS
-from posenas.learning.inference import EvaluationSettings
 from posenas.reporting.comparison.evidence import read_evidence
-from posenas.reporting.report.caveats import ranking_people, scored_people
-from posenas.reporting.report.components import make_components, read_truth, view_kind
+from posenas.reporting.report.components import view_kind
 from posenas.reporting.report.curves import curve_sections, picture_names
 from posenas.reporting.report.division import PICTURE, division_sections
 from posenas.reporting.report.journaled import read_journaled
 from posenas.reporting.report.page import Contents, render_page
 from posenas.reporting.report.pareto import pareto_picture
 from posenas.reporting.report.poses import draw_poses
+from posenas.reporting.report.reading import read_run
 from posenas.reporting.report.sections import ask_sections
-from posenas.reporting.results import read_results
 from posenas.runs.events import hookimpl
 from posenas.runs.files import write_atomically
-from posenas.runs.recipe import recipe_tables
-from posenas.runs.run import open_run
 
 OWN_PICTURES = ("pareto.png", "poses.png", PICTURE)
 
@@ -47,20 +42,12 @@ def write_report(run: Path) -> Path:
     Raises:
         PosenasError: where there is no run, its evaluator is not installed or its trials cannot be read.
     """
-    opened, recipe = open_run(run)
-    settings = make_component(
-        EvaluationSettings, recipe_tables(recipe)["evaluation"], where="table [evaluation]"
-    )
-    found = read_results(opened, recipe)
-    components, unmade = make_components(recipe)
-    truth, unread = read_truth(components.get("dataset"), found.shown)
-    poses, unseen = draw_poses(opened, found.shown, truth)
+    read = read_run(run)
+    opened, recipe, components = read.run, read.recipe, read.components
+    poses, unseen = draw_poses(read.predictions, read.truth)
     journaled, unjournaled = read_journaled(opened)
     results = replace(
-        found,
-        keypoints=None if truth is None else truth.keypoints,
-        ranked_on=ranking_people(found, settings),
-        scored_on=scored_people(found.shown, truth, settings),
+        read.results,
         courses=journaled.courses,
         series=journaled.series,
         output_change=journaled.output_change,
@@ -79,16 +66,17 @@ def write_report(run: Path) -> Path:
     contents = Contents(
         recipe,
         results,
-        settings=settings,
+        settings=read.settings,
         evidence=read_evidence(opened, results),
         installed=installed_costs(),
         space=components.get("space"),
+        explored=read.explored,
         view=view_kind(components.get("head")),
         accepted=journaled.accepted,
         remade=journaled.remade,
         pictures=pictures,
         sections=sections,
-        problems=[*unmade, *unread, *unseen, *unjournaled, *left_out],
+        problems=[*read.problems, *unseen, *unjournaled, *left_out],
     )
     page = render_page(contents)
     _write_pictures(opened.report, contents.files())
