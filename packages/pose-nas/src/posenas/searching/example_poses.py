@@ -35,7 +35,7 @@ def example_poses(predictions: Predictions, truth: GroundTruth, *, number: int) 
     """
     chosen = chosen_people(truth.samples, number)
     asked = [replace(sample, people=(sample.people[person],)) for sample, person in chosen]
-    poses = []
+    poses: list[Mapping[str, Any]] = []
     for (sample, person), alone in zip(chosen, asked, strict=True):
         here = predictions.chosen(predictions.image_ids == sample.id)
         (example,) = find_examples(here, GroundTruth(truth.keypoints, [alone]))

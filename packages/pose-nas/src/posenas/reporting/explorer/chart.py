@@ -36,7 +36,7 @@ class Axis:
     @property
     def ticks(self) -> Sequence[tuple[float, str]]:
         """The places of round numbers, and their texts."""
-        numbers = _TICKS.tick_values(self.least, self.greatest).tolist()
+        numbers = [float(tick) for tick in _TICKS.tick_values(self.least, self.greatest)]
         return [(self.place(n), f"{n:.6g}") for n in numbers if self.least <= n <= self.greatest]
 
 

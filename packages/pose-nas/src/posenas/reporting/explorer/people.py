@@ -118,6 +118,6 @@ def drawn_pose(
         np.array([person.sample.id]), pose[None], np.ones((1, len(pose))), scores=np.ones(1)
     )
     (example,) = find_examples(predicted, GroundTruth(keypoints, [person.sample]))
-    finite = np.isfinite(pose).all(axis=1)
+    finite = np.asarray(np.isfinite(pose).all(axis=1), np.bool_)
     places = transform(person.matrix, np.where(finite[:, None], pose, 0.0))
     return example.similarity, skeleton(places, finite, keypoints=keypoints)
