@@ -38,8 +38,8 @@ class Trial:
             failed.
         notes: plain JSON data by names of one's own. A strategy notes here what it knows about the trial, and
             reads it back for its section of the report. The core notes `ablations`, where a head tells the
-            steps of its decoding apart, `example_poses`, which a candidate predicted of a few people, and of a
-            network for clips `by_frame`: for the key frame and each frame after it how many `people` are
+            steps of its decoding apart, `example_poses`, which a candidate predicted of a few people, and
+            `by_frame` of a network for clips: for the key frame and each frame after it how many `people` are
             looked at and the first objective's `score` over them, None where there is none. In files each
             note stands beside the fields, so it cannot have the name of one.
     """
