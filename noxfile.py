@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent
 ENVIRONMENT = ROOT / ".venv"
 CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
-TOOLS = ["hypothesis", "mypy", "onnx", "onnxruntime", "pytest", "pytest-xdist", "ruff", "scipy"]
+TOOLS = ["hypothesis", "mypy", "onnx", "onnxruntime", "onnxscript", "pytest", "pytest-xdist", "ruff", "scipy"]
 SITE_TOOLS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=1,<2", "ruff"]
 TEST_TOOLS = ["hypothesis", "pytest", "scipy"]
 BUILD_TOOLS = ["build", "check-wheel-contents", "hatchling", "twine"]

@@ -22,6 +22,7 @@ def project(package: Path) -> dict[str, Any]:
 def test_each_package_is_an_extra_and_all_brings_them_all() -> None:
     extras = project(ROOT / "packages" / "pose-nas")["optional-dependencies"]
     every = Requirement(extras.pop("all")[0])
+    assert {Requirement(text).name for text in extras.pop("export")} == {"onnx", "onnxruntime", "onnxscript"}
     assert [Requirement(text).name for text in extras.pop("ray")] == ["ray"]  # 200 MB, for clusters alone
     for log, needed in {
         "mlflow": {"alembic", "mlflow-skinny", "sqlalchemy"},

@@ -25,6 +25,7 @@ ROOMS = (
     "searching",
     "reporting",
     "prediction",
+    "exporting",
     "kit",
     "standard",
     "cli",

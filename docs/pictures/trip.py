@@ -22,6 +22,7 @@ LANES = (
     PLUGIN,
     "standard",
     "kit",
+    "exporting",
     "prediction",
     "reporting",
     "searching",

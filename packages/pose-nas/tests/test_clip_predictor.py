@@ -24,6 +24,7 @@ from posenas.prediction.predictors import make_predictor
 from posenas.prediction.sources import open_source
 from posenas.prediction.stages import Stages
 from posenas.prediction.trained import TrainedNetwork
+from posenas.runs.recipe import recipe_from_tables
 from torch import Tensor, nn
 
 FRAMES = 3
@@ -91,7 +92,7 @@ class Clips(nn.Module):
 
 def trained(network: Any) -> TrainedNetwork:
     settings = EvaluationSettings(flip_test=False)
-    return TrainedNetwork(network, View("person", 64, 48), COCO_17, settings, CPU)
+    return TrainedNetwork(network, View("person", 64, 48), COCO_17, settings, CPU, recipe_from_tables({}))
 
 
 def predictor_of(network: Any, boxes: Boxes | WholeFrames, told: list[str], **options: Any) -> ClipPredictor:

@@ -39,6 +39,7 @@ from .contract.components import (
     Distillable as Distillable,
     Evaluator as Evaluator,
     Evolvable as Evolvable,
+    Exportable as Exportable,
     FlipTest as FlipTest,
     Foreseeing as Foreseeing,
     FrameByFrame as FrameByFrame,

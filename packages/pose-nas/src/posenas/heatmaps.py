@@ -10,6 +10,7 @@ from posenas.networks.heatmaps.encoding import (
     in_view,
     to_view,
 )
+from posenas.networks.heatmaps.exported import DecodedMaps
 from posenas.networks.heatmaps.losses import (
     counted,
     cross_entropy_to_teacher,
@@ -31,6 +32,7 @@ from posenas.networks.heatmaps.view import (
 __all__ = [
     "QUARTER",
     "CropOption",
+    "DecodedMaps",
     "Encoding",
     "EncodingOption",
     "HeatmapTargets",

@@ -11,6 +11,7 @@ from posenas.cli.check_command import check
 from posenas.cli.comparison_command import compare
 from posenas.cli.data_commands import data
 from posenas.cli.doctor_command import doctor
+from posenas.cli.export_command import export
 from posenas.cli.info_commands import describe, plugins, show, zoo
 from posenas.cli.latency_commands import latency
 from posenas.cli.launching import OTHERS_ENDED, end
@@ -51,6 +52,7 @@ for _command in (
     watch,
     evaluate,
     predict,
+    export,
     compare,
     lock,
     reproduce,

@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from posenas.contract.batches import Batch, Look, Poses, PosesWithout, View
     from posenas.contract.finding import Finding
@@ -396,6 +396,24 @@ class Timed(Protocol):
     @property
     def seconds(self) -> Mapping[str, float]:
         """The seconds spent so far, by the stages' names."""
+        ...
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """A head module that can be written into a file with its decoding, as operators of tensors alone."""
+
+    def exported(self) -> nn.Module:
+        """Return a module from feature maps to poses, which shares this one's weights.
+
+        `posenas export` traces it: `module(features)`, or `module(features, pitch)` for whole images, with
+        `pitch` as in `Batch`. It gives a dict of tensors by the names of the file's outputs:
+
+        - `keypoints` (P, K, 2) pixels of the view and `scores` (P, K), as `decode` gives them;
+        - of whole images also `person_scores` (P,), `boxes` (P, 4) x1, y1, x2, y2 in pixels of the view, and
+          `views` (P,) int64, which view each person is in;
+        - others, such as `maps`: the head's own outputs, by which the file is compared with torch.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ def measure_change(first: nn.Module, second: nn.Module, batches: Iterable[Tensor
     """
     difference = magnitude = largest = 0.0
     for images in batches:
-        for before, after in zip(_tensors(first(images)), _tensors(second(images)), strict=True):
+        for before, after in zip(tensors_in(first(images)), tensors_in(second(images)), strict=True):
             change = (after - before).double()
             difference += float(change.square().sum())
             magnitude += float(before.double().square().sum())
@@ -42,12 +42,14 @@ def measure_change(first: nn.Module, second: nn.Module, batches: Iterable[Tensor
     return OutputChange(relative, largest)
 
 
-def _tensors(outputs: object) -> Iterator[Tensor]:
-    """Yield all tensors of a head's outputs: the tensor, or several in sequences and mappings."""
+def tensors_in(outputs: object) -> Iterator[Tensor]:
+    """Yield all tensors of a head's outputs, in order: also those in sequences, mappings and dataclasses."""
     if isinstance(outputs, Tensor):
         yield outputs
         return
+    if is_dataclass(outputs):
+        outputs = vars(outputs)
     if not isinstance(outputs, Mapping | Sequence):
         raise TypeError(f"outputs of type {type(outputs).__name__} cannot be compared")
     for each in outputs.values() if isinstance(outputs, Mapping) else outputs:
-        yield from _tensors(each)
+        yield from tensors_in(each)

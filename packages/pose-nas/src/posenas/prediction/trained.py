@@ -35,13 +35,14 @@ USED = ("flip_test", "scales", "rectangular", "keypoint_threshold", "oks_nms", "
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network for evaluation, and how it is to be used."""
+    """A network for evaluation, how it is to be used, and the recipe that says so."""
 
     network: PoseNetwork
     view: View
     keypoints: KeypointSet
     settings: EvaluationSettings
     device: torch.device
+    recipe: Recipe
 
 
 def load_trained(path: Path, *, assignments: Iterable[str], flags: Mapping[str, Any]) -> TrainedNetwork:
@@ -67,7 +68,7 @@ def load_trained(path: Path, *, assignments: Iterable[str], flags: Mapping[str, 
     load_best(network, run)
     prepare(place(network, compute.device))
     view = view_of(head, make_normalisation(recipe, head))
-    return TrainedNetwork(network, view, found.keypoints, _evaluation(recipe), compute.device)
+    return TrainedNetwork(network, view, found.keypoints, _evaluation(recipe), compute.device, recipe)
 
 
 def load_filled(
@@ -105,7 +106,8 @@ def load_filled(
     network, told = build_from(weights, made, found.genotype, head=head, keypoints=keypoints, compute=compute)
     prepare(network)
     normalisation = make_normalisation(recipe, head, weights.normalisation)
-    trained = TrainedNetwork(network, view_of(head, normalisation), keypoints, settings, compute.device)
+    view = view_of(head, normalisation)
+    trained = TrainedNetwork(network, view, keypoints, settings, compute.device, recipe)
     note = f"note: {fitting.told}\n" if fitting.told else ""
     return trained, note + told + fed(normalisation)
 

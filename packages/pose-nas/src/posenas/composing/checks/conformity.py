@@ -22,6 +22,7 @@ from posenas.contract.components import (
     Derivable,
     Distillable,
     Evolvable,
+    Exportable,
     FlipTest,
     Foreseeing,
     Guiding,
@@ -69,7 +70,7 @@ _CAPABILITIES: Mapping[str, tuple[type[Any], ...]] = {
     "cost": (Explained,),
 }
 _OF_METERS = (Divisible, Conditioned)
-_OF_HEAD_MODULES = (Distillable, Averaging, FlipTest, Guiding, ScaleTest, Ablatable, Timed)
+_OF_HEAD_MODULES = (Distillable, Averaging, FlipTest, Guiding, ScaleTest, Ablatable, Timed, Exportable)
 _LONGEST = 200
 _DRAWS = 7
 """The genotypes that are drawn from a space, and mutated one after the other."""

@@ -28,7 +28,7 @@ def find_peaks(maps: Tensor) -> Tensor:
     width = maps.shape[3]
     flat = maps.detach().flatten(2)
     # On a CPU, numpy's arg-max takes less than half of the time of torch's.
-    indices = torch.from_numpy(flat.numpy().argmax(2)) if flat.device.type == "cpu" else flat.argmax(2)
+    indices = torch.from_numpy(flat.numpy().argmax(2)) if _numpy_reads(flat) else flat.argmax(2)
     return torch.stack([indices % width, indices.div(width, rounding_mode="floor")], dim=2)
 
 
@@ -176,9 +176,14 @@ def _filter(maps: Tensor, peaks: Tensor, filters: Tensor) -> Tensor:
 
 def _take(values: Tensor, indices: tuple[Tensor, ...]) -> Tensor:
     """Return `values[indices]`; on a CPU, numpy takes half of torch's time for it."""
-    if values.device.type != "cpu":
+    if not _numpy_reads(values):
         return values[indices]
     return torch.from_numpy(values.detach().numpy()[tuple(index.numpy() for index in indices)])
+
+
+def _numpy_reads(values: Tensor) -> bool:
+    """Return whether numpy can read the values: they are on the CPU, and no file is made of the operators."""
+    return values.device.type == "cpu" and not torch.compiler.is_exporting()
 
 
 def _moved(filters: Tensor, by: Tensor, size: int) -> Tensor:

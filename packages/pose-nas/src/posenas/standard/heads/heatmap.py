@@ -25,6 +25,7 @@ from posenas.networks.heatmaps.encoding import (
     in_view,
     to_view,
 )
+from posenas.networks.heatmaps.exported import DecodedMaps
 from posenas.networks.heatmaps.losses import (
     counted,
     cross_entropy_to_teacher,
@@ -149,6 +150,13 @@ class HeatmapModule(nn.Module):
         have the peak's value: near 1 where the network is sure. Nothing is cut, so it may be above 1 or below
         0: cut off, the surest people would all score the same, and their order would be lost.
         """
+        return self._poses(outputs)
+
+    def exported(self) -> DecodedMaps:
+        """Return the module and its decoding as one."""
+        return DecodedMaps(self, self._poses)
+
+    def _poses(self, outputs: Tensor) -> Poses:
         maps = probabilities(outputs) if self.distributions else outputs.float()
         peaks = find_peaks(maps)
         positions = refine(maps, peaks, self.encoding, sigma=self.sigma)

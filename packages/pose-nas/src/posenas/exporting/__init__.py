@@ -1,0 +1,1 @@
+"""Networks as files that run without torch: the file, its manifest, and the proof that both agree."""

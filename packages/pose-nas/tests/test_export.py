@@ -1,0 +1,157 @@
+"""Exported files: they give what torch gives, their manifests fit them, and refusals are one line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from posenas.contract.batches import Batch, View
+from posenas.contract.errors import PosenasError
+from posenas.contract.keypoint_sets import COCO_17
+from posenas.contract.levels import Level
+from posenas.contract.normalisation import Normalisation
+from posenas.exporting.conversion import to_onnx
+from posenas.exporting.manifest import manifest_path, read_manifest, write_manifest
+from posenas.exporting.network import bytes_to_poses
+from posenas.exporting.runtime import ExportedNetwork, fed_by, open_exported, open_model, poses_of
+from posenas.networks.pose_network import PoseNetwork
+from posenas.standard.heads.heatmap import HeatmapHead
+from torch import Tensor, nn
+
+VIEW = View("person", 32, 32)
+
+
+class Backbone(nn.Module):
+    """A backbone of one convolution, at 1/4."""
+
+    levels = (Level("out", stride=4, channels=4),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 7, stride=4, padding=3)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return {"out": self.convolution(images)}
+
+
+def network_of(head: HeatmapHead) -> PoseNetwork:
+    """Return a network whose maps are uneven enough for certain peaks."""
+    torch.manual_seed(0)
+    backbone = Backbone()
+    module = head.build(backbone.levels, COCO_17)
+    nn.init.normal_(module.convolution.weight)
+    return PoseNetwork(backbone, module).eval()
+
+
+def exported(network: PoseNetwork, view: View) -> ExportedNetwork:
+    module = bytes_to_poses(network, view, head="heatmap")
+    examples = (torch.zeros(2, view.height, view.width, 3, dtype=torch.uint8),)
+    return open_model(to_onnx(module, examples, opset=20).SerializeToString(), name="a.onnx")
+
+
+def pixels(people: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(1).integers(0, 256, (people, 32, 32, 3), np.uint8))
+
+
+def batch_of(images: Tensor) -> Batch:
+    """Return a batch that was read without normalisation."""
+    return Batch(images.permute(0, 3, 1, 2) / 255, torch.zeros(0), torch.zeros(0))
+
+
+def check_agreement(head: HeatmapHead) -> None:
+    bgr = Normalisation(order="bgr", scale=1.0, mean=(103.0, 116.0, 123.0), deviation=(57.0, 58.0, 59.0))
+    network, view = network_of(head), replace(VIEW, normalisation=bgr)
+    file = exported(network, view)
+    for people in (1, 3):
+        batch = batch_of(pixels(people))
+        fed = (pixels(people).flip(3).float() - torch.tensor(bgr.mean)) / torch.tensor(bgr.deviation)
+        with torch.no_grad():
+            poses = network.head.decode(network(fed.permute(0, 3, 1, 2)), batch)
+        found = poses_of(file(*fed_by(batch)))
+        assert torch.allclose(found.keypoints, poses.keypoints, atol=1e-3)
+        assert torch.allclose(found.keypoint_scores, poses.keypoint_scores, atol=1e-3)
+
+
+def test_a_file_gives_what_torch_gives_for_any_number_of_people() -> None:
+    check_agreement(HeatmapHead(input_size=(32, 32), encoding="gaussian", loss="mse"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["udp", "dark", "gaussian"])
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+def test_all_encodings_are_exported(encoding: str, loss: str) -> None:
+    check_agreement(HeatmapHead(input_size=(32, 32), encoding=encoding, loss=loss))  # type: ignore[arg-type]
+
+
+class Odd(nn.Module):
+    """A module with an operator that ONNX lacks."""
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return {"maps": torch.linalg.eigvalsh(images[:, :4, :4, 0].float())}
+
+
+@pytest.mark.slow
+def test_an_operator_that_onnx_lacks_is_named_with_its_module() -> None:
+    images = torch.zeros(2, 8, 8, 3, dtype=torch.uint8)
+    with pytest.raises(
+        PosenasError, match=r"operator aten\._linalg_eigh\.default in 1 \(.*Odd\) cannot be"
+    ) as told:
+        to_onnx(nn.Sequential(nn.Identity(), Odd()), (images,), opset=20)
+    assert "\n" not in str(told.value)
+
+
+class Asking(nn.Module):
+    """A module whose operators depend on a value."""
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return {"maps": images + 1 if images.sum() > 3 else images}
+
+
+def test_a_module_that_asks_for_values_is_refused_in_one_line() -> None:
+    images = torch.zeros(2, 8, 8, 3, dtype=torch.uint8)
+    with pytest.raises(PosenasError, match="its operators depend on values") as told:
+        to_onnx(Asking(), (images,), opset=20)
+    assert "\n" not in str(told.value)
+
+
+def test_a_head_that_cannot_be_exported_is_named() -> None:
+    with pytest.raises(PosenasError, match="head mine: it cannot be exported"):
+        bytes_to_poses(PoseNetwork(Backbone(), nn.Identity()), VIEW, head="mine")
+
+
+def test_a_manifest_is_of_one_file_alone(tmp_path: Path) -> None:
+    file = tmp_path / "a.onnx"
+    file.write_bytes(b"a network")
+    write_manifest(file, {"opset": 20})
+    assert read_manifest(file)["opset"] == 20
+    file.write_bytes(b"another one")
+    with pytest.raises(PosenasError, match=r"a\.json: does not fit a\.onnx: .*export again") as told:
+        open_exported(file)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[]", "no manifest of an export"),
+        ("{", "no manifest of an export"),
+        (json.dumps({"file": {}, "schema": 99}), "a manifest of schema 99; this posenas reads 1"),
+    ],
+)
+def test_other_manifests_are_refused(tmp_path: Path, content: str, told: str) -> None:
+    file = tmp_path / "a.onnx"
+    file.write_bytes(b"a network")
+    with pytest.raises(PosenasError, match="no such file"):
+        read_manifest(file)
+    manifest_path(file).write_text(content)
+    with pytest.raises(PosenasError, match=told):
+        read_manifest(file)
+
+
+def test_a_file_that_is_no_network_is_refused() -> None:
+    with pytest.raises(PosenasError, match=r"a\.onnx: onnxruntime .* cannot run it on this CPU"):
+        open_model(b"no network", name="a.onnx")
