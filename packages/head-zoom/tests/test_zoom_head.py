@@ -23,6 +23,7 @@ from posenas import (
     Conditional,
     Distillable,
     Evolvable,
+    Exportable,
     FlipTest,
     Level,
     Person,
@@ -475,3 +476,30 @@ def test_a_teacher_with_a_larger_input_teaches_smaller_maps(loss: str) -> None:
     taught.backward()
     assert module.body.weight.grad is not None
     assert module.body.weight.grad.abs().sum() > 0
+
+
+@LOSSES
+@ENCODINGS
+def test_the_exported_module_gives_the_decoded_poses_and_the_maps(loss: str, encoding: str) -> None:
+    module = make_module(loss=loss, encoding=encoding).eval()
+    assert isinstance(module, Exportable)
+    with torch.no_grad():
+        found = module.exported()(random_features())
+        outputs = module(random_features())
+        poses = module.decode(outputs, person())
+    assert torch.equal(found["keypoints"], poses.keypoints)
+    assert torch.equal(found["scores"], poses.keypoint_scores)
+    assert torch.equal(found["maps_hand"], outputs["hand"].maps)
+    assert torch.equal(found["boxes_hand"], outputs["hand"].boxes)
+
+
+@pytest.mark.parametrize("smaller", [False, True])
+def test_the_exported_module_is_tensor_operators_alone(smaller: bool) -> None:
+    features = dict(smaller_features().own) if smaller else random_features()
+    module = make_module().eval().exported()
+    program = torch.export.export(
+        module, (features,), dynamic_shapes=({name: {0: torch.export.Dim("n")} for name in features},)
+    )
+    with torch.no_grad():
+        traced, found = program.module()(features), module(features)
+    assert torch.allclose(traced["keypoints"], found["keypoints"], atol=1e-3)

@@ -69,10 +69,10 @@ def decode(
     cells = torch.stack([column, row], dim=1)
     return Rows(
         image=image,
-        boxes=_boxes(_sigmoid(outputs[..., channels.box][place]), cells, sizes, stride),
+        boxes=boxes_of(_sigmoid(outputs[..., channels.box][place]), cells, sizes, stride),
         category=category[wanted],
         scores=scores[wanted],
-        keypoints=_keypoints(_sigmoid(outputs[..., channels.offsets][place]), cells, sizes, stride),
+        keypoints=keypoints_of(_sigmoid(outputs[..., channels.offsets][place]), cells, sizes, stride),
         confidences=_sigmoid(outputs[..., channels.confidences][place]) if channels.confidence else None,
     )
 
@@ -90,18 +90,32 @@ def join(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def _boxes(values: Tensor, cells: Tensor, sizes: Tensor, stride: int) -> Tensor:
-    """Return (R, 4) corners in pixels, by equations 4.2, 4.3 and 4.10."""
-    centres = (2 * values[:, :2] - 0.5 + cells) * stride
-    half = (2 * values[:, 2:]).square() * sizes / 2
-    return torch.cat([centres - half, centres + half], dim=1)
+def boxes_of(values: Tensor, cells: Tensor, sizes: Tensor, stride: int | Tensor) -> Tensor:
+    """Return corners in pixels, by equations 4.2, 4.3 and 4.10: (..., R, 4) x1, y1, x2, y2.
+
+    Args:
+        values: (..., R, 4) after the sigmoid.
+        cells: (R, 2) column and row of each.
+        sizes: (R, 2) width and height of its anchor, pixels.
+        stride: of the grid, or (R, 1) of each row's.
+    """
+    centres = (2 * values[..., :2] - 0.5 + cells) * stride
+    half = (2 * values[..., 2:]).square() * sizes / 2
+    return torch.cat([centres - half, centres + half], dim=-1)
 
 
-def _keypoints(values: Tensor, cells: Tensor, sizes: Tensor, stride: int) -> Tensor:
-    """Return (R, K, 2) pixels, by equations 4.4 and 4.10, from values relative to the cell's origin."""
-    points = values.reshape(len(values), values.shape[1] // 2, 2)
-    offsets = (4 * points - 2) * sizes.unsqueeze(1)
-    return offsets + (cells * stride).unsqueeze(1)
+def keypoints_of(values: Tensor, cells: Tensor, sizes: Tensor, stride: int | Tensor) -> Tensor:
+    """Return pixels, by equations 4.4 and 4.10, from values relative to the cell's origin: (..., R, K, 2).
+
+    Args:
+        values: (..., R, 2 K) after the sigmoid.
+        cells: (..., R, 2) column and row of each.
+        sizes: (..., R, 2) width and height of its anchor, pixels.
+        stride: of the grid, or (..., R, 1) of each row's.
+    """
+    points = torch.unflatten(values, -1, (values.shape[-1] // 2, 2))
+    offsets = (4 * points - 2) * sizes.unsqueeze(-2)
+    return offsets + (cells * stride).unsqueeze(-2)
 
 
 def _sigmoid(values: Tensor) -> Tensor:

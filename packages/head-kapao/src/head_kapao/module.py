@@ -22,6 +22,7 @@ from head_kapao.channels import Channels
 from head_kapao.decoding import Rows, decode, join
 from head_kapao.detection import Detection
 from head_kapao.distillation import distillation_loss
+from head_kapao.exported import DecodedObjects, Scheme
 from head_kapao.grids import STRIDES, Grids
 from head_kapao.losses import Gains, LossRules, compute_losses, compute_means, scaled_gains
 from head_kapao.neck import Neck
@@ -179,6 +180,19 @@ class KapaoModule(nn.Module):
         rows = self._timed_rows(outputs)
         poses, unfused = self._detect.compare(rows, pitch=batch.pitch, seconds=self.seconds)
         return poses, {"fusion": unfused} if self._detect.fusion else {}
+
+    def exported(self) -> DecodedObjects:
+        """Return the module and its decoding as one, with suppression and fusion."""
+        settings = self._settings
+        scheme = Scheme(
+            channels=self.channels,
+            strides=self._strides,
+            anchors=self._anchors,
+            pose_threshold=settings.pose_threshold,
+            keypoint_threshold=settings.keypoint_threshold,
+            detection=self._detect,
+        )
+        return DecodedObjects(self, scheme)
 
     def _timed_rows(self, outputs: list[Tensor] | Looks) -> Rows:
         started = time.perf_counter()

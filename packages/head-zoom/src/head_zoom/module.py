@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from head_zoom.boxes import around, enlarge, trained
 from head_zoom.decoding import locate, locate_points
+from head_zoom.exported import DecodedZoom
 from head_zoom.losses import part_loss, teaching_loss
 from head_zoom.maps import MapsInBoxes, ZoomOutputs, to_map, whole_view
 from head_zoom.moving import average_mirrored
@@ -119,7 +120,7 @@ class ZoomModule(nn.Module):
     def _whole_view(self, maps: Tensor, level: Level) -> Tensor:
         """Return the box of a level's (N, C, H, W) maps, (N, 1, 4)."""
         box = whole_view(self.view, maps.shape[2:], stride=level.stride, encoding=self.coding.encoding)
-        return constant(box, maps, dtype=torch.float32).expand(len(maps), 1, 4)
+        return constant(box, maps, dtype=torch.float32).expand(maps.shape[0], 1, 4)
 
     def _found_boxes(self, body: MapsInBoxes) -> Tensor:
         """Return the boxes around the five points that the body's maps show of each region, (N, R, 4)."""
@@ -201,6 +202,13 @@ class ZoomModule(nn.Module):
 
     def decode(self, outputs: ZoomOutputs, batch: Batch) -> Poses:  # noqa: ARG002
         """Decode every keypoint from the maps of its part, through their boxes, and its score."""
+        return self._poses(outputs)
+
+    def exported(self) -> DecodedZoom:
+        """Return the module and its decoding as one."""
+        return DecodedZoom(self, self._poses)
+
+    def _poses(self, outputs: ZoomOutputs) -> Poses:
         places, scores = zip(*(self._keypoints(name, outputs[name]) for name in self.parts), strict=True)
         order = constant(self._order, scores[0], dtype=torch.int64)
         return Poses(torch.cat(places, dim=1)[:, order], torch.cat(scores, dim=1)[:, order])

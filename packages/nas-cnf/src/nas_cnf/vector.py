@@ -18,6 +18,7 @@ from posenas import Batch, KeypointSet, Level, PosenasError, Poses, View, deepes
 from posenas.heatmaps import (
     QUARTER,
     CropOption,
+    DecodedMaps,
     Encoding,
     EncodingOption,
     HeatmapTargets,
@@ -216,6 +217,13 @@ class VectorModule(nn.Module):
 
         The score is above 1 if several parts add up to more.
         """
+        return self._poses(outputs)
+
+    def exported(self) -> DecodedMaps:
+        """Return the module and its decoding as one."""
+        return DecodedMaps(self, self._poses)
+
+    def _poses(self, outputs: Tensor) -> Poses:
         maps = outputs.float()
         peaks = find_peaks(maps)
         positions = refine(maps, peaks, self.encoding, sigma=self.sigma)

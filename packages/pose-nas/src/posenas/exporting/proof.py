@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from posenas.contract.errors import PosenasError
 from posenas.data.normalising import normalisation_of, normalise
 from posenas.data.views import EvaluatedViews
 from posenas.exporting.people import Crowd
-from posenas.exporting.runtime import Arrays, ExportedNetwork, fed_by, poses_of
+from posenas.exporting.runtime import POSES, Arrays, ExportedNetwork, fed_by, poses_of
 from posenas.networks.output_change import tensors_in
 from posenas.prediction.trained import TrainedNetwork
 
@@ -25,8 +25,6 @@ FEW = 0.001
 
 MAPS_TOLERANCE = 1e-3
 """The largest difference of maps that is taken for rounding, as a share of their largest value."""
-
-_POSES = ("keypoints", "scores", "person_scores", "boxes", "views")
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def prove(
         metric=metric,
         torch=crowd.score(evaluator, views.locate(by_torch)),
         onnx=crowd.score(evaluator, views.locate(by_file)),
-        maps_difference=max(look.difference for look in looks) / max(look.magnitude for look in looks),
+        maps_difference=_largest_share(looks),
         largest_drift=float(drifts[found].max(initial=0.0)),
         mean_drift=float(drifts[found].mean()) if found.any() else 0.0,
         moved=int((drifts > tolerance).sum()),
@@ -125,12 +123,18 @@ def prove(
 
 @dataclass(frozen=True)
 class _Look:
-    """One batch by torch and by the file; drifts are pixels, infinite where one of the two finds nobody."""
+    """One batch by torch and by the file.
+
+    Attributes:
+        differences: the largest one of each of the head's outputs.
+        magnitudes: the largest value of each of the head's outputs.
+        drifts: pixels of the view; infinite where one of the two finds nobody.
+    """
 
     torch: Poses
     onnx: Poses
-    difference: float
-    magnitude: float
+    differences: NDArray[np.float64]
+    magnitudes: NDArray[np.float64]
     drifts: NDArray[np.float64]
 
 
@@ -146,12 +150,20 @@ def _looks(trained: TrainedNetwork, exported: ExportedNetwork, views: EvaluatedV
         yield _Look(poses, found, *_differences(outputs, of_file), drifts=_drifts(poses, found, batch))
 
 
-def _differences(outputs: object, of_file: Arrays) -> tuple[float, float]:
-    """Return the largest difference between the head's outputs, and the largest value."""
-    maps = [values for name, values in of_file.items() if name not in _POSES]
+def _differences(outputs: object, of_file: Arrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the largest difference and the largest value of each of the head's outputs."""
+    others = [values for name, values in of_file.items() if name not in POSES]
     own = [each.float().numpy() for each in tensors_in(outputs)]
-    differences = [float(np.abs(mine - other).max()) for mine, other in zip(own, maps, strict=True)]
-    return max(differences), max(float(np.abs(mine).max()) for mine in own)
+    differences = [np.abs(mine - other).max() for mine, other in zip(own, others, strict=True)]
+    return np.array(differences), np.array([np.abs(mine).max() for mine in own])
+
+
+def _largest_share(looks: Sequence[_Look]) -> float:
+    """Return the largest difference of any of the head's outputs, as a share of its largest value."""
+    differences, magnitudes = (
+        np.max([getattr(look, name) for look in looks], axis=0) for name in ("differences", "magnitudes")
+    )
+    return float((differences / np.maximum(magnitudes, np.finfo(np.float32).tiny)).max())
 
 
 def _drifts(poses: Poses, found: Poses, batch: Batch) -> NDArray[np.float64]:

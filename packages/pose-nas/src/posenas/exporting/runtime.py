@@ -18,11 +18,14 @@ from posenas.contract.messages import message
 from posenas.exporting.manifest import read_manifest
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession  # type: ignore[import-untyped]
 
 INSTALL = "pip install 'pose-nas[export]'"
 
 _TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(int64)": "int64"}
+
+POSES = ("keypoints", "scores", "person_scores", "boxes", "views")
+"""The outputs that make up poses; any other one is the head's own."""
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 

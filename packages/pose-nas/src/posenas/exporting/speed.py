@@ -14,7 +14,7 @@ from posenas.contract.batches import Batch
 from posenas.contract.components import HeadModule
 from posenas.data.channels import to_unit
 from posenas.data.normalising import normalisation_of, normalise
-from posenas.exporting.runtime import ExportedNetwork, fed_by
+from posenas.exporting.runtime import POSES, ExportedNetwork, fed_by
 from posenas.networks.latency.measure import device_name, exactly_threads
 from posenas.prediction.trained import TrainedNetwork
 
@@ -41,7 +41,7 @@ def measure_speed(trained: TrainedNetwork, exported: ExportedNetwork, batch: Bat
         return head.decode(trained.network(images), one)
 
     def by_file() -> object:
-        return exported(*fed, only=[name for name in exported.outputs if not name.startswith("maps")])
+        return exported(*fed, only=[name for name in exported.outputs if name in POSES])
 
     with torch.inference_mode(), exactly_threads(1):
         mine, others = _in_turns(by_torch, by_file)
