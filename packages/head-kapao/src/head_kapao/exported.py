@@ -1,10 +1,10 @@
 """The head as one module from feature maps to poses, for files that run without torch.
 
-Rows of all grids lie side by side, so that every view has the same number of them, R. Suppression is ONNX's own
-operator. Its answer becomes a table of scores in which only the rows that stay are above 0. From there on poses
-and objects are tables of M rows, best first, as many as the limit allows. Fusion takes one turn for each rank:
-the best objects of all keypoints and views decide at once, then the second best. Only objects of one keypoint in
-one view depend on each other.
+Rows of all grids lie side by side, so that every view has the same number of them, R. Suppression is an
+operator of ONNX. Its answer becomes a table of scores in which only the rows that stay are above 0. From
+there on poses and objects are tables of M rows, best first, as many as the limit allows. Fusion takes one
+turn for each rank: the best objects of all keypoints and views decide at once, then the second best. Only
+objects of one keypoint in one view depend on each other.
 """
 
 from __future__ import annotations

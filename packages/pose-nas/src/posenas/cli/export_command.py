@@ -46,6 +46,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Pixels of the view that a keypoint of the file may lie from torch's.",
 )
+@click.option("--int8", is_flag=True, help="Also write NAME.int8.onnx, with the backbone in int8.")
+@click.option(
+    "--max-ap-loss",
+    type=click.FloatRange(min=0),
+    default=0.02,
+    show_default=True,
+    help="How much of the AP, or of the evaluator's first metric, the file in int8 may lose.",
+)
 @set_option("Set an option, such as head.pose_threshold=0.1.")
 @json_last_option
 def export(
@@ -56,6 +64,8 @@ def export(
     opset: int,
     people: int,
     tolerance: float,
+    int8: bool,
+    max_ap_loss: float,
     assignments: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -71,7 +81,7 @@ def export(
     from posenas.prediction.trained import load_filled, load_trained
 
     file = output or Path("exports") / f"{Path(network).resolve().stem}.onnx"
-    check_export(file)
+    check_export(file, int8=int8)
     use_threads(0)
     flags = {"device": "cpu", "precision": "32"}
     warn = partial(say, err=True)
@@ -81,29 +91,36 @@ def export(
         trained, told = load_filled(network, init=init, space=space, assignments=assignments, flags=flags)
         warn(told)
     wish = Wish(
-        file, opset=opset, people=people, tolerance=tolerance, warn=lambda text: warn(f"warning: {text}")
+        file,
+        opset=opset,
+        people=people,
+        tolerance=tolerance,
+        most_lost=max_ap_loss if int8 else None,
+        warn=lambda text: warn(f"warning: {text}"),
     )
-    _tell(export_network(trained, find_network(network, space=space), wish), as_json=as_json)
+    files = export_network(trained, find_network(network, space=space), wish)
+    for exported in files:
+        _tell(exported, err=as_json)
+    if as_json:
+        click.echo(json.dumps({"files": [_plain(exported) for exported in files]}))
 
 
-def _tell(exported: Exported, *, as_json: bool) -> None:
+def _tell(exported: Exported, *, err: bool) -> None:
     proof, speed, file = exported.proof, exported.speed, exported.file
-    say(f"people      {proof.views} views of {proof.source}, without the flip test", err=as_json)
+    lines = [f"people      {proof.views} views of {proof.source}, without the flip test"]
     if proof.torch is not None:
-        say(f"{proof.metric:<12}torch {proof.torch:.4f}, ONNX {proof.onnx:.4f}", err=as_json)
-    say(f"maps        differ by {proof.maps_difference:.1e} of their largest value", err=as_json)
-    say(
+        lines.append(f"{proof.metric:<12}torch {proof.torch:.4f}, ONNX {proof.onnx:.4f}")
+    lines += [
+        f"maps        differ by {proof.maps_difference:.1e} of their largest value",
         f"keypoints   drift by {proof.mean_drift:.1e} pixels in the mean, {proof.largest_drift:.1e} at most; "
         f"{proof.moved} of {proof.keypoints} by more than {proof.tolerance:g}",
-        err=as_json,
-    )
-    say(
         f"time        torch {speed['torch_ms']:.1f} ms, ONNX {speed['onnx_ms']:.1f} ms a view, one thread",
-        err=as_json,
-    )
-    say(
-        f"{file}: {file.stat().st_size / 1e6:.1f} MB; beside it {file.with_suffix('.json').name}", err=as_json
-    )
-    if as_json:
-        plain: dict[str, Any] = {"file": str(file), "bytes": file.stat().st_size}
-        click.echo(json.dumps({**plain, "proof": {**proof.as_dict(), **speed}}))
+        f"{file}: {file.stat().st_size / 1e6:.1f} MB; beside it {file.with_suffix('.json').name}",
+    ]
+    for line in lines:
+        say(line, err=err)
+
+
+def _plain(exported: Exported) -> dict[str, Any]:
+    proof = {**exported.proof.as_dict(), **exported.speed}
+    return {"file": str(exported.file), "bytes": exported.file.stat().st_size, "proof": proof}

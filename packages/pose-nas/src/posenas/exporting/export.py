@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
-from posenas.composing.building import make, make_pair, outline_network, qualified
+from posenas.composing.building import make_pair, outline_network
 from posenas.composing.named_networks import NamedNetwork
 from posenas.composing.options import option_values
 from posenas.contract.batches import View
 from posenas.contract.errors import PosenasError
 from posenas.exporting.conversion import to_onnx
+from posenas.exporting.judge import Judge
 from posenas.exporting.manifest import (
     keypoints_table,
     manifest_path,
@@ -25,13 +27,16 @@ from posenas.exporting.manifest import (
 )
 from posenas.exporting.network import bytes_to_poses
 from posenas.exporting.people import crowd_of
-from posenas.exporting.proof import Proof, prove
-from posenas.exporting.runtime import INSTALL, open_model, runtime
-from posenas.exporting.speed import measure_speed
+from posenas.exporting.proof import Proof
+from posenas.exporting.quantisation import multiplies_bytes, quantised
+from posenas.exporting.runtime import INSTALL, fed_by, open_model, runtime
 from posenas.networks.counting import measure
 from posenas.prediction.trained import TrainedNetwork
 from posenas.runs.files import write_atomically
 
+_CALIBRATION = 128
+"""The training people that the ranges of values in int8 are taken from, at least."""
+_CALIBRATION_BATCH = 16
 _DETECTION_RULES = ("box_threshold", "keypoint_threshold", "oks_nms")
 
 
@@ -44,6 +49,7 @@ class Wish:
         opset: version of ONNX's operators.
         people: how many the file is compared with torch on, at least.
         tolerance: pixels of the view that a keypoint may lie elsewhere.
+        most_lost: how much of the metric a file in int8 may lose; None for no such file.
         warn: told what the user should know, a line each.
     """
 
@@ -51,6 +57,7 @@ class Wish:
     opset: int
     people: int
     tolerance: float
+    most_lost: float | None
     warn: Callable[[str], None]
 
 
@@ -69,13 +76,18 @@ class Exported:
     speed: dict[str, Any]
 
 
-def check_export(file: Path) -> None:
-    """Check that a file can be exported, before anything is loaded.
+def check_export(file: Path, *, int8: bool) -> None:
+    """Check that files can be exported, before anything is loaded.
+
+    Args:
+        file: the ONNX file to write.
+        int8: whether there is to be one in int8 too.
 
     Raises:
         PosenasError: if something is already in its place, or a package is not installed.
     """
-    for path in (file, manifest_path(file)):
+    files = (file, int8_path(file)) if int8 else (file,)
+    for path in (*files, *map(manifest_path, files)):
         if path.exists():
             raise PosenasError(f"{path}: exists already; choose another --output, or delete it")
     if file.suffix != ".onnx":
@@ -89,41 +101,77 @@ def check_export(file: Path) -> None:
         raise PosenasError(f"files are written by onnxscript, which is not installed: {INSTALL}") from error
 
 
-def export_network(trained: TrainedNetwork, found: NamedNetwork, wish: Wish) -> Exported:
-    """Write a network's file and manifest once the file was proven to give what torch gives.
+def export_network(trained: TrainedNetwork, found: NamedNetwork, wish: Wish) -> list[Exported]:
+    """Write a network's files and manifests once each file was proven to find what torch finds.
 
     Args:
         trained: the network, on the CPU and in float32.
         found: its name, space and genotype.
         wish: what is asked.
 
+    Returns:
+        The file in float32, and after it the one in int8 if it is wished for.
+
     Raises:
-        PosenasError: if the network cannot be exported, or the file gives other poses; nothing is left then.
+        PosenasError: if the network cannot be exported, or a file gives other poses; that file is not left
+            then.
     """
-    recipe = trained.recipe
-    module = bytes_to_poses(trained.network, trained.view, head=recipe.head.name)
+    module = bytes_to_poses(trained.network, trained.view, head=trained.recipe.head.name)
     model = to_onnx(module, examples_for(trained.view), opset=wish.opset)
-    content = model.SerializeToString()
-    exported = open_model(content, name=wish.file.name)
     crowd = crowd_of(trained, "val", people=wish.people, warn=wish.warn)
+    judge = Judge(trained, crowd, crowd.views(trained.view, warn=wish.warn), wish.tolerance)
+    tables = {**_versions(wish.opset), **_about(trained, found)}
+
+    def written(file: Path, content: bytes, check: Callable[[Proof], None], precision: str) -> Exported:
+        exported = open_model(content, name=file.name)
+        proof = judge.proof(exported)
+        check(proof)
+        speed = judge.speed(exported)
+        write_atomically(file, content)
+        told = {**tables, **exported.signature(), "proof": {**proof.as_dict(), **speed}}
+        write_manifest(file, {"precision": precision, **told})
+        return Exported(file, proof, speed)
+
+    files = [written(wish.file, model.SerializeToString(), Proof.check, "float32")]
+    if wish.most_lost is not None:
+        if not multiplies_bytes():
+            wish.warn("this CPU has no instructions that multiply bytes; in int8 it may be slower")
+        content = quantised(model, _calibration(trained, wish))
+        most = wish.most_lost
+        files.append(written(int8_path(wish.file), content, lambda proof: check_loss(proof, most), "int8"))
+    return files
+
+
+def int8_path(file: Path) -> Path:
+    """Return the path of the file in int8: `NAME.int8.onnx` beside `NAME.onnx`."""
+    return file.with_suffix(".int8.onnx")
+
+
+def check_loss(proof: Proof, most: float) -> None:
+    """Raise PosenasError if a file in int8 loses too much, or nobody can tell how much it loses.
+
+    Args:
+        proof: of the file.
+        most: how much of the metric may be lost.
+    """
+    if proof.lost is None:
+        raise PosenasError(
+            f"--int8: what it loses cannot be told, since the people are {proof.source} and have other "
+            "keypoints than the network; leave it out"
+        )
+    if proof.lost > most:
+        raise PosenasError(
+            f"--int8: {proof.metric} goes from {proof.torch:.4f} to {proof.onnx:.4f}, which is worse by more "
+            f"than {most:g}; the file in int8 is not kept, the one in float32 is; leave --int8 out, or allow "
+            "more by --max-ap-loss"
+        )
+
+
+def _calibration(trained: TrainedNetwork, wish: Wish) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Yield the inputs of training people."""
+    crowd = crowd_of(trained, "train", people=_CALIBRATION, warn=wish.warn)
     views = crowd.views(trained.view, warn=wish.warn)
-    evaluator = make("evaluator", recipe.evaluator)
-    metric = qualified(recipe, evaluator.metrics()[0].name)
-    proof = prove(
-        trained, exported, crowd, views=views, evaluator=evaluator, metric=metric, tolerance=wish.tolerance
-    )
-    proof.check()
-    speed = measure_speed(trained, exported, next(iter(views.batches(1, device=torch.device("cpu")))))
-    write_atomically(wish.file, content)
-    tables = {
-        "precision": "float32",
-        **_versions(wish.opset),
-        **_about(trained, found),
-        **exported.signature(),
-        "proof": {**proof.as_dict(), **speed},
-    }
-    write_manifest(wish.file, tables)
-    return Exported(wish.file, proof, speed)
+    return map(fed_by, views.batches(_CALIBRATION_BATCH, device=torch.device("cpu")))
 
 
 def examples_for(view: View) -> tuple[torch.Tensor, ...]:

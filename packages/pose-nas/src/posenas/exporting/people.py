@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -55,11 +56,13 @@ class Crowd:
         return load_crops(crops, self.samples, plain, keypoints=self.keypoints, workers=0, on_unreadable=warn)
 
     def score(self, evaluator: Evaluator, predictions: Predictions) -> float | None:
-        """Return the evaluator's first metric, or None if the people have other labels."""
+        """Return the evaluator's first metric; None if the people have other labels, or nobody counts."""
         if not self.labelled:
             return None
         name = evaluator.metrics()[0].name
-        return evaluator.evaluate(predictions, GroundTruth(self.keypoints, self.samples)).metrics[name]
+        truth = GroundTruth(self.keypoints, self.samples)
+        figure = evaluator.evaluate(predictions, truth).metrics[name]
+        return figure if math.isfinite(figure) else None
 
 
 def crowd_of(trained: TrainedNetwork, split: str, *, people: int, warn: Callable[[str], None]) -> Crowd:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from posenas.contract.batches import Batch, Poses
 from posenas.contract.components import Evaluator, HeadModule
 from posenas.contract.errors import PosenasError
+from posenas.contract.scores import Metric
 from posenas.data.normalising import normalisation_of, normalise
 from posenas.data.views import EvaluatedViews
 from posenas.exporting.people import Crowd
@@ -37,6 +38,7 @@ class Proof:
         metric: name of the metric.
         torch: its value by torch; None where the people have other labels than the network.
         onnx: its value by the file.
+        lost: how much worse the file is by the metric; None where nothing could be scored.
         maps_difference: the largest difference of the head's outputs, as a share of the largest value.
         largest_drift: pixels of the view between a keypoint by torch and by the file.
         mean_drift: the mean over all keypoints.
@@ -50,6 +52,7 @@ class Proof:
     metric: str
     torch: float | None
     onnx: float | None
+    lost: float | None
     maps_difference: float
     largest_drift: float
     mean_drift: float
@@ -60,11 +63,6 @@ class Proof:
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as plain data."""
         return asdict(self)
-
-    @property
-    def lost(self) -> float:
-        """What the file loses of the metric; 0 where nothing could be scored."""
-        return 0.0 if self.torch is None or self.onnx is None else self.torch - self.onnx
 
     def check(self) -> None:
         """Raise PosenasError if the file gives other maps or poses than torch."""
@@ -106,12 +104,14 @@ def prove(
     drifts = np.concatenate([look.drifts for look in looks] or [np.empty(0)])
     found = np.isfinite(drifts)
     by_torch, by_file = ([getattr(look, side) for look in looks] for side in ("torch", "onnx"))
+    scores = [crowd.score(evaluator, views.locate(poses)) for poses in (by_torch, by_file)]
     return Proof(
         source=crowd.source,
         views=len(views),
         metric=metric,
-        torch=crowd.score(evaluator, views.locate(by_torch)),
-        onnx=crowd.score(evaluator, views.locate(by_file)),
+        torch=scores[0],
+        onnx=scores[1],
+        lost=_lost(*scores, evaluator.metrics()[0]),
         maps_difference=_largest_share(looks),
         largest_drift=float(drifts[found].max(initial=0.0)),
         mean_drift=float(drifts[found].mean()) if found.any() else 0.0,
@@ -164,6 +164,12 @@ def _largest_share(looks: Sequence[_Look]) -> float:
         np.max([getattr(look, name) for look in looks], axis=0) for name in ("differences", "magnitudes")
     )
     return float((differences / np.maximum(magnitudes, np.finfo(np.float32).tiny)).max())
+
+
+def _lost(by_torch: float | None, by_file: float | None, metric: Metric) -> float | None:
+    if by_torch is None or by_file is None:
+        return None
+    return by_torch - by_file if metric.higher_is_better else by_file - by_torch
 
 
 def _drifts(poses: Poses, found: Poses, batch: Batch) -> NDArray[np.float64]:

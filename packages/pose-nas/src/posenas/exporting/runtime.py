@@ -59,9 +59,8 @@ class ExportedNetwork:
             pitch: of whole images, (N,): pixels of the image for one pixel of the view.
             only: names of the wanted outputs; all of them where empty.
         """
-        fed = dict(zip(("images", "pitch"), (images, *pitch), strict=False))
         names = list(only) or self.outputs
-        return dict(zip(names, self.session.run(names, fed), strict=True))
+        return dict(zip(names, self.session.run(names, feeds((images, *pitch))), strict=True))
 
 
 def runtime() -> ModuleType:
@@ -126,6 +125,11 @@ def poses_of(outputs: Arrays) -> Poses:
         return Poses(keypoints, scores)
     views, whole = (torch.from_numpy(outputs[name]) for name in ("views", "person_scores"))
     return Poses(keypoints, scores, views, whole)
+
+
+def feeds(inputs: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return a file's inputs by their names: `images`, and of whole images `pitch`."""
+    return dict(zip(("images", "pitch"), inputs, strict=False))
 
 
 def fed_by(batch: Batch) -> tuple[NDArray[Any], ...]:
