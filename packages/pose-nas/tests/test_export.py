@@ -15,12 +15,19 @@ from posenas.contract.keypoint_sets import COCO_17
 from posenas.contract.levels import Level
 from posenas.contract.normalisation import Normalisation
 from posenas.exporting.conversion import to_onnx
+from posenas.exporting.export import check_export, check_loss
 from posenas.exporting.manifest import manifest_path, read_manifest, write_manifest
 from posenas.exporting.network import bytes_to_poses
+from posenas.exporting.proof import Proof
+from posenas.exporting.quantisation import multiplies_bytes, quantised
 from posenas.exporting.runtime import ExportedNetwork, fed_by, open_exported, open_model, poses_of
 from posenas.networks.pose_network import PoseNetwork
 from posenas.standard.heads.heatmap import HeatmapHead
 from torch import Tensor, nn
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
 
 VIEW = View("person", 32, 32)
 
@@ -155,3 +162,61 @@ def test_other_manifests_are_refused(tmp_path: Path, content: str, told: str) ->
 def test_a_file_that_is_no_network_is_refused() -> None:
     with pytest.raises(PosenasError, match=r"a\.onnx: onnxruntime .* cannot run it on this CPU"):
         open_model(b"no network", name="a.onnx")
+
+
+@pytest.mark.slow
+def test_only_the_backbone_is_quantised() -> None:
+    network = network_of(HeatmapHead(input_size=(32, 32)))
+    module = bytes_to_poses(network, VIEW, head="heatmap")
+    model = to_onnx(module, (torch.zeros(2, 32, 32, 3, dtype=torch.uint8),), opset=20)
+    content = quantised(model, [(pixels(8).numpy(),)])
+    layers = [node for node in onnx.load_from_string(content).graph.node if node.op_type == "Conv"]
+    inputs = [layer.input[0].endswith("DequantizeLinear_Output") for layer in layers]
+    assert inputs == [True, False]
+    batch = batch_of(pixels(3))
+    maps, in_float = (
+        open_model(each, name="a")(*fed_by(batch))["maps"] for each in (content, model.SerializeToString())
+    )
+    assert 0 < np.abs(maps - in_float).max() < 0.1 * np.abs(in_float).max()
+
+
+def test_too_much_lost_in_int8_is_refused_in_one_line() -> None:
+    proof = Proof("val of synthetic", 9, "oks.AP", 0.5, 0.4, 0.1, 0.0, 0.0, 0.0, 0, 153, 0.1)
+    check_loss(proof, 0.11)
+    with pytest.raises(
+        PosenasError, match=r"oks\.AP goes from 0\.5000 to 0\.4000, .*more than 0\.05"
+    ) as told:
+        check_loss(proof, 0.05)
+    assert "\n" not in str(told.value)
+    with pytest.raises(PosenasError, match="cannot be told"):
+        check_loss(replace(proof, torch=None, onnx=None, lost=None), 0.05)
+
+
+def test_a_file_with_other_poses_is_refused_with_figures() -> None:
+    proof = Proof("val of synthetic", 9, "oks.AP", 0.5, 0.5, 0.0, 1e-7, 0.3, 0.01, 0, 1530, 0.1)
+    replace(proof, moved=1).check()
+    with pytest.raises(PosenasError, match=r"2 of 1530 keypoints .* more than 0\.1 pixels .* by 0\.3"):
+        replace(proof, moved=2).check()
+    with pytest.raises(PosenasError, match=r"maps differ from torch's by 0\.01"):
+        replace(proof, maps_difference=0.01).check()
+
+
+@pytest.mark.parametrize(
+    ("flags", "can"), [("sse avx2", False), ("avx512_vnni avx2", True), ("asimddp", True)]
+)
+def test_cpus_that_multiply_bytes_are_known(tmp_path: Path, flags: str, can: bool) -> None:
+    file = tmp_path / "cpuinfo"
+    assert multiplies_bytes(file)  # no such file: nobody tells
+    file.write_text(f"flags : {flags}\n")
+    assert multiplies_bytes(file) is can
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "a.onnx"
+    check_export(file, int8=True)
+    (tmp_path / "a.int8.json").touch()
+    check_export(file, int8=False)
+    with pytest.raises(PosenasError, match=r"a\.int8\.json: exists already"):
+        check_export(file, int8=True)
+    with pytest.raises(PosenasError, match=r"must end in \.onnx"):
+        check_export(tmp_path / "a.pt", int8=False)

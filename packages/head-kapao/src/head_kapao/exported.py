@@ -178,7 +178,7 @@ def fused(
         return turn + 1, moved, torch.where(changed, score.unsqueeze(1), put_in)
 
     start = torch.zeros((), dtype=torch.int64), keypoints, torch.zeros_like(keypoints[..., 0])
-    _, points, put_in = while_loop(goes_on, next_turn, start)
+    _, points, put_in = while_loop(goes_on, next_turn, start)  # type: ignore[no-untyped-call]
     return points, put_in
 
 

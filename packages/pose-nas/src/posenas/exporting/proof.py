@@ -104,14 +104,14 @@ def prove(
     drifts = np.concatenate([look.drifts for look in looks] or [np.empty(0)])
     found = np.isfinite(drifts)
     by_torch, by_file = ([getattr(look, side) for look in looks] for side in ("torch", "onnx"))
-    scores = [crowd.score(evaluator, views.locate(poses)) for poses in (by_torch, by_file)]
+    own, other = (crowd.score(evaluator, views.locate(poses)) for poses in (by_torch, by_file))
     return Proof(
         source=crowd.source,
         views=len(views),
         metric=metric,
-        torch=scores[0],
-        onnx=scores[1],
-        lost=_lost(*scores, evaluator.metrics()[0]),
+        torch=own,
+        onnx=other,
+        lost=_lost(own, other, evaluator.metrics()[0]),
         maps_difference=_largest_share(looks),
         largest_drift=float(drifts[found].max(initial=0.0)),
         mean_drift=float(drifts[found].mean()) if found.any() else 0.0,

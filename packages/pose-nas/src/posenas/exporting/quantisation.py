@@ -48,7 +48,11 @@ def quantised(model: onnx.ModelProto, batches: Iterable[tuple[NDArray[Any], ...]
     Raises:
         PosenasError: if there is nothing to quantise, or onnxruntime cannot do it.
     """
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (  # type: ignore[import-untyped]
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
 
     nodes = [node.name for node in model.graph.node if node.op_type in _OPERATORS and _is_of_backbone(node)]
     if not nodes:
