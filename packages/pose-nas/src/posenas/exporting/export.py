@@ -15,6 +15,7 @@ from posenas.composing.named_networks import NamedNetwork
 from posenas.composing.options import option_values
 from posenas.contract.batches import View
 from posenas.contract.errors import PosenasError
+from posenas.data.kinds_of_view import views_of
 from posenas.exporting.conversion import to_onnx
 from posenas.exporting.judge import Judge
 from posenas.exporting.manifest import (
@@ -29,7 +30,7 @@ from posenas.exporting.network import bytes_to_poses
 from posenas.exporting.people import crowd_of
 from posenas.exporting.proof import Proof
 from posenas.exporting.quantisation import multiplies_bytes, quantised
-from posenas.exporting.runtime import INSTALL, fed_by, open_model, runtime
+from posenas.exporting.runtime import INSTALL, fed_by, open_exported, open_model, runtime
 from posenas.networks.counting import measure
 from posenas.prediction.trained import TrainedNetwork
 from posenas.runs.files import write_atomically
@@ -130,6 +131,7 @@ def export_network(trained: TrainedNetwork, found: NamedNetwork, wish: Wish) -> 
         write_atomically(file, content)
         told = {**tables, **exported.signature(), "proof": {**proof.as_dict(), **speed}}
         write_manifest(file, {"precision": precision, **told})
+        open_exported(file)  # what lies on the disk is what was proven
         return Exported(file, proof, speed)
 
     files = [written(wish.file, model.SerializeToString(), Proof.check, "float32")]
@@ -177,7 +179,7 @@ def _calibration(trained: TrainedNetwork, wish: Wish) -> Iterator[tuple[NDArray[
 def examples_for(view: View) -> tuple[torch.Tensor, ...]:
     """Return inputs of two views, for tracing."""
     images = torch.zeros(2, view.height, view.width, 3, dtype=torch.uint8)
-    return (images,) if view.kind == "person" else (images, torch.ones(2))
+    return (images, torch.ones(2)) if views_of(view).finds_people else (images,)
 
 
 def _versions(opset: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.genotype import genotype_id
 from posenas.contract.keypoints import KeypointSet
 from posenas.data.affine import PADDING
+from posenas.data.kinds_of_view import views_of
 from posenas.data.letterbox import GREY
 from posenas.data.normalising import normalisation_of
 from posenas.runs.files import write_atomically
@@ -31,7 +32,7 @@ def manifest_path(file: Path) -> Path:
 def view_table(view: View) -> dict[str, Any]:
     """Return how an image becomes the view, as `docs/export.md` explains it."""
     table: dict[str, Any] = {"kind": view.kind, "height": view.height, "width": view.width}
-    if view.kind == "person":
+    if not views_of(view).finds_people:
         return {**table, "crop": view.crop, "padding": PADDING, "border": 0}
     return {**table, "stride": view.stride, "border": GREY}
 

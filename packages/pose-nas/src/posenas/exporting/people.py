@@ -18,10 +18,9 @@ from posenas.contract.keypoints import KeypointSet
 from posenas.contract.normalisation import UNIT
 from posenas.contract.samples import Person, Sample
 from posenas.contract.scores import GroundTruth, Predictions
-from posenas.data.crops import load_crops
+from posenas.data.kinds_of_view import views_of
 from posenas.data.person_crop import person_crops
-from posenas.data.views import EvaluatedViews
-from posenas.data.whole_images import EvaluatedImages
+from posenas.data.views import EvaluatedViews, Reading
 from posenas.prediction.trained import TrainedNetwork
 from posenas.runs.recipe import ComponentChoice
 
@@ -47,13 +46,8 @@ class Crowd:
             view: what the network looks at.
             warn: told of images that cannot be read.
         """
-        plain = replace(view, normalisation=UNIT)
-        if view.kind == "image":
-            return EvaluatedImages(
-                self.samples, plain, self.keypoints, rectangular=False, workers=0, on_unreadable=warn
-            )
-        crops = person_crops(self.samples, require_keypoints=self.labelled)
-        return load_crops(crops, self.samples, plain, keypoints=self.keypoints, workers=0, on_unreadable=warn)
+        reading = Reading(self.keypoints, workers=0, warn=warn)
+        return views_of(replace(view, normalisation=UNIT)).evaluated(self.samples, reading)
 
     def score(self, evaluator: Evaluator, predictions: Predictions) -> float | None:
         """Return the evaluator's first metric; None if the people have other labels, or nobody counts."""
@@ -99,7 +93,7 @@ def built_in(keypoints: KeypointSet, split: str, *, people: int) -> Crowd:
     dataset: Dataset = make("dataset", ComponentChoice("synthetic", options))
     labelled = dataset.keypoints().names == keypoints.names
     samples = _some(dataset.split(split), people)
-    shown = samples if labelled else [_unlabelled(sample, len(keypoints)) for sample in samples]
+    shown = samples if labelled else [_relabelled(sample, len(keypoints)) for sample in samples]
     return Crowd(f"{split} of synthetic", shown, keypoints, labelled)
 
 
@@ -111,8 +105,12 @@ def _some(samples: Sequence[Sample], people: int) -> list[Sample]:
     return shown[:: max(1, len(person_crops(shown)) // people)]
 
 
-def _unlabelled(sample: Sample, keypoints: int) -> Sample:
-    def without(person: Person) -> Person:
-        return replace(person, keypoints=np.zeros((keypoints, 3)), regions={})
+def _relabelled(sample: Sample, keypoints: int) -> Sample:
+    """Return a sample whose people have this many keypoints: views are of people with labels."""
 
-    return replace(sample, people=tuple(without(person) for person in sample.people))
+    def centred(person: Person) -> Person:
+        x, y, width, height = person.box
+        centre = np.array([x + width / 2, y + height / 2, 2.0])
+        return replace(person, keypoints=np.tile(centre, (keypoints, 1)), regions={})
+
+    return replace(sample, people=tuple(centred(person) for person in sample.people))

@@ -182,8 +182,8 @@ def _take(values: Tensor, indices: tuple[Tensor, ...]) -> Tensor:
 
 
 def _numpy_reads(values: Tensor) -> bool:
-    """Return whether numpy can read the values: they are on the CPU, and no file is made of the operators."""
-    return values.device.type == "cpu" and not torch.compiler.is_exporting()
+    """Return whether numpy can read the values: they are on the CPU, and torch traces nothing."""
+    return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def _moved(filters: Tensor, by: Tensor, size: int) -> Tensor:
