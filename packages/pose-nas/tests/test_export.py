@@ -171,8 +171,8 @@ def test_only_the_backbone_is_quantised() -> None:
     model = to_onnx(module, (torch.zeros(2, 32, 32, 3, dtype=torch.uint8),), opset=20)
     content = quantised(model, [(pixels(8).numpy(),)])
     layers = [node for node in onnx.load_from_string(content).graph.node if node.op_type == "Conv"]
-    inputs = [layer.input[0].endswith("DequantizeLinear_Output") for layer in layers]
-    assert inputs == [True, False]
+    weights = [layer.input[1].endswith("DequantizeLinear_Output") for layer in layers]
+    assert weights == [True, False]
     batch = batch_of(pixels(3))
     maps, in_float = (
         open_model(each, name="a")(*fed_by(batch))["maps"] for each in (content, model.SerializeToString())
