@@ -23,7 +23,8 @@ OPERATIONS = ("add", "multiply", "concatenate")
 class Fusion(nn.Module):
     """Features (N, C, H, W) and a guide (N, K, h, w) to features of the same shape.
 
-    With fresh weights it changes nothing: what follows it was trained without a guide. A convolution over
+    With fresh weights it changes nothing: what follows it was trained without a guide. The guide is resized
+    before its convolution, which gives the same as afterwards and costs less on smaller maps. A convolution over
     features and guide side by side is one over each, added up, so that each can be cut to fewer channels.
 
     Args:
@@ -47,7 +48,7 @@ class Fusion(nn.Module):
             nn.init.constant_(self._bias(self.adapt), 1.0 if operation == "multiply" else 0.0)
 
     def forward(self, features: Tensor, guide: Tensor) -> Tensor:
-        adapted = interpolate(self.adapt(guide), features.shape[2:], mode="bilinear", align_corners=False)
+        adapted = self.adapt(resized(guide, features.shape[2:]).to(features.dtype))
         if self.operation == "concatenate":
             both: Tensor = self.mix(features) + self.mix_guide(adapted)
             return both
@@ -58,6 +59,17 @@ class Fusion(nn.Module):
     def _bias(convolution: nn.Conv2d) -> Tensor:
         assert convolution.bias is not None
         return convolution.bias
+
+
+def resized(guide: Tensor, size: Sequence[int]) -> Tensor:
+    """Return maps (N, K, h, w) at another size (N, K, H, W), with each peak at its place in the image.
+
+    It is bilinear interpolation, but where maps get smaller, each value is shared among the pixels around its
+    place. Otherwise three values in four would not count at a quarter of the size, and a peak there would be lost.
+    """
+    if guide.shape[2:] == tuple(size):
+        return guide
+    return interpolate(guide.float(), tuple(size), mode="bilinear", align_corners=False, antialias=True)
 
 
 class GuidedFrame(nn.Module):
@@ -107,7 +119,7 @@ class GuidedFrame(nn.Module):
             if stage not in self.fusions:
                 return features
             (fusion,) = cast(nn.ModuleDict, self.fusions[stage]).values()
-            return cast(Tensor, fusion(features, known.to(features.dtype)))
+            return cast(Tensor, fusion(features, known))
 
         return cast(dict[str, Tensor], self.backbone(images, change))
 
