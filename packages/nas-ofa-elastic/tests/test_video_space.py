@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import torch
 from nas_ofa_elastic import guidance
-from nas_ofa_elastic.guidance import OPERATIONS, Fusion
+from nas_ofa_elastic.guidance import OPERATIONS, Fusion, resized
 from nas_ofa_elastic.sandwich import Sandwich
 from nas_ofa_elastic.space import ElasticSpace
 from nas_ofa_elastic.video import ElasticVideoSpace
@@ -70,9 +70,8 @@ def test_mean_macs_are_those_of_single_networks_and_of_convolutions_counted_by_h
             levels = ElasticSpace(backbone=cast(Any, backbone)).build(own).levels
         level = next(each for each in levels if each.name == stage)
         pixels = SIZE[0] * SIZE[1]
-        total += 17 * level.channels * pixels // 16
         convolutions = 2 if kind == "concatenate" else 1
-        total += convolutions * level.channels**2 * pixels // level.stride**2
+        total += (17 + convolutions * level.channels) * level.channels * pixels // level.stride**2
     with torch.device("meta"):
         assert measure(network_of(space, genotype), SIZE).macs == round(total / 3)
 
@@ -182,6 +181,7 @@ def test_a_fusion_is_what_the_paper_writes_and_begins_without_effect(operation: 
         scale_factor=0.5,
         mode="bilinear",
         align_corners=False,
+        antialias=True,
     )
     fused: Tensor
     if operation == "concatenate":
@@ -191,6 +191,45 @@ def test_a_fusion_is_what_the_paper_writes_and_begins_without_effect(operation: 
         both = features + adapted if operation == "add" else features * adapted
         fused = nn.functional.conv2d(both, fusion.mix.weight, fusion.mix.bias)
     torch.testing.assert_close(fusion(features, guide), fused, rtol=1e-5, atol=1e-5)
+
+
+def peaks(maps: Tensor, stride: float) -> Tensor:
+    """Return where the mean of each map lies in the image, x and y: pixel i covers stride x (i to i + 1)."""
+    shares = maps / maps.sum((2, 3), keepdim=True)
+    places = [(torch.arange(size) + 0.5) * stride for size in maps.shape[2:]]
+    return torch.stack([(shares.sum(2) * places[1]).sum(2), (shares.sum(3) * places[0]).sum(2)], dim=2)
+
+
+def gaussians(height: int, width: int) -> Tensor:
+    """Return (1, 25, height, width) maps, each with a peak at another place between pixels."""
+    shares = torch.tensor([0.42, 0.47, 0.5, 0.53, 0.58])
+    factors = [(-((torch.arange(size) - shares[:, None] * size) ** 2) / 2).exp() for size in (height, width)]
+    return (factors[0][:, None, :, None] * factors[1][None, :, None, :]).reshape(1, 25, height, width)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("view", [(256, 192), (160, 224), (288, 352)])
+def test_a_guides_peak_stays_at_its_place_at_each_site(backbone: str, view: tuple[int, int]) -> None:
+    maps = gaussians(view[0] // 4, view[1] // 4)
+    guided = ElasticVideoSpace(backbone=cast(Any, backbone)).holder().frames[1]
+    guided.listen(25)
+    strides = [level.stride for level in guided.levels if level.name in guided.fusions]
+    assert len(strides) == len(guided.fusions)
+    for stride in strides:
+        size = (view[0] // stride, view[1] // stride)
+        found = resized(maps, size)
+        assert (peaks(found, stride) - peaks(maps, 4)).abs().max() < 0.01 * 4 / stride
+        torch.testing.assert_close(found.mean((2, 3)), maps.mean((2, 3)))
+
+
+def test_a_guide_does_not_move_in_thirty_frames() -> None:
+    maps = gaussians(256, 192)
+    for stride in (8, 16, 32):
+        known = maps
+        for _ in range(30):
+            smaller = resized(known, (1024 // stride, 768 // stride))
+            known = nn.functional.interpolate(smaller, maps.shape[2:], mode="bilinear", align_corners=False)
+        assert (peaks(known, 4) - peaks(maps, 4)).abs().max() < 0.5
 
 
 def test_evaluation_is_the_same_with_batch_norms_folded() -> None:
