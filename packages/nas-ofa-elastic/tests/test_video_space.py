@@ -16,6 +16,7 @@ from posenas import Batch, Genotype, Metric, Objective, PosenasError, Results, T
 from posenas.composing.building import build_holder, build_network
 from posenas.composing.checks.backbones import rehearse_backbone, rehearse_small_network
 from posenas.composing.plugins import Owner
+from posenas.composing.conditional import made_possible
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.learning.inference import prepare
 from posenas.learning.sandwich_step import SandwichStep
@@ -256,6 +257,34 @@ def test_the_ends_learn_with_every_operation_and_stage() -> None:
     assert {each["frame2.fusion.operation"] for each in trained} == set(OPERATIONS)
     assert {each["frame3.fusion.stage"] for each in trained} == {"stem", "stage1", "stage2"}
     assert {each["frame1.stage1.width"] for each in trained} == {24}
+
+
+def test_the_key_frame_alone_is_made_a_possible_clip() -> None:
+    space = ElasticVideoSpace(propagation=(2, 3))
+    for seed in range(9):
+        made = made_possible(space, {**space.largest(), "propagation": 0}, Random(seed))
+        assert made["propagation"] in (2, 3)
+        assert all(made[name] in values for name, values in space.possible(made).items())
+
+
+def test_training_shows_still_frames_beforehand_and_evaluation_does_not() -> None:
+    space = ElasticVideoSpace(stills=5)
+    network, batch = network_of(space, space.smallest()), clips(2, 4)
+    looks: list[Tensor] = []
+    cast(Any, network.backbone).frames[1].register_forward_hook(lambda *each: looks.append(each[1][0]))
+    targets = cast(Any, network.head).targets(batch)
+    counts = []
+    for seed in range(12):
+        torch.manual_seed(seed)
+        looks.clear()
+        network(batch.images, targets)
+        counts.append(len(looks))
+        assert all(torch.equal(each, batch.images[1::4]) for each in looks)
+    assert min(counts) == 1
+    assert max(counts) == 6
+    looks.clear()
+    network(batch.images)
+    assert len(looks) == 1
 
 
 def test_unsorted_lengths_are_refused() -> None:

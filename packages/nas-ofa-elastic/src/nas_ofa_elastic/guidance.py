@@ -128,11 +128,17 @@ class GuidedFrame(nn.Module):
 
 
 class ClipBackbone(nn.Module):
-    """The networks of a clip's frames, the key frame's first; see `posenas.FrameByFrame`."""
+    """The networks of a clip's frames, the key frame's first; see `posenas.FrameByFrame`.
 
-    def __init__(self, frames: Sequence[GuidedFrame]) -> None:
+    Args:
+        frames: the networks.
+        stills: the most times that training shows the frame after the key frame beforehand.
+    """
+
+    def __init__(self, frames: Sequence[GuidedFrame], *, stills: int = 0) -> None:
         super().__init__()
         self.frames = nn.ModuleList(frames)
+        self.stills = stills
 
     @property
     def levels(self) -> Sequence[Level]:

@@ -73,6 +73,13 @@ class ElasticVideoSpace:
     fusion: Annotated[
         bool, "guide each frame by the heat maps of the one before; false for comparison: frames alone"
     ] = True
+    stills: Annotated[
+        int,
+        "most looks at the frame after the key frame beforehand in training, as in a still video, so that "
+        "poses do not drift; 0: none, as in the paper",
+        Ge(0),
+        Le(30),
+    ] = 6
     gradients: Annotated[
         bool, "let a frame's loss train the network of the frame before too, through its heat maps"
     ] = False
@@ -127,7 +134,7 @@ class ElasticVideoSpace:
         if genotype[_PROPAGATION] == 0:
             return self._family.build(self._key_genotype())
         frames = [self._guided(_part(genotype, prefix)) for prefix in self._frame_prefixes(genotype)]
-        return ClipBackbone([self._key(), *frames])
+        return ClipBackbone([self._key(), *frames], stills=self.stills if self.fusion else 0)
 
     def holder(self) -> ClipBackbone:
         """Return a key frame's network, and one with all tensors of every other frame's network."""

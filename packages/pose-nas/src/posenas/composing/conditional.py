@@ -35,7 +35,8 @@ def made_possible(space: SearchSpace, genotype: Genotype, rng: Random) -> Genoty
     if not isinstance(space, Conditional):
         return genotype
     for name in space.possible(genotype):
-        values = space.possible(genotype)[name]  # an earlier one drawn anew may have changed them
-        if genotype[name] not in values:
+        # An earlier one drawn anew may have changed them, or set the name free.
+        values = space.possible(genotype).get(name)
+        if values is not None and genotype[name] not in values:
             genotype = {**genotype, name: rng.choice(values)}
     return genotype

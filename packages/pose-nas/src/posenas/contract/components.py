@@ -135,6 +135,14 @@ class FrameByFrame(Protocol):
         """The networks of the F frames, in their order."""
         ...
 
+    @property
+    def stills(self) -> int:
+        """The most times that training shows the frame after the key frame beforehand, as in a still video.
+
+        So the networks learn from guides that have come a longer way than from the key frame.
+        """
+        ...
+
     def listen(self, channels: int) -> None:
         """Make what takes in the guides, with fresh weights; it is called once, before anything runs.
 

@@ -41,6 +41,9 @@ class FrameHeads(nn.Module):
     ) -> tuple[Any, ...]:
         """Return each frame's outputs; a frame's backbone gets what the head tells of the frame before.
 
+        In training the first frame after the key frame is looked at some times beforehand, drawn from 0 to
+        the backbone's `stills`, and these looks are not learnt from.
+
         Args:
             backbone: of F frames.
             images: (N * F, 3, H, W), frame-minor.
@@ -51,9 +54,20 @@ class FrameHeads(nn.Module):
         for frame in range(len(self)):
             known = None if targets is None else targets[frame]
             seen = frame_of(images, frame, frames=len(self))
+            if frame == 1 and known is not None:
+                guide = self._after_stills(backbone, seen, guide, call=call)
             found, guide = self.look(backbone, frame, seen, guide=guide, targets=known, call=call)
             outputs.append(found)
         return tuple(outputs)
+
+    @torch.no_grad()
+    def _after_stills(
+        self, backbone: FrameByFrame, images: Tensor, guide: Tensor | None, *, call: Call
+    ) -> Tensor | None:
+        """Return the guide of the first frame after the key frame where the video stood still before it."""
+        for _ in range(int(torch.randint(backbone.stills + 1, ()))):
+            _, guide = self.look(backbone, 1, images, guide=guide, call=call)
+        return guide
 
     def look(
         self,
