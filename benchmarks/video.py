@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/video.py --runs FOLDER [--seeds 3] [--first-seed 0] [--json FILE]
         [--picture FILE]
 
-A seed takes about half an hour on one core and is a run that can be stopped and started again; seeds can be
-run side by side, and a last call with all of them only reads what is there. On each seed a key frame's network
-and a super-network are trained on drawn people. Then, under each limit on the mean GMACs of a frame:
+A seed takes about 20 minutes on one core. It can be stopped and started again, and seeds can be run side by
+side: a last call with all of them only reads what is there. On each seed a key frame's network and two
+super-networks are trained on drawn people. Then, under each limit on the mean GMACs of a frame:
 
 - fusion: the best candidate with an architecture for each frame, trained further;
 - without: the same architectures without their fusions, on a super-network that was trained without any, and
@@ -13,9 +13,9 @@ and a super-network are trained on drawn people. Then, under each limit on the m
   next value, so that it has at least as many GMACs;
 - one: the best of as many candidates that have one architecture and one fusion for all frames.
 
-Scores are AP on all frames, the key frame's among them, which are the same for all three; and the share of the
-keypoints that are found within 5 pixels of the view, by the distance from the key frame. `drift` feeds a
-frame's network its own maps of a still clip for thirty frames, and compares the last pose with the first.
+Scores are AP on all frames, with the same key frames for all three; and the share of the keypoints that are
+found within 5 pixels of the view, by the distance from the key frame. `drift` feeds a frame's network its own
+maps of a still clip for thirty frames, and compares the last pose with the first.
 
 What three seeds can tell: a mean difference of 2.5 times the standard deviation of the three differences can
 be told from chance (Student's t, two-sided, 5 %).
@@ -29,13 +29,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from experiments import finish, opened, options, seeds_of, spread
+from experiments import finish, opened, options, searched, seeds_of, spread
 from nas_ofa_elastic.video import ElasticVideoSpace
 from posenas.composing.compose import compose
 from posenas.composing.composition import Composition
 from posenas.composing.goals.limits import draw_genotypes, guide_to_budget
 from posenas.contract.batches import Batch
-from posenas.contract.components import HeadModule, SearchSpace
+from posenas.contract.components import HeadModule, SearchSpace, WeightSharing
 from posenas.contract.genotype import Genotype
 from posenas.contract.goals import Limit
 from posenas.contract.problem import Weights
@@ -47,22 +47,23 @@ from posenas.searching.loading import load_network
 from posenas.searching.problem import JournaledProblem
 from torch import Tensor
 
-BUDGETS = (0.022, 0.027, 0.033)
+BUDGETS = (0.022, 0.03)
 """Mean GMACs; the smallest networks have 0.016, the largest 0.044, and the key frame's 0.044 is a quarter."""
 LEAST = 0.93
 """The share of a budget that every candidate uses at least."""
-KEY_EPOCHS, EPOCHS, CANDIDATES, CALIBRATION_PEOPLE, FINAL_EPOCHS = 10, 3, 10, 128, 6
+KEY_EPOCHS, EPOCHS, CANDIDATES, CALIBRATION_PEOPLE, FINAL_EPOCHS = 10, 3, 8, 128, 6
 DATASET = {"frames": 8, "train_images": 2400, "val_images": 480}
 NEAR, REPEATS = 5.0, 30
 WAYS = ("fusion", "without", "one")
+IMAGES, SANDWICH = ComponentChoice("ofa", {}), ComponentChoice("sandwich", {"epochs": EPOCHS})
 _FUSION = re.compile(r"frame\d+\.fusion\.")
 
 
-def composed(seed: int, *, fusion: bool) -> Composition:
+def composed(seed: int, space: ComponentChoice, strategy: ComponentChoice) -> Composition:
     return compose(
         Recipe(
-            space=ComponentChoice("ofa-video", {"fusion": fusion, "key_epochs": KEY_EPOCHS}),
-            strategy=ComponentChoice("sandwich", {"epochs": EPOCHS}),
+            space=space,
+            strategy=strategy,
             dataset=ComponentChoice("synthetic", {**DATASET, "seed": seed}),
             evaluation={"flip_test": False},
             seed=seed,
@@ -71,9 +72,22 @@ def composed(seed: int, *, fusion: bool) -> Composition:
     )
 
 
+def key_frames(folder: Path, seed: int) -> None:
+    """Train the key frame's network, the largest one, as a run of its own for all ways."""
+    largest = cast(WeightSharing, composed(seed, IMAGES, SANDWICH).space).largest()
+    alone = ComponentChoice("single", {"genotype": dict(largest), "epochs": KEY_EPOCHS})
+    if not (folder / "best").exists():
+        searched(composed(seed, IMAGES, alone), folder)
+
+
+def of_videos(seed: int, key_run: Path, *, fusion: bool) -> Composition:
+    options = {"fusion": fusion, "key_run": str(key_run.resolve())}
+    return composed(seed, ComponentChoice("ofa-video", options), SANDWICH)
+
+
 def super_network(problem: JournaledProblem) -> Weights:
     space = cast(ElasticVideoSpace, problem.space)
-    key_frame = problem.train(space.key_frame(), epochs=KEY_EPOCHS, on="fit")
+    key_frame = problem.weights_of(space.key_run, space.key_frame())
     step = SandwichStep(space, 2, "truth+teacher")
     return problem.train_shared(step, epochs=EPOCHS, init=key_frame)
 
@@ -121,7 +135,9 @@ def unfused(problem: JournaledProblem, genotype: Genotype, *, gmacs: float) -> G
     while problem.costs(found)["gmacs"] < gmacs:
         costs = {name: problem.costs(each)["gmacs"] for name, each in dearer(problem, found)}
         enough = {name: each for name, each in costs.items() if each >= gmacs}
-        name = min(enough, key=lambda each: enough[each]) if enough else max(costs, key=lambda each: costs[each])
+        name = (
+            min(enough, key=lambda each: enough[each]) if enough else max(costs, key=lambda each: costs[each])
+        )
         found = dict(dearer(problem, found))[name]
     return found
 
@@ -228,13 +244,15 @@ def drift(network: PoseNetwork, batches: Sequence[Batch]) -> dict[str, Any]:
 
 def one_seed(folder: Path, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    with opened(composed(seed, fusion=True), folder / f"video-{seed}") as problem:
+    key_run = folder / f"key-frames-{seed}"
+    key_frames(key_run, seed)
+    with opened(of_videos(seed, key_run, fusion=True), folder / f"video-{seed}") as problem:
         shared = super_network(problem)
         for budget in BUDGETS:
             for way in ("fusion", "one"):
                 genotype = best(problem, shared, drawn(problem, budget, one=way == "one"))
                 found.setdefault(str(budget), {})[way] = trained(problem, genotype, shared)
-    with opened(composed(seed, fusion=False), folder / f"video-{seed}-without") as problem:
+    with opened(of_videos(seed, key_run, fusion=False), folder / f"video-{seed}-without") as problem:
         shared = super_network(problem)
         for budget in BUDGETS:
             fused = found[str(budget)]["fusion"]
@@ -260,7 +278,10 @@ def summarised(seeds: Mapping[str, Any]) -> dict[str, Any]:
         for other in ("without", "one"):
             table[f"fusion minus {other}"] = spread(
                 [
-                    sum(score(seed, budget, "fusion", what) - score(seed, budget, other, what) for budget in BUDGETS)
+                    sum(
+                        score(seed, budget, "fusion", what) - score(seed, budget, other, what)
+                        for budget in BUDGETS
+                    )
                     / len(BUDGETS)
                     for seed in seeds
                 ]
@@ -284,7 +305,9 @@ def draw_picture(summary: Mapping[str, Any], path: Path) -> None:
             scores = [table[str(budget)][way] for budget in BUDGETS]
             (line,) = axes.plot(BUDGETS, [each["mean"] for each in scores], marker="o", label=name)
             for budget, each in zip(BUDGETS, scores, strict=True):
-                axes.plot([budget] * len(each["seeds"]), each["seeds"], ".", color=line.get_color(), alpha=0.4)
+                axes.plot(
+                    [budget] * len(each["seeds"]), each["seeds"], ".", color=line.get_color(), alpha=0.4
+                )
         axes.set_xlabel("mean GMACs of a frame")
         axes.set_ylabel(what.replace(", ", ",\n"))
         axes.set_xticks(BUDGETS)
