@@ -24,8 +24,8 @@ class Fusion(nn.Module):
     """Features (N, C, H, W) and a guide (N, K, h, w) to features of the same shape.
 
     With fresh weights it changes nothing: what follows it was trained without a guide. The guide is resized
-    before its convolution, which gives the same as afterwards and costs less on smaller maps. A convolution over
-    features and guide side by side is one over each, added up, so that each can be cut to fewer channels.
+    before its convolution, which gives the same as afterwards and costs less on smaller maps. A convolution
+    over features and guide side by side is one over each, added up, so that each can be cut to fewer channels.
 
     Args:
         channels: C.
@@ -65,7 +65,8 @@ def resized(guide: Tensor, size: Sequence[int]) -> Tensor:
     """Return maps (N, K, h, w) at another size (N, K, H, W), with each peak at its place in the image.
 
     It is bilinear interpolation, but where maps get smaller, each value is shared among the pixels around its
-    place. Otherwise three values in four would not count at a quarter of the size, and a peak there would be lost.
+    place. Otherwise three values in four would not count at a quarter of the size, and a peak there would be
+    lost.
     """
     if guide.shape[2:] == tuple(size):
         return guide
