@@ -25,7 +25,7 @@ class Fusion(nn.Module):
 
     With fresh weights it changes nothing: what follows it was trained without a guide. The guide is resized
     before its convolution, which gives the same as afterwards and costs less on smaller maps. A convolution
-    over features and guide side by side is one over each, added up, so that each can be cut to fewer channels.
+    over features and guide side by side is one over each, added up, so each can be cut to fewer channels.
 
     Args:
         channels: C.
