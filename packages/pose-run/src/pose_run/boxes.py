@@ -63,7 +63,8 @@ class FindingNetwork:
         """Return the (P, 5) boxes and scores of the people that the network finds in the frame."""
         people = self.model(frame.pixels)
         rows = np.column_stack([people.boxes, people.scores])
-        return rows[(rows[:, 2:4] > 0).all(axis=1)]
+        sized: NDArray[np.float64] = rows[(rows[:, 2:4] > 0).all(axis=1)]
+        return sized
 
 
 def read_boxes(

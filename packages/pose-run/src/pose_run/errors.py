@@ -7,7 +7,7 @@ import reprlib
 
 _LONGEST = 380
 _QUOTED = 40
-# Control characters, what reverses the direction of writing, and halves of characters that nothing encodes.
+# Control characters, what reverses the direction of writing, and halves of characters.
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession  # type: ignore[import-untyped]
 
 _AT_ONCE = 64
 """The most crops in one run of the network."""
@@ -79,6 +79,7 @@ class Model:
         """Return a pose for each box, which scores the mean of its keypoints' times the box's score."""
         matrices = crop_matrices(boxes, self.manifest.view)
         count = len(self.manifest.keypoints)
+        found: tuple[list[NDArray[Any]], list[NDArray[Any]]]
         found = [np.empty((0, count, 2))], [np.empty((0, count))]
         for start in range(0, len(boxes), _AT_ONCE):
             part = matrices[start : start + _AT_ONCE]
@@ -135,8 +136,8 @@ def load(path: str | Path, *, threads: int = 0, warn: Callable[[str], None] | No
     manifest = read_manifest(file, content)
     if warn is not None and manifest.precision == "int8" and lacks_fast_int8():
         warn(
-            f"{file}: of precision int8, and this CPU has no instructions for it; poses may be worse and take "
-            "longer than with float32: export that for this machine"
+            f"{file}: of precision int8, and this CPU has no instructions for it; poses may be worse and "
+            "take longer than with float32: export that for this machine"
         )
     return Model(manifest, _session(content, file, precision=manifest.precision, threads=threads))
 
@@ -151,9 +152,9 @@ def _session(content: bytes, file: Path, *, precision: str, threads: int) -> Inf
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no type but this one
         raise PoseRunError(
-            f"{file}: onnxruntime {onnxruntime.__version__} cannot run this network of precision {precision} on "
-            f"this CPU ({message(str(error)):.200}); install a newer onnxruntime, or export with --opset 18 or "
-            "as float32"
+            f"{file}: onnxruntime {onnxruntime.__version__} cannot run this network of precision {precision} "
+            f"on this CPU ({message(str(error)):.200}); install a newer onnxruntime, or export with --opset 18 "
+            "or as float32"
         ) from None
 
 

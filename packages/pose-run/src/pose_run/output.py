@@ -72,7 +72,7 @@ class OutputFolder:
                 self._write_picture(frame.file_name, canvas)
 
     def _write_picture(self, name: str, canvas: NDArray[np.uint8]) -> None:
-        """Write a PNG, with `.png` behind its name, where its own format has no room for it or is only read."""
+        """Write a picture; a PNG, with `.png` behind its name, where its own format cannot be written."""
         content = _encoded(canvas, Path(name).suffix.lower())
         if content is None:
             name, content = name + ".png", _encoded(canvas, ".png")

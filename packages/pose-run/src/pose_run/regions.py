@@ -109,7 +109,7 @@ def _drawn(
 
 
 def _chains(keypoints: KeypointSet, region: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return the region's limbs, those that go on from each other as one; a face without limbs has contours."""
+    """Return the region's limbs, those that go on from each other as one; contours of a face without any."""
     chains: list[tuple[int, ...]] = []
     for start, end in _within(region, keypoints):
         if chains and chains[-1][-1] == start:

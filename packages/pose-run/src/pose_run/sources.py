@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENDINGS = frozenset(
-    f".{ending}" for ending in "avif bmp gif jp2 jpeg jpg pbm pgm png ppm tif tiff webp".split()
+    (
+        *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm"),
+        *(".png", ".ppm", ".tif", ".tiff", ".webp"),
+    )
 )
 """The names of a folder's images end so."""
 
