@@ -27,7 +27,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 TOOLS = ["hypothesis", "mypy", "onnx", "onnxruntime", "onnxscript", "pytest", "pytest-xdist", "ruff", "scipy"]
 SITE_TOOLS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=1,<2", "ruff"]
-TEST_TOOLS = ["hypothesis", "pytest", "scipy"]
+TEST_TOOLS = ["hypothesis", "onnx", "pytest", "scipy"]
 BUILD_TOOLS = ["build", "check-wheel-contents", "hatchling", "twine"]
 _SMALL = "-o dataset.train_images=24 -o dataset.val_images=8 -o training.batch_size=8 -o training.workers=0 "
 _FEW = "-o strategy.epochs=1 -o strategy.candidates=2 -o strategy.final_epochs=1 "
@@ -181,9 +181,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def wheels(session: nox.Session) -> None:
-    """Builds `dist/`, and runs the first example of each extra, which is installed from there alone.
+    """Builds `dist/`, and runs the first example of each extra, which is installed from there alone; then
+    pose-run without torch.
 
-    `python -m nox -s wheels -- ofa evo` tries two of the extras."""
+    `python -m nox -s wheels -- ofa evo` tries two of the extras, `-- run` pose-run alone."""
     house = build(session)
     for extra, (package, tiny) in FIRST_EXAMPLES.items():
         if session.posargs and extra not in session.posargs:
@@ -199,6 +200,18 @@ def wheels(session: nox.Session) -> None:
                 session.run(posenas, *example[1:], "--dry-run", external=True)
                 example += [*tiny.split(), "--run", str(Path(folder) / "run")]
             session.run(posenas, *example[1:], external=True, env={"OMP_NUM_THREADS": "1"})
+    if not session.posargs or "run" in session.posargs:
+        run_without_torch(session, house)
+
+
+def run_without_torch(session: nox.Session, house: Path) -> None:
+    """Installs pose-run from the wheels, and sees that it starts and that torch did not come with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = Path(folder) / "venv"
+        install(session, environment, "pose-run", constraints=house / "constraints.txt")
+        session.run(executable("pose-run", environment), "--version", external=True)
+        check = "import importlib.util as found, pose_run; assert found.find_spec('torch') is None"
+        session.run(executable("python", environment), "-c", check, external=True)
 
 
 def build(session: nox.Session) -> Path:
@@ -229,7 +242,7 @@ def first_example(package: str) -> list[str]:
 
 @nox.session
 def alone(session: nox.Session) -> None:
-    """Tests of each package beside the core alone: no other package of ours is there.
+    """Tests of each package with what it declares: the core or nothing, and no other package of ours.
 
     `python -m nox -s alone -- head-zoom` tries one of them."""
     core = ROOT / "packages" / "pose-nas"
@@ -238,9 +251,20 @@ def alone(session: nox.Session) -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             environment = Path(folder) / "venv"
-            editable = [word for path in sorted({core, package}) for word in ("-e", str(path))]
+            ours = {package} | ({core} if needs(package, "pose-nas") else set())
+            editable = [word for path in sorted(ours) for word in ("-e", str(path))]
             install(session, environment, *editable, *TEST_TOOLS)
             run_tests(session, environment, str(package / "tests"))
+
+
+def needs(package: Path, name: str) -> bool:
+    """Tells whether a package declares another one."""
+    return name in {Requirement(text).name for text in requirements(package)}
+
+
+def requirements(package: Path) -> list[str]:
+    texts: list[str] = tomllib.loads((package / "pyproject.toml").read_text())["project"]["dependencies"]
+    return texts
 
 
 @nox.session
@@ -262,7 +286,7 @@ def lower_bounds() -> str:
     and the pin of torch."""
     bounds: dict[str, Version] = {}
     for package in PACKAGES:
-        for text in tomllib.loads((package / "pyproject.toml").read_text())["project"]["dependencies"]:
+        for text in requirements(package):
             requirement = Requirement(text)
             if requirement.name not in ("pose-nas", "torch"):
                 lowest = min(Version(each.version) for each in requirement.specifier)

@@ -47,9 +47,10 @@ class FoundBoxes:
         rows = np.array(self._found.get(frame.id, ()), np.float64).reshape(-1, 5)
         height, width = frame.pixels.shape[:2]
         x, y, wide, high = rows[:, :4].T
-        meeting = (x < width) & (y < height) & (x + wide > 0) & (y + high > 0)
+        meeting: NDArray[np.bool_] = (x < width) & (y < height) & (x + wide > 0) & (y + high > 0)
         self.beside += int((~meeting).sum())
-        return rows[meeting]
+        shown: NDArray[np.float64] = rows[meeting]
+        return shown
 
 
 @dataclass(frozen=True)

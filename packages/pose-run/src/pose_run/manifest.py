@@ -149,7 +149,7 @@ def _check_fit(path: Path, name: str, told: Mapping[str, Any], content: bytes) -
     if digest != told["sha256"]:
         raise PoseRunError(
             f"{path}: does not fit {name}: it was written for a file of {quoted(told.get('bytes'))} bytes "
-            f"with SHA-256 {told['sha256']!s:.12}..., and this one has {len(content)} bytes and {digest:.12}...; "
+            f"with SHA-256 {told['sha256']!s:.12}..., and this one has {len(content)} and {digest:.12}...; "
             "copy both files again, or export again"
         )
 

@@ -153,8 +153,8 @@ def _session(content: bytes, file: Path, *, precision: str, threads: int) -> Inf
     except Exception as error:  # onnxruntime's own errors share no type but this one
         raise PoseRunError(
             f"{file}: onnxruntime {onnxruntime.__version__} cannot run this network of precision {precision} "
-            f"on this CPU ({message(str(error)):.200}); install a newer onnxruntime, or export with --opset 18 "
-            "or as float32"
+            f"on this CPU ({message(str(error)):.200}); install a newer onnxruntime, or export with "
+            "--opset 18 or as float32"
         ) from None
 
 
