@@ -125,7 +125,7 @@ def write(tmp_path: Path) -> Write:
             },
             "precision": "float32",
             "view": PERSON if kind == "person" else IMAGE,
-            "outputs": dict.fromkeys(OUTPUTS[:2] if kind == "person" else OUTPUTS, {}),
+            "outputs": {name: {} for name in (OUTPUTS[:2] if kind == "person" else OUTPUTS)},
             "detections": rules,
             "keypoints": KEYPOINTS,
         }

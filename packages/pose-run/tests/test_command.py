@@ -59,7 +59,7 @@ def test_a_folder_is_predicted_and_drawn(
     told = capsys.readouterr()
     assert "image_id: 1 to 4, in the order of the files' names" in told.out
     assert "3 frames, 3 poses, " in told.out
-    assert told.err == f"warning: {photographs / 'c.png'}: the file is cut off\n"
+    assert f"warning: {photographs / 'c.png'}: the file is cut off\n" in told.err
 
 
 def test_a_video_is_predicted_and_drawn(
@@ -119,12 +119,12 @@ def test_boxes_of_a_network(write: Write, photographs: Path, tmp_path: Path) -> 
         (["grey.png", "--boxes", "text.txt"], "text.txt: not JSON"),
         (
             ["grey.png", "--boxes", "object.json"],
-            "object.json: not a detector's result, which is a JSON list",
+            "object.json: not a detector's result, which is",
         ),
         (["grey.png", "--boxes", "odd.json"], "odd.json: entry 0 is not a box with image_id, category_id, "),
         (
             ["grey.png", "--boxes", "no.json"],
-            "no.json: none of its 0 boxes is of category 1, scores at least",
+            "no.json: none of its 0 boxes is of category 1",
         ),
         (["grey.png", "--boxes", "person.onnx"], "this network looks at one person at a time; give one that"),
     ],
@@ -208,7 +208,7 @@ def test_handlers_of_signals_are_put_back() -> None:
 def test_a_camera_ends_at_the_limit(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def opened(number: int, *, limit: int | None) -> Any:
+    def opened(_: int, *, limit: int | None) -> Any:
         def frames() -> Iterator[np.ndarray]:
             yield from [GREY] * (limit or 0)
 

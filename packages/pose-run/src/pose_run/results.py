@@ -44,7 +44,7 @@ def entries(frame: Frame, poses: Poses, keypoints: KeypointSet) -> list[dict[str
             **about,
         }
         for number, (row, score) in enumerate(
-            zip(rows.reshape(len(rows), -1).tolist(), poses.scores.tolist(), strict=True)
+            zip(rows.reshape(len(rows), 3 * len(keypoints)).tolist(), poses.scores.tolist(), strict=True)
         )
     ]
 
