@@ -69,10 +69,10 @@ def the_same_set(keypoints: KeypointSet) -> pose_run.manifest.KeypointSet:
     return pose_run.manifest._keypoints(json.loads(json.dumps(keypoints_table(keypoints))))
 
 
-def people(keypoints: KeypointSet, *, number: int = 4) -> Predictions:
+def people(keypoints: KeypointSet) -> Predictions:
     """Poses of several sizes, some scores of which are low; one keypoint is no number."""
-    rng = np.random.default_rng(1)
-    sizes = np.array([20, 60, 150, 400])[:number, None, None]
+    rng, number = np.random.default_rng(1), 4
+    sizes = np.array([20, 60, 150, 400])[:, None, None]
     points = rng.random((number, 1, 2)) * 150 + rng.random((number, len(keypoints), 2)) * sizes
     points[1, 0] = np.nan
     scores = rng.random((number, len(keypoints))) ** 3
@@ -125,7 +125,8 @@ def test_drawings_are_equal_to_the_byte(keypoints: KeypointSet) -> None:
 
 @pytest.mark.parametrize("keypoints", SETS, ids=lambda each: each.name)
 def test_entries_of_results_are_equal(keypoints: KeypointSet) -> None:
-    poses, frame = people(keypoints, number=1), Frame(7, PICTURE, "a.png")
+    poses, frame = people(keypoints), Frame(7, PICTURE, "a.png")
+    poses = replace(poses, keypoints=np.nan_to_num(poses.keypoints))
     ours = as_results(poses, keypoints=keypoints, samples=[frame.as_sample()])
     theirs = pose_run.results.entries(
         pose_run.sources.Frame(7, PICTURE, "a.png"), the_same_poses(poses), the_same_set(keypoints)
