@@ -203,7 +203,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """A finished run and its exported file."""
     head, folder = request.param, tmp_path_factory.mktemp(request.param)
     (folder / "genotype.json").write_text(json.dumps(SPACES[head].smallest()))
-    flags = (*SMALL, *TRAINED[head], "--head", head, "--run", str(folder / "run"))
+    flags = (*SMALL, *TRAINED[head], "--precision", "32", "--head", head, "--run", str(folder / "run"))
     posenas("train", str(folder / "genotype.json"), *flags)
     posenas("export", str(folder / "run"), "--output", str(folder / "net.onnx"), "--people", "16")
     return folder / "run", folder / "net.onnx"
