@@ -181,7 +181,7 @@ def test_images_and_ids_are_found_alike(tmp_path: Path) -> None:
 
 # End to end, with networks that were trained for seconds: what counts is that both find the same.
 TRAINED = {
-    "heatmap": ("--space", "ofa", "--epochs", "2"),
+    "heatmap": ("--space", "ofa", "--epochs", "30"),
     "kapao": (
         *("--space", "yolo", "--epochs", "3", "-o", "training.learning_rate=0.01"),
         *("-o", "head.input_size=128,128", "-o", "augmentation.mosaic=0"),

@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--frames", type=_from(1), help="Only the first N frames.  [default: all]")
     parser.add_argument(
-        "--threads", type=_from(0), default=0, help="Threads of the CPU.  [default: one for each core]"
+        "--threads", type=_from(0), default=1, help="Threads of the CPU; 0 for all cores.  [default: 1]"
     )
     parser.add_argument("--version", action="version", version=f"pose-run, version {__version__}")
     return parser

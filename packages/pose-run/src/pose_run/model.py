@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from onnxruntime import InferenceSession  # type: ignore[import-untyped]
 
-_AT_ONCE = 64
-"""The most crops in one run of the network."""
+_AT_ONCE = 8
+"""The most crops in one run of the network: more take longer each, since their values leave the caches."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Model:
         return outputs
 
 
-def load(path: str | Path, *, threads: int = 0, warn: Callable[[str], None] | None = None) -> Model:
+def load(path: str | Path, *, threads: int = 1, warn: Callable[[str], None] | None = None) -> Model:
     """Return the network in a file that `posenas export` wrote; its manifest lies beside it.
 
     Args:
