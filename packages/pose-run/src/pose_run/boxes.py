@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,7 +128,7 @@ def _rows(path: Path) -> list[Any]:
 
 def _people(path: Path, rows: Sequence[Any], categories: Sequence[float | str]) -> Iterator[Detection]:
     """Yield the boxes of people that have a size."""
-    for number, row in zip(count(), rows, strict=False):
+    for number, row in enumerate(rows):
         try:
             x, y, width, height = (float(value) for value in row["bbox"])
             image, score, category = _image(row), float(row["score"]), checked_id(row["category_id"])
