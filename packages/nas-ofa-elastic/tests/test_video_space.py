@@ -15,8 +15,8 @@ from nas_ofa_elastic.video import ElasticVideoSpace
 from posenas import Batch, Genotype, Metric, Objective, PosenasError, Results, Trial
 from posenas.composing.building import build_holder, build_network
 from posenas.composing.checks.backbones import rehearse_backbone, rehearse_small_network
-from posenas.composing.plugins import Owner
 from posenas.composing.conditional import made_possible
+from posenas.composing.plugins import Owner
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.learning.inference import prepare
 from posenas.learning.sandwich_step import SandwichStep
