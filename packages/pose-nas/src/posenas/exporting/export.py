@@ -30,7 +30,7 @@ from posenas.exporting.network import bytes_to_poses
 from posenas.exporting.people import crowd_of
 from posenas.exporting.proof import Proof
 from posenas.exporting.quantisation import multiplies_bytes, quantised
-from posenas.exporting.runtime import INSTALL, fed_by, open_exported, open_model, runtime
+from posenas.exporting.runtime import check_packages, fed_by, open_exported, open_model, runtime
 from posenas.networks.counting import measure
 from posenas.prediction.trained import TrainedNetwork
 from posenas.runs.files import write_atomically
@@ -95,11 +95,7 @@ def check_export(file: Path, *, int8: bool) -> None:
         raise PosenasError(
             f"--output {file}: the name must end in .onnx; its manifest takes the same with .json"
         )
-    runtime()
-    try:
-        import onnxscript  # noqa: F401  # torch imports it late, and fails with many lines
-    except ImportError as error:
-        raise PosenasError(f"files are written by onnxscript, which is not installed: {INSTALL}") from error
+    check_packages()
 
 
 def export_network(trained: TrainedNetwork, found: NamedNetwork, wish: Wish) -> list[Exported]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.messages import message
+from posenas.exporting.quick_conversion import BACKBONE_PATH
 from posenas.exporting.runtime import feeds
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def multiplies_bytes(processor: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def _is_of_backbone(node: onnx.NodeProto) -> bool:
-    return any(each.key == _SCOPES and "'backbone'" in each.value for each in node.metadata_props)
+    """Return whether the backbone has the node, as its scopes say, or its name in a file for measuring."""
+    scoped = any(each.key == _SCOPES and "'backbone'" in each.value for each in node.metadata_props)
+    return scoped or node.name.startswith(BACKBONE_PATH)
 
 
 @contextmanager

@@ -79,6 +79,19 @@ def runtime() -> ModuleType:
     return found
 
 
+def check_packages() -> None:
+    """Check that the packages which write and run files are installed.
+
+    Raises:
+        PosenasError: if one is not; it says how to install it.
+    """
+    runtime()
+    try:
+        import onnxscript  # noqa: F401  # torch imports it late, and fails with many lines
+    except ImportError as error:
+        raise PosenasError(f"files are written by onnxscript, which is not installed: {INSTALL}") from error
+
+
 def open_exported(file: Path, *, threads: int = 1) -> ExportedNetwork:
     """Return an exported file for use, after its manifest was compared with it.
 

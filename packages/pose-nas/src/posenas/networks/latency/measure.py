@@ -83,9 +83,7 @@ def measure_latency(
         time_call=time_call or choose_clock(compute.device, threads),
         seconds=1.0,
     )
-    blocks = sorted((block for (block,) in turns), key=statistics.median)
-    quiet = [milliseconds for block in blocks[: quarter(len(blocks))] for milliseconds in block]
-    return summarise(quiet, device=device_name(compute.device))
+    return summarise(in_quiet([block for (block,) in turns]), device=device_name(compute.device))
 
 
 def check_single(network: nn.Module) -> None:
@@ -120,17 +118,36 @@ def measure_in_turns(
         seconds: for how long there are turns. There are at least five, or fewer if ten seconds have passed.
     """
     calls = [_call_of(network, shape, compute) for network in networks]
+    with torch.inference_mode(), exactly_threads(threads):
+        return take_turns(calls, time_call=time_call, seconds=seconds)
+
+
+def take_turns(
+    calls: Sequence[Callable[[], object]], *, time_call: TimeCall, seconds: float
+) -> list[list[list[float]]]:
+    """Return one block of each call for each turn, in milliseconds, after a few calls to warm up.
+
+    Args:
+        calls: what takes turns.
+        time_call: makes a call and returns the milliseconds that it took.
+        seconds: for how long there are turns. There are at least five, or fewer if ten seconds have passed.
+    """
     started = time.monotonic()
     turns: list[list[list[float]]] = []
-    with torch.inference_mode(), exactly_threads(threads):
-        for call in calls:
-            for _ in range(_WARM_UP):
-                call()
-        while not turns or (spent := time.monotonic() - started) < _LONGEST_SECONDS:
-            if len(turns) >= _FEWEST_TURNS and spent >= seconds:
-                break
-            turns.append([_block(call, time_call) for call in calls])
+    for call in calls:
+        for _ in range(_WARM_UP):
+            call()
+    while not turns or (spent := time.monotonic() - started) < _LONGEST_SECONDS:
+        if len(turns) >= _FEWEST_TURNS and spent >= seconds:
+            break
+        turns.append([_block(call, time_call) for call in calls])
     return turns
+
+
+def in_quiet(blocks: Sequence[list[float]]) -> list[float]:
+    """Return the milliseconds of the calls in the quietest quarter of a call's blocks."""
+    ordered = sorted(blocks, key=statistics.median)
+    return [milliseconds for block in ordered[: quarter(len(ordered))] for milliseconds in block]
 
 
 def _call_of(network: nn.Module, shape: tuple[int, int, int, int], compute: Compute) -> Callable[[], None]:
@@ -156,7 +173,7 @@ def ready(network: nn.Module, shape: tuple[int, int, int, int], device: torch.de
     return torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last)
 
 
-def _block(call: Callable[[], None], time_call: TimeCall) -> list[float]:
+def _block(call: Callable[[], object], time_call: TimeCall) -> list[float]:
     """Return the times of a block of calls.
 
     Its first call finds the weights where other processes have left them, and does not count.
