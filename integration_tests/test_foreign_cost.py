@@ -77,11 +77,14 @@ def test_a_strangers_cost_is_listed_and_shown(posenas: Posenas, install: Install
         ("counted", "ok"),
         ("latency", "ok"),
         ("memory", "ok"),
+        ("onnx", "ok"),
+        ("onnx_int8", "ok"),
+        ("onnx_memory", "ok"),
     ]
     shown = posenas("show", "cost", "memory").out
     assert "cost.memory.bytes_each = 4" in shown
     assert "  latency.batch_size = 1" in posenas("show", "cost", "latency").out
-    assert "cost: counted, latency, memory" in posenas("doctor").out
+    assert "cost: counted, latency, memory, onnx, onnx_int8, onnx_memory" in posenas("doctor").out
 
 
 def test_a_strangers_cost_limits_a_search_and_is_an_objective(

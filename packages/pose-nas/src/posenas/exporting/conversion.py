@@ -38,7 +38,7 @@ def to_onnx(module: nn.Module, examples: Sequence[Tensor], *, opset: int) -> onn
             module that it is in.
     """
     inputs = ["images", "pitch"][: len(examples)]
-    with quiet(), torch.no_grad():
+    with _quiet(), torch.no_grad():
         program = _traced(module, examples)
         outputs = list(program.call_spec.out_spec.context)  # the keys of the dict
         try:
@@ -120,7 +120,7 @@ def _named(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Keep torch's own words on its exporter from the user, who can do nothing about them."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

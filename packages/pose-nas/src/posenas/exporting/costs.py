@@ -113,7 +113,7 @@ class OnnxMemory:
 
     def figures(self) -> Sequence[CostFigure]:
         """Return the one figure to name."""
-        meaning = "10^6 bytes that a process grows by, at its peak, to open the exported file and run one view"
+        meaning = "10^6 bytes that a process grows by, at its peak, to open the file and run one view"
         return (CostFigure("onnx_memory_mb", "MB of memory of the file", meaning),)
 
     def bind(self, networks: Networks) -> FileMeter:
@@ -131,4 +131,4 @@ class OnnxMemory:
 
     def caveat(self) -> str:
         """Return a sentence on what the memory is that of."""
-        return "Memory is what onnxruntime adds to a process of its own, which has 50 MB or so without a file."
+        return "Memory is what opening and running the file adds to a process that has loaded onnxruntime."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 
@@ -13,18 +13,22 @@ from posenas.composing.building import make
 from posenas.contract.batches import View
 from posenas.contract.costs import Networks
 from posenas.contract.genotype import Genotype
+from posenas.exporting.conversion import to_onnx
 from posenas.exporting.export import examples_for
 from posenas.exporting.measured_files import Fed
 from posenas.exporting.network import bytes_to_poses
-from posenas.exporting.quick_conversion import quick_onnx
 from posenas.exporting.runtime import check_packages, runtime
 from posenas.networks.latency.measure import device_name
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.recipe import ComponentChoice
 
-OPSET = 20
+if TYPE_CHECKING:
+    import onnx
 
-Measure: TypeAlias = Callable[[bytes, Fed, int], Mapping[str, float]]
+OPSET = 20
+"""The version of ONNX's operators that `posenas export` writes unless it is told another one."""
+
+Measure: TypeAlias = Callable[["onnx.ModelProto", Fed, int], Mapping[str, float]]
 """A function of a file, its inputs for one view, and the number of threads, to figures."""
 
 
@@ -69,7 +73,7 @@ class FileMeter:
             network = cast(PoseNetwork, self.networks.build(genotype))
         module = bytes_to_poses(network, self.view, head=self.head)
         examples = examples_for(self.view)
-        return self.measured(quick_onnx(module, examples, opset=OPSET), Fed.like(examples), self.threads)
+        return self.measured(to_onnx(module, examples, opset=OPSET), Fed.like(examples), self.threads)
 
 
 def bound(networks: Networks, threads: int, measured: Measure) -> FileMeter:

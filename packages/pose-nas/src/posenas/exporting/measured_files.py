@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from posenas.exporting import resident
 from posenas.exporting.quantisation import quantised
 from posenas.exporting.runtime import POSES, open_model
 from posenas.networks.latency.measure import choose_clock, in_quiet, summarise, take_turns
+
+if TYPE_CHECKING:
+    import onnx
 
 _CALIBRATION_BATCHES = 2
 _MEGABYTE = 1e6
@@ -44,24 +47,21 @@ class Fed:
         return Fed((noise, *others))
 
 
-def time_and_size(content: bytes, fed: Fed, threads: int) -> dict[str, float]:
+def time_and_size(model: onnx.ModelProto, fed: Fed, threads: int) -> dict[str, float]:
     """Return the time of one view through a file, and the file's size.
 
     `onnx_latency_ms` is the median of the quietest quarter of the calls, `onnx_latency_lower_ms` and
     `onnx_latency_upper_ms` are their quartiles. `onnx_file_mb` is in 10^6 bytes.
     """
-    return _time_and_size("onnx", content, fed, threads)
+    return _time_and_size("onnx", model.SerializeToString(), fed, threads)
 
 
-def time_and_size_of_int8(content: bytes, fed: Fed, threads: int) -> dict[str, float]:
+def time_and_size_of_int8(model: onnx.ModelProto, fed: Fed, threads: int) -> dict[str, float]:
     """Return the time and the size of a file after its backbone was made int8.
 
     The figures are those of `time_and_size`, and begin with `onnx_int8`. The ranges of the values are from
     random views, which changes the poses but not the operators.
     """
-    import onnx
-
-    model = onnx.load_from_string(content)
     return _time_and_size("onnx_int8", quantised(model, [fed.inputs] * _CALIBRATION_BATCHES), fed, threads)
 
 
@@ -81,7 +81,7 @@ def _time_and_size(name: str, content: bytes, fed: Fed, threads: int) -> dict[st
     }
 
 
-def memory(content: bytes, fed: Fed, threads: int) -> dict[str, float]:
+def memory(model: onnx.ModelProto, fed: Fed, threads: int) -> dict[str, float]:
     """Return `onnx_memory_mb`: what a process of its own grows by to open a file and run one view.
 
     Raises:
@@ -89,7 +89,7 @@ def memory(content: bytes, fed: Fed, threads: int) -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory() as folder:
         file, views = Path(folder) / "network.onnx", Path(folder) / "views.npz"
-        file.write_bytes(content)
+        file.write_bytes(model.SerializeToString())
         np.savez(views, **dict(zip(("images", "pitch"), fed.inputs, strict=False)))
         command = [sys.executable, str(resident.__file__), str(file), str(views), str(threads)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -101,4 +101,6 @@ def memory(content: bytes, fed: Fed, threads: int) -> dict[str, float]:
 def check_memory_is_told() -> None:
     """Raise PosenasError if the system does not tell the memory of processes as Linux does."""
     if not resident.STATUS.is_file():
-        raise PosenasError(f"onnx_memory_mb is read from {resident.STATUS}, which only Linux has; leave it out")
+        raise PosenasError(
+            f"onnx_memory_mb: this system has no {resident.STATUS}, as Linux has; leave it out"
+        )

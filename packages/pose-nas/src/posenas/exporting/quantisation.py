@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from posenas.contract.errors import PosenasError
 from posenas.contract.messages import message
-from posenas.exporting.quick_conversion import BACKBONE_PATH
 from posenas.exporting.runtime import feeds
 
 if TYPE_CHECKING:
@@ -90,9 +89,7 @@ def multiplies_bytes(processor: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def _is_of_backbone(node: onnx.NodeProto) -> bool:
-    """Return whether the backbone has the node, as its scopes say, or its name in a file for measuring."""
-    scoped = any(each.key == _SCOPES and "'backbone'" in each.value for each in node.metadata_props)
-    return scoped or node.name.startswith(BACKBONE_PATH)
+    return any(each.key == _SCOPES and "'backbone'" in each.value for each in node.metadata_props)
 
 
 @contextmanager
