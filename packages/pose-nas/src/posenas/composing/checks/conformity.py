@@ -46,7 +46,6 @@ from posenas.contract.genotype import Choice, Genotype, Real, canonical_json, ch
 from posenas.contract.kinds import PROTOCOLS
 from posenas.contract.normalisation import Normalisation
 from posenas.contract.problem import Demanding, Planned, Step, Strategy, Supporting
-from posenas.data.kinds_of_view import KINDS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -293,6 +292,8 @@ def _ids(genotypes: Sequence[Genotype]) -> list[str]:
 
 def check_view(head: Head, *, owner: Owner) -> None:
     """Raise PosenasError if the head gives no view that can be read."""
+    from posenas.data.kinds_of_view import KINDS  # loads torch, which listing a component does not need
+
     with blamed(owner, "view"):
         view = head.view()
     if not isinstance(view, View) or view.kind not in tuple(KINDS):
