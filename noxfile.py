@@ -42,6 +42,7 @@ _FEW_UPDATES = (
 FIRST_EXAMPLES = {
     "": ("pose-nas", _SMALL + "-o strategy.epochs=1"),
     "autopose": ("nas-autopose", _SMALL + _FEW_UPDATES + "-o head.input_size=64,64"),
+    "bench": ("posenas-bench", ""),
     "cnf": ("nas-cnf", _SMALL + "-o strategy.epochs=1 -o head.input_size=64,64"),
     "evo": ("nas-evo", _SMALL + _FEW_GENERATIONS + "-o head.input_size=64,64"),
     "kapao": ("head-kapao", _SMALL + _FEW + "-o head.input_size=128,128"),

@@ -28,7 +28,7 @@ from posenas.contract.genotype import Genotype, genotype_id
 from posenas.contract.problem import Candidate, Weights
 from posenas.learning.sandwich_step import SandwichStep
 from posenas.networks.latency.measure import measure_latency
-from posenas.runs.recipe import ComponentChoice, Recipe
+from posenas.runs.recipe import merge, recipe_from_tables
 from posenas.runs.run import Run
 from posenas.searching.problem import JournaledProblem
 from posenas.searching.resources import make_resources
@@ -74,15 +74,8 @@ SETTINGS: dict[str, Any] = {
 
 
 def composed(seed: int) -> Composition:
-    choices = {
-        kind: ComponentChoice(
-            options["name"], {name: each for name, each in options.items() if name != "name"}
-        )
-        for kind, options in RECIPE.items()
-        if kind in ("space", "dataset")
-    }
-    tables = {name: RECIPE[name] for name in ("training", "evaluation")}
-    return compose(Recipe(strategy=ComponentChoice("random"), seed=seed, **choices, **tables))
+    tables = {**RECIPE, "strategy": {"name": "random"}, "seed": seed}
+    return compose(recipe_from_tables(merge(tables, (), flags={})))
 
 
 def whole(genotype: Genotype, problem: JournaledProblem) -> Genotype:
@@ -92,8 +85,8 @@ def whole(genotype: Genotype, problem: JournaledProblem) -> Genotype:
 
 
 def tasks() -> list[tuple[Genotype, int]]:
-    """Every training: the smallest, a middle and the largest genotype first, which show spread and noise soon;
-    the others shuffled, so that a part of them is spread over all costs."""
+    """Every training: the smallest, a middle and the largest genotype first, which show spread and noise
+    soon; the others shuffled, so that a part of them is spread over all costs."""
     genotypes = combinations(DIMENSIONS)
     first = [genotypes[0], genotypes[len(genotypes) // 2], genotypes[-1]]
     others = [genotype for genotype in genotypes if genotype not in first]

@@ -28,7 +28,7 @@ def test_combinations_are_all_different() -> None:
 
 def test_a_table_with_a_hole_is_refused() -> None:
     table = made_up_table()
-    with pytest.raises(PosenasError, match="lacks 2 of its genotypes, such as .*'depth': 1"):
+    with pytest.raises(PosenasError, match=r"lacks 2 of its genotypes, such as .*'depth': 1"):
         replace(table, rows=table.rows[2:])
 
 
@@ -39,7 +39,7 @@ def test_a_table_with_unlike_rows_is_refused() -> None:
 
 
 def test_a_genotype_of_another_space_is_refused() -> None:
-    with pytest.raises(PosenasError, match="the table has no genotype {'depth': 9}"):
+    with pytest.raises(PosenasError, match=r"the table has no genotype \{'depth': 9}"):
         made_up_table().row({"depth": 9})
 
 

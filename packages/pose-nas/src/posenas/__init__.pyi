@@ -2,6 +2,7 @@
 from .api import (
     SearchRun as SearchRun,
     compose as compose,
+    load_strategy as load_strategy,
     open_run as open_run,
     search as search,
 )

@@ -1,4 +1,5 @@
-"""Searches from Python: what `posenas.compose`, `posenas.search` and `posenas.open_run` do.
+"""Searches from Python: what `posenas.compose`, `posenas.search`, `posenas.open_run` and
+`posenas.load_strategy` do.
 
 A search is three lines:
 
@@ -15,12 +16,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from posenas.composing.building import make
 from posenas.composing.checks.data_checks import foreseen
 from posenas.composing.compose import compose as compose_recipe
 from posenas.composing.composition import Composition
 from posenas.composing.defaults import complete_recipe
 from posenas.composing.goals.reachable_limits import check_measured_limits
 from posenas.contract.errors import PosenasError
+from posenas.contract.problem import Strategy
 from posenas.contract.sections import Results
 from posenas.contract.trial import Trial
 from posenas.networks.devices import keep_freed_memory, use_threads
@@ -30,7 +33,7 @@ from posenas.reporting.listeners import run_events
 from posenas.reporting.logs import check_logs
 from posenas.reporting.report import write_report
 from posenas.reporting.results import read_results
-from posenas.runs.recipe import COST, read_recipe
+from posenas.runs.recipe import COST, ComponentChoice, read_recipe
 from posenas.runs.run import create_run, new_path, open_run as open_run_folder
 from posenas.searching.doubts import doubts
 from posenas.searching.engines import LOCAL, check_engine
@@ -140,6 +143,20 @@ def search(
             events.warn(warning)
         search_run(composition, opened, events=events, accept_changes=accept_changes, engine=engine)
     return open_run(path)
+
+
+def load_strategy(name: str, options: Mapping[str, Any] | None = None) -> Strategy:
+    """Return an installed strategy, for problems of one's own such as a table of scores.
+
+    Args:
+        name: its name; `DISTRIBUTION:NAME` where two packages offer it.
+        options: values by name, such as `{"candidates": 8}`; the others keep their defaults.
+
+    Raises:
+        PosenasError: where nothing offers the name, or an option is unknown or not allowed.
+    """
+    strategy: Strategy = make("strategy", ComponentChoice(name, options or {}))
+    return strategy
 
 
 def open_run(path: Path | str) -> SearchRun:

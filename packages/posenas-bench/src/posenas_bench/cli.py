@@ -11,7 +11,6 @@ from posenas import PosenasError
 
 if TYPE_CHECKING:
     from posenas_bench.searches import Comparison
-    from posenas_bench.table import Table
 
 STANDARD = (
     "random weights=scratch candidates=32",
@@ -74,13 +73,14 @@ def run(
     file: Path | None,
 ) -> None:
     """Search the table with strategies, and print how near its best they come."""
-    from posenas_bench.searches import compare, load_strategy
+    from posenas_bench.searches import compare, named_strategy, parse_limit
     from posenas_bench.table import read_table
 
-    table, comparisons = read_table(file), []
-    for words in strategies or STANDARD:
-        strategy, parsed = load_strategy(words, options=options, limits=limits)
-        comparisons.append(compare(strategy, table, words=words, seeds=seeds, limits=parsed))
+    table, parsed = read_table(file), [parse_limit(text) for text in limits]
+    comparisons = [
+        compare(named_strategy(words, options=options), table, words=words, seeds=seeds, limits=parsed)
+        for words in strategies or STANDARD
+    ]
     _print_comparisons(comparisons)
     if plot is not None:
         from posenas_bench.plot import regret_chart

@@ -30,7 +30,8 @@ def synflow(network: nn.Module, shape: tuple[int, int, int]) -> float:
         for parameter in network.parameters():
             parameter.abs_()
     parameters = list(network.parameters())
-    total = torch.stack([each.sum() for each in tensors_in(network(_ones(network, shape)))]).sum()
+    ones = torch.ones(1, *shape, dtype=torch.float64, device=parameters[0].device)
+    total = torch.stack([each.sum() for each in tensors_in(network(ones))]).sum()
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     pairs = zip(parameters, gradients, strict=True)
     flow = torch.stack([(value * gradient).sum() for value, gradient in pairs if gradient is not None]).sum()
@@ -40,8 +41,8 @@ def synflow(network: nn.Module, shape: tuple[int, int, int]) -> float:
 def naswot(network: nn.Module, images: Tensor) -> float:
     """Return the log-determinant of the images' kernel of ReLU patterns; more promises a better score.
 
-    A unit is one number that any ReLU of the network gives, and it is on where the number is above 0. An entry
-    of the kernel is the number of units that two images have both on or both off. Batch norms take the
+    A unit is one number that any ReLU of the network gives. It is on where the number is above 0. An entry of
+    the kernel is the number of units that two images have both on or both off. Batch norms take the
     statistics of these images. The network is left as it was.
 
     Args:
@@ -85,7 +86,3 @@ def tensors_in(outputs: Any) -> Iterable[Tensor]:
     else:
         for part in outputs.values() if isinstance(outputs, Mapping) else outputs:
             yield from tensors_in(part)
-
-
-def _ones(network: nn.Module, shape: tuple[int, int, int]) -> Tensor:
-    return torch.ones(1, *shape, dtype=torch.float64, device=next(network.parameters()).device)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import statistics
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from posenas import Genotype, Limit, PosenasError, Strategy, compose
+from posenas import Demanding, Genotype, Limit, PosenasError, Strategy, load_strategy
 
 from posenas_bench.problem import TabularProblem
 from posenas_bench.table import Table
@@ -59,29 +60,32 @@ class Comparison:
         return statistics.stdev(answers) if len(answers) > 1 else 0.0
 
 
-def load_strategy(
-    words: str, *, options: Sequence[str] = (), limits: Sequence[str] = ()
-) -> tuple[Strategy, Sequence[Limit]]:
-    """Return a strategy by its name with options behind it, and the limits that these words mean.
+def named_strategy(words: str, *, options: Sequence[str] = ()) -> Strategy:
+    """Return a strategy by its name with options behind it.
 
     Args:
         words: such as `evolution population=6 weights=scratch`. Any installed strategy has a name here.
         options: more of them, such as `strategy.candidates=16`; those behind the name overrule them.
-        limits: such as `gmacs<=0.01`.
 
     Raises:
-        PosenasError: for an unknown strategy, option or limit, or a strategy that cannot search the space.
+        PosenasError: for an unknown strategy or option, or a value that is not allowed.
     """
     name, *own = shlex.split(words) or [""]
-    assignments = (*options, *(f"strategy.{each}" for each in own))
-    composition = compose(
-        space="ofa",
-        strategy=name,
-        dataset="synthetic",
-        options=dict(_assignment(each) for each in assignments),
-        limits=limits,
-    )
-    return composition.strategy, composition.limits
+    prefixed = [_assignment(text, prefix="strategy.") for text in options]
+    return load_strategy(name, dict([*prefixed, *(_assignment(text) for text in own)]))
+
+
+def parse_limit(text: str) -> Limit:
+    """Return a limit on a cost, such as `gmacs<=0.01` or `gmacs>=0.002`.
+
+    Raises:
+        PosenasError: for a text of another form.
+    """
+    found = re.fullmatch(r"(\w+)\s*(<=|>=)\s*(\d[\d.e+-]*)", text.strip())
+    if found is None:
+        raise PosenasError(f"limit {text!r}: write COST<=NUMBER or COST>=NUMBER, such as gmacs<=0.01")
+    cost, relation, number = found.groups()
+    return Limit(cost, **{"most" if relation == "<=" else "least": float(number)})
 
 
 def compare(
@@ -103,6 +107,7 @@ def compare(
     searches, warnings = [], dict[str, None]()
     for seed in range(seeds):
         problem = TabularProblem(table, seed=seed, limits=limits)
+        _check(strategy, problem, words)
         *_, answer = strategy.search(problem)
         searches.append(_search(problem, table, answer.genotype, best))
         warnings |= dict.fromkeys(problem.warnings)
@@ -124,14 +129,23 @@ def _search(problem: TabularProblem, table: Table, answer: Genotype, best: float
     return Search(regrets, best - table.row(answer).val, len(problem.trained), problem.seconds)
 
 
-def _assignment(text: str) -> tuple[str, Any]:
-    """Return an option's name and value: TOML's where it is one, else the text itself."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.startswith("strategy."):
+def _check(strategy: Strategy, problem: TabularProblem, words: str) -> None:
+    """Refuse a strategy that needs more of the space than a table has."""
+    lacking = [each.__name__ for each in strategy.requires() if not problem.offers(each)]
+    if lacking:
         raise PosenasError(
-            f"{text!r} is no option of a strategy; write strategy.NAME=VALUE, or NAME=VALUE behind it"
+            f"{words}: needs {', '.join(lacking)} of a space, which a table is not; choose another"
         )
+    if isinstance(strategy, Demanding):
+        strategy.check_space(problem.space)
+
+
+def _assignment(text: str, *, prefix: str = "") -> tuple[str, Any]:
+    """Return an option's name without the prefix, and its value: TOML's where it is one, else the text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.startswith(prefix):
+        raise PosenasError(f"{text!r} is no option of a strategy; write {prefix}NAME=VALUE")
     try:
-        return name, tomllib.loads(f"value = {value}")["value"]
+        return name.removeprefix(prefix), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        return name, value
+        return name.removeprefix(prefix), value
