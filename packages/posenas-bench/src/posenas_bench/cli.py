@@ -133,11 +133,8 @@ def _print_comparisons(comparisons: Sequence[Comparison]) -> None:
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    table = RichTable(*heads, box=box.SIMPLE)
-    for row in rows:
-        table.add_row(*row)
-    Console(soft_wrap=True).print(table)
+    """Print columns, the first one to the left and figures to the right."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for first, *others in (heads, *rows):
+        figures = (text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
+        click.echo("  ".join([first.ljust(widths[0]), *figures]))

@@ -100,7 +100,9 @@ class TabularProblem:
         else:
             drawn = [sample(rng) for _ in range(_TRIES * number)]
         wanted = [{**genotype, **fixed} for genotype in (*first, *drawn)]
-        different = {genotype_id(each): each for each in wanted if self.within_limits(each)}
+        different: dict[str, Genotype] = {
+            genotype_id(each): each for each in wanted if self.within_limits(each)
+        }
         if not different:
             raise PosenasError(f"no genotype of the table is within {_words(self._limits)}; raise the limit")
         return list(different.values())[:number]

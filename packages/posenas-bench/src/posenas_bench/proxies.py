@@ -58,7 +58,7 @@ def naswot(network: nn.Module, images: Tensor) -> float:
     return float(torch.linalg.slogdet(patterns.kernel).logabsdet)
 
 
-class Patterns(TorchDispatchMode):
+class Patterns(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts in which units of every ReLU each two images agree, while a network is run.
 
     Attributes:
@@ -66,7 +66,7 @@ class Patterns(TorchDispatchMode):
     """
 
     def __init__(self, images: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kernel = torch.zeros(images, images, dtype=torch.float64)
 
     def __torch_dispatch__(

@@ -32,18 +32,22 @@ class Ranking:
     high: float
 
 
-def rankings(table: Table) -> list[Ranking]:
+def rankings(table: Table, *, resamplings: int = 2000) -> list[Ranking]:
     """Return how each figure ranks the table, the best first.
 
     Proxies, costs and shared weights are compared with the mean score on `val` over the trainings. The
     `CEILING` compares the trainings of the first seed with those of the second. It is left out of a table
     with one training a genotype.
+
+    Args:
+        table: has the scores and the figures.
+        resamplings: of the genotypes, for the intervals.
     """
     truth = [row.val for row in table.rows]
-    found = [_ranking(name, figures, truth) for name, figures in figures_of(table).items()]
+    found = [_ranking(name, figures, truth, resamplings) for name, figures in figures_of(table).items()]
     if len(table.rows[0].trainings) > 1:
         first, second = ([row.trainings[number].val for row in table.rows] for number in (0, 1))
-        found.append(_ranking(CEILING, first, second))
+        found.append(_ranking(CEILING, first, second, resamplings))
     return sorted(found, key=lambda ranking: ranking.tau, reverse=True)
 
 
@@ -68,5 +72,6 @@ def spread(table: Table) -> tuple[float, float]:
     return (sum((mean - centre) ** 2 for mean in means) / max(1, len(means) - 1)) ** 0.5, noise
 
 
-def _ranking(name: str, figures: Sequence[float], truth: Sequence[float]) -> Ranking:
-    return Ranking(name, kendall_tau(figures, truth), *tau_interval(figures, truth))
+def _ranking(name: str, figures: Sequence[float], truth: Sequence[float], resamplings: int) -> Ranking:
+    low, high = tau_interval(figures, truth, resamplings=resamplings)
+    return Ranking(name, kendall_tau(figures, truth), low, high)
