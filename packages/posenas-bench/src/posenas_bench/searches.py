@@ -85,7 +85,7 @@ def parse_limit(text: str) -> Limit:
     if found is None:
         raise PosenasError(f"limit {text!r}: write COST<=NUMBER or COST>=NUMBER, such as gmacs<=0.01")
     cost, relation, number = found.groups()
-    return Limit(cost, **{"most" if relation == "<=" else "least": float(number)})
+    return Limit(cost, most=float(number)) if relation == "<=" else Limit(cost, least=float(number))
 
 
 def compare(
