@@ -8,6 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from made_up_tables import made_up_table
+from posenas import PosenasError
 from posenas_bench.cli import posenas_bench
 from posenas_bench.proxies import naswot, synflow
 from posenas_bench.ranking import CEILING, rankings, spread
@@ -45,6 +46,15 @@ def test_synflow_ignores_signs_and_statistics_and_leaves_the_network_alone() -> 
         for parameter in network.parameters():
             parameter.neg_()
     assert synflow(network, (3, 8, 8)) == pytest.approx(flow)
+
+
+def test_a_flow_that_overflows_is_refused() -> None:
+    network = nn.Conv2d(1, 1, 1, bias=False)
+    with torch.no_grad():
+        network.weight.fill_(3e38)
+    with pytest.raises(PosenasError, match=r"the flow overflows torch\.float32"):
+        synflow(network, (1, 2, 2))
+    assert synflow(network.double(), (1, 2, 2)) == pytest.approx(math.log(4 * 3e38), rel=1e-6)
 
 
 def test_naswot_is_the_determinant_of_agreements() -> None:

@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
+from posenas import PosenasError
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -16,25 +17,31 @@ def synflow(network: nn.Module, shape: tuple[int, int, int]) -> float:
 
     All parameters take their absolute values, and batch norms do nothing but scale and shift. The flow is the
     sum over all parameters of value times gradient, for an image of ones and the sum of the outputs. It is
-    computed in float64. The network is left as it was.
+    computed in the network's own precision; nothing cancels, as all terms are positive. The network is left as
+    it was.
 
     Args:
         network: maps images to a tensor, or to nested mappings and sequences of tensors.
         shape: (C, H, W) of an image.
 
+    Raises:
+        PosenasError: where the flow is too great for the network's precision.
+
     Source: Tanaka et al., "Pruning neural networks without any data by iteratively conserving synaptic flow",
     NeurIPS 2020.
     """
-    network = deepcopy(network).eval().double()
+    network = deepcopy(network).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.abs_()
     parameters = list(network.parameters())
-    ones = torch.ones(1, *shape, dtype=torch.float64, device=parameters[0].device)
+    ones = torch.ones(1, *shape, dtype=parameters[0].dtype, device=parameters[0].device)
     total = torch.stack([each.sum() for each in tensors_in(network(ones))]).sum()
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     pairs = zip(parameters, gradients, strict=True)
     flow = torch.stack([(value * gradient).sum() for value, gradient in pairs if gradient is not None]).sum()
+    if not torch.isfinite(flow):
+        raise PosenasError(f"the flow overflows {flow.dtype}; call synflow with network.double()")
     return float(flow.detach().log())
 
 
