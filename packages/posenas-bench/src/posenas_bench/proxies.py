@@ -17,7 +17,7 @@ def synflow(network: nn.Module, shape: tuple[int, int, int]) -> float:
 
     All parameters take their absolute values, and batch norms do nothing but scale and shift. The flow is the
     sum over all parameters of value times gradient, for an image of ones and the sum of the outputs. It is
-    computed in the network's own precision; nothing cancels, as all terms are positive. The network is left as
+    computed in the network's own precision: nothing cancels, as no term is negative. The network is left as
     it was.
 
     Args:
