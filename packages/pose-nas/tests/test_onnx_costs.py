@@ -70,6 +70,7 @@ def test_a_file_is_timed_and_weighed(kind: type[Onnx | OnnxInt8]) -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+@pytest.mark.slow
 def test_a_larger_network_has_a_larger_file_and_needs_more_memory() -> None:
     if not STATUS.is_file():
         pytest.skip("the system does not tell the memory of processes")

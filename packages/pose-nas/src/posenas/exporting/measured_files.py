@@ -90,7 +90,8 @@ def memory(model: onnx.ModelProto, fed: Fed, threads: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         file, views = Path(folder) / "network.onnx", Path(folder) / "views.npz"
         file.write_bytes(model.SerializeToString())
-        np.savez(views, **dict(zip(("images", "pitch"), fed.inputs, strict=False)))
+        named: dict[str, Any] = dict(zip(("images", "pitch"), fed.inputs, strict=False))
+        np.savez(views, **named)
         command = [sys.executable, str(resident.__file__), str(file), str(views), str(threads)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -27,7 +27,7 @@ def growth(file: str, views: str, threads: int) -> int:
         threads: of the CPU.
     """
     import numpy as np
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
     fed = dict(np.load(views))
     before = told("VmRSS")
