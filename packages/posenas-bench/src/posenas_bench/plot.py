@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from posenas.charts import legend_below, new_figure, plain_axes, png
+from posenas.charts import new_figure, plain_axes, png
 
 from posenas_bench.searches import Comparison
 
@@ -26,7 +26,7 @@ def regret_chart(comparisons: Sequence[Comparison]) -> bytes:
         _draw(axes, comparison)
     axes.set(xlabel="genotypes scored", ylabel="regret of the best one so far", ylim=(0, None))
     plain_axes(axes)
-    legend_below(figure, axes)
+    figure.legend(loc="outside lower left", ncols=1, frameon=False, fontsize=9)  # whole lines of options
     return png(figure)
 
 
