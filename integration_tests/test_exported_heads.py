@@ -49,7 +49,7 @@ def uneven(network: PoseNetwork) -> None:
     ("name", "options"),
     [
         ("vector", {"input_size": (64, 64)}),
-        ("zoom", {"input_size": (128, 64), "sizes": (16,)}),
+        ("zoom", {"input_size": (128, 64), "sizes": (16,), "stages": (0,)}),
         ("kapao", {"input_size": (128, 192), "limit": 40}),
         ("kapao", {"input_size": (128, 128), "keypoint_confidence": True, "fusion_distance": 20.0}),
         ("kapao", {"input_size": (128, 128), "fusion": False}),

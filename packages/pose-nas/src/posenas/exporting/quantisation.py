@@ -59,9 +59,10 @@ def quantised(model: onnx.ModelProto, batches: Iterable[tuple[NDArray[Any], ...]
         raise PosenasError("--int8: the backbone has no convolution that could be quantised; leave it out")
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "int8.onnx"
+        given = type(model).FromString(model.SerializeToString())  # it is moved to another file meanwhile
         try:
             quantize_static(
-                model,
+                given,
                 target,
                 _Reader(batches),
                 quant_format=QuantFormat.QDQ,
