@@ -234,7 +234,7 @@ def _rehearse(
         for genotype, levels in zip(networks, offered, strict=True)
         for warning in rehearse_head(chosen_head(head, genotype), levels, keypoints, owner=owners[1])
     }
-    if isinstance(space, WeightSharing):
+    if isinstance(space, WeightSharing) and not isinstance(own_space(space), Propagating):
         rehearse_sharing(space, networks, head=head, keypoints=keypoints, owner=owners[1])
     return sorted(warnings)
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from posenas.composing.checks.conformity import blamed, refuse
 from posenas.composing.checks.gradients import gradient_problem, pictures, weighted_sum
-from posenas.composing.joined import holding_backbone
+from posenas.composing.joined import holding_backbone, own_space
 from posenas.composing.plugins import Owner
 from posenas.contract.batches import View
 from posenas.contract.components import (
@@ -160,9 +160,10 @@ def listening(backbone: Backbone | FrameByFrame) -> Backbone | FrameByFrame:
 def shared_backbone(space: WeightSharing) -> SharedWeights:
     """Return the shared weights of a space's backbones without heads, fresh ones."""
     holder = cast(nn.Module, listening(holding_backbone(space)))
-    if not isinstance(space, Propagating):
+    own = own_space(space)  # joined with a head, it has not the names of its modules
+    if not isinstance(own, Propagating):
         return SharedWeights(holder)
-    return SharedWeights(holder, source=lambda path: space.source(BACKBONE + path).removeprefix(BACKBONE))
+    return SharedWeights(holder, source=lambda path: own.source(BACKBONE + path).removeprefix(BACKBONE))
 
 
 def _outlined(space: SearchSpace, genotype: Genotype, *, owner: Owner) -> Backbone:

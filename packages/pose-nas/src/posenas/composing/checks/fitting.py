@@ -87,10 +87,10 @@ def unmet(strategy: Strategy, space: SearchSpace, module: Callable[[], HeadModul
         module: gives the head's module, if the space alone lacks a capability.
     """
     clips = isinstance(own_space(space), Propagating)
-    needs = (*strategy.requires(), *((Guiding,) if clips else ()))
-    missing = tuple(need for need in needs if not isinstance(space, need) and not isinstance(module(), need))
     if clips and not (isinstance(strategy, Supporting) and Propagating in strategy.supports()):
         return Unmet(_NO_KEY_FRAMES)
+    needs = (*strategy.requires(), *((Guiding,) if clips else ()))
+    missing = tuple(need for need in needs if not isinstance(space, need) and not isinstance(module(), need))
     if missing:
         return Unmet(f"needs {' and '.join(need.__name__ for need in missing)}", missing)
     if clips and space is not own_space(space):
