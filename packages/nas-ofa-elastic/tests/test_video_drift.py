@@ -23,11 +23,11 @@ FRAMES = 30
 
 def searched(folder: Path) -> Path:
     recipe = Recipe(
-        space=ComponentChoice("ofa-video", {"key_epochs": 8}),
+        space=ComponentChoice("ofa-video", {"key_epochs": 10}),
         strategy=ComponentChoice(
-            "sandwich", {"epochs": 1, "candidates": 3, "calibration_people": 64, "final_epochs": 10}
+            "sandwich", {"epochs": 3, "candidates": 3, "calibration_people": 64, "final_epochs": 6}
         ),
-        dataset=ComponentChoice("synthetic", {"frames": 8, "train_images": 1200, "val_images": 96}),
+        dataset=ComponentChoice("synthetic", {"frames": 8, "train_images": 2400, "val_images": 96}),
         training={"workers": 0},
         evaluation={"ranking_people": 64},
         device="cpu",
