@@ -12,6 +12,7 @@ import click
 from posenas.cli.shared_options import json_last_option, set_option
 from posenas.cli.terminal import say
 from posenas.cli.weights_options import check_weights, weights_options
+from posenas.exporting.opsets import OPSET, OPSETS
 
 if TYPE_CHECKING:
     from posenas.exporting.export import Exported
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--opset",
-    type=click.IntRange(18, 23),
-    default=20,
+    type=click.IntRange(OPSETS[0], OPSETS[-1]),
+    default=OPSET,
     show_default=True,
     help="Version of ONNX's operators.",
 )

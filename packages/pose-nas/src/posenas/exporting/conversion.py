@@ -19,9 +19,6 @@ from posenas.contract.messages import message
 if TYPE_CHECKING:
     import onnx
 
-OPSETS = range(18, 24)
-"""The versions of ONNX's operators that a file can be written in."""
-
 _OPERATOR = re.compile(r"target=torch\.ops\.([\w.]+)")
 
 

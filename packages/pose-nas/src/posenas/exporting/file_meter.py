@@ -17,6 +17,7 @@ from posenas.exporting.conversion import to_onnx
 from posenas.exporting.export import examples_for
 from posenas.exporting.measured_files import Fed
 from posenas.exporting.network import bytes_to_poses
+from posenas.exporting.opsets import OPSET
 from posenas.exporting.runtime import check_packages, runtime
 from posenas.networks.latency.measure import device_name
 from posenas.networks.pose_network import PoseNetwork
@@ -24,9 +25,6 @@ from posenas.runs.recipe import ComponentChoice
 
 if TYPE_CHECKING:
     import onnx
-
-OPSET = 20
-"""The version of ONNX's operators that `posenas export` writes unless it is told another one."""
 
 Measure: TypeAlias = Callable[["onnx.ModelProto", Fed, int], Mapping[str, float]]
 """A function of a file, its inputs for one view, and the number of threads, to figures."""
