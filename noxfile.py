@@ -27,7 +27,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 TOOLS = ["hypothesis", "mypy", "onnx", "onnxruntime", "onnxscript", "pytest", "pytest-xdist", "ruff", "scipy"]
 SITE_TOOLS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=1,<2", "ruff"]
-TEST_TOOLS = ["hypothesis", "onnx", "pytest", "scipy"]
+TEST_TOOLS = ["hypothesis", "onnx", "onnxruntime", "onnxscript", "pytest", "scipy"]
 BUILD_TOOLS = ["build", "check-wheel-contents", "hatchling", "twine"]
 _SMALL = "-o dataset.train_images=24 -o dataset.val_images=8 -o training.batch_size=8 -o training.workers=0 "
 _FEW = "-o strategy.epochs=1 -o strategy.candidates=2 -o strategy.final_epochs=1 "

@@ -15,7 +15,7 @@ from posenas.contract.keypoint_sets import COCO_17
 from posenas.contract.levels import Level
 from posenas.contract.normalisation import Normalisation
 from posenas.exporting.conversion import to_onnx
-from posenas.exporting.export import check_export, check_loss
+from posenas.exporting.export import check_export, check_loss, warn_if_slower
 from posenas.exporting.manifest import manifest_path, read_manifest, write_manifest
 from posenas.exporting.network import bytes_to_poses
 from posenas.exporting.proof import Proof
@@ -190,6 +190,16 @@ def test_too_much_lost_in_int8_is_refused_in_one_line() -> None:
     assert "\n" not in str(told.value)
     with pytest.raises(PosenasError, match="cannot be told"):
         check_loss(replace(proof, torch=None, onnx=None, lost=None), 0.05)
+
+
+def test_a_file_in_int8_that_gains_less_than_the_one_in_float32_is_told() -> None:
+    told: list[str] = []
+    fast, slow = {"torch_ms": 9.0, "onnx_ms": 3.0}, {"torch_ms": 12.0, "onnx_ms": 8.0}
+
+    warn_if_slower(slow, fast, warn=told.append)
+    assert told == []
+    warn_if_slower(fast, slow, warn=told.append)
+    assert told == ["in int8 it is slower on this CPU: 1.50 times as fast as torch, in float32 3.00 times"]
 
 
 def test_a_file_with_other_poses_is_refused_with_figures() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,7 @@ def export_network(trained: TrainedNetwork, found: NamedNetwork, wish: Wish) -> 
         content = quantised(model, _calibration(trained, wish))
         most = wish.most_lost
         files.append(written(int8_path(wish.file), content, lambda proof: check_loss(proof, most), "int8"))
+        warn_if_slower(files[0].speed, files[1].speed, warn=wish.warn)
     return files
 
 
@@ -162,6 +163,23 @@ def check_loss(proof: Proof, most: float) -> None:
             f"--int8: {proof.metric} goes from {proof.torch:.4f} to {proof.onnx:.4f}, which is worse by more "
             f"than {most:g}; the file in int8 is not kept, the one in float32 is; leave --int8 out, or allow "
             "more by --max-ap-loss"
+        )
+
+
+def warn_if_slower(
+    float32: Mapping[str, Any], int8: Mapping[str, Any], *, warn: Callable[[str], None]
+) -> None:
+    """Say so if a file in int8 gains less over torch than the one in float32.
+
+    Args:
+        float32, int8: the speeds of both, as in their manifests; each was measured in turns with torch.
+        warn: told in a line.
+    """
+    gains = [speed["torch_ms"] / speed["onnx_ms"] for speed in (float32, int8)]
+    if gains[1] < gains[0]:
+        warn(
+            f"in int8 it is slower on this CPU: {gains[1]:.2f} times as fast as torch, in float32 "
+            f"{gains[0]:.2f} times"
         )
 
 
