@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,14 +16,17 @@ from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
 from posenas.contract.levels import Level
 from posenas.contract.normalisation import Normalisation
+from posenas.data.person_crop import person_crops
 from posenas.exporting.conversion import to_onnx
 from posenas.exporting.export import check_export, check_loss, warn_if_slower
 from posenas.exporting.manifest import manifest_path, read_manifest, write_manifest
 from posenas.exporting.network import bytes_to_poses
+from posenas.exporting.people import crowd_of
 from posenas.exporting.proof import Proof
 from posenas.exporting.quantisation import multiplies_bytes, quantised
 from posenas.exporting.runtime import ExportedNetwork, fed_by, open_exported, open_model, poses_of
 from posenas.networks.pose_network import PoseNetwork
+from posenas.runs.recipe import ComponentChoice
 from posenas.standard.heads.heatmap import HeatmapHead
 from torch import Tensor, nn
 
@@ -190,6 +195,17 @@ def test_too_much_lost_in_int8_is_refused_in_one_line() -> None:
     assert "\n" not in str(told.value)
     with pytest.raises(PosenasError, match="cannot be told"):
         check_loss(replace(proof, torch=None, onnx=None, lost=None), 0.05)
+
+
+@pytest.mark.parametrize("people", [3, 17, 20, 33])
+def test_at_least_as_many_people_are_shown_as_are_asked_for(people: int) -> None:
+    choice = ComponentChoice("synthetic", {"val_images": 48})
+    trained = SimpleNamespace(recipe=SimpleNamespace(dataset=choice), keypoints=COCO_17)
+
+    crowd = crowd_of(cast(Any, trained), "val", people=people, warn=pytest.fail)
+
+    assert people <= len(person_crops(crowd.samples)) <= 2 * people + 2
+    assert crowd.labelled
 
 
 def test_a_file_in_int8_that_gains_less_than_the_one_in_float32_is_told() -> None:

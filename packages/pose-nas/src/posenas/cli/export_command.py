@@ -110,12 +110,12 @@ def _tell(exported: Exported, *, err: bool) -> None:
     proof, speed, file = exported.proof, exported.speed, exported.file
     lines = [f"people      {proof.views} views of {proof.source}, without the flip test"]
     if proof.torch is not None:
-        lines.append(f"{proof.metric:<12}torch {proof.torch:.4f}, ONNX {proof.onnx:.4f}")
+        lines.append(f"{proof.metric:<12}torch {proof.torch:.4f}, file {proof.onnx:.4f}")
     lines += [
         f"maps        differ by {proof.maps_difference:.1e} of their largest value",
         f"keypoints   drift by {proof.mean_drift:.1e} pixels in the mean, {proof.largest_drift:.1e} at most; "
         f"{proof.moved} of {proof.keypoints} by more than {proof.tolerance:g}",
-        f"time        torch {speed['torch_ms']:.1f} ms, ONNX {speed['onnx_ms']:.1f} ms a view, one thread",
+        f"time        torch {speed['torch_ms']:.1f} ms, file {speed['onnx_ms']:.1f} ms a view, one thread",
         f"{file}: {file.stat().st_size / 1e6:.1f} MB; beside it {file.with_suffix('.json').name}",
     ]
     for line in lines:

@@ -137,6 +137,8 @@ def export_network(trained: TrainedNetwork, found: NamedNetwork, wish: Wish) -> 
         content = quantised(model, _calibration(trained, wish))
         most = wish.most_lost
         files.append(written(int8_path(wish.file), content, lambda proof: check_loss(proof, most), "int8"))
+        if files[1].proof.torch == 0:
+            wish.warn(f"{files[1].proof.metric} is 0 already by torch, so what int8 loses is not told by it")
         warn_if_slower(files[0].speed, files[1].speed, warn=wish.warn)
     return files
 

@@ -102,7 +102,10 @@ def _some(samples: Sequence[Sample], people: int) -> list[Sample]:
     shown = [sample for sample in samples if person_crops([sample])]
     if not shown:
         raise PosenasError("nobody is labelled in the split")
-    return shown[:: max(1, len(person_crops(shown)) // people)]
+    step = max(1, len(person_crops(shown)) // people)
+    while step > 1 and len(person_crops(shown[::step])) < people:
+        step -= 1
+    return shown[::step]
 
 
 def _relabelled(sample: Sample, keypoints: int) -> Sample:
