@@ -93,11 +93,11 @@ def of_videos(seed: int, key_run: Path, *, fusion: bool) -> Composition:
     return composed(seed, ComponentChoice("ofa-video", options), SANDWICH)
 
 
-def super_network(problem: JournaledProblem) -> Weights:
+def super_network(problem: JournaledProblem, *, epochs: int = EPOCHS) -> Weights:
     space = cast(ElasticVideoSpace, problem.space)
     key_frame = problem.weights_of(space.key_run, space.key_frame())
     step = SandwichStep(space, 2, "truth+teacher")
-    return problem.train_shared(step, epochs=EPOCHS, init=key_frame)
+    return problem.train_shared(step, epochs=epochs, init=key_frame)
 
 
 def drawn(problem: JournaledProblem, budget: float, *, one: bool) -> list[Genotype]:
@@ -190,8 +190,15 @@ def is_hard(source: FrameSource) -> bool:
     return bool(rng.random() < source.filming.hard_frames)
 
 
-def trained(problem: JournaledProblem, genotype: Genotype, shared: Weights, clips: Clips) -> dict[str, Any]:
-    weights = problem.train(genotype, epochs=FINAL_EPOCHS, init=shared)
+def trained(
+    problem: JournaledProblem,
+    genotype: Genotype,
+    shared: Weights,
+    clips: Clips,
+    *,
+    epochs: int = FINAL_EPOCHS,
+) -> dict[str, Any]:
+    weights = problem.train(genotype, epochs=epochs, init=shared)
     trial = problem.evaluate(genotype, weights, stage="final")
     network = load_network(problem._resources, genotype, weights).eval()
     return {
