@@ -59,7 +59,7 @@ LEAST = 0.93
 """The share of a budget that every candidate uses at least."""
 KEY_EPOCHS, EPOCHS, CANDIDATES, CALIBRATION_PEOPLE, FINAL_EPOCHS = 10, 3, 8, 128, 6
 DATASET = {"frames": 8, "train_images": 2400, "val_images": 480}
-NEAR, REPEATS, TEST_IMAGES = 5.0, 30, 960
+NEAR, REPEATS, SETTLED, TEST_IMAGES = 5.0, 30, 5, 960
 WHAT = ("AP", "frames after the key frame", "hard frames")
 """AP on all frames, and the shares of keypoints that are found within 5 pixels."""
 WAYS = ("fusion", "without", "one")
@@ -270,7 +270,7 @@ def drift(network: PoseNetwork, batches: Sequence[Batch]) -> dict[str, Any]:
     Each frame's network is fed its own maps; the first guide is the key frame's. In the cycle every fourth
     frame is a key frame, as in a video, and a keypoint's furthest place is compared with its place there.
     """
-    every, whole, cycle = [], [], []
+    every, whole, cycle, later = [], [], [], []
     for batch in batches:
         part = batch_of_frame(batch, 0, frames=network.frames)
         first, told = looked(network, 0, part, None)
@@ -279,8 +279,11 @@ def drift(network: PoseNetwork, batches: Sequence[Batch]) -> dict[str, Any]:
             passed, guide = looked(network, frame, part, guide)
             furthest = furthest.maximum((passed - first).norm(dim=2))
             begun, own = looked(network, frame, part, told)
-            for _ in range(REPEATS - 1):
+            fifth = begun
+            for look in range(2, REPEATS + 1):
                 ended, own = looked(network, frame, part, own)
+                fifth = ended if look == SETTLED else fifth
+            later.append((ended - fifth).norm(dim=2)[labelled])
             every.append((ended - begun).norm(dim=2)[labelled])
             whole.append((ended - begun).mean(1))
         cycle.append(furthest[labelled])
@@ -289,6 +292,8 @@ def drift(network: PoseNetwork, batches: Sequence[Batch]) -> dict[str, Any]:
         "median": float(moved.median()),
         "mean": float(moved.mean()),
         "90 %": float(moved.quantile(0.9)),
+        "from the fifth, median": float(torch.cat(later).median()),
+        "from the fifth, mean": float(torch.cat(later).mean()),
         "whole pose, median": float(poses.norm(dim=1).median()),
         "whole pose, mean of x and y": poses.mean(0).tolist(),
         "cycle, median": float(torch.cat(cycle).median()),
