@@ -1,8 +1,9 @@
 """What guides are worth to the smallest networks after a key frame (ViPNAS, section 4.5, and figure 6 a).
 
-    OMP_NUM_THREADS=1 python benchmarks/guides.py --runs FOLDER [--seeds 3] [--first-seed 0] [--json FILE]
+    OMP_NUM_THREADS=1 python benchmarks/guides.py --runs FOLDER [--seeds 3] [--first-seed 0]
+        [--epochs 12] [--json FILE]
 
-A seed takes about 8 minutes on one core. It can be stopped and started again, and seeds can be run side by
+A seed takes about 10 minutes on one core. It can be stopped and started again, and seeds can be run side by
 side: a last call with all of them only reads what is there. Nothing is searched, so that nothing but the
 guides can make a difference. On each seed a key frame's network is trained on drawn people. Then, with every
 frame after it alike, and weights that a super-network has given them in one pass:
@@ -56,7 +57,7 @@ def smallest(space: ElasticVideoSpace) -> Genotype:
     return {**space.smallest(), **fusion}
 
 
-def one_seed(folder: Path, seed: int) -> dict[str, Any]:
+def one_seed(folder: Path, seed: int, *, epochs: int) -> dict[str, Any]:
     key_run = folder / f"key-frames-{seed}"
     key_frames(key_run, seed)
     clips = other_clips(composed(seed, IMAGES, SANDWICH), seed)
@@ -68,7 +69,7 @@ def one_seed(folder: Path, seed: int) -> dict[str, Any]:
             if way == "without":
                 genotype = unfused(problem, genotype, gmacs=found["fusion"]["gmacs"])
             shared = super_network(problem, epochs=SHARED_EPOCHS)
-            found[way] = trained(problem, genotype, shared, clips, epochs=EPOCHS)
+            found[way] = trained(problem, genotype, shared, clips, epochs=epochs)
     return found
 
 
@@ -91,13 +92,17 @@ def summarised(seeds: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    arguments = options(__doc__).parse_args()
-    seeds = {str(seed): one_seed(arguments.runs, seed) for seed in seeds_of(arguments)}
+    parser = options(__doc__)
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="passes of each network")
+    arguments = parser.parse_args()
+    seeds = {
+        str(seed): one_seed(arguments.runs, seed, epochs=arguments.epochs) for seed in seeds_of(arguments)
+    }
     settings = {
         "fusion": FUSION,
         "key_epochs": KEY_EPOCHS,
         "shared_epochs": SHARED_EPOCHS,
-        "epochs": EPOCHS,
+        "epochs": arguments.epochs,
         "dataset": DATASET,
     }
     finish(arguments.json, settings, summarised(seeds), seeds=seeds)
