@@ -110,6 +110,7 @@ def test_boxes_of_a_network(write: Write, photographs: Path, tmp_path: Path) -> 
     [
         (["none.avi"], "none.avi: no such file or folder"),
         (["97"], "97: there is neither such a file nor camera 97; give a path or another number"),
+        (["99999999999999"], "neither such a file nor camera 99999999999999; give a path or another"),
         (["bare"], "bare: no image lies directly in this folder (looked for .avif, "),
         (["text.txt"], "text.txt: neither an image nor a video that can be read"),
         (["bad.png"], "bad.png: not an image, damaged, or too large"),

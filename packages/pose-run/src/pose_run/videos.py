@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _USUAL_RATE = 25.0
 """The frames per second of a video or a camera that does not tell."""
+_LAST_CAMERA = 2**31 - 1
+"""The highest number of a camera that OpenCV takes."""
 _QUIET = "-8"
 """The log level at which FFmpeg writes no line."""
 
@@ -72,7 +74,7 @@ def open_camera(number: int, *, limit: int | None) -> Opened:
         PoseRunError: if there is no such camera.
     """
     with without_remarks():
-        capture = cv2.VideoCapture(number)
+        capture = cv2.VideoCapture(number) if number <= _LAST_CAMERA else cv2.VideoCapture()
     if not capture.isOpened():
         raise PoseRunError(
             f"{number}: there is neither such a file nor camera {number}; give a path or another number"
