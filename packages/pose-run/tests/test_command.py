@@ -160,13 +160,29 @@ def test_mistakes_are_one_line(
 
 
 @pytest.mark.parametrize(
-    "flags", [["--threshold", "nan"], ["--frames", "0"], ["--frames", "x"], ["--thr", "1"]]
+    ("flags", "says"),
+    [
+        (["--threshold", "nan"], "--threshold nan: not a number; give one, such as 0.3"),
+        (["--threshold", "x"], "--threshold x: not a number; give one, such as 0.3"),
+        (["--frames", "0"], "--frames 0: not a whole number from 1; give one"),
+        (["--frames", "x"], "--frames x: not a whole number from 1; give one"),
+        (["--threads", "1000000"], "--threads 1000000: not a whole number from 0 to 1024; give one"),
+        (["--threads", "99999999999"], "--threads 99999999999: not a whole number from 0 to 1024; give one"),
+        (["--threads", "-1"], "--threads -1: not a whole number from 0 to 1024; give one"),
+    ],
 )
-def test_wrong_options_are_refused(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_values_of_options_are_one_line(
+    flags: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["net.onnx", "0", *flags]) == 2
+    assert capsys.readouterr().err == f"pose-run: {says}\n"
+
+
+def test_options_that_are_none_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        run(["net.onnx", "0", *flags])
+        run(["net.onnx", "0", "--thr", "1"])
     assert caught.value.code == 2
-    assert flags[0] in capsys.readouterr().err
+    assert "--thr" in capsys.readouterr().err
 
 
 def test_boxes_for_a_network_that_finds_people_are_refused(

@@ -117,6 +117,12 @@ def test_what_onnxruntime_cannot_run_is_told_in_one_line(write: Write) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("threads", [-1, 1025, 99999999999])
+def test_threads_that_cannot_be_started_are_refused(write: Write, threads: int) -> None:
+    with pytest.raises(PoseRunError, match=f"threads {threads}: not from 0 to 1024; give one for each core"):
+        load(write(), threads=threads)
+
+
 def test_int8_on_a_cpu_without_it_is_told(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

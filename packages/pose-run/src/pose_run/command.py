@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_run.errors import PoseRunError, message
+from pose_run.threads import MOST_THREADS
 
 if TYPE_CHECKING:
     from pose_run.boxes import FindingNetwork, FoundBoxes
@@ -33,9 +34,8 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Return the status of the command with these arguments."""
-    options = _parser().parse_args(arguments)
     try:
-        _predict(options)
+        _predict(_parser().parse_args(arguments))
     except PoseRunError as error:
         return _failed(str(error))
     except KeyboardInterrupt:
@@ -144,29 +144,42 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--threshold",
-        type=_number,
+        type=_threshold,
         default=0.3,
         help="Poses with a lower score are written, but not drawn.  [default: %(default)s]",
     )
-    parser.add_argument("--frames", type=_from(1), help="Only the first N frames.  [default: all]")
     parser.add_argument(
-        "--threads", type=_from(0), default=1, help="Threads of the CPU; 0 for all cores.  [default: 1]"
+        "--frames", type=_whole("--frames", least=1), help="Only the first N frames.  [default: all]"
+    )
+    parser.add_argument(
+        "--threads",
+        type=_whole("--threads", least=0, most=MOST_THREADS),
+        default=1,
+        help="Threads of the CPU; 0 for all cores.  [default: 1]",
     )
     parser.add_argument("--version", action="version", version=f"pose-run, version {__version__}")
     return parser
 
 
-def _number(text: str) -> float:
-    number = float(text)
-    if math.isnan(number):
-        raise ValueError
+def _threshold(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):  # also "nan", which `float` reads and with which nothing compares
+        raise PoseRunError(f"--threshold {text}: not a number; give one, such as 0.3")
     return number
 
 
-def _from(least: int) -> Callable[[str], Any]:
+def _whole(option: str, *, least: int, most: float = math.inf) -> Callable[[str], Any]:
     def whole_number(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text} is below {least}")
-        return int(text)
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            bounds = f"from {least}" if math.isinf(most) else f"from {least} to {most}"
+            raise PoseRunError(f"{option} {text}: not a whole number {bounds}; give one")
+        return number
 
     return whole_number

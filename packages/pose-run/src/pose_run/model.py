@@ -12,6 +12,7 @@ from pose_run.cpu import lacks_fast_int8
 from pose_run.errors import PoseRunError, message
 from pose_run.manifest import Manifest, read_manifest
 from pose_run.poses import Poses, judged
+from pose_run.threads import check_threads
 from pose_run.views import crop, crop_matrices, invert, letterbox, shown_areas, transform
 
 if TYPE_CHECKING:
@@ -122,12 +123,14 @@ def load(path: str | Path, *, threads: int = 1, warn: Callable[[str], None] | No
 
     Args:
         path: the ONNX file.
-        threads: of the CPU; 0 takes one for each core.
+        threads: of the CPU, at most 1024; 0 takes one for each core.
         warn: told in one line if the file suits this CPU badly; None tells nobody.
 
     Raises:
-        PoseRunError: if a file is missing, the manifest does not fit, or this CPU cannot run the network.
+        PoseRunError: if a file is missing, the manifest does not fit, this CPU cannot run the network, or
+            there are too many threads.
     """
+    check_threads(threads)
     file = Path(path)
     try:
         content = file.read_bytes()
