@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pose_run import PoseRunError, load
+from pose_run import PoseRunError, Poses, load
 from pose_run.cpu import lacks_fast_int8
+from pose_run.manifest import KeypointSet
+from pose_run.results import entries
+from pose_run.sources import Frame
 
 Write = Callable[..., Path]
 WHITE = np.full((200, 100, 3), 255, np.uint8)
@@ -100,6 +104,70 @@ def test_what_is_no_manifest_is_refused(write: Write, content: bytes, says: str)
 def test_a_manifest_that_lacks_something_is_refused(write: Write, view: dict[str, object]) -> None:
     with pytest.raises(PoseRunError, match="no manifest of an export"):
         load(write(view=view))
+
+
+WRONG_VALUES: dict[str, dict[str, list[object]]] = {
+    "view": {
+        "kind": [["person"], "cloud"],
+        "height": [65, 64.0, "64", 1, True, math.inf],
+        "width": [47, None, 10**400],
+        "crop": ["none", None, []],
+        "padding": [0, -1.25, math.nan, math.inf, 1e308, 1e-320, "1.25", 10**400],
+        "border": [-1, 256, 0.5, "x", math.nan],
+    },
+    "detections": {
+        "box_threshold": ["0.2", math.nan, 10**400],
+        "keypoint_threshold": [None, math.nan],
+        "oks_nms": [[], math.nan, math.inf],
+    },
+    "keypoints": {
+        "names": [["a", "b"], ["a", "b", "c", "d"], "abc", []],
+        "limbs": [[[0, 99]], [[0, -1]], [[0, 1.5]], [[0]], [[0, 1, 2]], "01", [0]],
+        "flip_pairs": [[[1, 3]], [[1, math.nan]]],
+        "sigmas": [[0.05, 0.05], [0.05, 0.05, 0], [0.05, 0.05, math.nan], [0.05, 0.05, "x"], 3],
+        "parts": [{"head": [3]}, [[0]]],
+        "regions": [{"eyes": [3]}, {"eyes": []}, {"eyes": [math.nan]}, {"eyes": 1}],
+        "categories": [[], [math.nan], [1.5], [None], "1"],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "name"), [(table, name) for table in WRONG_VALUES for name in WRONG_VALUES[table]]
+)
+def test_a_manifest_with_wrong_values_is_refused(write: Write, table: str, name: str) -> None:
+    right = json.loads(write().with_suffix(".json").read_text())[table]
+    for value in WRONG_VALUES[table][name]:
+        file = write(**{table: right | {name: value}})
+        with pytest.raises(
+            PoseRunError, match=r"person\.json: no manifest of an export \(.*\); export again"
+        ):
+            load(file)
+
+
+def test_a_manifest_of_another_kind_of_file_is_refused(write: Write) -> None:
+    views = {
+        kind: json.loads(write(kind).with_suffix(".json").read_text())["view"] for kind in ("person", "image")
+    }
+    with pytest.raises(PoseRunError, match="the file's inputs are images, pitch, not images"):
+        load(write("image", view=views["person"]))
+    with pytest.raises(PoseRunError, match="the file's inputs are images, not images, pitch"):
+        load(write("person", view=views["image"]))
+    with pytest.raises(PoseRunError, match=r"the file's images: \['N', 32, 32, 3\], not \[None, 64, 32, 3\]"):
+        load(write("image", view=views["image"] | {"height": 64}))
+
+
+def test_a_whole_body_with_a_region_more_is_written_as_others_are() -> None:
+    regions = {"face": (0,), "left_hand": (1,), "right_hand": (2,), "feet": (3,)}
+    keypoints = KeypointSet(("",) * 133, (), (), (0.1,) * 133, parts={}, regions=regions, categories=(1,))
+    parts = {name: np.ones(1) for name in regions}
+    poses = Poses(np.zeros((1, 133, 2)), np.ones((1, 133)), np.ones(1), np.zeros((1, 4)), part_scores=parts)
+    assert entries(Frame(1, WHITE), poses, keypoints)[0].keys() == {
+        "image_id",
+        "category_id",
+        "keypoints",
+        "score",
+    }
 
 
 def test_missing_files_are_named(write: Write, tmp_path: Path) -> None:

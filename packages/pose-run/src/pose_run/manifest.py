@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pose_run.errors import PoseRunError, quoted
+from pose_run.fields import indices, listed, number, whole, word
+from pose_run.ids import checked_id
 
 SCHEMA = 1
 """The newest form of manifests that is read."""
@@ -20,6 +22,12 @@ _OUTPUTS = {
     "person": ("keypoints", "scores"),
     "image": ("keypoints", "scores", "person_scores", "boxes"),
 }
+_CROPS = ("udp", "standard")
+_LEAST_SIDE = 2
+"""Pixels: a crop of one would have no step to fill."""
+_PADDINGS = (0.01, 100.0)
+_LEAST_SIGMA = 1e-6
+"""OKS divides by the square of it, which must not become 0."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class KeypointSet:
     sigmas: tuple[float, ...]
     parts: Mapping[str, tuple[int, ...]]
     regions: Mapping[str, tuple[int, ...]]
-    categories: tuple[int | float | str, ...]
+    categories: tuple[int | str, ...]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -125,8 +133,13 @@ def read_manifest(file: Path, content: bytes) -> Manifest:
     try:
         _check_fit(path, file.name, table["file"], content)
         return _manifest(table)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise PoseRunError(f"{path}: no manifest of an export ({error!r:.100}); export again") from None
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise no_manifest(path, repr(error)) from None
+
+
+def no_manifest(path: Path, reason: str) -> PoseRunError:
+    """Return the error of a manifest that is none of an export."""
+    return PoseRunError(f"{path}: no manifest of an export ({reason:.100}); export again")
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -134,7 +147,7 @@ def _table(path: Path) -> dict[str, Any]:
         table = json.loads(path.read_bytes())
         schema = table["schema"]
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise PoseRunError(f"{path}: no manifest of an export ({error!r:.100}); export again") from None
+        raise no_manifest(path, repr(error)) from None
     if schema != SCHEMA:
         raise PoseRunError(
             f"{path}: a manifest of schema {quoted(schema)}; this pose-run reads {SCHEMA}; "
@@ -155,39 +168,64 @@ def _check_fit(path: Path, name: str, told: Mapping[str, Any], content: bytes) -
 
 
 def _manifest(table: Mapping[str, Any]) -> Manifest:
-    view, rules = table["view"], table["detections"]
-    kind = view["kind"]
-    missing = [name for name in _OUTPUTS[kind] if name not in table["outputs"]]
-    if missing:
-        raise ValueError(f"no output {missing[0]}")
+    view = _view(table["view"])
     return Manifest(
         precision=str(table["precision"]),
-        view=View(
-            kind,
-            int(view["height"]),
-            int(view["width"]),
-            crop=view.get("crop", ""),
-            padding=float(view.get("padding", 1.0)),
-            border=int(view["border"]),
-        ),
+        view=view,
         keypoints=_keypoints(table["keypoints"]),
-        rules=None
-        if kind == "image"
-        else DetectionRules(rules["box_threshold"], rules["keypoint_threshold"], rules["oks_nms"]),
+        rules=None if view.kind == "image" else _rules(table["detections"]),
     )
+
+
+def _view(table: Mapping[str, Any]) -> View:
+    kind = word(table["kind"], "kind", known=_OUTPUTS)
+    height = whole(table["height"], "height", least=_LEAST_SIDE)
+    width = whole(table["width"], "width", least=_LEAST_SIDE)
+    border = whole(table["border"], "border", least=0, most=255)
+    if kind == "image":
+        return View(kind, height, width, crop="", padding=1.0, border=border)
+    least, most = _PADDINGS
+    return View(
+        kind,
+        height,
+        width,
+        crop=word(table["crop"], "crop", known=_CROPS),
+        padding=number(table["padding"], "padding", least=least, most=most),
+        border=border,
+    )
+
+
+def _rules(table: Mapping[str, Any]) -> DetectionRules:
+    box, keypoint, oks = (
+        number(table[name], name) for name in ("box_threshold", "keypoint_threshold", "oks_nms")
+    )
+    return DetectionRules(box, keypoint, oks)
 
 
 def _keypoints(table: Mapping[str, Any]) -> KeypointSet:
+    names = tuple(listed(table["names"], "names"))
+    sigmas = tuple(number(each, "sigmas", least=_LEAST_SIGMA) for each in listed(table["sigmas"], "sigmas"))
+    categories = tuple(checked_id(each) for each in listed(table["categories"], "categories"))
+    regions = _groups(table, "regions", count=len(names))
+    if len(sigmas) != len(names):
+        raise ValueError(f"{len(sigmas)} sigmas of {len(names)} names")
+    if not categories or not all(regions.values()):
+        raise ValueError("no categories, or a region of no keypoints")
     return KeypointSet(
-        names=tuple(table["names"]),
-        limbs=_pairs(table["limbs"]),
-        flip_pairs=_pairs(table["flip_pairs"]),
-        sigmas=tuple(table["sigmas"]),
-        parts={name: tuple(indices) for name, indices in table["parts"].items()},
-        regions={name: tuple(indices) for name, indices in table["regions"].items()},
-        categories=tuple(table["categories"]),
+        names=names,
+        limbs=_pairs(table, "limbs", count=len(names)),
+        flip_pairs=_pairs(table, "flip_pairs", count=len(names)),
+        sigmas=sigmas,
+        parts=_groups(table, "parts", count=len(names)),
+        regions=regions,
+        categories=categories,
     )
 
 
-def _pairs(rows: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
-    return tuple((int(first), int(second)) for first, second in rows)
+def _pairs(table: Mapping[str, Any], name: str, *, count: int) -> tuple[tuple[int, int], ...]:
+    pairs = (indices(pair, name, count=count) for pair in listed(table[name], name))
+    return tuple((first, second) for first, second in pairs)
+
+
+def _groups(table: Mapping[str, Any], name: str, *, count: int) -> dict[str, tuple[int, ...]]:
+    return {group: indices(each, name, count=count) for group, each in table[name].items()}

@@ -10,8 +10,9 @@ import numpy as np
 
 from pose_run.cpu import lacks_fast_int8
 from pose_run.errors import PoseRunError, message
-from pose_run.manifest import Manifest, read_manifest
+from pose_run.manifest import Manifest, no_manifest, read_manifest
 from pose_run.poses import Poses, judged
+from pose_run.signature import misfit
 from pose_run.threads import check_threads
 from pose_run.views import crop, crop_matrices, invert, letterbox, shown_areas, transform
 
@@ -142,7 +143,11 @@ def load(path: str | Path, *, threads: int = 1, warn: Callable[[str], None] | No
             f"{file}: of precision int8, and this CPU has no instructions for it; poses may be worse and "
             "take longer than with float32: export that for this machine"
         )
-    return Model(manifest, _session(content, file, precision=manifest.precision, threads=threads))
+    session = _session(content, file, precision=manifest.precision, threads=threads)
+    wrong = misfit(session, manifest)
+    if wrong:
+        raise no_manifest(file.with_suffix(".json"), wrong)
+    return Model(manifest, session)
 
 
 def _session(content: bytes, file: Path, *, precision: str, threads: int) -> InferenceSession:

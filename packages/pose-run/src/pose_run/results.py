@@ -33,7 +33,7 @@ def entries(frame: Frame, poses: Poses, keypoints: KeypointSet) -> list[dict[str
     """
     rows = np.concatenate([poses.keypoints, poses.keypoint_scores[:, :, None]], axis=2).round(3)
     about = {"file_name": frame.file_name} if frame.file_name else {}
-    whole_body = {*_SCORES} <= {*keypoints.regions} and len(keypoints) == sum(_FIELDS.values())
+    whole_body = {*_SCORES} == {*keypoints.regions} and len(keypoints) == sum(_FIELDS.values())
     return [
         {
             "image_id": frame.id,
