@@ -74,6 +74,22 @@ def test_a_video_is_predicted_and_drawn(
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 3
 
 
+def test_images_that_use_fewer_than_16_bits_are_told_once(
+    write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    for name, white in (("a.tiff", 4095), ("b.png", 1023), ("c.png", 65535)):
+        cv2.imwrite(str(folder / name), np.full((60, 80, 3), white, np.uint16))
+    assert run([str(write()), str(folder), "--output", str(tmp_path / "out")]) == 0
+    scores = [each["score"] for each in results(tmp_path / "out")]
+    assert scores == pytest.approx([scores[0]] * 3)
+    assert capsys.readouterr().err.startswith(
+        "warning: 2 images of 16 bits use fewer of them and are stretched to what they use: "
+        f"{folder / 'a.tiff'} uses 12; {folder / 'b.png'} uses 10; save them with 8 bits to choose"
+    )
+
+
 BOXES = [
     {"image_id": 12, "category_id": 1, "bbox": [10, 10, 20, 30], "score": 0.9},
     {"file_name": "elsewhere/a.png", "category_id": 1.0, "bbox": [10, 10, 20, 30], "score": 0.9},
@@ -114,6 +130,7 @@ def test_boxes_of_a_network(write: Write, photographs: Path, tmp_path: Path) -> 
         (["bare"], "bare: no image lies directly in this folder (looked for .avif, "),
         (["text.txt"], "text.txt: neither an image nor a video that can be read"),
         (["bad.png"], "bad.png: not an image, damaged, or too large"),
+        (["floats.tiff"], "floats.tiff: an image of floats, which is not read; save it with 8 or 16 bits"),
         (["empty.png"], "empty.png: neither an image nor a video that can be read"),
         (["grey.png", "--output", "photographs"], "photographs: exists and is not an empty folder; choose"),
         (["grey.png", "--boxes", "none.json"], "none.json: cannot be read: No such file or directory"),
@@ -145,6 +162,7 @@ def test_mistakes_are_one_line(
         (inner / name).write_text(text)
     cv2.imwrite(str(inner / "grey.png"), GREY)
     (inner / "bad.png").write_bytes((inner / "grey.png").read_bytes()[:40])
+    cv2.imwrite(str(inner / "floats.tiff"), np.zeros((5, 6), np.float32))
     (inner / "photographs").symlink_to(photographs)
     model = write()
     for suffix in (".onnx", ".json"):

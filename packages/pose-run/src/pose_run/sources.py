@@ -12,7 +12,7 @@ import cv2
 
 from pose_run.errors import PoseRunError
 from pose_run.ids import as_number, unique
-from pose_run.images import read_image
+from pose_run.images import read_image, stretched_images
 from pose_run.videos import open_camera, open_video
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ImageFiles:
     Attributes:
         place: the folder or the file, for errors.
         files: at least one.
-        warn: told the name of each file that cannot be read, and why.
+        warn: told the name of each file that cannot be read, and why; at the end, which were stretched.
     """
 
     place: Path
@@ -116,16 +116,20 @@ class ImageFiles:
             PoseRunError: if none can be read.
         """
         read = 0
+        stretched: list[str] = []
         for number, file in enumerate(self.files, start=1):
             try:
-                pixels = read_image(file)
+                pixels, bits = read_image(file)
             except PoseRunError as error:
                 if len(self.files) == 1:
                     raise
                 self.warn(str(error))
                 continue
             read += 1
+            stretched += [] if bits is None else [f"{file} uses {bits}"]
             yield Frame(number, pixels, file.name)
+        if stretched:
+            self.warn(stretched_images(stretched))
         if not read:
             raise PoseRunError(f"{self.place}: none of its {len(self.files)} images can be read")
 
