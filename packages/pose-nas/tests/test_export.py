@@ -117,17 +117,19 @@ def test_an_operator_that_onnx_lacks_is_named_with_its_module() -> None:
 
 
 class Asking(nn.Module):
-    """A module whose operators depend on a value."""
+    """A module whose operators depend on a value, which it keeps."""
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
+        self.seen = images.sum()
         return {"maps": images + 1 if images.sum() > 3 else images}
 
 
-def test_a_module_that_asks_for_values_is_refused_in_one_line() -> None:
+def test_a_module_that_asks_for_values_is_refused_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     images = torch.zeros(2, 8, 8, 3, dtype=torch.uint8)
     with pytest.raises(PosenasError, match="its operators depend on values") as told:
         to_onnx(Asking(), (images,), opset=20)
     assert "\n" not in str(told.value)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_head_that_cannot_be_exported_is_named() -> None:

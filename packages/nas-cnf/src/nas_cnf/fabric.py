@@ -145,8 +145,11 @@ class Fabric(nn.Module):
     def _mixture(self) -> Mixture:
         """Return the weights that alpha and beta stand for.
 
-        Numbers are read from the device once. Every pass would have to wait for the device otherwise.
+        Numbers are read from the device once. Every pass would have to wait for the device otherwise. Where
+        the fabric is exported they are those of the pass before: a trace has no numbers.
         """
+        if torch.compiler.is_compiling() and not self.training and self._known is not None:
+            return self._known[2]
         if self.is_relaxed or self.alpha.is_meta:
             return Mixture.of_tensors(self.alpha, self.beta)
         if self.alpha.is_inference() or self.beta.is_inference():  # these do not tell whether they changed

@@ -6,7 +6,8 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,6 +37,7 @@ def to_onnx(module: nn.Module, examples: Sequence[Tensor], *, opset: int) -> onn
     """
     inputs = ["images", "pitch"][: len(examples)]
     with _quiet(), torch.no_grad():
+        module(*examples)  # what a network reads once from its weights, it has before it is traced
         program = _traced(module, examples)
         outputs = list(program.call_spec.out_spec.context)  # the keys of the dict
         try:
@@ -65,7 +67,8 @@ def _traced(module: nn.Module, examples: Sequence[Tensor]) -> ExportedProgram:
     if len(shapes) > 1:
         shapes = (shapes[0], shapes[1:])  # type: ignore[assignment]  # the further inputs are one tuple
     try:
-        return torch.export.export(module, tuple(examples), dynamic_shapes=shapes, strict=False)
+        with redirect_stderr(StringIO()):  # where it fails, torch prints all operators before
+            return torch.export.export(module, tuple(examples), dynamic_shapes=shapes, strict=False)
     except Exception as error:  # whatever a stranger's module does where it is traced
         raise PosenasError(
             "the network cannot be exported: its operators depend on values, or are none of torch's "
@@ -125,6 +128,7 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.filterwarnings("ignore", "The tensor attribute", UserWarning)
             yield
     finally:
         logging.disable(before)
