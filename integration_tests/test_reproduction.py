@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from posenas.cli import reproduction_commands
+from posenas.contract.errors import PosenasError
 from running import SMALL_SEARCH, Answer, refusal
 
 Posenas = Callable[..., Answer]
@@ -54,6 +57,23 @@ def test_a_run_is_locked_repeated_and_judged(posenas: Posenas) -> None:
     assert posenas("reproduce", file, "--output", "again", "--accept-changes").status == 4
     said = refusal(posenas("reproduce", file, "--output", "again", "-o", "training.batch_size=8"))
     assert "a repetition changes nothing but where files lie" in said
+
+
+def test_a_repetition_that_is_stopped_names_a_command_to_paste(
+    posenas: Posenas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert posenas("compose", *TINY, "--run", "run").status == 0
+    assert posenas("lock", "run", "--output", "a lock.toml").status == 0
+    commands = []
+
+    def stopped(*_: object, command: str, **_options: object) -> None:
+        commands.append(command)
+        raise PosenasError("stopped")
+
+    monkeypatch.setattr(reproduction_commands, "search_here", stopped)
+    arguments = ("reproduce", "a lock.toml", "--output", "once more", "-o", "dataset.train_images=6")
+    assert posenas(*arguments).status == 2
+    assert shlex.split(commands[0]) == ["posenas", *arguments]
 
 
 @pytest.mark.slow

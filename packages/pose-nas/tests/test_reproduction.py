@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from posenas.cli import posenas as root_command
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import Sample
 from posenas.contract.trial import Trial
@@ -94,6 +97,33 @@ def test_what_cannot_be_repeated_is_not_locked(tmp_path: Path) -> None:
     Journal(path / "journal.jsonl").append(ACCEPTED, "5", inputs={}, result=COMPUTED_ON.as_dict())
     with pytest.raises(PosenasError, match=r"was not computed in one piece .*changes accepted"):
         lock_of(path)
+
+
+@pytest.mark.parametrize("output", [None, "run of mine/recipe.toml"])
+def test_a_file_that_is_there_is_never_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made_up_run(Path("run of mine"))
+    file = tmp_path / (output or "run of mine.lock.toml")
+    file.write_text(before := "seed = 0\n" if output is None else file.read_text())
+    arguments = ["lock", "run of mine", *(["--output", output] if output else [])]
+    refused = CliRunner().invoke(root_command, arguments).exception
+    assert isinstance(refused, PosenasError)
+    assert str(refused) == f"{output or file}: exists already; choose another --output, or delete it"
+    assert file.read_text() == before
+
+
+def test_the_same_lock_again_is_told_with_a_command_to_paste(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made_up_run(Path("run of mine"))
+    first, again = (CliRunner().invoke(root_command, ["lock", "run of mine"]).output for _ in range(2))
+    assert "of mine; `" in first
+    assert again == first.replace(";", " (the file was there already, with the same content);")
+    file = str(tmp_path / "run of mine.lock.toml")
+    assert shlex.split(first.split("`")[1]) == ["posenas", "reproduce", file, "--output", "FOLDER"]
 
 
 @pytest.mark.parametrize(
