@@ -40,10 +40,19 @@ def test_a_run_is_locked_repeated_and_judged(posenas: Posenas) -> None:
     weights = [Path(run, "best/weights.safetensors").read_bytes() for run in ("run", "again")]
     assert weights[0] == weights[1]
 
+    edit(file, "gmacs = ", "gmacs = 2")
+    counted = posenas("reproduce", file, "--output", "again")  # the run is there already
+    assert counted.status == 4, counted.err
+    assert "neither: the bytes are equal, but the figures are not those of the lock" in counted.out
+    edit(file, "gmacs = 2", "gmacs = ")
+    file.write_text(file.read_text().replace("seed = 0\n", "seed = 1\n", 1))
+    assert "[recipe] has seed = 1" in refusal(posenas("reproduce", file, "--output", "elsewhere"))
+    file.write_text(file.read_text().replace("seed = 1\n", "seed = 0\n", 1))
+
     edit(file, 'python = "', 'python = "2.')
     edit(file, 'weights = "', 'weights = "0')
     edit(file, "gmacs = ", "gmacs = 1")
-    other = posenas("reproduce", file, "--output", "again", "--json")  # the run is there already
+    other = posenas("reproduce", file, "--output", "again", "--json")
     assert other.status == 4, other.err
     assert "differs from the lock: python (2.3" in other.err
     assert other.last_json["verdict"] == "neither"

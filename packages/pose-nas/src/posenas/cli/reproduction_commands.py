@@ -87,6 +87,7 @@ def reproduce(
     The status is 0 for equal bytes, or figures within the spread, and 4 for neither."""
     from posenas.composing.compose import compose
     from posenas.composing.goals.reachable_limits import check_measured_limits
+    from posenas.reporting.reproduction.locking import counted_costs
     from posenas.reporting.reproduction.verdict import judge
     from posenas.runs.lock_file import read_lock
     from posenas.searching.engines import check_engine
@@ -103,7 +104,7 @@ def reproduce(
     command = shlex.join(("posenas", "reproduce", str(file), "--output", str(folder), *options))
     how = How(accept_changes, cache, engine)
     here = _search(composition, folder, seeds=seeds, how=how, command=command)
-    found = judge(locked.outcomes, here)
+    found = judge(locked.outcomes, here, counted=counted_costs())
     for line in (*found.differing, *_table(found), found.sentence()):
         say(line, err=as_json)
     if as_json:

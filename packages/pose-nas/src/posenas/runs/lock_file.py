@@ -97,7 +97,8 @@ def read_lock(path: Path) -> Lock:
     """Return the lock of a file, of any version up to this posenas's.
 
     Raises:
-        PosenasError: if it cannot be read, is no lock, or is a newer posenas's; it names the file.
+        PosenasError: if it cannot be read, is no lock, has no outcome of its recipe's seed, or is a newer
+            posenas's; it names the file.
     """
     what = f"lock {path}"
     try:
@@ -106,7 +107,10 @@ def read_lock(path: Path) -> Lock:
         if not tables["outcome"]:
             raise ValueError("it holds no outcome")
         recipe = recipe_from_tables(current_tables(tables["recipe"], f"{what}, table [recipe]"))
-        return Lock(recipe, Provenance(**tables["computed_on"]), tuple(map(_outcome, tables["outcome"])))
+        outcomes = tuple(map(_outcome, tables["outcome"]))
+        if recipe.seed not in {outcome.seed for outcome in outcomes}:
+            raise ValueError(f"[recipe] has seed = {recipe.seed}, and no [[outcome]] has that seed")
+        return Lock(recipe, Provenance(**tables["computed_on"]), outcomes)
     except (TypeError, ValueError) as error:
         raise PosenasError(f"{what} cannot be used: {error}; write it anew with `posenas lock RUN`") from None
 

@@ -68,6 +68,11 @@ def outcome_of(run: Run, recipe: Recipe) -> Outcome:
     )
 
 
+def counted_costs() -> Collection[str]:
+    """Return the names of the costs that follow from a genotype and the recipe, so none that is measured."""
+    return {figure.name for cost in installed_costs().costs if not cost.dear for figure in cost.figures}
+
+
 def _computed_on(run: Run) -> Provenance:
     """Return what a run was computed on from beginning to end."""
     records = read_records(run.journal_file)
