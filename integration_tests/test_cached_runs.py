@@ -85,7 +85,7 @@ def test_a_stopped_run_names_the_command_that_caches_alike() -> None:
     command = "posenas resume run"
     assert How(False, OWN_CACHE).continuing(command, devices=1) == "posenas resume run"
     assert How(False, None).continuing(command, devices=2) == "posenas resume run --no-cache --devices 2"
-    assert How(False, Path("/a")).continuing(command, devices=1) == "posenas resume run --cache /a"
+    assert How(False, Path("/a b")).continuing(command, devices=1) == "posenas resume run --cache '/a b'"
 
 
 @pytest.mark.slow

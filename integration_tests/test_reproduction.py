@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from posenas.cli import reproduction_commands
+from posenas.contract.errors import PosenasError
 from running import SMALL_SEARCH, Answer, refusal
 
 Posenas = Callable[..., Answer]
@@ -37,10 +40,19 @@ def test_a_run_is_locked_repeated_and_judged(posenas: Posenas) -> None:
     weights = [Path(run, "best/weights.safetensors").read_bytes() for run in ("run", "again")]
     assert weights[0] == weights[1]
 
+    edit(file, "gmacs = ", "gmacs = 2")
+    counted = posenas("reproduce", file, "--output", "again")  # the run is there already
+    assert counted.status == 4, counted.err
+    assert "neither: the bytes are equal, but the figures are not those of the lock" in counted.out
+    edit(file, "gmacs = 2", "gmacs = ")
+    file.write_text(file.read_text().replace("seed = 0\n", "seed = 1\n", 1))
+    assert "[recipe] has seed = 1" in refusal(posenas("reproduce", file, "--output", "elsewhere"))
+    file.write_text(file.read_text().replace("seed = 1\n", "seed = 0\n", 1))
+
     edit(file, 'python = "', 'python = "2.')
     edit(file, 'weights = "', 'weights = "0')
     edit(file, "gmacs = ", "gmacs = 1")
-    other = posenas("reproduce", file, "--output", "again", "--json")  # the run is there already
+    other = posenas("reproduce", file, "--output", "again", "--json")
     assert other.status == 4, other.err
     assert "differs from the lock: python (2.3" in other.err
     assert other.last_json["verdict"] == "neither"
@@ -54,6 +66,23 @@ def test_a_run_is_locked_repeated_and_judged(posenas: Posenas) -> None:
     assert posenas("reproduce", file, "--output", "again", "--accept-changes").status == 4
     said = refusal(posenas("reproduce", file, "--output", "again", "-o", "training.batch_size=8"))
     assert "a repetition changes nothing but where files lie" in said
+
+
+def test_a_repetition_that_is_stopped_names_a_command_to_paste(
+    posenas: Posenas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert posenas("compose", *TINY, "--run", "run").status == 0
+    assert posenas("lock", "run", "--output", "a lock.toml").status == 0
+    commands = []
+
+    def stopped(*_: object, command: str, **_options: object) -> None:
+        commands.append(command)
+        raise PosenasError("stopped")
+
+    monkeypatch.setattr(reproduction_commands, "search_here", stopped)
+    arguments = ("reproduce", "a lock.toml", "--output", "once more", "-o", "dataset.train_images=6")
+    assert posenas(*arguments).status == 2
+    assert shlex.split(commands[0]) == ["posenas", *arguments]
 
 
 @pytest.mark.slow

@@ -203,3 +203,5 @@ def test_a_camera_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PosenasError, match="neither such a file nor camera 63"):
         open_source(Path("63"), limit=None, warn=print)
+    with pytest.raises(PosenasError, match="neither such a file nor camera 99999999999999;"):
+        open_source(Path("99999999999999"), limit=None, warn=print)

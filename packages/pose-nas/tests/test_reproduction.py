@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from posenas.cli import posenas as root_command
 from posenas.contract.errors import PosenasError
 from posenas.contract.samples import Sample
 from posenas.contract.trial import Trial
 from posenas.data.digests import images_digest
 from posenas.data.images.file_image import FileImage
 from posenas.reporting.comparison.repeats import Repeats, seed_folder, write_repeats
-from posenas.reporting.reproduction.locking import lock_of
+from posenas.reporting.reproduction.locking import counted_costs, lock_of
 from posenas.reporting.reproduction.spread import expected_range
 from posenas.reporting.reproduction.verdict import judge
 from posenas.runs.checksums import write_results
@@ -62,6 +66,7 @@ def ended(precision: float, *, seed: int = 0) -> Outcome:
     return Outcome(seed, "a", f"weights {precision}", f"predictions {precision}", steps, metrics, costs)
 
 
+COUNTED = ("gmacs",)
 LOCKED = (ended(0.55), ended(0.6, seed=1), ended(0.65, seed=2))
 
 
@@ -96,6 +101,33 @@ def test_what_cannot_be_repeated_is_not_locked(tmp_path: Path) -> None:
         lock_of(path)
 
 
+@pytest.mark.parametrize("output", [None, "run of mine/recipe.toml"])
+def test_a_file_that_is_there_is_never_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made_up_run(Path("run of mine"))
+    file = tmp_path / (output or "run of mine.lock.toml")
+    file.write_text(before := "seed = 0\n" if output is None else file.read_text())
+    arguments = ["lock", "run of mine", *(["--output", output] if output else [])]
+    refused = CliRunner().invoke(root_command, arguments).exception
+    assert isinstance(refused, PosenasError)
+    assert str(refused) == f"{output or file}: exists already; choose another --output, or delete it"
+    assert file.read_text() == before
+
+
+def test_the_same_lock_again_is_told_with_a_command_to_paste(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made_up_run(Path("run of mine"))
+    first, again = (CliRunner().invoke(root_command, ["lock", "run of mine"]).output for _ in range(2))
+    assert "of mine; `" in first
+    assert again == first.replace(";", " (the file was there already, with the same content);")
+    file = str(tmp_path / "run of mine.lock.toml")
+    assert shlex.split(first.split("`")[1]) == ["posenas", "reproduce", file, "--output", "FOLDER"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -103,6 +135,7 @@ def test_what_cannot_be_repeated_is_not_locked(tmp_path: Path) -> None:
         ("schema = 1\nseed", "schema = 9\nseed", r"\[recipe\]: schema = 9: a recipe of a newer posenas"),
         ("seed = 0\ngenotype", "genotype", "outcome.0.seed: Field required; write it anew"),
         ('weights = "weights 0.55"', "weights = 3", "outcome.0.weights: Input should be a valid string"),
+        ("seed = 0\n", "seed = 5\n", r"\[recipe\] has seed = 5, and no \[\[outcome\]\] has that seed; write"),
         ("[recipe]", "[recipe", "is not valid TOML"),
     ],
 )
@@ -118,13 +151,43 @@ def test_a_lock_that_cannot_be_used_is_refused(tmp_path: Path, old: str, new: st
 
 def test_the_same_run_again_has_equal_bytes_whatever_was_measured() -> None:
     again = replace(LOCKED[0], costs={**LOCKED[0].costs, "latency_ms": 9.0})
-    found = judge(LOCKED[:1], [again])
+    found = judge(LOCKED[:1], [again], counted=COUNTED)
     assert (found.verdict, found.differing) == ("equal", ())
     assert [(figure.name, figure.here) for figure in found.moved] == [("latency_ms", 9.0)]
 
 
+@pytest.mark.parametrize("locked", [LOCKED[:1], LOCKED])
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"metrics": {"oks.AP": 0.56}},
+        {"metrics": {}},
+        {"costs": {"gmacs": 0.26}},
+        {"costs": {"gmacs.head": 0.1}},
+    ],
+)
+def test_equal_bytes_with_other_figures_are_not_called_equal(
+    locked: tuple[Outcome, ...], edited: dict[str, Any]
+) -> None:
+    found = judge((replace(locked[0], **edited), *locked[1:]), LOCKED[:1], counted=COUNTED)
+    assert (found.verdict, found.differing) == ("neither", ())
+    assert found.moved
+    assert "the bytes are equal, but the figures are not those of the lock" in found.sentence()
+
+
+def test_no_seed_in_common_is_no_comparison() -> None:
+    with pytest.raises(PosenasError, match="nothing was compared: the lock has no outcome of seed 1"):
+        judge(LOCKED[:1], LOCKED[1:2], counted=COUNTED)
+
+
+def test_counted_costs_are_told_from_measured_ones() -> None:
+    found = counted_costs()
+    assert {"gmacs", "parameters"} <= set(found)
+    assert not {"latency_ms", "onnx_latency_ms"} & set(found)
+
+
 def test_without_a_spread_differences_are_told_and_never_called_within() -> None:
-    found = judge(LOCKED[:1], [ended(0.56)])
+    found = judge(LOCKED[:1], [ended(0.56)], counted=COUNTED)
     assert found.verdict == "neither"
     assert "2 figures moved, and no spread is known" in found.sentence()
     assert found.differing == ("seed 0: other weights, predictions, steps from 1 of 2 on (train)",)
@@ -134,14 +197,14 @@ def test_without_a_spread_differences_are_told_and_never_called_within() -> None
 
 
 def test_other_bytes_with_equal_figures_are_told_as_that() -> None:
-    found = judge(LOCKED[:1], [replace(LOCKED[0], weights="0", genotype="b")])
+    found = judge(LOCKED[:1], [replace(LOCKED[0], weights="0", genotype="b")], counted=COUNTED)
     assert found.sentence() == "within: every figure is equal, though the bytes are not"
     assert found.differing == ("seed 0: other weights, winner (a, here b)",)
 
 
 @pytest.mark.parametrize(("precision", "verdict"), [(0.69, "within"), (0.95, "neither"), (0.2, "neither")])
 def test_the_spread_is_that_of_the_locked_seeds(precision: float, verdict: str) -> None:
-    found = judge(LOCKED, [ended(precision)])
+    found = judge(LOCKED, [ended(precision)], counted=COUNTED)
     assert (found.verdict, found.spread) == (verdict, "the lock's 3 seeds")
     assert {figure.name for figure in found.moved} == {"oks.AP", "latency_ms"}
     assert bool(found.outside) == (verdict == "neither")
@@ -149,13 +212,13 @@ def test_the_spread_is_that_of_the_locked_seeds(precision: float, verdict: str) 
 
 @pytest.mark.parametrize(("precision", "verdict"), [(0.69, "within"), (0.95, "neither")])
 def test_the_spread_is_that_of_the_seeds_here_where_one_was_locked(precision: float, verdict: str) -> None:
-    found = judge([ended(precision)], LOCKED)
+    found = judge([ended(precision)], LOCKED, counted=COUNTED)
     assert (found.verdict, found.spread) == (verdict, "3 seeds here")
     assert {figure.seed for figure in found.moved} == {0}
 
 
 def test_a_figure_that_is_gone_is_outside() -> None:
-    found = judge(LOCKED, [replace(LOCKED[0], weights="0", metrics={})])
+    found = judge(LOCKED, [replace(LOCKED[0], weights="0", metrics={})], counted=COUNTED)
     assert [(each.name, each.locked, each.here) for each in found.outside] == [("oks.AP", 0.55, None)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,11 @@ def test_a_folder_that_a_kill_left_before_there_was_a_recipe_is_taken(
 
 def test_a_folder_with_anything_else_is_not_taken(tmp_path: Path, composition: Composition) -> None:
     (tmp_path / "thesis.partial").touch()
-    with pytest.raises(PosenasError, match="exists and is not a run"):
+    with pytest.raises(PosenasError, match=r"exists and is not a run; choose another folder$"):
         create_run(tmp_path, composition.recipe)
+    other = create_run(tmp_path / "run of mine", replace(composition.recipe, seed=1)).path
+    with pytest.raises(PosenasError, match=r"choose another folder, or .*`posenas resume '.*run of mine'`$"):
+        create_run(other, composition.recipe)
 
 
 @pytest.mark.parametrize("left", ["weights/a", "checkpoints/b", "predictions/c", "best/d", "trials.jsonl"])

@@ -244,8 +244,33 @@ def test_it_ends_when_the_process_does(tmp_path: Path, monkeypatch: pytest.Monke
     assert last == f"the run has stopped: `posenas resume {run.path}` continues it"
 
 
+@pytest.mark.parametrize(
+    ("left", "state"),
+    [(news(process=GONE), f"process {GONE} has ended without an answer"), (None, "no process works on it")],
+)
+def test_it_ends_at_once_where_nobody_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: News | None, state: str
+) -> None:
+    run = begun(tmp_path / "run", *TRIALS)
+    if left is not None:
+        write_news(news_file(run.path), left)
+    monkeypatch.delattr(watch_command.time, "sleep")
+    done = watch(str(run.path))
+    assert done.exit_code == 0
+    *_, last_state, end = done.output.splitlines()
+    assert last_state == f"{run.path}: {state}: `posenas resume {run.path}` continues it"
+    assert end == f"the run has stopped: `posenas resume {run.path}` continues it"
+
+
+def test_it_waits_for_a_run_that_has_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = create_run(tmp_path / "run", RECIPE)
+    pausing(lambda: finish(begun(run.path, *TRIALS)), monkeypatch)
+    assert watch(str(run.path)).output.splitlines()[-1].startswith("the run has ended; its answer: final")
+
+
 def test_ctrl_c_ends_the_watching_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = begun(tmp_path / "run", *TRIALS)
+    write_news(news_file(run.path), news())
     pausing(lambda: signal.raise_signal(signal.SIGINT), monkeypatch)
     done = watch(str(run.path))
     assert done.exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,13 +41,15 @@ def lock(run: Path, file: Path | None, as_json: bool) -> None:
 
     path = file or run.absolute().with_name(f"{run.absolute().name}.lock.toml")
     made = lock_of(run)
-    write_lock(path, made)
+    written = write_lock(path, made)
     seeds = [outcome.seed for outcome in made.outcomes]
     if as_json:
         click.echo(json.dumps({"lock": str(path), "seeds": seeds}))
     else:
         number = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
-        tell(f"{path}: {number} of {run}; `posenas reproduce {path} --output FOLDER` repeats it")
+        command = shlex.join(("posenas", "reproduce", str(path), "--output", "FOLDER"))
+        there = "" if written else " (the file was there already, with the same content)"
+        tell(f"{path}: {number} of {run}{there}; `{command}` repeats it")
 
 
 @click.command()
@@ -84,6 +87,7 @@ def reproduce(
     The status is 0 for equal bytes, or figures within the spread, and 4 for neither."""
     from posenas.composing.compose import compose
     from posenas.composing.goals.reachable_limits import check_measured_limits
+    from posenas.reporting.reproduction.locking import counted_costs
     from posenas.reporting.reproduction.verdict import judge
     from posenas.runs.lock_file import read_lock
     from posenas.searching.engines import check_engine
@@ -95,12 +99,12 @@ def reproduce(
     check_measured_limits(composition)
     check_processes(composition)
     _tell_differences(locked, composition, file=file, accept_changes=accept_changes)
-    options = [f"-o {text}" for text in assignments] + ["--accept-changes"] * accept_changes
-    options += [f"--seeds {seeds}"] * (seeds is not None)
-    command = " ".join((f"posenas reproduce {file} --output {folder}", *options))
+    options = [word for text in assignments for word in ("-o", text)]
+    options += ["--accept-changes"] * accept_changes + ([] if seeds is None else ["--seeds", str(seeds)])
+    command = shlex.join(("posenas", "reproduce", str(file), "--output", str(folder), *options))
     how = How(accept_changes, cache, engine)
     here = _search(composition, folder, seeds=seeds, how=how, command=command)
-    found = judge(locked.outcomes, here)
+    found = judge(locked.outcomes, here, counted=counted_costs())
     for line in (*found.differing, *_table(found), found.sentence()):
         say(line, err=as_json)
     if as_json:

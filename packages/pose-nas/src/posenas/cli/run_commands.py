@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,7 +53,7 @@ class How:
 
     def continuing(self, command: str, *, devices: int) -> str:
         """Return the command with the options that make it search in the same way."""
-        engine = f" --engine {self.engine}" if self.engine != "local" else ""
+        engine = f" --engine {quote(self.engine)}" if self.engine != "local" else ""
         several = f" --devices {devices}" if devices > 1 else ""
         logs = "".join(f" --log {name}" for name in self.logs)
         return f"{command}{engine}{self._caching()}{several}{logs}"
@@ -60,7 +61,7 @@ class How:
     def _caching(self) -> str:
         if self.cache is None:
             return " --no-cache"
-        return f" --cache {self.cache}" if self.cache.is_absolute() else ""
+        return f" --cache {quote(str(self.cache))}" if self.cache.is_absolute() else ""
 
 
 def recipe_options(command: Command) -> Command:

@@ -28,7 +28,7 @@ _LEFT = "no longer watching; the run is left as it is"
 def watch(run: Path, once: bool) -> None:
     """Show what happens in RUN while another process works on it.
 
-    It only reads: the run goes on as without it. It ends when the run ends, or with Ctrl-C.
+    It only reads: the run goes on as without it. It ends when the run or its process ends, or with Ctrl-C.
     """
     from rich.console import Console
 
@@ -50,19 +50,17 @@ def watch(run: Path, once: bool) -> None:
 
 
 def _states(path: Path) -> Iterator[Watched]:
-    """Yield the state of a run about once a second, until it has ended or its process has."""
+    """Yield the state of a run about once a second, until it has ended or nobody works on it any more."""
     from posenas.reporting.watching import look
     from posenas.runs.run import open_run
 
     run, recipe = open_run(path)
     seen: Watched | None = None
-    worked = False
     while True:
         seen = look(run, recipe, now=time.time(), before=seen)
         yield seen
-        if seen.results.finished or (worked and not seen.alive):
+        if seen.results.finished or seen.left:
             return
-        worked = seen.alive
         time.sleep(_SECONDS)
 
 

@@ -17,6 +17,9 @@ from posenas.prediction.frames import Frame
 _USUAL_RATE = 25.0
 """The frames per second of a camera that does not tell."""
 
+_LARGEST = 2**31 - 1
+"""The largest number that OpenCV takes."""
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -70,7 +73,7 @@ def open_camera(number: int, *, limit: int | None) -> Camera:
         PosenasError: if there is no such camera.
     """
     with without_remarks():
-        capture = cv2.VideoCapture(number)
+        capture = cv2.VideoCapture(number) if number <= _LARGEST else cv2.VideoCapture()
     if not capture.isOpened():
         raise PosenasError(
             f"{number}: there is neither such a file nor camera {number}; give a path or another number"

@@ -60,6 +60,11 @@ class Watched:
         return f"{where} works on it"
 
     @property
+    def left(self) -> bool:
+        """Whether the run was begun and no process works on it, so that nothing will change."""
+        return not self.alive and (self.begun or self.news is not None)
+
+    @property
     def silence(self) -> str:
         """How long there were no news, in words; empty where they are new."""
         if self.results.finished or not self.alive or self.silent < _SILENT:

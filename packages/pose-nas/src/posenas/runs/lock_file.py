@@ -22,7 +22,7 @@ import tomli_w
 from posenas.contract.errors import PosenasError
 from posenas.contract.migrations import LOCK, RECIPE
 from posenas.contract.records import check_record
-from posenas.runs.files import write_atomically
+from posenas.runs.files import disk_errors, write_atomically
 from posenas.runs.provenance import Provenance
 from posenas.runs.recipe import Recipe, current_tables, read_toml, recipe_from_tables, recipe_tables
 
@@ -71,25 +71,34 @@ class Lock:
     outcomes: tuple[Outcome, ...]
 
 
-def write_lock(path: Path, lock: Lock) -> None:
-    """Write a lock to a file.
+def write_lock(path: Path, lock: Lock) -> bool:
+    """Write a lock to a new file, and return True; return False where the file is there and holds just that.
 
     Raises:
-        PosenasError: if it cannot be written.
+        PosenasError: if anything else is there, or the file cannot be written.
     """
     tables = {
         "recipe": RECIPE.written(recipe_tables(lock.recipe)),
         "computed_on": lock.computed_on.as_dict(),
         "outcome": [asdict(outcome) for outcome in lock.outcomes],
     }
-    write_atomically(path, tomli_w.dumps(LOCK.written(tables)).encode())
+    content = tomli_w.dumps(LOCK.written(tables)).encode()
+    with disk_errors(path):
+        there = path.exists()
+        if there and path.is_file() and path.read_bytes() == content:
+            return False
+    if there:
+        raise PosenasError(f"{path}: exists already; choose another --output, or delete it")
+    write_atomically(path, content)
+    return True
 
 
 def read_lock(path: Path) -> Lock:
     """Return the lock of a file, of any version up to this posenas's.
 
     Raises:
-        PosenasError: if it cannot be read, is no lock, or is a newer posenas's; it names the file.
+        PosenasError: if it cannot be read, is no lock, has no outcome of its recipe's seed, or is a newer
+            posenas's; it names the file.
     """
     what = f"lock {path}"
     try:
@@ -98,7 +107,10 @@ def read_lock(path: Path) -> Lock:
         if not tables["outcome"]:
             raise ValueError("it holds no outcome")
         recipe = recipe_from_tables(current_tables(tables["recipe"], f"{what}, table [recipe]"))
-        return Lock(recipe, Provenance(**tables["computed_on"]), tuple(map(_outcome, tables["outcome"])))
+        outcomes = tuple(map(_outcome, tables["outcome"]))
+        if recipe.seed not in {outcome.seed for outcome in outcomes}:
+            raise ValueError(f"[recipe] has seed = {recipe.seed}, and no [[outcome]] has that seed")
+        return Lock(recipe, Provenance(**tables["computed_on"]), outcomes)
     except (TypeError, ValueError) as error:
         raise PosenasError(f"{what} cannot be used: {error}; write it anew with `posenas lock RUN`") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -95,12 +96,12 @@ def create_run(path: Path, recipe: Recipe) -> Run:
     if run.recipe_file.exists():
         if recipe_digest(open_run(path)[1]) != recipe_digest(recipe):
             raise PosenasError(
-                f"{path}: holds a run of another recipe; choose another folder with --run, "
-                f"or `posenas resume {path}`"
+                f"{path}: holds a run of another recipe; choose another folder, or continue that one with "
+                f"`{shlex.join(('posenas', 'resume', str(path)))}`"
             )
         return run
     if path.exists() and (not path.is_dir() or not _is_unused(run)):
-        raise PosenasError(f"{path}: exists and is not a run; choose another folder with --run")
+        raise PosenasError(f"{path}: exists and is not a run; choose another folder")
     write_atomically(run.recipe_file, recipe_text(recipe).encode())
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def outcome_of(run: Run, recipe: Recipe) -> Outcome:
     """
     answer = read_results(run, recipe).answer
     if answer is None:
-        raise PosenasError(f"{run.path}: the search has not ended; `posenas resume {run.path}` continues it")
+        command = shlex.join(("posenas", "resume", str(run.path)))
+        raise PosenasError(f"{run.path}: the search has not ended; `{command}` continues it")
     if answer.failure is not None or answer.predictions is None:
         raise PosenasError(f"{run.path}: the final network failed, so there is no result to repeat")
     return Outcome(
@@ -66,6 +68,11 @@ def outcome_of(run: Run, recipe: Recipe) -> Outcome:
     )
 
 
+def counted_costs() -> Collection[str]:
+    """Return the names of the costs that follow from a genotype and the recipe, so none that is measured."""
+    return {figure.name for cost in installed_costs().costs if not cost.dear for figure in cost.figures}
+
+
 def _computed_on(run: Run) -> Provenance:
     """Return what a run was computed on from beginning to end."""
     records = read_records(run.journal_file)
@@ -73,9 +80,10 @@ def _computed_on(run: Run) -> Provenance:
     patched = [record for record in records if record["effect"] in (ACCEPTED, REMADE)]
     if patched or not begun:
         why = f"its journal notes: {patched[0]['effect']}" if patched else "its journal does not say on what"
+        command = shlex.join(("posenas", "compose", "--recipe", str(run.recipe_file)))
         raise PosenasError(
             f"{run.path}: was not computed in one piece ({why}), so nothing can repeat it; "
-            f"begin a new run with `posenas compose --recipe {run.recipe_file}` and lock that"
+            f"begin a new run with `{command}` and lock that"
         )
     return Provenance(**begun[0]["result"])
 

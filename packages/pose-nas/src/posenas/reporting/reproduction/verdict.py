@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from statistics import mean
 from typing import Any, Literal
 
+from posenas.contract.errors import PosenasError
 from posenas.reporting.reproduction.spread import Range, expected_range
 from posenas.runs.lock_file import Outcome
 
@@ -41,8 +42,8 @@ class Reproduction:
     """What a repetition says.
 
     Attributes:
-        verdict: `equal` if all bytes are; `within` if all figures are equal, or within the spread; else
-            `neither`.
+        verdict: `equal` if all bytes are, and the figures that follow from them; `within` if bytes differ
+            and all figures are equal, or within the spread; else `neither`.
         differing: in words, what has other bytes, a line for each seed.
         moved: the figures that are not the locked ones.
         outside: those of them that are outside the spread; all of them where no spread is known.
@@ -59,6 +60,11 @@ class Reproduction:
         """Return the verdict in one sentence."""
         if self.verdict == "equal":
             return "equal: weights, predictions and every step of the search have the locked bytes"
+        if not self.differing:
+            return (
+                "neither: the bytes are equal, but the figures are not those of the lock: it was edited, or "
+                "they are counted in another way here"
+            )
         if not self.moved:
             return "within: every figure is equal, though the bytes are not"
         if self.verdict == "within":
@@ -79,15 +85,24 @@ def _counted(figures: Sequence[Figure]) -> str:
     return "1 figure" if len(figures) == 1 else f"{len(figures)} figures"
 
 
-def judge(locked: Sequence[Outcome], here: Sequence[Outcome]) -> Reproduction:
+def judge(locked: Sequence[Outcome], here: Sequence[Outcome], *, counted: Collection[str]) -> Reproduction:
     """Return what the runs here say about the locked ones.
 
     Args:
         locked: the outcomes of a lock.
         here: those of the same search here, of at least one locked seed.
+        counted: the names of the costs that are counted, not measured: equal bytes have equal ones.
+
+    Raises:
+        PosenasError: where no seed here is a locked one, so that nothing can be compared.
     """
     by_seed = {outcome.seed: outcome for outcome in locked}
     shared = [(by_seed[outcome.seed], outcome) for outcome in here if outcome.seed in by_seed]
+    if not shared:
+        raise PosenasError(
+            f"nothing was compared: the lock has no outcome of seed {here[0].seed}; write it anew with "
+            "`posenas lock RUN`"
+        )
     differing = tuple(filter(None, (_differing(before, now) for before, now in shared)))
     sample, spread = _sample(locked, here)
     from_lock = sample is locked
@@ -96,7 +111,10 @@ def judge(locked: Sequence[Outcome], here: Sequence[Outcome]) -> Reproduction:
     outside = tuple(figure for figure in figures if _is_outside(figure, from_lock=from_lock))
     moved = tuple(figure for figure in figures if figure.seed in by_seed or figure in outside)
     verdict: Literal["equal", "within", "neither"] = "neither" if outside else "within"
-    return Reproduction(verdict if differing else "equal", differing, moved, outside, spread)
+    if not differing:
+        alike = all(_exact(before, counted) == _exact(now, counted) for before, now in shared)
+        verdict = "equal" if alike else "neither"
+    return Reproduction(verdict, differing, moved, outside, spread)
 
 
 def _sample(locked: Sequence[Outcome], here: Sequence[Outcome]) -> tuple[Sequence[Outcome], str]:
@@ -118,6 +136,12 @@ def _differing(locked: Outcome, here: Outcome) -> str:
     if locked.genotype != here.genotype:
         found.append(f"winner ({locked.genotype}, here {here.genotype})")
     return f"seed {here.seed}: other {', '.join(found)}" if found else ""
+
+
+def _exact(outcome: Outcome, counted: Collection[str]) -> dict[str, float]:
+    """Return the figures that follow from the bytes: metrics, and counted costs with those of parts."""
+    costs = {name: cost for name, cost in outcome.costs.items() if name.partition(".")[0] in counted}
+    return {**outcome.metrics, **costs}
 
 
 def _figures(
