@@ -11,6 +11,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
+from posenas.cli import posenas as root_command
 from posenas.contract.batches import Batch, View
 from posenas.contract.errors import PosenasError
 from posenas.contract.keypoint_sets import COCO_17
@@ -208,6 +210,36 @@ def test_at_least_as_many_people_are_shown_as_are_asked_for(people: int) -> None
 
     assert people <= len(person_crops(crowd.samples)) <= 2 * people + 2
     assert crowd.labelled
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--tolerance", "nan"], "--tolerance nan: not a number of pixels"),
+        (["--tolerance", "inf"], "--tolerance inf: not a number of pixels"),
+        (["--max-ap-loss", "0.1"], "--max-ap-loss is of the file in int8"),
+        (["--int8", "--max-ap-loss", "nan"], "--max-ap-loss nan: not a number"),
+        (
+            ["-o", "evaluation.flip_test=true"],
+            "evaluation.flip_test: an exported file has options of the head",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_before_anything_is_read(arguments: list[str], told: str) -> None:
+    refused = CliRunner().invoke(root_command, ["export", "no-such-run", *arguments]).exception
+    assert isinstance(refused, PosenasError)
+    assert told in str(refused)
+
+
+def test_a_file_is_named_by_the_whole_name_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "rate-0.01.onnx").touch()
+    (tmp_path / "rate-0.01").mkdir()
+    refused = CliRunner().invoke(root_command, ["export", "rate-0.01"]).exception
+    assert str(refused).startswith("exports/rate-0.01.onnx: exists already")
 
 
 def test_a_file_in_int8_that_gains_less_than_the_one_in_float32_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ import click
 from posenas.cli.shared_options import json_last_option, set_option
 from posenas.cli.terminal import say
 from posenas.cli.weights_options import check_weights, weights_options
-from posenas.exporting.opsets import OPSET, OPSETS
+from posenas.contract.errors import PosenasError
+from posenas.exporting.wishes import DETECTION_RULES, MAX_AP_LOSS, OPSET, OPSETS
 
 if TYPE_CHECKING:
     from posenas.exporting.export import Exported
@@ -51,9 +53,8 @@ if TYPE_CHECKING:
 @click.option(
     "--max-ap-loss",
     type=click.FloatRange(min=0),
-    default=0.02,
-    show_default=True,
-    help="How much of the AP, or of the evaluator's first metric, the file in int8 may lose.",
+    help="How much of the AP, or of the evaluator's first metric, the file in int8 may lose.  [default: "
+    f"{MAX_AP_LOSS:g}]",
 )
 @set_option("Set an option, such as head.pose_threshold=0.1.")
 @json_last_option
@@ -66,7 +67,7 @@ def export(
     people: int,
     tolerance: float,
     int8: bool,
-    max_ap_loss: float,
+    max_ap_loss: float | None,
     assignments: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -76,12 +77,14 @@ def export(
     entry, a genotype's JSON file or a run's folder.
     """
     check_weights(network, init=init, space=space)
+    _check_numbers(tolerance, max_ap_loss, int8=int8)
+    _check_assignments(assignments)
     from posenas.composing.named_networks import find_network
     from posenas.exporting.export import Wish, check_export, export_network
     from posenas.networks.devices import use_threads
     from posenas.prediction.trained import load_filled, load_trained
 
-    file = output or Path("exports") / f"{Path(network).resolve().stem}.onnx"
+    file = output or Path("exports") / f"{Path(network).resolve().name.removesuffix('.json')}.onnx"
     check_export(file, int8=int8)
     use_threads(0)
     flags = {"device": "cpu", "precision": "32"}
@@ -96,7 +99,7 @@ def export(
         opset=opset,
         people=people,
         tolerance=tolerance,
-        most_lost=max_ap_loss if int8 else None,
+        most_lost=(MAX_AP_LOSS if max_ap_loss is None else max_ap_loss) if int8 else None,
         warn=lambda text: warn(f"warning: {text}"),
     )
     files = export_network(trained, find_network(network, space=space), wish)
@@ -104,6 +107,27 @@ def export(
         _tell(exported, err=as_json)
     if as_json:
         click.echo(json.dumps({"files": [_plain(exported) for exported in files]}))
+
+
+def _check_numbers(tolerance: float, max_ap_loss: float | None, *, int8: bool) -> None:
+    if not math.isfinite(tolerance):
+        raise PosenasError(f"--tolerance {tolerance}: not a number of pixels; give one, such as 0.1")
+    if max_ap_loss is not None and not int8:
+        raise PosenasError("--max-ap-loss is of the file in int8; add --int8, or leave it out")
+    if max_ap_loss is not None and not math.isfinite(max_ap_loss):
+        raise PosenasError(f"--max-ap-loss {max_ap_loss}: not a number; give one, such as {MAX_AP_LOSS:g}")
+
+
+def _check_assignments(assignments: tuple[str, ...]) -> None:
+    """Refuse options of evaluations that no exported file has."""
+    from posenas.runs.recipe import parse_assignment
+
+    for (table, *key), _ in map(parse_assignment, assignments):
+        if table == "evaluation" and key and key[0] not in DETECTION_RULES:
+            raise PosenasError(
+                f"--set evaluation.{'.'.join(key)}: an exported file has options of the head, and "
+                f"{', '.join(f'evaluation.{rule}' for rule in DETECTION_RULES)} in its manifest; leave it out"
+            )
 
 
 def _tell(exported: Exported, *, err: bool) -> None:

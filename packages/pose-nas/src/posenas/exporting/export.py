@@ -31,6 +31,7 @@ from posenas.exporting.people import crowd_of
 from posenas.exporting.proof import Proof
 from posenas.exporting.quantisation import multiplies_bytes, quantised
 from posenas.exporting.runtime import check_packages, fed_by, open_exported, open_model, runtime
+from posenas.exporting.wishes import DETECTION_RULES
 from posenas.networks.counting import measure
 from posenas.prediction.trained import TrainedNetwork
 from posenas.runs.files import write_atomically
@@ -38,7 +39,6 @@ from posenas.runs.files import write_atomically
 _CALIBRATION = 128
 """The training people that the ranges of values in int8 are taken from, at least."""
 _CALIBRATION_BATCH = 16
-_DETECTION_RULES = ("box_threshold", "keypoint_threshold", "oks_nms")
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ def export_network(trained: TrainedNetwork, found: NamedNetwork, wish: Wish) -> 
         exported = open_model(content, name=file.name)
         proof = judge.proof(exported)
         check(proof)
+        if not proof.keypoints:
+            wish.warn(f"nobody was found in {proof.views} views, so positions are not compared")
         speed = judge.speed(exported)
         write_atomically(file, content)
         told = {**tables, **exported.signature(), "proof": {**proof.as_dict(), **speed}}
@@ -222,7 +224,7 @@ def _about(trained: TrainedNetwork, found: NamedNetwork) -> dict[str, Any]:
         "colours": "rgb",
         "normalisation": normalisation_table(view),
         "flip_test": False,
-        "detections": {name: getattr(trained.settings, name) for name in _DETECTION_RULES},
+        "detections": {name: getattr(trained.settings, name) for name in DETECTION_RULES},
         "keypoints": keypoints_table(trained.keypoints),
         "network": network_table(
             space=recipe.space.name,

@@ -17,8 +17,8 @@ from posenas.exporting.conversion import to_onnx
 from posenas.exporting.export import examples_for
 from posenas.exporting.measured_files import Fed
 from posenas.exporting.network import bytes_to_poses
-from posenas.exporting.opsets import OPSET
 from posenas.exporting.runtime import check_packages, runtime
+from posenas.exporting.wishes import OPSET
 from posenas.networks.latency.measure import device_name
 from posenas.networks.pose_network import PoseNetwork
 from posenas.runs.recipe import ComponentChoice
