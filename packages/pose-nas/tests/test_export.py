@@ -225,8 +225,10 @@ def test_at_least_as_many_people_are_shown_as_are_asked_for(people: int) -> None
         ),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused_before_anything_is_read(arguments: list[str], told: str) -> None:
-    refused = CliRunner().invoke(root_command, ["export", "no-such-run", *arguments]).exception
+def test_what_cannot_be_asked_for_is_refused_before_anything_is_read(
+    arguments: list[str], told: str, tmp_path: Path
+) -> None:
+    refused = CliRunner().invoke(root_command, ["export", str(tmp_path), *arguments]).exception
     assert isinstance(refused, PosenasError)
     assert told in str(refused)
 
