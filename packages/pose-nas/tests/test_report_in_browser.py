@@ -274,6 +274,22 @@ def test_every_word_stands_out_from_its_background(
         assert [words for contrast, words in measured if contrast < 4.5] == []
 
 
+@pytest.mark.parametrize("page", ["one", "two"])
+def test_a_narrow_window_does_not_scroll_sideways(browser: Any, pages: dict[str, Path], page: str) -> None:
+    before = browser.get_window_size()
+    browser.set_window_size(500, 800)
+    try:
+        visit(browser, pages[page])
+        visit(browser, pages[page], link_of(all_of(browser, ".point.front")[0]))
+        assert one(browser, "#panel").is_displayed()
+        width, room = browser.execute_script(
+            "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]"
+        )
+        assert width <= room
+    finally:
+        browser.set_window_size(before["width"], before["height"])
+
+
 def test_several_runs_have_marks_of_their_own_and_one_panel(browser: Any, pages: dict[str, Path]) -> None:
     visit(browser, pages["two"])
     assert [each.text for each in all_of(browser, ".legend li")][:2] == ["run", "other"]
