@@ -282,6 +282,7 @@ def drawn_crops(people: int, size: tuple[int, int]) -> tuple[EvaluatedCrops, Gro
         torch.from_numpy(poses).float(),
         torch.ones(people, 17),
         torch.zeros(people, 0, 5, 3),
+        np.ones(people, bool),
         np.full(people, area),
     )
     return crops, GroundTruth(COCO_17, samples)

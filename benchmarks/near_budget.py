@@ -16,7 +16,8 @@ from typing import Any, cast
 from experiments import finish, opened, options, seeds_of, spread
 from posenas.composing.compose import compose
 from posenas.composing.composition import Composition
-from posenas.composing.goals.limits import Guide, draw_genotypes, guide_to_budget
+from posenas.composing.goals.budget import Guide
+from posenas.composing.goals.limits import draw_genotypes, guide_to_budget
 from posenas.contract.components import WeightSharing
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Weights

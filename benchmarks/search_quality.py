@@ -20,7 +20,7 @@ from typing import Any
 from experiments import finish, opened, options, seeds_of
 from posenas.composing.compose import compose
 from posenas.composing.goals.installed_costs import installed_costs
-from posenas.composing.goals.limits import parse_limit
+from posenas.composing.goals.limit_texts import parse_limit
 from posenas.contract.genotype import Genotype
 from posenas.contract.problem import Weights
 from posenas.contract.trial import Trial

@@ -36,7 +36,7 @@ from posenas.prediction.predict import predict_source
 from posenas.prediction.stages import Stages
 from posenas.prediction.trained import TrainedNetwork
 from posenas.prediction.video import Video, open_video
-from posenas.runs.recipe import ComponentChoice
+from posenas.runs.recipe import ComponentChoice, Recipe
 from ratios import Ratio
 
 CPU = torch.device("cpu")
@@ -72,7 +72,8 @@ def network(backbone: str) -> TrainedNetwork:
     head = make("head", ComponentChoice("heatmap", options))
     built = build_network(space, space.smallest(), head=head, keypoints=COCO_17)
     prepare(built)
-    return TrainedNetwork(built, head.view(), COCO_17, EvaluationSettings(), CPU)
+    recipe = Recipe(ComponentChoice("ofa-video", {"backbone": backbone}), ComponentChoice("sandwich"))
+    return TrainedNetwork(built, head.view(), COCO_17, EvaluationSettings(), CPU, recipe)
 
 
 def seconds(
