@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from posenas.cli import posenas as root_command
 from posenas.composing.goals.installed_costs import installed_costs
 from posenas.composing.settings import SETTINGS_TABLES
 from posenas.contract.errors import PosenasError
@@ -230,3 +232,9 @@ def test_candidates_that_random_genotypes_cannot_be_like_are_refused(
         winner_of(run, results(*changed, RUN[-1]))
     points = list(checklist(results(*changed, RUN[-1]), RECIPE, evidence=Evidence()))
     assert not any("posenas compare" in point.why for point in points)
+
+
+def test_a_tolerance_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    refused = CliRunner().invoke(root_command, ["compare", str(tmp_path), "--tolerance", "nan"]).exception
+    assert isinstance(refused, PosenasError)
+    assert str(refused) == "--tolerance nan: not a number; give one"

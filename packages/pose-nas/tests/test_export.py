@@ -215,8 +215,8 @@ def test_at_least_as_many_people_are_shown_as_are_asked_for(people: int) -> None
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--tolerance", "nan"], "--tolerance nan: not a number of pixels"),
-        (["--tolerance", "inf"], "--tolerance inf: not a number of pixels"),
+        (["--tolerance", "nan"], "--tolerance nan: not a number"),
+        (["--tolerance", "inf"], "--tolerance inf: not a number"),
         (["--max-ap-loss", "0.1"], "--max-ap-loss is of the file in int8"),
         (["--int8", "--max-ap-loss", "nan"], "--max-ap-loss nan: not a number"),
         (

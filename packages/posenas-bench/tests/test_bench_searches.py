@@ -75,6 +75,24 @@ def test_unknown_names_and_options_are_refused() -> None:
         named_strategy("random cake=1")
 
 
+@pytest.mark.parametrize("text", ["gmacs<=1e", "gmacs<=1..2", "gmacs<=nan", "gmacs<=-1", "gmacs"])
+def test_limits_that_are_no_numbers_are_refused(text: str) -> None:
+    with pytest.raises(PosenasError, match="write COST<=NUMBER"):
+        parse_limit(text)
+
+
+def test_an_open_quotation_is_refused() -> None:
+    with pytest.raises(PosenasError, match="no closing quotation; close the quotation"):
+        named_strategy('random "x')
+
+
+def test_a_plot_that_cannot_be_written_is_refused_before_any_search(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "missing" / "regret.png"):
+        refused = CliRunner().invoke(posenas_bench, ["run", "--plot", str(place)]).exception
+        assert isinstance(refused, PosenasError)
+        assert str(refused).startswith(f"--plot {place}: not a file in a folder that is there")
+
+
 def test_limits_are_read() -> None:
     assert parse_limit("gmacs<=0.01") == Limit("gmacs", most=0.01)
     assert parse_limit("parameters >= 1e4") == Limit("parameters", least=1e4)

@@ -148,10 +148,10 @@ class Fabric(nn.Module):
         Numbers are read from the device once. Every pass would have to wait for the device otherwise. Where
         the fabric is exported they are those of the pass before: a trace has no numbers.
         """
-        if torch.compiler.is_compiling() and not self.training and self._known is not None:
-            return self._known[2]
         if self.is_relaxed or self.alpha.is_meta:
             return Mixture.of_tensors(self.alpha, self.beta)
+        if torch.compiler.is_compiling() and not self.training and self._known is not None:
+            return self._known[2]
         if self.alpha.is_inference() or self.beta.is_inference():  # these do not tell whether they changed
             return Mixture.of_numbers(self.alpha, self.beta)
         if self._known is None or not all(

@@ -70,7 +70,10 @@ def named_strategy(words: str, *, options: Sequence[str] = ()) -> Strategy:
     Raises:
         PosenasError: for an unknown strategy or option, or a value that is not allowed.
     """
-    name, *own = shlex.split(words) or [""]
+    try:
+        name, *own = shlex.split(words) or [""]
+    except ValueError as error:
+        raise PosenasError(f"strategy {words!r}: {str(error).lower()}; close the quotation") from error
     prefixed = [_assignment(text, prefix="strategy.") for text in options]
     return load_strategy(name, dict([*prefixed, *(_assignment(text) for text in own)]))
 
@@ -81,7 +84,7 @@ def parse_limit(text: str) -> Limit:
     Raises:
         PosenasError: for a text of another form.
     """
-    found = re.fullmatch(r"(\w+)\s*(<=|>=)\s*(\d[\d.e+-]*)", text.strip())
+    found = re.fullmatch(r"(\w+)\s*(<=|>=)\s*(\d+(?:\.\d*)?(?:e[+-]?\d+)?)", text.strip())
     if found is None:
         raise PosenasError(f"limit {text!r}: write COST<=NUMBER or COST>=NUMBER, such as gmacs<=0.01")
     cost, relation, number = found.groups()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from posenas.cli.run_commands import stoppable
-from posenas.cli.shared_options import accept_option, json_last_option
+from posenas.cli.shared_options import accept_option, finite, json_last_option
 from posenas.cli.terminal import say
 
 
@@ -41,6 +41,7 @@ from posenas.cli.terminal import say
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0, max=1),
+    callback=finite,
     default=0.05,
     show_default=True,
     help="How much costs may differ and still count as equal, as a share.",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from posenas.cli.shared_options import json_last_option, set_option
+from posenas.cli.shared_options import finite, json_last_option, set_option
 from posenas.cli.terminal import say
 from posenas.cli.weights_options import check_weights, weights_options
 from posenas.contract.errors import PosenasError
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
+    callback=finite,
     default=0.1,
     show_default=True,
     help="Pixels of the view that a keypoint of the file may lie from torch's.",
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-ap-loss",
     type=click.FloatRange(min=0),
+    callback=finite,
     help="How much of the AP, or of the evaluator's first metric, the file in int8 may lose.  [default: "
     f"{MAX_AP_LOSS:g}]",
 )
@@ -77,7 +78,8 @@ def export(
     entry, a genotype's JSON file or a run's folder.
     """
     check_weights(network, init=init, space=space)
-    _check_numbers(tolerance, max_ap_loss, int8=int8)
+    if max_ap_loss is not None and not int8:
+        raise PosenasError("--max-ap-loss is of the file in int8; add --int8, or leave it out")
     _check_assignments(assignments)
     from posenas.composing.named_networks import find_network
     from posenas.exporting.export import Wish, check_export, export_network
@@ -107,15 +109,6 @@ def export(
         _tell(exported, err=as_json)
     if as_json:
         click.echo(json.dumps({"files": [_plain(exported) for exported in files]}))
-
-
-def _check_numbers(tolerance: float, max_ap_loss: float | None, *, int8: bool) -> None:
-    if not math.isfinite(tolerance):
-        raise PosenasError(f"--tolerance {tolerance}: not a number of pixels; give one, such as 0.1")
-    if max_ap_loss is not None and not int8:
-        raise PosenasError("--max-ap-loss is of the file in int8; add --int8, or leave it out")
-    if max_ap_loss is not None and not math.isfinite(max_ap_loss):
-        raise PosenasError(f"--max-ap-loss {max_ap_loss}: not a number; give one, such as {MAX_AP_LOSS:g}")
 
 
 def _check_assignments(assignments: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -35,6 +36,17 @@ log_option = click.option(
     metavar="LOG",
     help="Log losses, metrics and costs elsewhere too: tensorboard or mlflow; repeatable.",
 )
+
+
+def finite(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Return an option's number, but refuse "nan" and "inf": nothing compares with them as a bound should.
+
+    Raises:
+        PosenasError: for either.
+    """
+    if value is not None and not math.isfinite(value):
+        raise PosenasError(f"{parameter.opts[0]} {value}: not a number; give one")
+    return value
 
 
 def cache_options(command: Command) -> Command:
