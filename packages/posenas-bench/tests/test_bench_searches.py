@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from made_up_tables import BEST, made_up_table
 from posenas import Limit, PosenasError, Problem, Relaxed, Trial
-from posenas_bench.cli import STANDARD, posenas_bench
+from posenas_bench.cli import STANDARD, main, posenas_bench
 from posenas_bench.plot import regret_chart
 from posenas_bench.searches import best_val, compare, named_strategy, parse_limit
 from posenas_bench.table import write_table
@@ -91,6 +91,17 @@ def test_a_plot_that_cannot_be_written_is_refused_before_any_search(tmp_path: Pa
         refused = CliRunner().invoke(posenas_bench, ["run", "--plot", str(place)]).exception
         assert isinstance(refused, PosenasError)
         assert str(refused).startswith(f"--plot {place}: not a file in a folder that is there")
+
+
+def test_ctrl_c_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    write_table(made_up_table(), tmp_path / "table.json")
+    monkeypatch.setattr("posenas_bench.searches.compare", interrupted)
+    monkeypatch.setattr("sys.argv", ["posenas-bench", "run", "--table", str(tmp_path / "table.json")])
+    with pytest.raises(SystemExit, match="^posenas-bench: stopped; nothing was written$"):
+        main()
 
 
 def test_limits_are_read() -> None:

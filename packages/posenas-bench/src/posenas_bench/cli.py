@@ -30,11 +30,13 @@ _table_option = click.option(
 
 
 def main() -> None:
-    """Run the command; an error is one line, and status 1."""
+    """Run the command; an error, or Ctrl-C, is one line and status 1."""
     try:
         posenas_bench(standalone_mode=False)
     except PosenasError as error:
         raise SystemExit(f"posenas-bench: {error}") from error
+    except click.Abort as stop:
+        raise SystemExit("posenas-bench: stopped; nothing was written") from stop
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from error
