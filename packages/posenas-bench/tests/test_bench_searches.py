@@ -100,7 +100,7 @@ def test_ctrl_c_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     write_table(made_up_table(), tmp_path / "table.json")
     monkeypatch.setattr("posenas_bench.searches.compare", interrupted)
     monkeypatch.setattr("sys.argv", ["posenas-bench", "run", "--table", str(tmp_path / "table.json")])
-    with pytest.raises(SystemExit, match="^posenas-bench: stopped; nothing was written$"):
+    with pytest.raises(SystemExit, match=r"^posenas-bench: stopped; nothing was written$"):
         main()
 
 
