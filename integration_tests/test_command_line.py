@@ -120,6 +120,9 @@ def test_a_search_from_beginning_to_end(posenas: Posenas, tmp_path: Path) -> Non
     assert posenas("report", "run", "same", "--json").json == {"report": "runs.html"}
     assert (tmp_path / "runs.html").stat().st_size > 1000
     assert "--output is for the page of several" in one_line(posenas("report", "run", "--output", "a.html"))
+    recipe = (tmp_path / "run" / "recipe.toml").read_text()
+    assert "must end in .html" in one_line(posenas("report", "run", "same", "--output", "run/recipe.toml"))
+    assert (tmp_path / "run" / "recipe.toml").read_text() == recipe
     assert "name each run once" in one_line(posenas("report", "run", "run", "--output", "a.html"))
     resumed = posenas("resume", "run", "--json").last_json
     assert resumed["best"] == result["best"]

@@ -87,10 +87,10 @@ def test_an_open_quotation_is_refused() -> None:
 
 
 def test_a_plot_that_cannot_be_written_is_refused_before_any_search(tmp_path: Path) -> None:
-    for place in (tmp_path, tmp_path / "missing" / "regret.png"):
+    for place in (tmp_path, tmp_path / "recipe.toml", tmp_path / "missing" / "regret.png"):
         refused = CliRunner().invoke(posenas_bench, ["run", "--plot", str(place)]).exception
         assert isinstance(refused, PosenasError)
-        assert str(refused).startswith(f"--plot {place}: not a file in a folder that is there")
+        assert str(refused).startswith(f"--plot {place}: not a name that ends in .png")
 
 
 def test_ctrl_c_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

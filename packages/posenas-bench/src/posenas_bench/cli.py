@@ -78,8 +78,10 @@ def run(
     from posenas_bench.searches import compare, named_strategy, parse_limit
     from posenas_bench.table import read_table
 
-    if plot is not None and (plot.is_dir() or not plot.absolute().parent.is_dir()):
-        raise PosenasError(f"--plot {plot}: not a file in a folder that is there; give another path")
+    if plot is not None and (plot.suffix != ".png" or not plot.absolute().parent.is_dir()):
+        raise PosenasError(
+            f"--plot {plot}: not a name that ends in .png in a folder that is there; give another"
+        )
     table, parsed = read_table(file), [parse_limit(text) for text in limits]
     comparisons = [
         compare(named_strategy(words, options=options), table, words=words, seeds=seeds, limits=parsed)

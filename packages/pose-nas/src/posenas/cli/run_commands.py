@@ -559,6 +559,8 @@ def report(runs: tuple[Path, ...], output: Path | None, as_json: bool) -> None:
 
     if len(runs) == 1 and output is not None:
         raise PosenasError("--output is for the page of several runs; one run's is RUN/report/report.html")
+    if output is not None and output.suffix != ".html":
+        raise PosenasError(f"--output {output}: the name must end in .html; a page there is written anew")
     page = (
         write_report(runs[0]) if len(runs) == 1 else write_report_of_runs(runs, output or Path("runs.html"))
     )
